@@ -1,0 +1,430 @@
+"""The command line: it parses, calls and prints.
+
+What a person reads goes to stderr; ``--json`` prints one object on stdout. Exit codes: 0 all done, 1 some inputs
+failed, 2 the call itself is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from resolvent import batch
+from resolvent.console import Bar, RestoreConsole
+from resolvent.engine.restore import Options, plan, run
+from resolvent.errors import OutputError, ResolventError, UsageError
+from resolvent.image import QUALITY, Limits, encode_image, read_image, write_image
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="resolvent",
+    help="Restore noisy, blurred and over-compressed photographs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DASH = Path("-")
+"""stdin or stdout."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where the result goes.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
+
+
+SEVERAL = ("--sigma", "--levels", "--degradation", "--methods", "--models")
+"""Options of ``benchmark`` that take several values: ``--sigma 15 25 50``."""
+
+
+def main() -> NoReturn:
+    """Run the command line, with one line for every error that Resolvent raises on purpose."""
+    try:
+        app(spread(sys.argv[1:]))
+    except UsageError as error:
+        fail(str(error), 2)
+    except ResolventError as error:
+        fail(str(error), 1)
+    except KeyboardInterrupt:
+        fail("stopped", 130)
+    sys.exit(0)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Print one line, as JSON too where that was asked for, and exit."""
+    say(f"resolvent: {message}")
+    if "--json" in sys.argv:
+        show_json({"error": message})
+    sys.exit(code)
+
+
+def say(line: str) -> None:
+    """Print one line for a person, whatever characters a name in it holds."""
+    encoding = sys.stderr.encoding or "utf-8"
+    sys.stderr.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a report.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+
+
+def spread(arguments: list[str]) -> list[str]:
+    """Repeat an option of ``benchmark`` for each of its values, and let ``--json`` stand without one.
+
+    Example:
+        >>> spread(["benchmark", "denoise", "--sigma", "15", "25", "--json"])
+        ['benchmark', 'denoise', '--sigma', '15', '--sigma', '25', '--json', '-']
+    """
+    if arguments[:1] != ["benchmark"]:
+        return arguments
+    result: list[str] = []
+    option, values = "", 0
+    for argument in [*arguments, "--"]:
+        if argument.startswith("--"):
+            if option == "--json" and not values:
+                result.append("-")
+            option, values = argument, 0
+        else:
+            if option in SEVERAL and values:
+                result.append(option)
+            values += 1
+        result.append(argument)
+    return result[:-1]
+
+
+def show_json(value: dict[str, Any]) -> None:
+    """Print one object on stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def console() -> Console:
+    """Where people read: stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+@app.command()
+def restore(
+    inputs: Annotated[list[Path] | None, typer.Argument(help="Files and folders; - is stdin.")] = None,
+    more: Annotated[list[Path] | None, typer.Option("-i", "--input", help="A file or folder too.", hidden=True)] = None,
+    output: Output = None,
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", help="A bundled model or an .onnx file; chosen if not given.")
+    ] = None,
+    method: Annotated[str | None, typer.Option("--method", help="A method instead of a model.")] = Options.method,
+    degradation: Annotated[
+        str | None, typer.Option("--degradation", help="What the method is to undo, such as 'blur:sigma=1.6'.")
+    ] = None,
+    sigma: Annotated[
+        float | None, typer.Option("--sigma", help="Noise level in grey levels of 255; measured if not given.")
+    ] = Options.sigma,
+    strength: Annotated[
+        float, typer.Option("--strength", help="0 keeps the photograph exactly, 1 restores it fully.")
+    ] = Options.strength,
+    tile: Annotated[
+        int | None, typer.Option("-t", "--tile", help="Pixels a side of a tile; as many as fit.")
+    ] = Options.tile,
+    memory: Annotated[
+        str | None, typer.Option("--memory", help="For the tiles, such as 512M; half of what is free.")
+    ] = None,
+    runtime: Annotated[str, typer.Option("--runtime", help="onnxruntime (auto), openvino or torch.")] = Options.runtime,
+    seed: Seed = Options.seed,
+    suffix: Annotated[
+        str, typer.Option("--suffix", help="Of results that stand beside their photographs.")
+    ] = batch.SUFFIX,
+    ext: Annotated[str | None, typer.Option("--ext", help="Format of the results, such as png.")] = None,
+    quality: Annotated[int, typer.Option("--quality", help="Of JPEG, WebP and AVIF results.")] = QUALITY,
+    resume: Annotated[bool, typer.Option("--resume", help="Skip what is done.")] = False,
+    overwrite: Overwrite = False,
+    megapixels: Annotated[
+        float, typer.Option("--max-megapixels", help="Refuse larger photographs.")
+    ] = Limits.megapixels,
+    megabytes: Annotated[float, typer.Option("--max-megabytes", help="Refuse larger files.")] = Limits.megabytes,
+    as_json: Json = False,
+) -> None:
+    """Restore photographs: files, folders with all they hold, or stdin.
+
+    Writes photo.restored.jpg beside photo.jpg, or to -o; a photograph is never changed or replaced.
+    """
+    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed)
+    limits = Limits(megapixels, megabytes)
+    paths = [*(inputs or []), *(more or [])]
+    if DASH in paths or output == DASH:
+        if as_json:
+            raise UsageError("--json and a photograph cannot both go to stdout; name an output file with -o")
+        pipe(paths, output, options, limits, ext, quality, overwrite)
+        return
+    with RestoreConsole(verbose=len(paths) == 1) as watch:
+        try:
+            report = batch.restore_many(
+                paths,
+                output,
+                options=options,
+                resume=resume,
+                overwrite=overwrite,
+                suffix=suffix,
+                ext=ext,
+                quality=quality,
+                limits=limits,
+                on_event=watch,
+            )
+        except KeyboardInterrupt:
+            fail(f"stopped; {watch.finished} finished and kept; --resume goes on", 130)
+    if as_json:
+        show_json(report.to_json())
+    raise typer.Exit(report.exit_code)
+
+
+def pipe(
+    paths: list[Path],
+    output: Path | None,
+    options: Options,
+    limits: Limits,
+    ext: str | None,
+    quality: int,
+    overwrite: bool,
+) -> None:
+    """Restore one photograph from stdin or to stdout."""
+    if len(paths) != 1:
+        raise UsageError(f"{len(paths)} inputs: - takes one photograph")
+    source = sys.stdin.buffer.read() if paths[0] == DASH else paths[0].read_bytes()
+    image = read_image(source, limits)
+    chosen = plan(image, options, source)
+    for reason in (*chosen.reasons, *image.warnings):
+        say(reason)
+    restored = run(image, chosen)
+    if output in (None, DASH):
+        encoded = source if chosen.unchanged and not ext else encode_image(restored, ext, quality)
+        sys.stdout.buffer.write(encoded)
+    else:
+        write_image(restored, output, overwrite=overwrite, quality=quality)
+
+
+@app.command()
+def diagnose(
+    image: Annotated[Path, typer.Argument(help="A photograph.")],
+    as_json: Json = False,
+) -> None:
+    """Measure the noise, the blur and the JPEG quality of a photograph, and say what would help."""
+    import dataclasses
+
+    from resolvent.diagnosis import diagnose as measure
+
+    found = measure(read_image(image))
+    if as_json:
+        show_json(dataclasses.asdict(found))
+        return
+    out = console()
+    out.print(f"noise    {found.noise_sigma:.1f} grey levels of 255")
+    out.print(f"blur     {found.blur_sigma:.1f} pixels")
+    out.print(f"JPEG     {'not a JPEG' if found.jpeg_quality is None else f'quality {found.jpeg_quality}'}")
+    for reason in found.reasons:
+        out.print(f"- {reason}", soft_wrap=True)
+    out.print(f"advice   {'nothing to fix' if found.model is None else f'restore with the model {found.model!r}'}")
+
+
+@app.command()
+def degrade(
+    image: Annotated[Path, typer.Argument(help="A photograph.")],
+    degradation: Annotated[str, typer.Argument(help="Such as 'blur:sigma=2 + noise:sigma=10 + jpeg:quality=40'.")],
+    output: Output = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Degrade a photograph in a way that is known: to test, to train, to compare."""
+    from resolvent.degradations import degrade as apply
+    from resolvent.degradations import parse
+    from resolvent.image import output_format
+
+    told = parse(degradation)
+    degraded = apply(image, told, seed=seed)
+    target = output or image.with_name(f"{image.stem}.degraded{image.suffix}")
+    losses = write_image(degraded, target, overwrite=overwrite, format=None if output else output_format(degraded))
+    out = console()
+    for line in losses:
+        out.print(f"[yellow]note[/] {target}: {line}", soft_wrap=True)
+    out.print(f"{target}: {told}", soft_wrap=True)
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe (denoise, deblur, seed) or a TOML file.")],
+    images: Annotated[Path, typer.Option("--images", help="Folder of clean photographs.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of the run; runs/NAME if not given.")
+    ] = None,
+    validation: Annotated[
+        Path | None, typer.Option("--validation", help="Folder of other photographs to choose by.")
+    ] = None,
+    budget: Annotated[str | None, typer.Option("--budget", help="Such as 30m, 3h, '2000 steps'.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="A budget in epochs.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe; repeat it.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
+    device: Annotated[str | None, typer.Option("--device", help="cpu or cuda; a GPU if there is one.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", help="CPU threads.")] = None,
+    data: Annotated[str, typer.Option("--data", help="What the photographs are, for the model's card.")] = "",
+    licence: Annotated[str, typer.Option("--licence", help="Of the weights, for the card.")] = "unstated",
+    as_json: Json = False,
+) -> None:
+    """Train a model on a folder of clean photographs; write one .onnx file with its card."""
+    from contextlib import closing
+
+    from resolvent.training.loop import train as run_training
+    from resolvent.training.recipe import load_recipe, parse_settings
+    from resolvent.training.release import release
+    from resolvent.training.watch import RunWatch
+
+    overrides = parse_settings(settings or [])
+    if budget and epochs:
+        raise UsageError("--budget and --epochs: give one of them")
+    if budget or epochs:
+        overrides["budget"] = budget or f"{epochs} epochs"
+    told = load_recipe(recipe, **overrides)
+    run = output or Path("runs") / told.name
+    with closing(RunWatch(run, console())) as watch:
+        result = run_training(
+            told, images, run, validation=validation, device=device, threads=threads, resume=resume, watch=watch
+        )
+    path = run / f"{told.name}.onnx"
+    card = release(result, path, data=data or images.name, licence=licence)
+    if as_json:
+        show_json({"model": str(path), "card": card.to_json()})
+    else:
+        console().print(f"{path}: resolvent restore PHOTO -m {path}", soft_wrap=True)
+
+
+@app.command()
+def export(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
+    output: Output = None,
+    data: Annotated[str, typer.Option("--data", help="What the photographs are, for the card.")] = "unstated",
+    licence: Annotated[str, typer.Option("--licence", help="Of the weights, for the card.")] = "unstated",
+    as_json: Json = False,
+) -> None:
+    """Write the model of a training run, finished or not: its best weights so far, with their card."""
+    from resolvent.training.loop import load_result
+    from resolvent.training.release import release
+
+    result = load_result(run_folder)
+    path = output or run_folder / f"{result.recipe.name}.onnx"
+    card = release(result, path, data=data, licence=licence)
+    if as_json:
+        show_json({"model": str(path), "card": card.to_json()})
+    else:
+        console().print(f"{path}: {card.name}, {card.figures['validation']}", soft_wrap=True)
+
+
+@app.command()
+def benchmark(
+    task: Annotated[str, typer.Argument(help="denoise, deblur, dejpeg, upscale or seed.")],
+    images: Annotated[Path, typer.Option("--images", help="Folder of sharp photographs.")],
+    sigma: Annotated[
+        list[float] | None, typer.Option("--sigma", "--levels", help="Levels of the degradation: 15 25 50.")
+    ] = None,
+    degradation: Annotated[
+        list[str] | None, typer.Option("--degradation", help="Degradations, instead of the task's.")
+    ] = None,
+    models: Annotated[list[str] | None, typer.Option("--models", help="Bundled models or .onnx files.")] = None,
+    methods: Annotated[list[str] | None, typer.Option("--methods", help="Methods to compare with.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many images.")] = None,
+    seed: Seed = 0,
+    json_file: Annotated[str | None, typer.Option("--json", help="A file for every row; alone, stdout.")] = None,
+    page: Annotated[Path | None, typer.Option("--page", help="An HTML page with the tables.")] = None,
+) -> None:
+    """Degrade the photographs of a folder, restore them, and print how near they come to the originals."""
+    from resolvent.evaluation.benchmark import benchmark as measure
+    from resolvent.evaluation.page import page as make_page
+    from resolvent.evaluation.report import dumps, markdown, to_json
+    from resolvent.provenance import provenance
+
+    with Bar() as bar:
+        rows = measure(
+            task,
+            images,
+            levels=sigma or (),
+            degradations=degradation or (),
+            models=models,
+            methods=methods or (),
+            limit=limit,
+            seed=seed,
+            progress=lambda done, total: bar.show(done / total, f"{done} of {total} restorations"),
+        )
+    where = provenance()
+    if page is not None:
+        write_text(page, make_page(f"{task} on {images.name}", "", where, rows=rows))
+    if json_file is not None and json_file != "-":
+        write_text(Path(json_file), dumps(to_json(rows, where)))
+    sys.stdout.write(dumps(to_json(rows, where)) if json_file == "-" else markdown(rows, where))
+
+
+@app.command()
+def models(
+    name: Annotated[
+        str | None, typer.Argument(help="A bundled model or an .onnx file; all bundled if not given.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the models, or print the card of one."""
+    from resolvent.models.store import models as all_models
+    from resolvent.models.store import read_card
+
+    cards = {name: read_card(name)} if name else all_models()
+    if as_json:
+        show_json({key: card.to_json() for key, card in cards.items()})
+        return
+    from rich.table import Table
+
+    table = Table("model", "for", "parameters", "licence", "trained on")
+    for key, card in cards.items():
+        photographs = f"{card.data.get('photographs', '?')} photographs"
+        table.add_row(key, card.summary, f"{card.parameters / 1e6:.2f} M", card.licence, photographs)
+    console().print(table)
+
+
+@app.command()
+def methods(as_json: Json = False) -> None:
+    """List the methods: what each one does and needs."""
+    import dataclasses
+
+    from resolvent.methods import METHODS
+
+    if as_json:
+        show_json({name: dataclasses.asdict(method) for name, method in METHODS.items()})
+        return
+    from rich.table import Table
+
+    table = Table("method", "what it is", "needs")
+    for name, method in METHODS.items():
+        table.add_row(name, method.summary, str(method.needs))
+    console().print(table)
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the page.")] = Path("demo"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Degrade three photographs, restore them, and write a page that shows it."""
+    from resolvent.evaluation.demo import run_demo
+
+    out = console()
+    page = run_demo(output, overwrite=overwrite)
+    out.print(f"open {page}", soft_wrap=True)

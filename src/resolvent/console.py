@@ -1,0 +1,119 @@
+"""What a person sees while work is done, on stderr: a bar with the time that is left, a line for each file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from resolvent.batch import Event, Result
+
+__all__ = ["Bar", "RestoreConsole"]
+
+
+class Bar:
+    """A progress bar where stderr is a terminal, else nothing; for a ``with`` statement."""
+
+    def __init__(self) -> None:
+        self.bar: Progress | None = None
+        self.began = 0.0
+
+    def __enter__(self) -> Self:
+        self.began = time.monotonic()
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            self.bar = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                TextColumn("{task.percentage:>3.0f}%"),
+                TextColumn("{task.fields[left]}"),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self.task = self.bar.add_task("", total=1.0, left="")
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def show(self, share: float, description: str = "", eta: float | None = None) -> None:
+        """Set the bar to a share of 1; the time that is left is estimated where it is not given, in seconds."""
+        if self.bar is not None:
+            if eta is None and share > 0:
+                eta = (time.monotonic() - self.began) * (1 - share) / share
+            left = "" if eta is None else f"{duration(eta)} left"
+            self.bar.update(self.task, completed=share, description=description, left=left)
+
+    def line(self, text: str) -> None:
+        """Print one line, above the bar where there is one."""
+        if self.bar is not None:
+            self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            sys.stderr.write(text.encode(sys.stderr.encoding or "utf-8", "replace").decode("utf-8", "replace") + "\n")
+
+
+class RestoreConsole(Bar):
+    """Shows the events of ``restore_many``.
+
+    Args:
+        verbose: Say why a model was chosen, for each file.
+    """
+
+    def __init__(self, *, verbose: bool) -> None:
+        super().__init__()
+        self.verbose = verbose
+        self.finished = 0
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        done = 1.0 if event.result else event.done / event.plan.tiles if event.plan else 0.0
+        name = f"{event.index + 1} of {event.total}  {event.source.name}"
+        self.show((event.index + done) / event.total, name, event.eta)
+        if event.result is not None:
+            self.finished += 1
+            for line in lines(event.result, verbose=self.verbose):
+                self.line(line)
+
+
+def lines(result: Result, *, verbose: bool) -> list[str]:
+    """Say what became of one file."""
+    match result.status:
+        case "failed":
+            return [f"failed: {_named(result)}"]
+        case "skipped":
+            return [f"{result.target}: skipped, it is there"]
+        case "unchanged":
+            said = [f"{result.target}: unchanged, nothing to fix"]
+        case "restored":
+            told = "" if result.sigma is None else f", sigma {result.sigma:.1f}"
+            said = [f"{result.target}: restored by {result.model}{told} in {duration(result.seconds)}"]
+    if verbose:
+        said += [f"  {reason}" for reason in result.reasons]
+    return said
+
+
+def _named(result: Result) -> str:
+    """The reason of a failure, which names the file."""
+    reason = "; ".join(result.reasons)
+    return reason if str(result.source) in reason else f"{result.source}: {reason}"
+
+
+def duration(seconds: float) -> str:
+    """A time for people.
+
+    Example:
+        >>> duration(3.21), duration(75), duration(7300)
+        ('3.2 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, left = divmod(minutes, 60)
+    return f"{hours} h {left} min" if hours else f"{minutes} min {rest} s"

@@ -1,0 +1,171 @@
+"""What happened to an image, as plain data with a text form.
+
+The text form names each degradation, gives what is not default, and joins them in order::
+
+    blur:sigma=1.6 + noise:sigma=25
+    noise:sigma=0..75                 uniform between the two
+    blur:ksize=5|9|15|21              one of these, each as likely
+    kernel:path="a, b.npy"            quoted as in JSON where it holds one of , + = "
+
+A degradation applies to one image (``degradation(image, rng)``, NumPy) and to a batch of tensors on any device
+(``degradation.apply_batch(x, generator)``); a linear one gives its operator (``degradation.operator(shape)``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resolvent.degradations.base import Chain, Degradation
+from resolvent.degradations.blur import DefocusBlur, GaussianBlur, Kernel, MotionBlur, PositionalBlur
+from resolvent.degradations.jpeg import Jpeg
+from resolvent.degradations.noise import GaussianNoise, PoissonNoise, SaltPepper
+from resolvent.degradations.parameters import Choice, Range
+from resolvent.degradations.resize import imresize
+from resolvent.degradations.sampling import Downsample, Mask
+from resolvent.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from resolvent.image import Image
+
+__all__ = [
+    "DEGRADATIONS",
+    "Chain",
+    "Choice",
+    "DefocusBlur",
+    "Degradation",
+    "Downsample",
+    "GaussianBlur",
+    "GaussianNoise",
+    "Jpeg",
+    "Kernel",
+    "Mask",
+    "MotionBlur",
+    "PoissonNoise",
+    "PositionalBlur",
+    "Range",
+    "SaltPepper",
+    "degrade",
+    "parse",
+]
+
+DEGRADATIONS: dict[str, type[Degradation]] = {
+    "blur": GaussianBlur,
+    "blur-positional": PositionalBlur,
+    "defocus": DefocusBlur,
+    "motion": MotionBlur,
+    "kernel": Kernel,
+    "downsample": Downsample,
+    "mask": Mask,
+    "noise": GaussianNoise,
+    "poisson": PoissonNoise,
+    "saltpepper": SaltPepper,
+    "jpeg": Jpeg,
+}
+
+
+@overload
+def degrade(source: NDArray[Any], degradation: Degradation | str, seed: int = 0) -> NDArray[np.float32]: ...
+@overload
+def degrade(source: Image | str | Path, degradation: Degradation | str, seed: int = 0) -> Image: ...
+def degrade(
+    source: NDArray[Any] | Image | str | Path, degradation: Degradation | str, seed: int = 0
+) -> NDArray[np.float32] | Image:
+    """Degrade an image.
+
+    Args:
+        source: An array (H, W) or (H, W, C), C = 1 or 3, floating in [0, 1], uint8 or uint16; an Image; or a path.
+        degradation: A degradation, or its text form; a Range or a Choice in it is drawn first.
+        seed: Of everything that is drawn.
+
+    Returns:
+        For an array, a float32 array of as many axes, which is not clipped. For an Image or a path, an Image: clipped,
+        rounded to the depth of the source, with its metadata.
+
+    Raises:
+        UsageError: The degradation does not exist or does not fit the image, or the array is no image.
+        InputError: A file cannot be read, or the array holds NaN.
+
+    Example:
+        >>> degrade(np.full((4, 4), 0.5), "downsample:scale=2").shape
+        (2, 2)
+    """
+    from resolvent.image import Image, read_image
+
+    rng = np.random.default_rng(seed)
+    drawn = (parse(degradation) if isinstance(degradation, str) else degradation).draw(rng)
+    if isinstance(source, np.ndarray):
+        image = Image.from_array(source)
+        if image.alpha is not None:
+            raise UsageError(
+                f"an array of shape {source.shape} has alpha; leave it out, or give Image.from_array(array)"
+            )
+        values = drawn(image.pixels, rng)
+        return values if source.ndim == 3 else values[..., 0]
+    image = read_image(source) if isinstance(source, str | Path) else source
+    values = drawn(image.pixels, rng)
+    alpha = image.alpha
+    for part in drawn.parts:
+        if isinstance(part, Downsample) and alpha is not None:
+            smaller = imresize(alpha, 1 / part.scale, kernel="area")
+            alpha = (np.rint(smaller) if alpha.dtype.kind == "u" else smaller).astype(alpha.dtype)
+    return image.with_data(image.quantise(values), alpha)
+
+
+def parse(text: str) -> Degradation:
+    """Read a degradation from its text form; ``parse(str(d)) == d``, unless an array was given from Python.
+
+    Raises:
+        UsageError: A name is unknown, a parameter is unknown, missing or given twice, or a value breaks its rule.
+
+    Example:
+        >>> parse("blur:sigma=1.6 + noise:sigma=25").parts[1]
+        GaussianNoise(sigma=25.0)
+    """
+    links = tuple(_parse_one(link) for link in _split(text, "+"))
+    return links[0] if len(links) == 1 else Chain(links)
+
+
+def _parse_one(text: str) -> Degradation:
+    name, _, rest = (piece.strip() for piece in text.partition(":"))
+    if name not in DEGRADATIONS:
+        raise unknown("degradation", name, DEGRADATIONS)
+    known = {field.name: field for field in dataclasses.fields(DEGRADATIONS[name])}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for pair in _split(rest, ",") if rest else ():
+        key, equals, value = (piece.strip() for piece in pair.partition("="))
+        if key not in known:
+            raise unknown(f"parameter of {name}", key, known)
+        if not equals or key in values:
+            raise UsageError(f"{text!r}: {key} must be given once, as {key}=value")
+        values[key] = known[key].metadata["kind"].parse(_unquote(value))
+    for key, field in known.items():
+        if field.default is dataclasses.MISSING and key not in values:
+            raise UsageError(f"{text!r}: {key} is missing; give {key}=, {field.metadata['kind'].rule}")
+    return DEGRADATIONS[name](**values)
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """Split at a mark outside quotes."""
+    pieces = [""]
+    for token in re.findall(r'"(?:[^"\\]|\\.)*"|.', text, re.DOTALL):
+        if token == mark:
+            pieces.append("")
+        else:
+            pieces[-1] += token
+    return [piece.strip() for piece in pieces]
+
+
+def _unquote(text: str) -> str:
+    if not text.startswith('"'):
+        return text
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        raise UsageError(f"{text}: is not a quoted text; close the quotes, as in JSON") from None

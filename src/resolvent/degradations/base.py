@@ -1,0 +1,248 @@
+"""What a degradation is, and how several make one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resolvent.degradations.parameters import Choice, Number, Range, format_value
+from resolvent.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from resolvent.degradations.operators import LinearOperator
+
+__all__ = ["Chain", "Degradation"]
+
+
+class Degradation(ABC):
+    """Something that happened to an image, as plain data: immutable, comparable, with a text form.
+
+    A subclass is a frozen dataclass; the metadata of each field says of what kind it is: Number, Word, Text or Array.
+    """
+
+    name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
+            value = getattr(self, field.name)
+            if value is not None or field.default is not None:
+                value = field.metadata["kind"].check(f"{field.name} of {self.name}", value)
+                object.__setattr__(self, field.name, value)
+
+    @property
+    def linear(self) -> bool:
+        """Whether it is a linear map of the image; then it has an ``operator``."""
+        return False
+
+    @property
+    def random(self) -> bool:
+        """Whether it draws random numbers whenever it is applied, beyond those of a Range or a Choice."""
+        return False
+
+    @property
+    def parts(self) -> tuple[Degradation, ...]:
+        """What a chain is made of; of a single degradation, itself."""
+        return (self,)
+
+    def __add__(self, other: Degradation) -> Chain:
+        return Chain(self.parts + other.parts)
+
+    def __call__(self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None) -> NDArray[np.float32]:
+        """Apply it to one image.
+
+        Args:
+            image: (H, W, C), in [0, 1]; not changed.
+            rng: Needed where the degradation is random.
+
+        Returns:
+            The degraded image, (H', W', C) float32, not clipped.
+
+        Raises:
+            UsageError: The image has another shape, a parameter is a Range or a Choice, or ``rng`` is missing.
+        """
+        numbers = self._fixed()
+        if np.ndim(image) != 3:
+            raise UsageError(f"an image of shape {np.shape(image)}: must be (H, W, C); gray is image[..., None]")
+        if self.random and rng is None:
+            raise UsageError(f"{self}: is random; pass rng=numpy.random.default_rng(seed)")
+        return self._apply(np.asarray(image, np.float32), numbers, cast(np.random.Generator, rng))
+
+    def draw(self, rng: np.random.Generator) -> Self:
+        """The same degradation with each Range and each Choice replaced by one value drawn from it."""
+        drawn = {
+            name: value.draw(rng, whole=whole)
+            for name, value, whole in self._numbers()
+            if isinstance(value, Range | Choice)
+        }
+        return replace(self, **drawn)  # type: ignore[type-var]
+
+    def apply_batch(
+        self, x: torch.Tensor, generator: torch.Generator | None = None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Apply it to a batch, with every Range and every Choice drawn once per sample.
+
+        Args:
+            x: (N, C, H, W) in [0, 1], on any device; not changed.
+            generator: Needed where anything is random; may be on another device than ``x``.
+
+        Returns:
+            The degraded batch, and the numbers of each sample: float32 tensors (N,) named such as ``"noise.sigma"``, or
+            ``"noise2.sigma"`` for the second noise of a chain.
+
+        Raises:
+            UsageError: Something is random and there is no generator.
+        """
+        from resolvent.degradations import tensors
+
+        varied = any(isinstance(value, Range | Choice) for _, value, _ in self._numbers())
+        if generator is None and (self.random or varied):
+            raise UsageError(f"{self}: is random; pass generator=torch.Generator().manual_seed(seed)")
+        stream = cast("torch.Generator", generator)
+        numbers = {
+            name: tensors.draw(value, len(x), stream, x.device, whole=whole) for name, value, whole in self._numbers()
+        }
+        return self._apply_batch(x, numbers, stream), {f"{self.name}.{name}": value for name, value in numbers.items()}
+
+    def on_tensor(self, x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+        """The degraded batch of ``apply_batch``, without the numbers."""
+        return self.apply_batch(x, generator)[0]
+
+    def operator(self, shape: tuple[int, int, int]) -> LinearOperator:
+        """The linear map on tensors (N, C, H, W), with circular boundary, for images of one shape (C, H, W).
+
+        Raises:
+            UsageError: It is not linear, or a parameter is still a Range or a Choice.
+        """
+        raise UsageError(f"{self}: has no operator, for it is not linear; split() gives the linear part")
+
+    def split(self) -> tuple[Degradation | None, Degradation | None]:
+        """Part y = N(A(x)) into A, the linear degradations that come first, and N, the rest; None where there is none.
+
+        Example:
+            >>> from resolvent.degradations import parse
+            >>> linear, rest = parse("blur:sigma=1.6 + downsample:scale=2 + noise:sigma=5").split()
+            >>> print(linear, "|", rest)
+            blur:sigma=1.6 + downsample:scale=2 | noise:sigma=5
+        """
+        count = next((i for i, part in enumerate(self.parts) if not part.linear), len(self.parts))
+        return _join(self.parts[:count]), _join(self.parts[count:])
+
+    @abstractmethod
+    def _apply(
+        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """Degrade an image (H, W, C); ``numbers`` holds each that may vary; ``rng`` is there if ``random``."""
+
+    @abstractmethod
+    def _apply_batch(
+        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
+    ) -> torch.Tensor:
+        """Degrade a batch (N, C, H, W); ``numbers`` holds each that may vary, (N,)."""
+
+    def __str__(self) -> str:
+        given = [
+            f"{field.name}={format_value(value)}"
+            for field in fields(self)  # type: ignore[arg-type]
+            if (value := getattr(self, field.name)) != field.default
+        ]
+        return f"{self.name}:{','.join(given)}" if given else self.name
+
+    def _fixed(self) -> dict[str, float]:
+        fixed: dict[str, float] = {}
+        for name, value, _ in self._numbers():
+            if isinstance(value, Range | Choice):
+                raise UsageError(f"{self}: {name} is not one value; call .draw(rng) first")
+            fixed[name] = value
+        return fixed
+
+    def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, bool]]:
+        """Name, value and whether it is whole, of each field that may vary and is given."""
+        for field in fields(self):  # type: ignore[arg-type]
+            kind, value = field.metadata["kind"], getattr(self, field.name)
+            if isinstance(kind, Number) and kind.varies and value is not None:
+                yield field.name, value, kind.whole
+
+
+@dataclass(frozen=True)
+class Chain(Degradation):
+    """Several degradations, one after the other; ``a + b`` makes it.
+
+    Raises:
+        UsageError: With fewer than two.
+    """
+
+    name = "chain"
+    links: tuple[Degradation, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "links", tuple(part for link in self.links for part in link.parts))
+        if len(self.links) < 2:
+            raise UsageError(f"a chain of {len(self.links)}: needs two degradations or more")
+
+    @property
+    def linear(self) -> bool:
+        """Whether all its parts are."""
+        return all(part.linear for part in self.links)
+
+    @property
+    def random(self) -> bool:
+        """Whether any of its parts is."""
+        return any(part.random for part in self.links)
+
+    @property
+    def parts(self) -> tuple[Degradation, ...]:
+        """The degradations, first applied first."""
+        return self.links
+
+    def draw(self, rng: np.random.Generator) -> Chain:
+        """Draw in each part, in order."""
+        return Chain(tuple(part.draw(rng) for part in self.links))
+
+    def apply_batch(
+        self, x: torch.Tensor, generator: torch.Generator | None = None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Apply the parts in order; see ``Degradation.apply_batch``."""
+        parameters: dict[str, torch.Tensor] = {}
+        names: list[str] = []
+        for part in self.links:
+            x, drawn = part.apply_batch(x, generator)
+            names.append(part.name)
+            nth = names.count(part.name)
+            parameters |= {key.replace(".", f"{nth}.", 1) if nth > 1 else key: value for key, value in drawn.items()}
+        return x, parameters
+
+    def operator(self, shape: tuple[int, int, int]) -> LinearOperator:
+        """The product of the operators of the parts."""
+        operator = self.links[0].operator(shape)
+        for part in self.links[1:]:
+            operator = part.operator(operator.output_shape) @ operator
+        return operator
+
+    def _apply(
+        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        for part in self.links:
+            image = part(image, rng)
+        return image
+
+    def _apply_batch(
+        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
+    ) -> torch.Tensor:
+        raise NotImplementedError("a chain applies its parts in apply_batch")
+
+    def __str__(self) -> str:
+        return " + ".join(map(str, self.links))
+
+    def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, bool]]:
+        return iter(())
+
+
+def _join(parts: tuple[Degradation, ...]) -> Degradation | None:
+    return Chain(parts) if len(parts) > 1 else next(iter(parts), None)

@@ -1,0 +1,231 @@
+"""The parameters of a degradation: of which kind each is, what it may be, and its text form.
+
+A number may be fixed, drawn from a range, or drawn from a few choices: ``1.6``, ``0.3..4``, ``5|9|15|21``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resolvent.errors import UsageError, unknown
+
+__all__ = ["Choice", "Range"]
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number drawn uniformly between two ends; a whole number, both ends included, where the parameter is one.
+
+    Example:
+        >>> str(Range(0.3, 4))
+        '0.3..4'
+
+    Raises:
+        UsageError: Unless low < high, both finite.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise UsageError(f"range {self}: low must be below high, both finite; for one value give a number")
+
+    def __str__(self) -> str:
+        return f"{format_number(self.low)}..{format_number(self.high)}"
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The two ends."""
+        return (self.low, self.high)
+
+    def draw(self, rng: np.random.Generator, *, whole: bool = False) -> float:
+        """One value, whole numbers with both ends."""
+        if whole:
+            return int(rng.integers(int(self.low), int(self.high), endpoint=True))
+        return float(rng.uniform(self.low, self.high))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A number drawn from a few, each as likely as the others.
+
+    Example:
+        >>> str(Choice((5, 9, 15, 21)))
+        '5|9|15|21'
+
+    Raises:
+        UsageError: With fewer than two values.
+    """
+
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", tuple(self.values))
+        if len(self.values) < 2:
+            raise UsageError(f"choice {self.values}: needs two values or more; for one value give a number")
+
+    def __str__(self) -> str:
+        return "|".join(map(format_number, self.values))
+
+    def draw(self, rng: np.random.Generator, *, whole: bool = False) -> float:
+        """One of the values."""
+        return self.values[rng.integers(len(self.values))]
+
+
+@dataclass(frozen=True, eq=False)
+class FixedArray:
+    """A read-only copy of a two-dimensional array; two are equal when their contents are."""
+
+    data: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        data = np.array(self.data)
+        data.flags.writeable = False
+        object.__setattr__(self, "data", data)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FixedArray) and np.array_equal(self.data, other.data)
+
+    def __hash__(self) -> int:
+        return hash(self.data.shape)
+
+    def __str__(self) -> str:
+        return "x".join(map(str, self.data.shape))
+
+
+def values_of(value: float | Range | Choice) -> tuple[float, ...]:
+    """The number itself, the ends of a Range, or the values of a Choice."""
+    return value.values if isinstance(value, Range | Choice) else (value,)
+
+
+class Kind(Protocol):
+    """What a parameter may be."""
+
+    def parse(self, text: str) -> Any:
+        """Read a value from its text form; what cannot be read is left for ``check`` to refuse."""
+
+    def check(self, label: str, value: Any) -> Any:
+        """Return the value in its canonical type; raise UsageError if it breaks the rule."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number between two ends, or, where it may vary, a Range or a Choice of such numbers."""
+
+    low: float
+    high: float
+    unit: str = ""
+    whole: bool = False
+    above: bool = False  # low itself is excluded
+    varies: bool = True
+
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+        kind = "a whole number" if self.whole else "a number"
+        start = "above {}, up to" if self.above else "from {} to"
+        return f"{kind} {start.format(format_number(self.low))} {format_number(self.high)} {self.unit}".rstrip()
+
+    def parse(self, text: str) -> float | Range | Choice | str:
+        """Read ``1.6``, ``0.3..4`` or ``5|9``."""
+        pieces = text.split("..") if ".." in text else text.split("|")
+        try:
+            numbers = tuple(map(float, pieces))
+        except ValueError:
+            return text
+        if ".." in text:
+            return Range(*numbers) if len(numbers) == 2 else text
+        return Choice(numbers) if len(numbers) > 1 else numbers[0]
+
+    def check(self, label: str, value: Any) -> float | Range | Choice:
+        """Return the number, whole where it is to be."""
+        if not isinstance(value, Range | Choice):
+            return self._number(label, value)
+        if not self.varies:
+            raise UsageError(f"{label} = {value}: must be one number, {self.rule}")
+        numbers = tuple(self._number(label, number) for number in value.values)
+        return Range(*numbers) if isinstance(value, Range) else Choice(numbers)
+
+    def _number(self, label: str, value: Any) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise UsageError(f"{label} = {value!r}: must be {self.rule}") from None
+        inside = self.low <= number <= self.high and not (self.above and number == self.low)
+        if not inside or (self.whole and not number.is_integer()):
+            raise UsageError(f"{label} = {format_number(number)}: must be {self.rule}")
+        return int(number) if self.whole else number
+
+
+@dataclass(frozen=True)
+class Word:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    def parse(self, text: str) -> str:
+        """The word itself."""
+        return text
+
+    def check(self, label: str, value: Any) -> str:
+        """Return the word if it is known."""
+        if value not in self.words:
+            raise unknown(label, str(value), self.words)
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Text:
+    """Any text, such as the path of a file."""
+
+    def parse(self, text: str) -> str:
+        """The text itself."""
+        return text
+
+    def check(self, label: str, value: Any) -> str:
+        """Return the value as text."""
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Array:
+    """A two-dimensional array, which only Python can give: its text form tells the shape and cannot be read back."""
+
+    def parse(self, text: str) -> str:
+        """The text, for ``check`` to refuse."""
+        return text
+
+    def check(self, label: str, value: Any) -> FixedArray:
+        """Return a read-only copy."""
+        if isinstance(value, FixedArray):
+            return value
+        if not isinstance(value, np.ndarray) or value.ndim != 2 or not value.size or value.dtype.kind not in "biuf":
+            raise UsageError(f"{label} = {value!r:.40}: must be a NumPy array (H, W); in a text give a file, as path=")
+        return FixedArray(value)
+
+
+def format_number(value: float) -> str:
+    """The shortest text that reads back as the same number, without a plus sign.
+
+    Example:
+        >>> format_number(25.0), format_number(0.1), format_number(1e300)
+        ('25', '0.1', '1e300')
+    """
+    if math.isfinite(value) and value == int(value) and abs(value) < 1e15:
+        return str(int(value))
+    return repr(float(value)).replace("e+", "e")
+
+
+def format_value(value: object) -> str:
+    """The text form of a parameter; a text that holds a mark of the grammar is quoted as in JSON."""
+    if isinstance(value, int | float):
+        return format_number(value)
+    text = str(value)
+    return json.dumps(text, ensure_ascii=False) if set(text) & set('+,="') or text != text.strip() or not text else text

@@ -1,0 +1,144 @@
+"""Resizing exactly as MATLAB's imresize, for NumPy arrays and torch tensors from the same weights.
+
+Pixel i of the output has its centre at (i + 1/2)/scale - 1/2 of the input. When it shrinks, the kernel is stretched by
+1/scale, so that it does not alias. At the border the image is mirrored with its edge repeated, or wrapped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resolvent.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["imresize", "imresize_tensor", "resize_weights"]
+
+
+def _cubic(distance: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """Keys' cubic, a = -1/2 (doi:10.1109/TASSP.1981.1163711, equation 15), stretched where the image shrinks."""
+    x = np.abs(distance) / max(step, 1.0)
+    near = (1.5 * x - 2.5) * x**2 + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x <= 1, near, np.where(x <= 2, far, 0))
+
+
+def _overlap(distance: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """How much of a pixel of the input, one wide, lies in a pixel of the output, ``step`` wide."""
+    covered: NDArray[np.float64] = np.minimum(distance + 0.5, step / 2) - np.maximum(distance - 0.5, -step / 2)
+    return covered.clip(0)
+
+
+# name: (kernel of the distance between centres, in input pixels; its support in stretched pixels)
+_KERNELS: dict[str, tuple[Callable[[NDArray[np.float64], float], NDArray[np.float64]], int]] = {
+    "bicubic": (_cubic, 4),
+    "area": (_overlap, 2),
+}
+
+
+def resize_weights(
+    size_in: int, size_out: int, scale: float, kernel: str = "bicubic", boundary: str = "reflect"
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Which samples each output is made of, and their weights.
+
+    Args:
+        size_in: Samples of the input.
+        size_out: Samples of the output.
+        scale: Output pixels per input pixel.
+        kernel: ``bicubic``, or ``area``, the mean over what each output pixel covers.
+        boundary: ``reflect`` repeats the edge, as MATLAB does; ``circular`` wraps.
+
+    Returns:
+        Indices and weights, both (size_out, taps); each row of weights sums to one.
+
+    Example:
+        >>> indices, weights = resize_weights(4, 2, 0.5, "area")
+        >>> indices.tolist(), weights.tolist()
+        ([[0, 1], [2, 3]], [[0.5, 0.5], [0.5, 0.5]])
+    """
+    if kernel not in _KERNELS:
+        raise unknown("kernel", kernel, _KERNELS)
+    shape, support = _KERNELS[kernel]
+    stretch = max(1 / scale, 1.0)
+    centre = (np.arange(size_out) + 0.5) / scale - 0.5
+    first = np.floor(centre - support * stretch / 2).astype(np.int64)
+    indices = first[:, None] + np.arange(math.ceil(support * stretch) + 2)
+    weights = shape(centre[:, None] - indices, 1 / scale)
+    weights /= weights.sum(1, keepdims=True)
+    used = weights.any(0)
+    indices, weights = indices[:, used], weights[:, used]
+    if boundary == "circular":
+        return indices % size_in, weights
+    indices %= 2 * size_in
+    return np.minimum(indices, 2 * size_in - 1 - indices), weights
+
+
+def imresize(
+    image: NDArray[Any],
+    scale: float | None = None,
+    *,
+    shape: tuple[int, int] | None = None,
+    kernel: str = "bicubic",
+    boundary: str = "reflect",
+) -> NDArray[np.float32]:
+    """Resize (H, W) or (H, W, C) by a scale, or to a shape.
+
+    Args:
+        image: Floating, any range; not changed.
+        scale: Above zero; the output has ceil(scale * size) pixels a side.
+        shape: (height, width) of the output, instead of ``scale``.
+        kernel: ``bicubic`` or ``area``.
+        boundary: ``reflect`` or ``circular``.
+
+    Returns:
+        float32, not clipped.
+
+    Raises:
+        UsageError: Not exactly one of ``scale`` and ``shape`` is given, or it is not above zero.
+    """
+    resized = np.asarray(image, np.float64)
+    for axis, (size, per_pixel) in enumerate(_target(resized.shape[:2], scale, shape)):
+        indices, weights = resize_weights(resized.shape[axis], size, per_pixel, kernel, boundary)
+        column = (-1,) + (1,) * (resized.ndim - 1 - axis)
+        taps = zip(indices.T, weights.T, strict=True)
+        resized = sum(np.take(resized, index, axis) * weight.reshape(column) for index, weight in taps)
+    return resized.astype(np.float32)
+
+
+def imresize_tensor(
+    x: torch.Tensor,
+    scale: float | None = None,
+    *,
+    shape: tuple[int, int] | None = None,
+    kernel: str = "bicubic",
+    boundary: str = "reflect",
+) -> torch.Tensor:
+    """Resize (N, C, H, W) as ``imresize`` does; differentiable."""
+    import torch
+
+    for axis, (size, per_pixel) in zip((2, 3), _target(tuple(x.shape[2:]), scale, shape), strict=True):
+        indices, weights = resize_weights(x.shape[axis], size, per_pixel, kernel, boundary)
+        matrix = np.zeros((size, x.shape[axis]))
+        np.add.at(matrix, (np.arange(size)[:, None], indices), weights)
+        x = torch.tensordot(x, torch.as_tensor(matrix, dtype=x.dtype, device=x.device), ([axis], [1])).movedim(-1, axis)
+    return x.contiguous()
+
+
+def _target(
+    size: tuple[int, ...], scale: float | None, shape: tuple[int, int] | None
+) -> tuple[tuple[int, float], tuple[int, float]]:
+    """The new size and the scale along each axis."""
+    if (scale is None) == (shape is None):
+        raise UsageError(f"imresize: scale = {scale}, shape = {shape}: give one of them")
+    if shape is None:
+        scale = scale or 0.0
+        shape = (math.ceil(scale * size[0]), math.ceil(scale * size[1]))
+    if min(shape) < 1:
+        raise UsageError(f"imresize: the result would be {shape[0]}x{shape[1]}; it must have a pixel at least")
+    return (shape[0], scale or shape[0] / size[0]), (shape[1], scale or shape[1] / size[1])

@@ -1,0 +1,170 @@
+"""Pixels that are merged or lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resolvent.degradations.base import Degradation
+from resolvent.degradations.files import read_plane
+from resolvent.degradations.parameters import Array, Choice, FixedArray, Number, Range, Text, Word
+from resolvent.degradations.resize import imresize, imresize_tensor, resize_weights
+from resolvent.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from resolvent.degradations.operators import LinearOperator
+
+__all__ = ["Downsample", "Mask"]
+
+
+@dataclass(frozen=True)
+class Downsample(Degradation):
+    """Fewer pixels: ceil(H / scale) by ceil(W / scale). After a blur, ``kernel="none"`` gives the blur's own kernel.
+
+    Attributes:
+        scale: How many pixels a side become one.
+        kernel: ``bicubic``, with antialiasing, exactly MATLAB's imresize(image, 1/scale); ``area``, the mean of each
+            block; ``none``, the top left pixel of each block.
+        boundary: ``reflect`` mirrors with the edge repeated, as MATLAB does; ``circular`` wraps, as the operator does.
+
+    Example:
+        >>> from resolvent.degradations import GaussianBlur
+        >>> print(GaussianBlur(1.6) + Downsample(3, kernel="none"))
+        blur:sigma=1.6 + downsample:scale=3,kernel=none
+    """
+
+    name = "downsample"
+    linear = True
+    scale: int = field(metadata={"kind": Number(2, 16, whole=True, varies=False)})
+    kernel: str = field(default="bicubic", metadata={"kind": Word(("bicubic", "area", "none"))})
+    boundary: str = field(default="reflect", metadata={"kind": Word(("reflect", "circular"))})
+
+    def operator(self, shape: tuple[int, int, int]) -> LinearOperator:
+        """Circular convolution, then every ``scale``-th pixel.
+
+        Raises:
+            UsageError: A side is not a multiple of the scale.
+        """
+        from resolvent.degradations.operators import Convolution
+
+        if shape[1] % self.scale or shape[2] % self.scale:
+            raise UsageError(f"{self}: an image of {shape[1]}x{shape[2]}: needs multiples of {self.scale}; crop it")
+        return Convolution.from_filters(self._filter(shape[1]), self._filter(shape[2]), shape, self.scale)
+
+    def _filter(self, size: int) -> NDArray[np.float64]:
+        """The filter f, (size,), for which output sample i is the circular convolution f * x at ``scale * i``."""
+        indices, weights = np.zeros((1, 1), np.int64), np.ones((1, 1))
+        if self.kernel != "none":
+            indices, weights = resize_weights(size, size // self.scale, 1 / self.scale, self.kernel, "circular")
+        taps = np.zeros(size)
+        np.add.at(taps, -indices[0] % size, weights[0])
+        return taps
+
+    def _apply(
+        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        if self.kernel == "none":
+            return image[:: self.scale, :: self.scale].copy()
+        return imresize(image, 1 / self.scale, kernel=self.kernel, boundary=self.boundary)
+
+    def _apply_batch(
+        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
+    ) -> torch.Tensor:
+        if self.kernel == "none":
+            return x[..., :: self.scale, :: self.scale].clone()
+        return imresize_tensor(x, 1 / self.scale, kernel=self.kernel, boundary=self.boundary)
+
+
+@dataclass(frozen=True)
+class Mask(Degradation):
+    """Missing pixels, y = m x: where the mask m is 0, so is y, in all channels.
+
+    Attributes:
+        path: A picture, a .npy or a .npz file as large as the image; below one half is missing. Read when applied.
+        array: The same from Python, (H, W).
+        keep: Instead of these: each pixel is kept with this probability.
+        seed: Of the mask that ``keep`` draws. None draws another each time; then it has no operator.
+
+    Raises:
+        UsageError: Not exactly one of ``path``, ``array`` and ``keep`` is given. When applied: the mask is not as large
+            as the image.
+        InputError: When applied: the file cannot be read.
+    """
+
+    name = "mask"
+    linear = True
+    path: str | None = field(default=None, metadata={"kind": Text()})
+    array: FixedArray | NDArray[Any] | None = field(default=None, metadata={"kind": Array()})
+    keep: float | Range | Choice | None = field(default=None, metadata={"kind": Number(0, 1)})
+    seed: int | None = field(default=None, metadata={"kind": Number(0, 2**32 - 1, whole=True, varies=False)})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if [self.path, self.array, self.keep].count(None) != 2:
+            raise UsageError(f"{self}: give one of path=, array= and keep=")
+
+    @property
+    def random(self) -> bool:
+        """Whether another mask is drawn each time."""
+        return self.keep is not None and self.seed is None
+
+    def draw(self, rng: np.random.Generator) -> Mask:
+        """The same mask with ``keep`` and ``seed`` fixed."""
+        drawn = super().draw(rng)
+        return replace(drawn, seed=int(rng.integers(2**32))) if drawn.random else drawn
+
+    def operator(self, shape: tuple[int, int, int]) -> LinearOperator:
+        """Multiplication with the mask.
+
+        Raises:
+            UsageError: The mask is drawn anew each time, or is not as large as the image.
+        """
+        import torch
+
+        from resolvent.degradations.operators import Masking
+
+        if self.random:
+            raise UsageError(f"{self}: is another mask each time and has no operator; give seed=")
+        if self.keep is None:
+            return Masking(shape, torch.from_numpy(self._given(*shape[1:])))
+        return Masking(shape, torch.from_numpy(self._seeded(*shape[1:]) < self._fixed()["keep"]))
+
+    def _given(self, height: int, width: int) -> NDArray[np.bool_]:
+        plane = self.array.data if isinstance(self.array, FixedArray) else read_plane(str(self.path))
+        if plane.shape != (height, width):
+            sizes = f"the mask is {plane.shape[0]}x{plane.shape[1]}, the image {height}x{width}"
+            raise UsageError(f"{self}: {sizes} (height x width); they must agree")
+        return plane >= 0.5
+
+    def _seeded(self, height: int, width: int) -> NDArray[np.float64]:
+        return np.random.default_rng(self.seed).random((height, width))
+
+    def _apply(
+        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        height, width = image.shape[:2]
+        if self.keep is None:
+            return image * self._given(height, width)[..., None]
+        u = rng.random((height, width)) if self.random else self._seeded(height, width)
+        return image * (u < numbers["keep"])[..., None]
+
+    def _apply_batch(
+        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
+    ) -> torch.Tensor:
+        import torch
+
+        from resolvent.degradations import tensors
+
+        height, width = x.shape[2:]
+        if self.keep is None:
+            return x * torch.from_numpy(self._given(height, width)).to(x.device)
+        if self.random:
+            u = tensors.uniform((len(x), 1, height, width), generator, x.device)
+        else:
+            u = torch.from_numpy(self._seeded(height, width)).to(x.device)
+        return x * (u < tensors.column(numbers["keep"]))

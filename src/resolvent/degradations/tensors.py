@@ -1,0 +1,201 @@
+"""Degradations of a batch of tensors (N, C, H, W), with one parameter per sample, on any device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+from resolvent.degradations.parameters import Choice, Range
+
+
+def draw(
+    value: float | Range | Choice, count: int, generator: torch.Generator, device: torch.device, *, whole: bool
+) -> Tensor:
+    """One number per sample, (count,) float32; a plain number does not touch the generator."""
+    if isinstance(value, Choice):
+        index = torch.randint(len(value.values), (count,), generator=generator, device=generator.device)
+        return torch.tensor(value.values, dtype=torch.float32, device=device)[index.to(device)]
+    if isinstance(value, Range) and whole:
+        low, high = int(value.low), int(value.high)
+        return torch.randint(low, high + 1, (count,), generator=generator, device=generator.device).float().to(device)
+    if isinstance(value, Range):
+        return value.low + (value.high - value.low) * uniform((count,), generator, device)
+    return torch.full((count,), float(value), device=device)
+
+
+def uniform(shape: Sequence[int], generator: torch.Generator, device: torch.device) -> Tensor:
+    """Numbers in [0, 1), drawn on the generator's own device."""
+    return torch.rand(shape, generator=generator, device=generator.device).to(device)
+
+
+def column(numbers: Tensor) -> Tensor:
+    """(N,) as (N, 1, 1, 1)."""
+    return numbers[:, None, None, None]
+
+
+def pad(x: Tensor, before: tuple[int, int], after: tuple[int, int], boundary: str) -> Tensor:
+    """Lengthen the height and the width of (..., H, W).
+
+    Args:
+        x: The batch.
+        before: Rows above, columns to the left.
+        after: Rows below, columns to the right.
+        boundary: ``reflect`` mirrors without repeating the edge, ``circular`` wraps, ``edge`` repeats the edge; any
+            amount of padding goes.
+    """
+    for axis, start, end in zip((-2, -1), before, after, strict=True):
+        size = x.shape[axis]
+        index = torch.arange(-start, size + end, device=x.device)
+        if boundary == "circular":
+            index = index % size
+        elif boundary == "reflect":
+            period = max(2 * size - 2, 1)
+            index = torch.minimum(index % period, -index % period)
+        x = x.index_select(axis, index.clamp(0, size - 1))
+    return x
+
+
+def convolve(x: Tensor, kernels: Tensor, boundary: str) -> Tensor:
+    """Convolve each sample with its own kernel, (N, h, w) or (1, h, w), by FFT."""
+    height, width = kernels.shape[1:]
+    x = pad(x, (height - 1 - height // 2, width - 1 - width // 2), (height // 2, width // 2), boundary)
+    size = tuple(x.shape[2:])
+    kernels = kernels.to(x)[:, None]
+    blurred: Tensor = torch.fft.irfft2(torch.fft.rfft2(x) * torch.fft.rfft2(kernels, s=size), s=size)
+    return blurred[..., height - 1 :, width - 1 :]
+
+
+def convolve_separable(x: Tensor, taps: Tensor, boundary: str) -> Tensor:
+    """Convolve each sample with its own symmetric taps (N, K), K odd, along the height and along the width."""
+    radius = taps.shape[1] // 2
+    n, channels, height, width = x.shape
+    weights = taps.to(x.dtype).repeat_interleave(channels, 0)
+    x = pad(x, (radius, radius), (radius, radius), boundary).flatten(0, 1)[None]
+    x = conv2d(x, weights[:, None, :, None], groups=n * channels)
+    return conv2d(x, weights[:, None, None, :], groups=n * channels).reshape(n, channels, height, width)
+
+
+def gaussian_noise(x: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
+    """Add white noise of ``sigma`` (N,) grey levels."""
+    noise = torch.randn(x.shape, generator=generator, device=generator.device).to(x)
+    return x + (column(sigma) / 255).to(x.dtype) * noise
+
+
+def poisson_noise(x: Tensor, peak: Tensor, generator: torch.Generator) -> Tensor:
+    """Poisson(peak x) / peak for ``peak`` (N,) photons."""
+    rate = x.clamp(min=0) * column(peak).to(x.dtype)
+    return torch.poisson(rate.to(generator.device), generator).to(x) / column(peak).to(x.dtype)
+
+
+def salt_pepper(x: Tensor, amount: Tensor, generator: torch.Generator) -> Tensor:
+    """Set each value to 0 or to 1, with probability ``amount / 2`` (N,) each."""
+    u, amount = uniform(x.shape, generator, x.device), column(amount)
+    return torch.where(u < amount, (u < amount / 2).to(x.dtype), x)
+
+
+# ITU-T T.81, Annex K, tables K.1 (luma) and K.2 (chroma)
+_QUANTISATION = (
+    (
+        (16, 11, 10, 16, 24, 40, 51, 61),
+        (12, 12, 14, 19, 26, 58, 60, 55),
+        (14, 13, 16, 24, 40, 57, 69, 56),
+        (14, 17, 22, 29, 51, 87, 80, 62),
+        (18, 22, 37, 56, 68, 109, 103, 77),
+        (24, 35, 55, 64, 81, 104, 113, 92),
+        (49, 64, 78, 87, 103, 121, 120, 101),
+        (72, 92, 95, 98, 112, 100, 103, 99),
+    ),
+    (
+        (17, 18, 24, 47, 99, 99, 99, 99),
+        (18, 21, 26, 66, 99, 99, 99, 99),
+        (24, 26, 56, 99, 99, 99, 99, 99),
+        (47, 66, 99, 99, 99, 99, 99, 99),
+        (99, 99, 99, 99, 99, 99, 99, 99),
+        (99, 99, 99, 99, 99, 99, 99, 99),
+        (99, 99, 99, 99, 99, 99, 99, 99),
+        (99, 99, 99, 99, 99, 99, 99, 99),
+    ),
+)
+# JFIF: R, G, B to Y, Cb, Cr, in libjpeg's 16-bit fixed point, and what it adds before it drops the fraction
+_YCC = ((19595, 38470, 7471), (-11059, -21709, 32768), (32768, -27439, -5329))
+_YCC_BIAS = (32768, 32767, 32767)
+
+
+def quantisation_tables(quality: Tensor) -> Tensor:
+    """The tables of libjpeg for luma and chroma, (N, 2, 8, 8), at ``quality`` (N,) of 1 to 100."""
+    percent = torch.where(quality < 50, 5000 // quality, 200 - 2 * quality)[:, None, None, None]
+    base = torch.tensor(_QUANTISATION, dtype=quality.dtype, device=quality.device)
+    return ((base * percent + 50) // 100).clamp(1, 255)
+
+
+def jpeg(x: Tensor, quality: Tensor, subsampling: str) -> Tensor:
+    """Compress and decompress as libjpeg does, each sample with its own ``quality`` (N,).
+
+    Every stage rounds to whole numbers where libjpeg does; only its fixed-point cosine transform is exact here.
+    """
+    height, width = x.shape[2:]
+    levels = (x.clamp(0, 1) * 255).round().float()
+    tables = quantisation_tables(quality)
+    if x.shape[1] == 1:
+        return (_quantise(levels, tables[:, :1]) / 255).to(x.dtype)
+    halved = subsampling == "4:2:0"
+    matrix, bias = (torch.tensor(numbers, dtype=torch.float64, device=x.device) for numbers in (_YCC, _YCC_BIAS))
+    ycc = torch.einsum("ij,njhw->nihw", matrix, levels.double()).add(bias[:, None, None]).div(65536).floor().float()
+    luma, chroma = ycc[:, :1], ycc[:, 1:] + 128
+    luma = _quantise(luma, tables[:, :1])
+    chroma = _quantise(_halve(chroma) if halved else chroma, tables[:, 1:])
+    if halved:
+        chroma = _double(chroma[..., : (width + 1) // 2])[..., :height, :width]
+    chroma = chroma - 128
+    blue, red = chroma[:, :1], chroma[:, 1:]
+    shift = torch.cat([1.402 * red, -0.344136286 * blue - 0.714136286 * red, 1.772 * blue], 1)
+    rgb = luma + _rounded(shift)
+    return (rgb.clamp(0, 255) / 255).to(x.dtype)
+
+
+def _quantise(plane: Tensor, tables: Tensor) -> Tensor:
+    """Through the cosine transform of 8x8 blocks and back, the coefficients rounded to multiples of ``tables``."""
+    height, width = plane.shape[2:]
+    padded = pad(plane, (0, 0), (-height % 8, -width % 8), "edge")
+    k = torch.arange(8, dtype=torch.float64)
+    basis = torch.cos(math.pi / 16 * (2 * k + 1) * k[:, None]) * math.sqrt(2)
+    basis[0] = 1
+    forward, back = basis.to(plane), basis.T.to(plane)  # sqrt(8) times the orthonormal transform
+    n, channels, rows, columns = padded.shape
+    blocks = padded.reshape(n, channels, rows // 8, 8, columns // 8, 8).transpose(3, 4) - 128
+    steps = tables[:, :, None, None]
+    eighths = _rounded(forward @ _rounded(4 * blocks @ back) / 4)
+    whole = eighths.sign() * ((eighths.abs() + 4 * steps) / (8 * steps)).floor()
+    blocks = _rounded(_rounded(4 * back @ (whole * steps)) @ forward / 32) + 128
+    return blocks.clamp(0, 255).transpose(3, 4).reshape(padded.shape)[..., :height, :width]
+
+
+def _rounded(x: Tensor) -> Tensor:
+    """The nearest whole number, halves up, as libjpeg's DESCALE."""
+    return (x + 0.5).floor()
+
+
+def _halve(plane: Tensor) -> Tensor:
+    """The mean of each 2x2 block, halves rounded down and up in turn, as libjpeg's h2v2_downsample."""
+    height, width = plane.shape[2:]
+    plane = pad(plane, (0, 0), (height % 2, -width % 16), "edge")
+    total = plane[..., ::2, ::2] + plane[..., ::2, 1::2] + plane[..., 1::2, ::2] + plane[..., 1::2, 1::2]
+    bias = 1 + torch.arange(total.shape[3], device=plane.device) % 2
+    return ((total + bias) / 4).floor()
+
+
+def _double(plane: Tensor) -> Tensor:
+    """Twice the rows and columns, 3/4 of the nearer and 1/4 of the further, as libjpeg's h2v2_fancy_upsample."""
+    if plane.shape[3] <= 2:
+        return plane.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    rows = pad(plane, (1, 0), (1, 0), "edge")
+    above = 3 * rows[..., 1:-1, :] + rows[..., :-2, :]
+    below = 3 * rows[..., 1:-1, :] + rows[..., 2:, :]
+    sums = pad(torch.stack([above, below], 3).flatten(2, 3), (0, 1), (0, 1), "edge")
+    left = (3 * sums[..., 1:-1] + sums[..., :-2] + 8) / 16
+    right = (3 * sums[..., 1:-1] + sums[..., 2:] + 7) / 16
+    return torch.stack([left, right], 4).flatten(3, 4).floor()

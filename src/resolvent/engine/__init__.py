@@ -1,0 +1,1 @@
+"""Image in, method run over tiles within a memory budget, Image out."""

@@ -1,0 +1,186 @@
+"""Decide what to do to a photograph, and say why, before any work."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resolvent import methods
+from resolvent.degradations import Degradation, parse
+from resolvent.diagnosis import diagnose
+from resolvent.engine.memory import parse_memory, tile_memory
+from resolvent.engine.tiles import SMALLEST_TILE, largest_tile, margin, spans
+from resolvent.errors import InputError, UsageError, unknown
+from resolvent.models.runtime import RUNTIMES
+from resolvent.models.store import read_card
+
+if TYPE_CHECKING:
+    from resolvent.image import Image
+    from resolvent.models.card import Card
+
+__all__ = ["BYTES_PER_PIXEL", "Options", "Plan", "plan"]
+
+BYTES_PER_PIXEL = 320
+"""Memory that ``unet-small`` takes in onnxruntime for each pixel that a tile reads, with room to spare."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked of a restoration; the defaults of every front end stand here.
+
+    Attributes:
+        model: Name of a bundled model, or path of a model file; without it or a method, diagnosis chooses.
+        method: A key of METHODS, instead of a model.
+        degradation: What the method is to undo.
+        sigma: Noise level for the model, in 8-bit grey levels; measured if not given.
+        strength: 0 keeps the image as it is, 1 restores it fully, between is the blend y + strength (x - y).
+        tile: Pixels a side that a tile contributes; as many as ``memory`` allows if not given.
+        memory: For the tiles: bytes, or text such as ``"2G"``; half of what is free, at most 512 MiB, if not given.
+        runtime: What runs the model: ``onnxruntime`` (which ``auto`` means), ``openvino`` or ``torch``.
+        seed: Of everything random in a method.
+
+    Raises:
+        UsageError: An option breaks its rule, or two do not go together.
+        InputError: The model's file cannot be used.
+    """
+
+    model: str | Path | None = None
+    method: str | None = None
+    degradation: Degradation | str | None = None
+    sigma: float | None = None
+    strength: float = 1.0
+    tile: int | None = None
+    memory: int | str | None = None
+    runtime: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 1:
+            raise UsageError(f"strength {self.strength:g}: must be from 0 (the image as it is) to 1 (fully restored)")
+        if self.tile is not None and self.tile < SMALLEST_TILE:
+            raise UsageError(
+                f"tile {self.tile}: must be {SMALLEST_TILE} pixels or more; leave it out to have it chosen"
+            )
+        if self.memory is not None:
+            parse_memory(self.memory)
+        if self.runtime not in ("auto", *RUNTIMES):
+            raise unknown("runtime", self.runtime, ("auto", *RUNTIMES))
+        self._check_model()
+        self._check_method()
+
+    @cached_property
+    def card(self) -> Card | None:
+        """Of the model, if one is asked for."""
+        return None if self.model is None else read_card(self.model)
+
+    @cached_property
+    def told(self) -> Degradation | None:
+        """The degradation, read from its text form."""
+        return parse(self.degradation) if isinstance(self.degradation, str) else self.degradation
+
+    def _check_model(self) -> None:
+        card, sigma = self.card, self.sigma
+        if card is not None and card.scale > 1 and self.strength < 1:
+            raise UsageError(
+                f"strength {self.strength:g}: model {card.name!r} enlarges, and there is nothing to blend with"
+            )
+        if sigma is None:
+            return
+        if card is None:
+            raise UsageError(f"sigma {sigma:g}: tells a model the noise level; give model='denoise' too")
+        if not card.noise_level:
+            raise UsageError(f"sigma {sigma:g}: model {card.name!r} takes no noise level; leave it out")
+        low, high = card.sigma_range or (0.0, 255.0)
+        if not low <= sigma <= high:
+            raise UsageError(f"sigma {sigma:g}: model {card.name!r} is for {low:g} to {high:g} grey levels of 255")
+
+    def _check_method(self) -> None:
+        name, told = self.method, self.told
+        if name is None:
+            if told is not None:
+                raise UsageError(f"degradation '{told}': tells a method what to undo; give method= too")
+            return
+        if self.model is not None:
+            raise UsageError(f"model {str(self.model)!r} and method {name!r}: give one of them")
+        if told is None:
+            raise UsageError(
+                f"method {name!r}: must know what to undo; give degradation='blur:sigma=1.6 + noise:sigma=2'"
+            )
+        methods.check(name, told)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done to one image, and why.
+
+    Attributes:
+        options: What was asked.
+        reasons: Sentences for a person.
+        model: Name or path of the model that will run; None if a method will, or nothing.
+        sigma: Noise level that it is told, in 8-bit grey levels.
+        tile: Pixels a side that a tile contributes.
+        tiles: How many tiles there are.
+    """
+
+    options: Options
+    reasons: tuple[str, ...]
+    model: str | Path | None = None
+    sigma: float | None = None
+    tile: int = 0
+    tiles: int = 1
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the image comes back as it is."""
+        return self.options.strength == 0 or (self.model is None and self.options.method is None)
+
+
+def plan(image: Image, options: Options = Options(), source: bytes | None = None) -> Plan:
+    """Decide what to do to an image.
+
+    Args:
+        image: The image.
+        options: What is asked.
+        source: The bytes of the file, if it was not read from a path; they tell the JPEG quality.
+
+    Raises:
+        UsageError: ``memory`` is too little for the smallest tile.
+        InputError: The image has transparency and the model enlarges.
+    """
+    if options.strength == 0:
+        return Plan(options, ("strength 0 keeps the image as it is",))
+    if options.method is not None:
+        return Plan(options, (f"method {options.method!r}, as asked",))
+    model, card, sigma = options.model, options.card, options.sigma
+    reasons: tuple[str, ...] = (f"model {str(model)!r}, as asked",)
+    if card is None:
+        found = diagnose(image, source)
+        if found.model is None:
+            return Plan(options, found.reasons)
+        model, card, sigma, reasons = found.model, read_card(found.model), found.sigma, found.reasons
+    elif card.noise_level and sigma is None:
+        low, high = card.sigma_range or (0.0, 255.0)
+        sigma = min(max(diagnose(image, source).noise_sigma, low), high)
+        reasons += (f"noise level {sigma:.1f} of 255, as measured",)
+    if card.scale > 1 and image.alpha is not None:
+        raise InputError(f"{image.path or 'the image'}: model {card.name!r} enlarges, but not alpha; flatten it first")
+    tile = _tile(image, card, options)
+    tiles = math.prod(len(spans(n, tile, card.halo, card.multiple)) for n in (image.height, image.width))
+    return Plan(options, reasons, model, sigma, tile, tiles)
+
+
+def _tile(image: Image, card: Card, options: Options) -> int:
+    if options.tile is not None and options.memory is None:
+        return options.tile
+    memory = tile_memory() if options.memory is None else parse_memory(options.memory)
+    fits = largest_tile(memory // BYTES_PER_PIXEL, image.height, image.width, card.halo, card.multiple)
+    if not fits and options.memory is not None:
+        least = BYTES_PER_PIXEL * (SMALLEST_TILE + 2 * margin(card.halo, card.multiple)) ** 2
+        raise UsageError(
+            f"memory {options.memory}: is too little for one tile; give {math.ceil(least / 2**20)}M or more"
+        )
+    fits = fits or SMALLEST_TILE
+    return min(fits, options.tile or fits)

@@ -1,0 +1,218 @@
+"""Restore a photograph, tile by tile."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resolvent import methods
+from resolvent.degradations import GaussianNoise
+from resolvent.engine.checks import Checks
+from resolvent.engine.plan import Options, Plan, plan
+from resolvent.engine.stitch import Box, Runner
+from resolvent.errors import InputError, QualityError
+from resolvent.image import Image, Limits, read_image
+from resolvent.models.runtime import Session, open_session
+
+if TYPE_CHECKING:
+    from resolvent.degradations import Degradation
+    from resolvent.models.card import Card
+
+__all__ = ["Options", "Plan", "Progress", "plan", "restore", "run"]
+
+Progress = Callable[[int, int], None]
+"""Called with the number of tiles that are done and the number of all tiles."""
+
+
+def run(
+    image: Image,
+    plan: Plan,
+    progress: Progress | None = None,
+    open_session: Callable[[str | Path, str], Session] = open_session,
+) -> Image:
+    """Carry out a plan.
+
+    Args:
+        image: The image that the plan was made for.
+        plan: See ``plan``.
+        progress: Called after every tile.
+        open_session: Loads a model into a runtime; pass a caching one to restore many images.
+
+    Returns:
+        The image restored, of the same type, with the same alpha and metadata. Colours are clipped to [0, 1]; fully
+        transparent pixels keep theirs.
+
+    Raises:
+        InputError: Memory has run out even for the smallest tile.
+        QualityError: The result is not finite, flat, or of another mean colour; see ``Checks``.
+        MissingDependencyError: The runtime is not installed.
+    """
+    if plan.unchanged:
+        return image
+    name = image.path or "the image"
+    try:
+        if plan.model is None:
+            return _run_method(image, plan.options)
+        return _run_model(image, plan, open_session(plan.model, plan.options.runtime), progress)
+    except (InputError, QualityError) as error:
+        raise type(error)(f"{name}: {error}") from error
+    except MemoryError as error:
+        raise InputError(f"{name}: out of memory; close other programs, or restore it on a larger machine") from error
+
+
+def _run_method(image: Image, options: Options) -> Image:
+    name, told = cast("tuple[str, Degradation]", (options.method, options.told))
+    whole = Box(0, 0, image.height, image.width)
+    sigmas = [part.sigma for part in told.parts if isinstance(part, GaussianNoise) and isinstance(part.sigma, float)]
+    canvas = _Canvas(image, options.strength, max(sigmas, default=0.0))
+    canvas.put(whole, methods.load(name)(_visible_colours(image, whole, 0), told))
+    return canvas.finish()
+
+
+def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | None) -> Image:
+    card, sigma = session.card, plan.sigma or 0.0
+
+    def read(box: Box) -> NDArray[np.float32]:
+        return _tensor(_visible_colours(image, box, card.halo), card, sigma)
+
+    canvas = _Canvas(image, plan.options.strength, sigma, card.scale)
+    blocks = Runner(session).blocks(read, image.height, image.width, plan.tile)
+    for done, (box, values) in enumerate(blocks, 1):
+        canvas.put(box, values.transpose(1, 2, 0))
+        if progress is not None:
+            progress(done, plan.tiles)
+    return canvas.finish()
+
+
+def _tensor(pixels: NDArray[np.float32], card: Card, sigma: float) -> NDArray[np.float32]:
+    """(h, w, C) to (1, channels, h, w): gray in every channel, the noise level in one more."""
+    x = np.empty((1, card.channels + card.noise_level, *pixels.shape[:2]), np.float32)
+    x[0, : card.channels] = pixels.transpose(2, 0, 1)
+    x[0, card.channels :] = sigma / 255
+    return x
+
+
+def _visible_colours(image: Image, box: Box, halo: int) -> NDArray[np.float32]:
+    """Read a box; fully transparent pixels get the colour of the nearest pixel that can be seen.
+
+    What lies there is arbitrary, often black, and would bleed into the edges. Those within ``halo`` of a visible pixel
+    influence it, and have a visible one within √2 halo: so much more is read, so that tiles fill in the same colours.
+    """
+    if image.alpha is None:
+        return image.read(*box)
+    around = 2 * halo
+    top, left = max(0, box.top - around), max(0, box.left - around)
+    bottom, right = min(image.height, box.bottom + around), min(image.width, box.right + around)
+    hidden = image.alpha[top:bottom, left:right] == 0
+    if hidden.all() or not hidden.any():
+        return image.read(*box)
+    from scipy import ndimage
+
+    nearest = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
+    inside = (slice(box.top - top, box.bottom - top), slice(box.left - left, box.right - left))
+    filled: NDArray[np.float32] = image.read(top, left, bottom, right)[nearest[0][inside], nearest[1][inside]]
+    return filled
+
+
+class _Canvas:
+    """Takes finished blocks: checks them, blends them with the input, brings them to its type."""
+
+    def __init__(self, image: Image, strength: float, sigma: float, scale: int = 1) -> None:
+        self.image, self.strength, self.scale = image, strength, scale
+        self.data = np.empty((scale * image.height, scale * image.width, image.channels), image.data.dtype)
+        self.checks = Checks(image.channels, sigma)
+
+    def put(self, box: Box, restored: NDArray[np.float32]) -> None:
+        """Take what a box of the image became: (scale * h, scale * w, channels of the model)."""
+        if self.image.channels == 1:
+            restored = restored.mean(2, keepdims=True)
+        before, place = self.image.read(*box), box.slices(self.scale)
+        hidden = None if self.image.alpha is None else self.image.alpha[place] == 0
+        if hidden is None or not hidden.any():
+            self.checks.add(before, restored)
+        else:
+            self.checks.add(before[~hidden], restored[~hidden])
+        if self.strength < 1:
+            restored = before + np.float32(self.strength) * (np.clip(restored, 0, 1) - before)
+        self.data[place] = self.image.quantise(restored)
+        if hidden is not None:
+            np.copyto(self.data[place], self.image.data[place], where=hidden[..., None])
+
+    def finish(self) -> Image:
+        """Judge the whole, and give it."""
+        self.checks.finish()
+        return self.image.with_data(self.data)
+
+
+def restore(
+    source: Any,
+    *,
+    model: str | Path | None = Options.model,
+    method: str | None = Options.method,
+    degradation: Degradation | str | None = Options.degradation,
+    sigma: float | None = Options.sigma,
+    strength: float = Options.strength,
+    tile: int | None = Options.tile,
+    memory: int | str | None = Options.memory,
+    runtime: str = Options.runtime,
+    seed: int = Options.seed,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    progress: Progress | None = None,
+) -> Any:
+    """Restore a photograph.
+
+    Args:
+        source: Path or bytes of a file, an Image, a Pillow image, or an array: (H, W) or (H, W, C), uint8, uint16 or
+            float. Floats are nominally in [0, 1]; noise beyond that reaches the model as it is.
+        model: See Options, as for all up to ``seed``. With neither model nor method, diagnosis chooses, and an image
+            with nothing to fix comes back unchanged; ``plan`` tells which, and why.
+        method: Instead of a model.
+        degradation: What the method is to undo.
+        sigma: Noise level, in 8-bit grey levels.
+        strength: 0 to 1.
+        tile: Pixels.
+        memory: For the tiles.
+        runtime: What runs the model.
+        seed: Of everything random in a method.
+        limits: The largest file that is read.
+        progress: Called with the tiles that are done and all tiles.
+
+    Returns:
+        What was given: an array of the same shape and type for an array, a Pillow image for one, else an Image. Pixels
+        are clipped to the range of the type, floats to [0, 1], unless nothing was done.
+
+    Raises:
+        UsageError: An option breaks its rule.
+        InputError: The image cannot be used.
+        QualityError: The result failed its checks.
+    """
+    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed)
+    pillow = "PIL.Image" in sys.modules and isinstance(source, sys.modules["PIL.Image"].Image)
+    if isinstance(source, Image):
+        image = source
+    elif isinstance(source, np.ndarray):
+        image = Image.from_array(source)
+    elif pillow:
+        image = Image.from_pil(source)
+    else:
+        image = read_image(source, limits)
+    chosen = plan(image, options, source if isinstance(source, bytes) else None)
+    restored = run(image, chosen, progress)
+    if pillow:
+        return source.copy() if chosen.unchanged else restored.to_pil()
+    if isinstance(source, np.ndarray):
+        return source.copy() if chosen.unchanged else _as_array(restored, source)
+    return restored
+
+
+def _as_array(image: Image, like: NDArray[Any]) -> NDArray[Any]:
+    """The pixels in the shape and type of an array, with its alpha."""
+    data: NDArray[Any] = image.data.astype(like.dtype, copy=False)
+    if image.alpha is not None:
+        return np.concatenate([data, like[..., -1:]], 2)
+    return data[..., 0] if like.ndim == 2 else data

@@ -1,0 +1,118 @@
+"""Run a model over the tiles of an image and join what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resolvent.engine.tiles import Span, largest_tile, spans
+from resolvent.errors import InputError
+
+if TYPE_CHECKING:
+    from resolvent.models.runtime import Session
+
+__all__ = ["Box", "Runner"]
+
+
+class Box(NamedTuple):
+    """The pixels from (top, left) up to, and without, (bottom, right)."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    def slices(self, scale: int = 1) -> tuple[slice, slice]:
+        """Its rows and columns in an image ``scale`` times as large."""
+        return slice(scale * self.top, scale * self.bottom), slice(scale * self.left, scale * self.right)
+
+
+class Runner:
+    """Runs a model over tiles, and over smaller ones once memory has run out.
+
+    Args:
+        session: The model.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.area: int | None = None  # pixels that a tile may read, since memory ran out
+
+    def blocks(
+        self, read: Callable[[Box], NDArray[np.float32]], height: int, width: int, tile: int
+    ) -> Iterator[tuple[Box, NDArray[np.float32]]]:
+        """Restore an image in blocks that cover each of its pixels once.
+
+        No more is held than one tile and the seam below a row of tiles.
+
+        Args:
+            read: A box of the image to the tensor (1, C, h, w) that the model takes.
+            height: Of the image.
+            width: Of the image.
+            tile: See ``tiles.spans``.
+
+        Yields:
+            For each tile a box of the image and what the model made of it, (C, scale * h, scale * w).
+
+        Raises:
+            InputError: Not even the smallest tile fits into memory.
+        """
+        card = self.session.card
+        s = card.scale
+        below = beside = np.empty((0, 0, 0), np.float32)  # what the row above, and the tile to the left, faded out
+        for rows in spans(height, tile, card.halo, card.multiple):
+            above, below = below, np.empty((3, s * rows.trail, s * width), np.float32)
+            bottom = rows.stop - rows.trail
+            for columns in spans(width, tile, card.halo, card.multiple):
+                right = columns.stop - columns.trail
+                box = Box(rows.start, columns.start, bottom, right)
+                values = self._contribution(read, rows, columns, height, width)
+                if columns.lead:
+                    values[..., : s * columns.lead] += beside
+                values, beside = np.split(values, [s * (right - columns.start)], axis=2)
+                if rows.lead:
+                    values[:, : s * rows.lead] += above[..., box.slices(s)[1]]
+                values, below[..., box.slices(s)[1]] = np.split(values, [s * (bottom - rows.start)], axis=1)
+                yield box, values
+
+    def _contribution(
+        self, read: Callable[[Box], NDArray[np.float32]], rows: Span, columns: Span, height: int, width: int
+    ) -> NDArray[np.float32]:
+        """The weighted result of one tile, (C, scale * h, scale * w), a new array."""
+        bottom, right = rows.origin + rows.size, columns.origin + columns.size
+        x = read(Box(rows.origin, columns.origin, min(bottom, height), min(right, width)))
+        if bottom > height or right > width:
+            padding = ((0, 0), (0, 0), (0, max(0, bottom - height)), (0, max(0, right - width)))
+            x = np.pad(x, padding, mode="reflect")
+        y = self._run(np.ascontiguousarray(x))[0]
+        s = self.session.card.scale
+        own = Box(
+            rows.start - rows.origin,
+            columns.start - columns.origin,
+            rows.stop - rows.origin,
+            columns.stop - columns.origin,
+        )
+        weighted: NDArray[np.float32] = y[:, *own.slices(s)] * np.outer(rows.weights(s), columns.weights(s))
+        return weighted
+
+    def _run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Restore (1, C, H, W), H and W multiples of the model's: in one go, or in parts where memory has run out."""
+        height, width = x.shape[2:]
+        card = self.session.card
+        if self.area is None or height * width <= self.area:
+            try:
+                return self.session.run(x)
+            except MemoryError:
+                self.area = height * width // 2
+        tile = largest_tile(self.area, height, width, card.halo, card.multiple)
+        if not tile:
+            raise InputError(
+                f"out of memory on a tile of {width} x {height} pixels, the smallest; close other programs"
+            )
+        y = np.empty((1, 3, card.scale * height, card.scale * width), np.float32)
+        for box, values in self.blocks(lambda box: x[:, :, *box.slices()], height, width, tile):
+            y[0, :, *box.slices(card.scale)] = values
+        return y

@@ -1,0 +1,69 @@
+"""Everything that Resolvent raises on purpose.
+
+::
+
+    ResolventError
+    ├── UsageError (ValueError)        the call itself is wrong: unknown name, parameter out of range
+    │   └── MissingDependencyError     an optional package is not installed; names the install command
+    ├── InputError (ValueError)        this input cannot be used: truncated, too large, not an image
+    ├── OutputError (OSError)          the result cannot be written: exists, read-only folder, full disk
+    ├── QualityError                   the result failed its checks: NaN, flat, shifted colour
+    └── TrainingError                  training cannot start or go on
+
+Each message is one line: the value, the rule it breaks, the remedy. The command line exits with 2 for a UsageError and
+with 1 for any other.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ResolventError(Exception):
+    """Base of every error that Resolvent raises on purpose."""
+
+
+class UsageError(ResolventError, ValueError):
+    """The call itself is wrong; no input could make it right."""
+
+
+class MissingDependencyError(UsageError):
+    """An optional package is needed and not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}, which is not installed; run: pip install 'resolvent[{extra}]'")
+
+
+class InputError(ResolventError, ValueError):
+    """One input cannot be used; others may."""
+
+
+class OutputError(ResolventError, OSError):
+    """A result cannot be written."""
+
+
+class QualityError(ResolventError):
+    """A restored image failed its checks and was not written."""
+
+
+class TrainingError(ResolventError):
+    """Training cannot start, or cannot go on."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """Build the error for a name that is not in a registry, suggesting the nearest one that is.
+
+    Args:
+        kind: What the name was meant to name, such as ``"model"``.
+        name: The name as given.
+        known: The names that exist.
+
+    Example:
+        >>> str(unknown("model", "denoize", ["deblur", "denoise"]))
+        "unknown model 'denoize': did you mean 'denoise'? Known: deblur, denoise"
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return UsageError(f"unknown {kind} {name!r}: {hint}Known: {', '.join(names) or 'none'}")

@@ -1,0 +1,1 @@
+"""Measure restorations: metrics, benchmarks, and their tables, figures and pages."""

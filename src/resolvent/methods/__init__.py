@@ -1,0 +1,138 @@
+"""Methods that restore without a trained model, all behind one call: ``restore(y, degradation, **options) -> x``.
+
+A method is a function in a file named as the literature names it. It takes the degraded image (H, W, C) float32, what
+happened to it, and options by keyword; it gives a new array of the same kind, not clipped, and leaves its input alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resolvent.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from resolvent.degradations import Degradation
+
+__all__ = ["METHODS", "Method", "Needs", "Restore", "check", "load"]
+
+
+Restore = Callable[..., "NDArray[np.float32]"]
+"""What a method is: ``(y, degradation, **options)`` to the restored image."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a method must be told.
+
+    Attributes:
+        undoes: The degradations that it takes account of, by name; a chain of any of these.
+        linear: The chain must begin with a linear degradation.
+    """
+
+    undoes: tuple[str, ...]
+    linear: bool = False
+
+    def __str__(self) -> str:
+        return f"a degradation made of {', '.join(self.undoes)}" + ", a linear one first" * self.linear
+
+
+@dataclass(frozen=True)
+class Method:
+    """An entry of METHODS.
+
+    Attributes:
+        entry: ``module:function``, imported only when the method is used.
+        summary: One line.
+        needs: What it must be told.
+        example: Text form of a degradation that it is meant for.
+        reference: Where it was published.
+    """
+
+    entry: str
+    summary: str
+    needs: Needs
+    example: str
+    reference: str
+
+
+BLURS = ("blur", "blur-positional", "defocus", "motion", "kernel")
+
+METHODS: dict[str, Method] = {
+    "nlm": Method(
+        "resolvent.methods.nlm:restore",
+        "non-local means: averages pixels whose neighbourhoods look alike",
+        Needs(undoes=("noise",)),
+        "noise:sigma=25",
+        "Buades, Coll, Morel 2011, https://doi.org/10.5201/ipol.2011.bcm_nlm",
+    ),
+    "wiener": Method(
+        "resolvent.methods.wiener:restore",
+        "Wiener filter: the best linear deblurring for Gaussian noise and the spectrum of natural images",
+        Needs(undoes=(*BLURS, "noise"), linear=True),
+        "blur:sigma=1.6 + noise:sigma=2",
+        "Orieux, Giovannelli, Rodet 2010, https://doi.org/10.1364/JOSAA.27.001593",
+    ),
+    "richardson-lucy": Method(
+        "resolvent.methods.richardson_lucy:restore",
+        "Richardson-Lucy: the positive image that most likely led to these photon counts",
+        Needs(undoes=(*BLURS, "noise", "poisson"), linear=True),
+        "blur:sigma=1.6 + noise:sigma=2",
+        "Richardson 1972, https://doi.org/10.1364/JOSA.62.000055",
+    ),
+}
+
+
+def load(name: str) -> Restore:
+    """Import a method.
+
+    Raises:
+        UsageError: No method has that name.
+    """
+    module, function = _find(name).entry.split(":")
+    restore: Restore = getattr(importlib.import_module(module), function)
+    return restore
+
+
+def check(name: str, degradation: Degradation) -> None:
+    """Refuse, before any work, a degradation that a method cannot undo.
+
+    Raises:
+        UsageError: There is no such method; the degradation is not fixed to single values; the method cannot undo it.
+
+    Example:
+        >>> from resolvent.degradations import parse
+        >>> check("wiener", parse("jpeg:quality=20"))
+        Traceback (most recent call last):
+        ...
+        resolvent.errors.UsageError: wiener cannot undo jpeg; no method can; use a model
+    """
+    fault = _fault(_find(name).needs, degradation)
+    if fault is None:
+        if degradation.draw(np.random.default_rng(0)) != degradation:
+            raise UsageError(f"{degradation}: a method needs to know what happened; give each parameter one value")
+        return
+    able = [other for other, method in METHODS.items() if _fault(method.needs, degradation) is None]
+    remedy = f"these can: {', '.join(able)}" if able else "no method can; use a model"
+    raise UsageError(f"{name} {fault}; {remedy}")
+
+
+def _find(name: str) -> Method:
+    if name not in METHODS:
+        raise unknown("method", name, METHODS)
+    return METHODS[name]
+
+
+def _fault(needs: Needs, degradation: Degradation) -> str | None:
+    foreign = [part.name for part in degradation.parts if part.name not in needs.undoes]
+    if foreign:
+        return f"cannot undo {', '.join(foreign)}"
+    if needs.linear and degradation.split()[0] is None:
+        return f"undoes a blur, and {str(degradation)!r} does not begin with one"
+    return None

@@ -1,0 +1,64 @@
+"""The forward model of a blurred photograph, y = k * x + n, for the classical methods: how strong n, what k."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resolvent.degradations import GaussianNoise, PoissonNoise
+from resolvent.degradations.blur import Blur
+from resolvent.diagnosis import noise_sigma, windows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from resolvent.degradations import Degradation
+
+__all__ = ["convolve", "margin", "noise_level", "transfer"]
+
+
+def noise_level(y: NDArray[np.float32], degradation: Degradation) -> float:
+    """Standard deviation of the noise in 8-bit grey levels; of photon noise, its root mean square over the image.
+
+    Args:
+        y: (H, W, C); the level is estimated from it where the degradation names no noise.
+        degradation: What happened to ``y``.
+    """
+    noises = [part for part in degradation.parts if isinstance(part, GaussianNoise | PoissonNoise)]
+    if not noises:
+        return noise_sigma(255 * windows(lambda top, left, bottom, right: y[top:bottom, left:right], *y.shape[:2]))
+    return float(np.sqrt(sum(_variance(noise, float(y.mean())) for noise in noises)))
+
+
+def _variance(noise: GaussianNoise | PoissonNoise, mean: float) -> float:
+    """In squared grey levels; the noise has fixed parameters."""
+    if isinstance(noise, GaussianNoise):
+        return float(noise.sigma) ** 2  # type: ignore[arg-type]
+    return 255**2 * max(mean, 0.0) / float(noise.peak)  # type: ignore[arg-type]
+
+
+def _blurs(degradation: Degradation) -> list[Blur]:
+    return [part for part in degradation.parts if isinstance(part, Blur)]
+
+
+def margin(degradation: Degradation) -> int:
+    """How many pixels beyond each border to restore with the image: the sides of all kernels that do not wrap."""
+    return sum(max(blur.kernel().shape) for blur in _blurs(degradation) if blur.boundary != "circular")
+
+
+def transfer(degradation: Degradation, height: int, width: int) -> NDArray[np.complex64]:
+    """Transfer function of all its blurs for images (height, width), as rfft2 has it: (height, width // 2 + 1, 1)."""
+    response = np.ones((height, width // 2 + 1), np.complex128)
+    for blur in _blurs(degradation):
+        kernel, wrapped = blur.kernel(), np.zeros((height, width))
+        rows, columns = ((np.arange(k) - k // 2) % n for k, n in zip(kernel.shape, wrapped.shape, strict=True))
+        np.add.at(wrapped, (rows[:, None], columns), kernel)
+        response *= np.fft.rfft2(wrapped)
+    return response[..., None].astype(np.complex64)
+
+
+def convolve(x: NDArray[np.float32], response: NDArray[np.complex64]) -> NDArray[np.float32]:
+    """Circular convolution of (H, W, C) with the kernel of this transfer function; the conjugate gives its adjoint."""
+    result = np.fft.irfft2(response * np.fft.rfft2(x, axes=(0, 1)), s=x.shape[:2], axes=(0, 1))
+    return result.astype(np.float32, copy=False)

@@ -1,0 +1,206 @@
+"""A torch module and its card to one ONNX file, and back."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resolvent import networks
+from resolvent.errors import InputError, MissingDependencyError, OutputError
+from resolvent.models.card import METADATA_KEY, Card
+from resolvent.models.store import find, read_card
+
+if TYPE_CHECKING:
+    import onnx
+    from torch import nn
+
+__all__ = ["export", "load_module", "measure_halo", "write"]
+
+OPSET = 18
+
+
+def export(network: nn.Module, card: Card, path: Path) -> None:
+    """Write a network and its card to one ``.onnx`` file.
+
+    The batch, height and width are dynamic; weights are stored as float16 and widened when a runtime loads them.
+
+    Args:
+        network: Built by NETWORKS from ``card.network`` and ``card.arguments``.
+        card: Goes into the file's metadata.
+        path: The file; replaced if it exists.
+
+    Raises:
+        MissingDependencyError: onnx or onnxscript is not installed.
+        OutputError: The file cannot be written.
+    """
+    import torch
+
+    try:
+        import onnx
+        import onnxscript  # noqa: F401 - torch's exporter needs it and says so only in a traceback
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(str(error.name), "lab", "exporting a model") from error
+
+    network = network.eval().cpu()
+    example = torch.zeros(2, card.channels + card.noise_level, 8 * card.multiple, 16 * card.multiple)
+    height, width = (card.multiple * torch.export.Dim(name, max=1 << 16) for name in ("rows", "columns"))
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it complains of a missing torchvision
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
+            program = torch.onnx.export(
+                network,
+                (example,),
+                input_names=["input"],
+                output_names=["output"],
+                dynamic_shapes=({0: torch.export.Dim("batch"), 2: height, 3: width},),
+                opset_version=OPSET,
+                dynamo=True,
+                optimize=False,
+                verbose=False,
+            )
+    finally:
+        logger.setLevel(level)
+    if program is None:
+        raise OutputError(f"{path}: torch exported nothing; report this")
+    model = program.model_proto
+    store_as_float16(model)
+    tidy(model)
+    onnx.checker.check_model(model)
+    write(model, card, path)
+
+
+def write(model: onnx.ModelProto, card: Card, path: Path) -> None:
+    """Write an ONNX model with its card, whole or not at all; also to give a model a new card.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    from onnx import helper
+
+    helper.set_model_props(model, {METADATA_KEY: card.dumps()})
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(model.SerializeToString())
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        if partial.exists():
+            partial.unlink()
+
+
+def store_as_float16(model: onnx.ModelProto) -> None:
+    """Halve the file: float32 initialisers become float16, with a Cast that runtimes fold when they load."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for initializer in model.graph.initializer:
+        if initializer.data_type != TensorProto.FLOAT:
+            continue
+        name = initializer.name
+        values = numpy_helper.to_array(initializer).astype(np.float16)
+        initializer.CopyFrom(numpy_helper.from_array(values, name))
+        wide = f"{name}/float32"
+        casts.append(helper.make_node("Cast", [name], [wide], to=TensorProto.FLOAT, name=f"{name}/cast"))
+        for node in model.graph.node:
+            for i, used in enumerate(node.input):
+                if used == name:
+                    node.input[i] = wide
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def tidy(model: onnx.ModelProto) -> None:
+    """Drop what torch notes of the machine that exported: source lines, stack traces, shapes of the example."""
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        del value.metadata_props[:]
+        value.doc_string = ""
+    del model.graph.value_info[:]
+    del model.graph.metadata_props[:]
+    model.graph.doc_string = model.doc_string = ""
+    model.producer_name = "resolvent"
+
+
+def load_module(model: str | Path) -> tuple[nn.Module, Card]:
+    """Rebuild the torch module of a model file, with the file's own weights, for inference or fine-tuning.
+
+    Raises:
+        UsageError: No bundled model has that name.
+        InputError: The file is not a model of Resolvent, or its weights are not those of its network.
+    """
+    import torch
+
+    try:
+        import onnx
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError("onnx", "lab", "loading a model into torch") from error
+    path = find(model)
+    card = read_card(path)
+    weights = {
+        i.name: torch.from_numpy(onnx.numpy_helper.to_array(i).astype(np.float32))
+        for i in onnx.load(path).graph.initializer
+    }
+    module = networks.build(card.network, **card.arguments)
+    missing = [name for name in module.state_dict() if name not in weights]
+    if missing:
+        raise InputError(f"{path}: has no weights for {missing[0]} of {card.network!r}; export it again")
+    try:
+        module.load_state_dict({name: weights[name] for name in module.state_dict()})
+    except RuntimeError as error:
+        raise InputError(f"{path}: its weights do not fit the network {card.network!r}; export it again") from error
+    return module.eval(), card
+
+
+def measure_halo(network: nn.Module, card: Card, *, tolerance: float = 0.25 / 255, limit: int = 96) -> int:
+    """Measure the context that a tile needs: the least halo at which its core matches the whole image's.
+
+    Measured on random textures from fine to coarse, with hard edges, under the weakest and the strongest noise that the
+    model is told, where a network that averages looks furthest.
+
+    Args:
+        network: With its trained weights, on the CPU.
+        card: For the channels, the multiple and the noise levels.
+        tolerance: Largest difference allowed anywhere, in [0, 1]; a quarter of what promise 3 of the design allows.
+        limit: The answer where none is found up to here, in pixels.
+
+    Returns:
+        Pixels, a multiple of ``card.multiple``.
+    """
+    import torch
+
+    side = 2 * limit + 16 * card.multiple
+    core = slice(limit, side - limit)
+    generator = torch.Generator().manual_seed(0)
+    inputs = []
+    for grain in (4, 32):
+        coarse = torch.rand(1, card.channels, side // grain + 1, side // grain + 1, generator=generator)
+        texture = torch.nn.functional.interpolate(coarse, size=(side, side), mode="bilinear")
+        texture[..., side // 2 :] = texture[..., side // 2 :].round()
+        for sigma in card.sigma_range or (0.0,):
+            x = texture + sigma / 255 * torch.randn(texture.shape, generator=generator)
+            level = torch.full((1, int(card.noise_level), side, side), sigma / 255)
+            inputs.append(torch.cat([x, level], dim=1))
+    batch = torch.cat(inputs)
+    with torch.inference_mode():
+        whole = network(batch)[..., core, core]
+        for halo in range(card.multiple, limit, card.multiple):
+            cut = slice(limit - halo, side - limit + halo)
+            part = network(batch[..., cut, cut])[..., halo:-halo, halo:-halo]
+            if float((part - whole).abs().max()) <= tolerance:
+                return halo
+    return limit

@@ -1,0 +1,114 @@
+"""Where models are: the bundled files by name, any other by path."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from resolvent.errors import InputError, unknown
+from resolvent.models.card import METADATA_KEY, Card
+
+__all__ = ["bundled", "find", "models", "read_card"]
+
+SUFFIX = ".onnx"
+
+
+@cache
+def bundled() -> dict[str, Path]:
+    """The models that come with Resolvent: name to file."""
+    folder = Path(str(resources.files("resolvent.models")))
+    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))}
+
+
+def models() -> dict[str, Card]:
+    """The cards of the models that come with Resolvent, by name."""
+    return {name: read_card(path) for name, path in bundled().items()}
+
+
+def find(model: str | Path) -> Path:
+    """Give the file of a model: a bundled one by name, any other by its path.
+
+    Raises:
+        UsageError: No bundled model has that name.
+        InputError: There is no such file.
+    """
+    if isinstance(model, Path) or str(model).endswith(SUFFIX):
+        path = Path(model)
+        if not path.is_file():
+            raise InputError(
+                f"{path}: no such model file; give the name of a bundled model or the path of an {SUFFIX} file"
+            )
+        return path
+    if model not in bundled():
+        raise unknown("model", model, bundled())
+    return bundled()[model]
+
+
+def read_card(model: str | Path) -> Card:
+    """Read the card of a model without loading its weights into a runtime.
+
+    Raises:
+        UsageError: No bundled model has that name.
+        InputError: The file is not a model of Resolvent.
+    """
+    path = find(model)
+    try:
+        metadata = dict(_metadata(path.read_bytes()))
+    except (OSError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{path}: not a model file ({error}); give an {SUFFIX} file that resolvent exported"
+        ) from error
+    if METADATA_KEY not in metadata:
+        raise InputError(
+            f"{path}: an ONNX file without a Resolvent card; export it with resolvent train or resolvent export"
+        )
+    return Card.loads(metadata[METADATA_KEY], path.name)
+
+
+def _metadata(model: bytes) -> list[tuple[str, str]]:
+    """The ``metadata_props`` of a serialised ONNX ModelProto (field 14; each entry: key 1, value 2).
+
+    Skips over the weights, where the onnx package (of the lab) would parse all of them.
+    """
+    return [
+        (fields.get(1, b"").decode(), fields.get(2, b"").decode())
+        for number, entry in _fields(model)
+        if number == 14
+        for fields in [dict(_fields(entry))]
+    ]
+
+
+def _fields(message: bytes) -> list[tuple[int, bytes]]:
+    """The length-delimited fields of a protocol-buffer message; the others are skipped."""
+    found, position = [], 0
+    while position < len(message):
+        tag, position = _varint(message, position)
+        match tag & 7:
+            case 0:
+                _, position = _varint(message, position)
+            case 1:
+                position += 8
+            case 2:
+                length, position = _varint(message, position)
+                if position + length > len(message):
+                    raise ValueError("truncated")
+                found.append((tag >> 3, message[position : position + length]))
+                position += length
+            case 5:
+                position += 4
+            case kind:
+                raise ValueError(f"wire type {kind}")
+    return found
+
+
+def _varint(message: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[position]
+        value |= (byte & 127) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 128:
+            return value, position
+        if shift > 63:
+            raise ValueError("not a protocol buffer")

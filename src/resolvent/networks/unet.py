@@ -1,0 +1,105 @@
+"""A residual U-Net of plain 3x3 convolutions and ReLU, entered by space-to-depth.
+
+Every operation is one that CPU runtimes execute near their peak: no attention, no depthwise convolution, no
+normalisation. The encoder and decoder with additive skips are those of DRUNet (Zhang et al., 2021,
+doi:10.1109/TPAMI.2021.3088914); working on 2x2 blocks of pixels is FFDNet's (Zhang et al., 2018,
+doi:10.1109/TIP.2018.2839891).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from resolvent.errors import UsageError
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(relu(conv(x)))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual: Tensor = self.conv2(F.relu(self.conv1(x)))
+        return x + residual
+
+
+def stage(width: int, blocks: int) -> nn.Sequential:
+    """A run of residual blocks at one scale."""
+    return nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
+
+
+class UNet(nn.Module):
+    """Predicts what to add to the image: (N, 3, H, W), or (N, 4, H, W) with a noise-level map, to (N, 3, H, W).
+
+    Args:
+        widths: Channels at each scale, finest first.
+        blocks: Residual blocks at each scale; the coarsest is passed once, the others on the way down and on the way
+            up.
+        noise_level: The input carries a fourth channel, sigma/255 at every pixel.
+        fold: Space-to-depth factor at the entrance; the finest scale works on H/fold x W/fold.
+
+    Raises:
+        UsageError: widths and blocks differ in length.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int] = (48, 96, 192),
+        blocks: Sequence[int] = (2, 2, 2),
+        *,
+        noise_level: bool = False,
+        fold: int = 2,
+    ) -> None:
+        super().__init__()
+        if len(widths) != len(blocks) or not widths:
+            raise UsageError(
+                f"unet widths {tuple(widths)} and blocks {tuple(blocks)}: give one of each for every scale"
+            )
+        self.fold = fold
+        self.multiple = fold * 2 ** (len(widths) - 1)
+        pairs = list(pairwise(widths))
+        self.head = nn.Conv2d((3 + noise_level) * fold**2, widths[0], 3, padding=1)
+        self.encoder = nn.ModuleList(stage(w, b) for w, b in zip(widths[:-1], blocks[:-1], strict=True))
+        self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairs)
+        self.middle = stage(widths[-1], blocks[-1])
+        self.up = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in pairs)
+        self.decoder = nn.ModuleList(stage(w, b) for w, b in zip(widths[:-1], blocks[:-1], strict=True))
+        self.tail = nn.Conv2d(widths[0], 3 * fold**2, 3, padding=1)
+        self.initialise()
+
+    def initialise(self) -> None:
+        """He-normal weights; residual branches and the tail start small, so that all starts near the identity."""
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for module in self.modules():
+            if isinstance(module, ResidualBlock):
+                module.conv2.weight.data.mul_(0.1)
+        self.tail.weight.data.mul_(0.01)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        bottom, right = -height % self.multiple, -width % self.multiple
+        if bottom or right:
+            padded = F.pad(x, (0, right, 0, bottom), mode="replicate")
+            return self.forward(padded)[..., :height, :width]
+        features = self.head(F.pixel_unshuffle(x, self.fold))
+        skips = []
+        for encode, down in zip(self.encoder, self.down, strict=True):
+            features = encode(features)
+            skips.append(features)
+            features = down(features)
+        features = self.middle(features)
+        for decode, up, skip in zip(reversed(self.decoder), reversed(self.up), reversed(skips), strict=True):
+            features = decode(up(features) + skip)
+        restored: Tensor = x[:, :3] + F.pixel_shuffle(self.tail(features), self.fold)
+        return restored

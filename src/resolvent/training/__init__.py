@@ -1,0 +1,1 @@
+"""Training: a folder of clean photographs and a recipe to a model."""

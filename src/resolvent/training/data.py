@@ -1,0 +1,220 @@
+"""Photographs to training patches: packed once into a shard of bytes, then read by memory map or on the device."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resolvent.degradations.resize import imresize
+from resolvent.errors import InputError, MissingDependencyError, UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+__all__ = ["EXTENSIONS", "Shard", "find_photographs", "pack"]
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
+DUPLICATE = 0.98
+"""Correlation of two 16x16 thumbnails above which two photographs count as the same."""
+
+
+def find_photographs(folder: Path, limit: int | None = None) -> list[Path]:
+    """List the photographs under a folder, sorted by path.
+
+    Raises:
+        InputError: There is no such folder, or it holds none.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: not a folder; give the folder that holds the clean photographs")
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
+    if not found:
+        raise InputError(f"{folder}: holds no photograph ({', '.join(sorted(EXTENSIONS))})")
+    return found[:limit]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Photographs as bytes.
+
+    Attributes:
+        pixels: uint8, flat: one photograph after the other, each (H, W, 3).
+        index: int64 (n, 3): offset into ``pixels``, height and width of each.
+        names: Of the files, in the same order.
+        skipped: (name, reason) of the files that were left out.
+    """
+
+    pixels: Tensor
+    index: Tensor
+    names: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @classmethod
+    def open(cls, path: Path) -> Shard:
+        """Map a shard that ``pack`` wrote; its pages are read as they are needed.
+
+        Raises:
+            InputError: The file is not a shard.
+        """
+        try:
+            from safetensors import SafetensorError, safe_open
+        except ModuleNotFoundError as error:
+            raise MissingDependencyError("safetensors", "lab", "training") from error
+        try:
+            with safe_open(path, framework="pt") as file:
+                names = json.loads(file.metadata()["names"])
+                skipped = json.loads(file.metadata()["skipped"])
+                tensors = file.get_tensor("pixels"), file.get_tensor("index")
+        except (SafetensorError, OSError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not a shard ({error}); delete it, and it is packed anew") from error
+        return cls(*tensors, tuple(names), tuple((n, r) for n, r in skipped))
+
+    def to(self, device: torch.device) -> Shard:
+        """The same shard in a device's memory."""
+        return Shard(self.pixels.to(device), self.index.to(device), self.names, self.skipped)
+
+    def patches(self, which: Tensor, size: int, generator: torch.Generator | None, *, flips: bool = False) -> Tensor:
+        """Cut one square patch out of each chosen photograph.
+
+        Args:
+            which: int64 (N,), on the shard's device.
+            size: Side in pixels, at most that of the smallest photograph.
+            generator: Places and flips the patches; None takes each from the centre.
+            flips: Flip and transpose at random.
+
+        Returns:
+            float32 (N, 3, size, size) in [0, 1].
+        """
+        import torch
+
+        device = self.pixels.device
+        offset, height, width = self.index[which].T
+        if generator is None:
+            top, left = (height - size) // 2, (width - size) // 2
+        else:
+            place = torch.rand(2, len(which), generator=generator, device=device)
+            top, left = (place * (torch.stack([height, width]) - size + 1)).long()
+        side = torch.arange(size, device=device)
+        rows = (top[:, None] + side)[:, :, None] * width[:, None, None]
+        columns = (left[:, None] + side)[:, None, :]
+        flat = (offset[:, None, None] + (rows + columns) * 3)[:, None] + torch.arange(3, device=device)[:, None, None]
+        batch = self.pixels[flat].float() / 255
+        if flips and generator is not None:
+            turn = torch.rand(3, len(which), 1, 1, 1, generator=generator, device=device) < 0.5
+            batch = torch.where(turn[0], batch.flip(-1), batch)
+            batch = torch.where(turn[1], batch.flip(-2), batch)
+            batch = torch.where(turn[2], batch.transpose(-1, -2), batch)
+        return batch
+
+
+def pack(
+    photographs: Sequence[Path],
+    path: Path,
+    *,
+    minimum: int,
+    resize: int | None = None,
+    unlike: Shard | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Shard:
+    """Decode photographs once, check them, and write them to a shard.
+
+    Args:
+        photographs: Their files.
+        path: The shard to write.
+        minimum: Photographs below this many pixels a side are left out.
+        resize: Centre-crop to a square and area-resize to this many pixels a side.
+        unlike: A shard, the validation set, of which no near-duplicate is let in.
+        progress: Called with (done, total).
+
+    Raises:
+        InputError: No photograph is left.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    from resolvent.image import read_image
+
+    held = np.stack([_thumbnail(_photograph(unlike, i)) for i in range(len(unlike))]) if unlike else None
+    parts: list[NDArray[np.uint8]] = []
+    names: list[str] = []
+    index: list[tuple[int, int, int]] = []
+    skipped: list[tuple[str, str]] = []
+    offset = 0
+    for done, photograph in enumerate(photographs, 1):
+        try:
+            pixels = _prepare(read_image(photograph).pixels, resize)
+            if min(pixels.shape[:2]) < minimum:
+                raise InputError(f"{pixels.shape[1]}x{pixels.shape[0]} pixels, below {minimum} a side")
+            if held is not None and (held @ _thumbnail(pixels)).max() > DUPLICATE:
+                raise InputError("nearly the same as a validation photograph")
+        except InputError as error:
+            skipped.append((photograph.name, str(error)))
+        else:
+            parts.append(pixels.reshape(-1))
+            names.append(photograph.name)
+            index.append((offset, *pixels.shape[:2]))
+            offset += pixels.size
+        if progress:
+            progress(done, len(photographs))
+    if not parts:
+        raise InputError(
+            f"none of {len(photographs)} photographs can be used; the first, {skipped[0][0]}: {skipped[0][1]}"
+        )
+    tensors = {"pixels": torch.from_numpy(np.concatenate(parts)), "index": torch.tensor(index, dtype=torch.int64)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    save_file(tensors, partial, metadata={"names": json.dumps(names), "skipped": json.dumps(skipped)})
+    partial.replace(path)
+    return Shard.open(path)
+
+
+def _prepare(pixels: NDArray[np.float32], resize: int | None) -> NDArray[np.uint8]:
+    """Three channels, and the centre square area-resized where asked; uint8."""
+    if pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2)
+    if resize is not None:
+        side = min(pixels.shape[:2])
+        if side < resize:
+            raise InputError(f"{pixels.shape[1]}x{pixels.shape[0]} pixels, below {resize} a side")
+        top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
+        square = pixels[top : top + side, left : left + side]
+        pixels = imresize(square, shape=(resize, resize), kernel="area")
+    return np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+
+
+def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """16x16 gray, zero mean and unit norm: the dot product of two is their correlation."""
+    small = imresize(pixels.mean(axis=2), shape=(16, 16), kernel="area").reshape(-1)
+    small -= small.mean()
+    unit: NDArray[np.float32] = small / max(float(np.linalg.norm(small)), 1e-6)
+    return unit
+
+
+def _photograph(shard: Shard, i: int) -> NDArray[np.uint8]:
+    offset, height, width = shard.index[i].tolist()
+    pixels: NDArray[np.uint8] = shard.pixels[offset : offset + height * width * 3].numpy().reshape(height, width, 3)
+    return pixels
+
+
+def check_patch(shard: Shard, patch: int, multiple: int) -> None:
+    """Refuse a patch that the network or the smallest photograph cannot take.
+
+    Raises:
+        UsageError: The patch is not a multiple of the network's, or larger than a photograph.
+    """
+    if patch % multiple:
+        raise UsageError(f"patch = {patch}: the network needs a multiple of {multiple}")
+    smallest = int(shard.index[:, 1:].min())
+    if patch > smallest:
+        raise UsageError(
+            f"patch = {patch} is larger than the smallest photograph, {smallest} pixels a side; lower patch"
+        )

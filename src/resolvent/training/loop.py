@@ -1,0 +1,376 @@
+"""The training loop: one function, read from top to bottom."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from resolvent import networks
+from resolvent.degradations import Degradation, parse
+from resolvent.errors import TrainingError, UsageError
+from resolvent.provenance import provenance
+from resolvent.training import checkpoint
+from resolvent.training.data import Shard, check_patch, find_photographs, pack
+from resolvent.training.losses import LOSSES
+from resolvent.training.recipe import Budget, Recipe
+from resolvent.training.watch import Watch
+
+__all__ = ["Result", "load_result", "train"]
+
+VALIDATIONS = 10
+"""How often the averaged weights are measured over the budget."""
+
+VALIDATION_PATCH = 160
+"""Largest side of the centre crops that are measured, in pixels."""
+
+SPIKE = 5.0
+"""A loss this many times its running mean counts as a spike, once the mean is over SETTLED updates."""
+
+SETTLED = 50
+
+ROLLBACKS = 5
+"""After so many rollbacks the run gives up."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The best of a run so far.
+
+    Attributes:
+        recipe: That was trained.
+        network: The averaged weights of the best validation PSNR, on the CPU, in evaluation mode.
+        psnr: Their PSNR in dB for each degradation of the recipe's ``validation``.
+        steps: Updates made until then.
+        seconds: Training time until then, over all resumed parts.
+        photographs: How many were trained on.
+        device: What it ran on.
+        code: The commit that trained, or the version.
+        machine: Its processor and system.
+    """
+
+    recipe: Recipe
+    network: nn.Module
+    psnr: dict[str, float]
+    steps: int
+    seconds: float
+    photographs: int
+    device: str
+    code: str
+    machine: str
+
+
+def train(
+    recipe: Recipe,
+    images: Path,
+    run: Path,
+    *,
+    validation: Path | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    resume: bool = False,
+    checkpoint_every: float = 120.0,
+    watch: Watch | None = None,
+) -> Result:
+    """Train the recipe's network on a folder of clean photographs.
+
+    The schedule follows the share of the budget that is spent. The batch, the degradation and the dropout of a step
+    depend on the recipe's seed and the number of the step alone, so that a run that was stopped goes on as if it had
+    not been.
+
+    Args:
+        recipe: What to train and how.
+        images: Folder of clean photographs.
+        run: Folder for the shard, the checkpoints and the log.
+        validation: Folder of other photographs to choose by; None holds the last of ``images`` back.
+        device: ``cpu``, ``cuda`` or another of torch; None takes a GPU where there is one.
+        threads: CPU threads; None leaves torch's choice.
+        resume: Go on from the checkpoint in ``run``.
+        checkpoint_every: Seconds between checkpoints.
+        watch: Told of every step and measurement, and closed by the caller; None is silent.
+
+    Raises:
+        InputError: The photographs cannot be used.
+        UsageError: The recipe does not fit the photographs, or ``run`` holds another run.
+        TrainingError: The loss does not stay finite.
+    """
+    watch = watch or Watch()
+    if threads:
+        torch.set_num_threads(threads)
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    last, best = run / "last.safetensors", run / "best.safetensors"
+    if last.exists() and not resume:
+        raise UsageError(f"{run} holds a run already: resume it with --resume, or choose another folder with -o")
+
+    training, held = shards(recipe, images, validation, run, watch)
+    check_patch(training, recipe.patch, networks.NETWORKS[recipe.network].multiple)
+    training = training.to(where)
+    degradation = parse(recipe.degradation)
+    checks = [parse(text) for text in recipe.validation]
+
+    torch.manual_seed(recipe.seed)
+    network = networks.build(recipe.network, **recipe.arguments).to(where)
+    network.to(memory_format=memory_format(where))  # type: ignore[call-overload]  # torch's stubs lack it
+    average = copy.deepcopy(network).requires_grad_(False)
+    optimiser = torch.optim.AdamW(
+        network.parameters(),
+        lr=0.0,
+        betas=recipe.betas,
+        eps=recipe.epsilon,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
+    loss_function = LOSSES[recipe.loss]
+    budget = Budget.parse(recipe.budget)
+    steps_per_epoch = epoch_steps(recipe, len(training))
+
+    step, spent, rate_scale, rollbacks, running = 0, 0.0, 1.0, 0, None
+    psnr: dict[str, float] = {}
+    best_psnr, measured_share = -math.inf, 0.0
+    origin = provenance()
+    if resume and last.exists():
+        tensors, book = checkpoint.load(last)
+        refuse_another_recipe(recipe, book["recipe"], run)
+        checkpoint.restore_into(tensors, network, average, optimiser)
+        step, spent, rate_scale, running = book["step"], book["spent"], book["rate_scale"], book["running"]
+        best_psnr, measured_share = book["best_psnr"], book["measured_share"]
+
+    def keep(path: Path) -> None:
+        book = {
+            "recipe": recipe.to_json(),
+            "step": step,
+            "spent": spent,
+            "rate_scale": rate_scale,
+            "running": running,
+            "best_psnr": best_psnr,
+            "measured_share": measured_share,
+            "psnr": psnr,
+            "photographs": len(training),
+            "device": describe(where),
+            "code": origin.code,
+            "machine": origin.machine,
+        }
+        checkpoint.save(path, checkpoint.snapshot(network, average, optimiser), book)
+
+    watch.start(recipe, training, held, preview(recipe, degradation, training), where)
+    keep(last)
+    saved = clock = time.monotonic()
+    while (share := budget.share(step=step, seconds=spent, steps_per_epoch=steps_per_epoch)) < 1:
+        seed_step(recipe.seed, step)
+        clean, _, inputs = batch(recipe, degradation, training, step)
+        rate = rate_scale * recipe.learning_rate * schedule(recipe, share)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        network.train()
+        with torch.autocast(where.type, torch.bfloat16, enabled=where.type == "cuda"):
+            restored = network(inputs)
+        loss = loss_function(restored.float(), clean)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if recipe.clip:
+            torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+        optimiser.step()
+        update_average(average, network, recipe.ema, step)
+
+        value = loss.item() if step % 10 == 0 or where.type == "cpu" else running
+        if value is not None and (
+            not math.isfinite(value) or (running is not None and step > SETTLED and value > SPIKE * running)
+        ):
+            rollbacks += 1
+            if rollbacks > ROLLBACKS:
+                raise TrainingError(
+                    f"the loss is {value:.3g} after {ROLLBACKS} rollbacks; lower learning_rate in the recipe"
+                )
+            tensors, book = checkpoint.load(last)
+            checkpoint.restore_into(tensors, network, average, optimiser)
+            rate_scale /= 2
+            running = book["running"]
+            watch.rollback(step, value, rate_scale * recipe.learning_rate)
+            step += 1
+            continue
+        if value is not None:
+            running = value if running is None else 0.99 * running + 0.01 * value
+        step += 1
+        now = time.monotonic()
+        spent, clock = spent + now - clock, now
+        share = budget.share(step=step, seconds=spent, steps_per_epoch=steps_per_epoch)
+        watch.step(step, share, spent, running, rate, restored, clean)
+
+        if share >= 1 or share - measured_share >= 1 / VALIDATIONS:
+            measured_share = share
+            psnr, examples = validate(average, recipe, checks, held, where)
+            watch.validation(step, psnr, examples)
+            if (mean := sum(psnr.values()) / len(psnr)) > best_psnr:
+                best_psnr = mean
+                keep(best)
+        if share >= 1 or now - saved > checkpoint_every:
+            keep(last)
+            saved = now
+
+    return load_result(run)
+
+
+def load_result(run: Path) -> Result:
+    """Load the best weights of a run, finished or not.
+
+    Raises:
+        InputError: The folder holds no measured checkpoint.
+    """
+    tensors, book = checkpoint.load(run / "best.safetensors")
+    recipe = Recipe.from_json(book["recipe"], str(run))
+    network = networks.build(recipe.network, **recipe.arguments)
+    network.load_state_dict({n.removeprefix("average/"): v for n, v in tensors.items() if n.startswith("average/")})
+    measured = {key: book[key] for key in ("psnr", "photographs", "device", "code", "machine")}
+    return Result(recipe, network.eval(), steps=book["step"], seconds=book["spent"], **measured)
+
+
+def shards(recipe: Recipe, images: Path, validation: Path | None, run: Path, watch: Watch) -> tuple[Shard, Shard]:
+    """Open the training and validation shards of a run, packing them the first time."""
+    paths = run / "training.shard", run / "validation.shard"
+    if all(path.exists() for path in paths):
+        return Shard.open(paths[0]), Shard.open(paths[1])
+    photographs = find_photographs(images, recipe.limit)
+    if validation is not None:
+        held = find_photographs(validation)
+    else:
+        count = max(1, round(recipe.holdout * len(photographs)))
+        photographs, held = photographs[:-count], photographs[-count:]
+        if not photographs:
+            raise UsageError(f"{images}: one photograph is not enough; give at least two, or a validation folder")
+    kept = pack(held, paths[1], minimum=recipe.patch, resize=recipe.resize, progress=watch.packing)
+    packed = pack(
+        photographs, paths[0], minimum=recipe.patch, resize=recipe.resize, unlike=kept, progress=watch.packing
+    )
+    return packed, kept
+
+
+def epoch_steps(recipe: Recipe, photographs: int) -> int:
+    """Updates in which every photograph is seen about once."""
+    exact = photographs / recipe.batch
+    return math.ceil(exact) if recipe.partial_batch else max(1, round(exact))
+
+
+def chosen(recipe: Recipe, photographs: int, step: int) -> list[int]:
+    """Which photographs a step trains on: cuts of an endless run of permutations, one for each epoch."""
+    if recipe.partial_batch:
+        per_epoch = math.ceil(photographs / recipe.batch)
+        epoch, position = divmod(step, per_epoch)
+        order = permutation(recipe.seed, epoch, photographs)
+        return order[position * recipe.batch : (position + 1) * recipe.batch]
+    first = step * recipe.batch
+    places = range(first, first + recipe.batch)
+    orders = {epoch: permutation(recipe.seed, epoch, photographs) for epoch in {p // photographs for p in places}}
+    return [orders[p // photographs][p % photographs] for p in places]
+
+
+def permutation(seed: int, epoch: int, n: int) -> list[int]:
+    """The order of an epoch."""
+    generator = torch.Generator().manual_seed((seed << 32) + epoch)
+    order: list[int] = torch.randperm(n, generator=generator).tolist()
+    return order
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Seed the default generators, which dropout draws from, by the number of the step."""
+    torch.manual_seed((seed << 32) + step + 1)
+
+
+def batch(recipe: Recipe, degradation: Degradation, shard: Shard, step: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The clean patches, the degraded patches and the network's input of one step."""
+    device = shard.pixels.device
+    generator = torch.Generator(device).manual_seed((recipe.seed << 32) + step + 1)
+    which = torch.tensor(chosen(recipe, len(shard), step), device=device)
+    clean = shard.patches(which, recipe.patch, generator, flips=recipe.flips)
+    gray = torch.rand(len(clean), generator=generator, device=device) < recipe.gray
+    clean[gray] = clean[gray].mean(dim=1, keepdim=True)
+    degraded, numbers = degradation.apply_batch(clean, generator)
+    degraded[gray] = degraded[gray, :1]
+    return clean, degraded, network_input(recipe, degraded, numbers)
+
+
+def network_input(recipe: Recipe, degraded: Tensor, numbers: Mapping[str, Tensor]) -> Tensor:
+    """Append the noise-level map, sigma/255, where the network has a channel for it."""
+    if recipe.noise_level:
+        level = (numbers["noise.sigma"] / 255)[:, None, None, None].expand(-1, 1, *degraded.shape[-2:])
+        degraded = torch.cat([degraded, level], dim=1)
+    return degraded.contiguous(memory_format=memory_format(degraded.device))
+
+
+def memory_format(device: torch.device) -> torch.memory_format:
+    """Tensor cores want channels last; oneDNN's own blocked layout is 15 % faster from contiguous tensors."""
+    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
+
+
+def schedule(recipe: Recipe, share: float) -> float:
+    """The learning rate's share of its peak: a linear warm-up, then constant or half a cosine to zero."""
+    if share < recipe.warmup:
+        return share / recipe.warmup + 1e-3
+    if recipe.schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (share - recipe.warmup) / (1 - recipe.warmup)))
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """Exponential moving average of the weights, its decay climbing with the steps so that the start is forgotten."""
+    decay = min(decay, (1 + step) / (10 + step))
+    for mean, value in zip(average.parameters(), network.parameters(), strict=True):
+        mean.lerp_(value, 1 - decay)
+
+
+@torch.no_grad()
+def validate(
+    network: nn.Module, recipe: Recipe, checks: list[Degradation], held: Shard, device: torch.device
+) -> tuple[dict[str, float], Tensor]:
+    """Measure the validation photographs' centres, with the same noise every time.
+
+    Returns:
+        The mean PSNR in dB for each degradation; and of the first photograph, under each, the degraded, the restored
+        and the clean patch, (3n, 3, H, W).
+    """
+    network.eval()
+    side = min(VALIDATION_PATCH, int(held.index[:, 1:].min()))
+    side -= side % networks.NETWORKS[recipe.network].multiple
+    psnr, examples = {}, []
+    for check in checks:
+        total = 0.0
+        for i in range(len(held)):
+            generator = torch.Generator().manual_seed(i)
+            clean = held.patches(torch.tensor([i]), side, None)
+            inputs = network_input(recipe, *check.apply_batch(clean, generator))
+            restored = network(inputs.to(device)).float().cpu().clamp(0, 1)
+            if i == 0:
+                examples += [inputs[:, :3].clamp(0, 1), restored, clean]
+            total += -10 * math.log10(max(float((restored - clean).square().mean()), 1e-10))
+        psnr[str(check)] = total / len(held)
+    return psnr, torch.cat(examples)
+
+
+def preview(recipe: Recipe, degradation: Degradation, shard: Shard) -> Tensor:
+    """The pairs of the first step, degraded above clean: (2n, 3, H, W) in [0, 1]."""
+    clean, degraded, _ = batch(recipe, degradation, shard, 0)
+    return torch.cat([degraded, clean]).float().clamp(0, 1).cpu()
+
+
+def refuse_another_recipe(recipe: Recipe, stored: dict[str, Any], run: Path) -> None:
+    """A run is resumed with the recipe that it was started with; its budget may grow."""
+    before = Recipe.from_json(stored, str(run)).to_json()
+    changed = [key for key, value in recipe.to_json().items() if before[key] != value and key != "budget"]
+    if changed:
+        raise UsageError(
+            f"{run} was started with another {', '.join(changed)}: give the same, or choose another folder with -o"
+        )
+
+
+def describe(device: torch.device) -> str:
+    """Name the device and, on a CPU, its threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"

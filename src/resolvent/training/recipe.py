@@ -1,0 +1,235 @@
+"""A recipe: how a model is trained, as data."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from resolvent.degradations import parse
+from resolvent.errors import InputError, UsageError, unknown
+from resolvent.networks import NETWORKS
+
+__all__ = ["Budget", "Recipe", "load_recipe", "parse_settings", "recipes"]
+
+LOSS_NAMES = ("l1", "mse", "charbonnier")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: an amount of one unit.
+
+    Example:
+        >>> Budget.parse("30m")
+        Budget(amount=1800.0, unit='seconds')
+        >>> str(Budget.parse("500 epochs"))
+        '500 epochs'
+    """
+
+    amount: float
+    unit: Literal["seconds", "steps", "epochs"]
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read ``90s``, ``30m``, ``1.5h``, ``2000 steps`` or ``500 epochs``.
+
+        Raises:
+            UsageError: The text is none of these, or not above zero.
+        """
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|steps?|epochs?)", text.strip())
+        if not match or float(match[1]) <= 0:
+            raise UsageError(
+                f"budget {text!r}: give a time or a count above zero, such as 30m, 3h, '2000 steps' or '500 epochs'"
+            )
+        amount, unit = float(match[1]), match[2]
+        if unit in _SECONDS:
+            return cls(amount * _SECONDS[unit], "seconds")
+        return cls(amount, "steps" if unit.startswith("step") else "epochs")
+
+    def __str__(self) -> str:
+        return f"{self.amount:g}s" if self.unit == "seconds" else f"{self.amount:g} {self.unit}"
+
+    def share(self, *, step: int, seconds: float, steps_per_epoch: int) -> float:
+        """The part of the budget that is spent, 0 at the start and 1 at the end."""
+        spent = {"seconds": seconds, "steps": step, "epochs": step / steps_per_epoch}[self.unit]
+        return min(spent / self.amount, 1.0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one model is trained; the defaults are those of our own models.
+
+    Attributes:
+        name: The model's name.
+        task: What the model is for; ``restore`` and ``benchmark`` choose by it.
+        summary: One line for a person who chooses.
+        degradation: Text form, with ranges or choices: what turns a clean patch into the input.
+        validation: Text forms without ranges: the checks by which the best weights are chosen.
+        network: A key of NETWORKS.
+        arguments: Arguments of the network that differ from the registry's.
+        gray: Share of patches made gray, with the same noise in all channels, so that gray photographs work as well as
+            colour.
+        patch: Side of a training patch in pixels.
+        resize: Centre-crop every photograph to a square and area-resize it to this many pixels a side; None keeps its
+            size.
+        flips: Flip and transpose patches at random.
+        batch: Patches a step.
+        partial_batch: End every epoch with a smaller batch, as Keras does, rather than run on into the next.
+        limit: Use the first so many photographs, in the order of their names; None uses all.
+        holdout: Share of the photographs, the last, kept for validation where no validation folder is given.
+        loss: ``l1``, ``mse`` or ``charbonnier``.
+        learning_rate: Its peak.
+        schedule: ``cosine`` to zero over the budget, or ``constant``.
+        warmup: Share of the budget over which the rate climbs from zero.
+        betas: Of Adam.
+        epsilon: Of Adam.
+        weight_decay: Decoupled, as in AdamW.
+        clip: Largest gradient norm; 0 does not clip.
+        ema: Decay of the averaged weights per step; 0 uses the weights themselves.
+        budget: ``30m``, ``2000 steps``, ``500 epochs``.
+        seed: Of the weights, the patches and the degradation.
+    """
+
+    name: str
+    task: str
+    summary: str
+    degradation: str
+    validation: tuple[str, ...]
+    network: str = "unet-small"
+    arguments: dict[str, Any] = field(default_factory=dict)
+    gray: float = 0.0
+    patch: int = 64
+    resize: int | None = None
+    flips: bool = True
+    batch: int = 8
+    partial_batch: bool = False
+    limit: int | None = None
+    holdout: float = 0.1
+    loss: str = "l1"
+    learning_rate: float = 1.5e-3
+    schedule: str = "cosine"
+    warmup: float = 0.02
+    betas: tuple[float, float] = (0.9, 0.99)
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    ema: float = 0.999
+    budget: str = "1h"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            raise unknown("network", self.network, NETWORKS)
+        if self.loss not in LOSS_NAMES:
+            raise unknown("loss", self.loss, LOSS_NAMES)
+        if self.schedule not in ("cosine", "constant"):
+            raise unknown("schedule", self.schedule, ("cosine", "constant"))
+        for name, low, high in (("gray", 0, 1), ("holdout", 0, 0.9), ("warmup", 0, 0.9), ("ema", 0, 0.99999)):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise UsageError(f"recipe {self.name!r}: {name} = {value} must lie in {low} to {high}")
+        for name in ("patch", "batch", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise UsageError(f"recipe {self.name!r}: {name} = {getattr(self, name)} must be above zero")
+        if self.resize is not None and self.resize < self.patch:
+            raise UsageError(
+                f"recipe {self.name!r}: resize = {self.resize} is below patch = {self.patch}; raise it or lower patch"
+            )
+        if not self.validation:
+            raise UsageError(f"recipe {self.name!r}: validation is empty; name at least one degradation to choose by")
+        Budget.parse(self.budget)
+        for text in (self.degradation, *self.validation):
+            parse(text)
+
+    @property
+    def noise_level(self) -> bool:
+        """Whether the network is told the noise level."""
+        return bool(self.arguments.get("noise_level"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data that ``from_json`` reads back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], origin: str = "recipe") -> Recipe:
+        """Build a recipe from plain data, as TOML and JSON give it.
+
+        Raises:
+            UsageError: A key is unknown, missing or of the wrong type, or a value is out of range.
+        """
+        fields = {f.name: f for f in dataclasses.fields(cls)}
+        for key in data:
+            if key not in fields:
+                raise unknown(f"key in {origin}:", key, fields)
+        missing = [n for n, f in fields.items() if f.default is f.default_factory and n not in data]
+        if missing:
+            raise UsageError(f"{origin}: {', '.join(missing)} must be given")
+        try:
+            values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
+            return cls(**values)
+        except TypeError as error:
+            raise UsageError(f"{origin}: {error}; check the type of each value") from error
+
+
+def recipes() -> dict[str, Recipe]:
+    """The recipes that come with Resolvent, by name."""
+    folder = resources.files("resolvent.training") / "recipes"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return {name[:-5]: _read((folder / name).read_text("utf-8"), name) for name in names}
+
+
+def load_recipe(name_or_path: str, **overrides: Any) -> Recipe:
+    """Load a recipe by name or from a TOML file, with some values overridden.
+
+    Raises:
+        UsageError: No recipe has that name, or a value is not valid.
+        InputError: The file cannot be read.
+    """
+    if name_or_path.endswith(".toml"):
+        try:
+            text = Path(name_or_path).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{name_or_path}: not a readable recipe ({error}); give a TOML file") from error
+        recipe = _read(text, name_or_path)
+    else:
+        known = recipes()
+        if name_or_path not in known:
+            raise unknown("recipe", name_or_path, known)
+        recipe = known[name_or_path]
+    return Recipe.from_json({**recipe.to_json(), **overrides}, origin=name_or_path)
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Read ``KEY=VALUE`` pairs as TOML reads them; a value that TOML cannot read is taken as text.
+
+    Raises:
+        UsageError: A pair has no key or no equals sign.
+
+    Example:
+        >>> parse_settings(["batch=16", "loss=mse", "betas=[0.9, 0.999]"])
+        {'batch': 16, 'loss': 'mse', 'betas': [0.9, 0.999]}
+    """
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = (part.strip() for part in setting.partition("="))
+        if not key or not equals:
+            raise UsageError(f"setting {setting!r}: give KEY=VALUE, such as batch=16")
+        try:
+            values[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[key] = value
+    return values
+
+
+def _read(text: str, origin: str) -> Recipe:
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{origin}: not valid TOML: {error}") from error
+    return Recipe.from_json(data, origin)

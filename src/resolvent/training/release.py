@@ -1,0 +1,70 @@
+"""The end product of a run: one model file with its card."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resolvent import networks
+from resolvent.degradations import Range, parse
+from resolvent.models.card import Card
+from resolvent.models.export import export, measure_halo
+
+if TYPE_CHECKING:
+    from resolvent.training.loop import Result
+
+__all__ = ["release"]
+
+
+def release(result: Result, path: Path, *, data: str, licence: str) -> Card:
+    """Write the model of a run to one ``.onnx`` file.
+
+    Args:
+        result: What ``train`` or ``load_result`` returned.
+        path: Of the file; replaced if it exists.
+        data: What the photographs are, and under which licence.
+        licence: Of the weights, an SPDX expression.
+
+    Returns:
+        The card that was written.
+    """
+    recipe = result.recipe
+    arguments = networks.resolve_arguments(recipe.network, **recipe.arguments)
+    card = Card(
+        name=recipe.name,
+        task=recipe.task,
+        summary=recipe.summary,
+        network=recipe.network,
+        arguments={key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()},
+        degradation=recipe.degradation,
+        noise_level=recipe.noise_level,
+        sigma_range=noise_range(recipe.degradation) if recipe.noise_level else None,
+        multiple=networks.NETWORKS[recipe.network].multiple,
+        parameters=sum(p.numel() for p in result.network.parameters()),
+        recipe=recipe.to_json(),
+        data={"photographs": result.photographs, "source": data},
+        licence=licence,
+        commit=result.code,
+        hardware=f"{result.device}; {result.machine}",
+        seconds=round(result.seconds, 1),
+        steps=result.steps,
+        figures={
+            "protocol": "mean PSNR-RGB in dB on the centres of the validation photographs, output clipped to [0, 1]",
+            "validation": {name: round(value, 3) for name, value in result.psnr.items()},
+        },
+        created=datetime.now(UTC).date().isoformat(),
+    )
+    card = replace(card, halo=measure_halo(result.network, card))
+    export(result.network, card, path)
+    return card
+
+
+def noise_range(degradation: str) -> tuple[float, float] | None:
+    """The noise levels that a degradation draws from."""
+    for part in parse(degradation).parts:
+        if part.name == "noise":
+            sigma = part.sigma  # type: ignore[attr-defined]
+            return (sigma.low, sigma.high) if isinstance(sigma, Range) else (float(sigma), float(sigma))
+    return None

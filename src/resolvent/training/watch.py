@@ -1,0 +1,116 @@
+"""What a person sees of a run: a progress line with ETA, TensorBoard, a log of JSON lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resolvent.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    import torch
+    from rich.console import Console
+    from torch import Tensor
+
+    from resolvent.training.data import Shard
+    from resolvent.training.recipe import Recipe
+
+__all__ = ["RunWatch", "Watch"]
+
+
+class Watch:
+    """Told of everything that happens in a run; does nothing."""
+
+    def packing(self, done: int, total: int) -> None:
+        """A photograph was decoded."""
+
+    def start(self, recipe: Recipe, training: Shard, held: Shard, pairs: Tensor, device: torch.device) -> None:
+        """Training starts; ``pairs`` are the degraded patches of the first step above the clean ones."""
+
+    def step(
+        self, step: int, share: float, seconds: float, loss: float | None, rate: float, restored: Tensor, clean: Tensor
+    ) -> None:
+        """An update was made; ``loss`` is a running mean."""
+
+    def validation(self, step: int, psnr: dict[str, float], examples: Tensor) -> None:
+        """The averaged weights were measured, in dB; ``examples`` are degraded, restored and clean patches in turn."""
+
+    def rollback(self, step: int, loss: float, rate: float) -> None:
+        """The loss left its range; the run goes on from the last checkpoint with a lower rate."""
+
+    def close(self) -> None:
+        """The run has ended."""
+
+
+class RunWatch(Watch):
+    """Shows a run on a console, and writes ``log.jsonl`` and TensorBoard's files into its folder."""
+
+    def __init__(self, run: Path, console: Console, *, log_every: int = 50) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ModuleNotFoundError as error:
+            raise MissingDependencyError("tensorboard", "lab", "training") from error
+        run.mkdir(parents=True, exist_ok=True)
+        self.console, self.log_every = console, log_every
+        self.board = SummaryWriter(str(run / "tensorboard"))
+        self.log = (run / "log.jsonl").open("a", encoding="utf-8")
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[status]}"),
+            console=console,
+        )
+        self.task = self.bar.add_task("packing", total=1.0, status="")
+        self.bar.start()
+
+    def packing(self, done: int, total: int) -> None:
+        self.bar.update(self.task, completed=done / total, status=f"{done} of {total} photographs")
+
+    def start(self, recipe: Recipe, training: Shard, held: Shard, pairs: Tensor, device: torch.device) -> None:
+        for shard in (training, held):
+            for name, reason in shard.skipped:
+                self.console.print(f"[yellow]left out[/] {name}: {reason}")
+        self.console.print(
+            f"training [bold]{recipe.name}[/] ({recipe.network}) on {len(training)} photographs, "
+            f"choosing on {len(held)}, for {recipe.budget}, on {device}"
+        )
+        self.board.add_images("pairs", pairs, 0)
+        self.bar.reset(self.task, description="training", total=1.0, status="")
+
+    def step(
+        self, step: int, share: float, seconds: float, loss: float | None, rate: float, restored: Tensor, clean: Tensor
+    ) -> None:
+        left = seconds * (1 - share) / max(share, 1e-9)
+        self.bar.update(
+            self.task, completed=share, status=f"step {step}, loss {loss or 0:.4f}, {left / 60:.0f} min left"
+        )
+        if step % self.log_every == 0:
+            self.write({"step": step, "seconds": round(seconds, 1), "loss": loss, "rate": rate})
+            self.board.add_scalar("loss", loss, step)
+            self.board.add_scalar("rate", rate, step)
+
+    def validation(self, step: int, psnr: dict[str, float], examples: Tensor) -> None:
+        self.board.add_images("restored", examples, step)
+        self.write({"step": step, "psnr": psnr})
+        for name, value in psnr.items():
+            self.board.add_scalar(f"psnr/{name}", value, step)
+        self.console.print(f"step {step}: " + ", ".join(f"{name} {value:.2f} dB" for name, value in psnr.items()))
+
+    def rollback(self, step: int, loss: float, rate: float) -> None:
+        self.write({"step": step, "rollback": loss, "rate": rate})
+        self.console.print(f"[yellow]step {step}: loss {loss:.3g}; back to the last checkpoint, rate {rate:.2g}[/]")
+
+    def close(self) -> None:
+        self.bar.stop()
+        self.board.close()
+        self.log.close()
+
+    def write(self, entry: dict[str, Any]) -> None:
+        """Add a line to the log."""
+        self.log.write(json.dumps(entry) + "\n")
+        self.log.flush()

@@ -1,0 +1,34 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from resolvent.models.card import Card
+from resolvent.models.export import export
+from resolvent.networks import build, resolve_arguments
+
+ARGUMENTS = {"widths": [8, 16, 16], "blocks": [1, 1, 1]}
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A small network with weights that do something, its card and its file."""
+    arguments = resolve_arguments("unet-small", noise_level=True, **ARGUMENTS)
+    torch.manual_seed(0)
+    network = build("unet-small", **arguments).eval()
+    for parameter in network.parameters():
+        parameter.data.copy_((parameter.data + 0.02 * torch.randn(parameter.shape)).half().float())
+    card = Card(
+        name="tiny",
+        task="denoise",
+        summary="for tests: größer",
+        network="unet-small",
+        arguments=arguments,
+        degradation="noise:sigma=0..75",
+        noise_level=True,
+        sigma_range=(0.0, 75.0),
+        figures={"set": {"psnr": 30.5}},
+    )
+    path = tmp_path_factory.mktemp("models") / "tiny model ü.onnx"
+    export(network, card, path)
+    return network, replace(card), path

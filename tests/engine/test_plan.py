@@ -1,0 +1,141 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from resolvent.degradations import parse
+from resolvent.diagnosis import diagnose
+from resolvent.engine import plan as module
+from resolvent.engine.plan import BYTES_PER_PIXEL, Options, plan
+from resolvent.engine.tiles import margin
+from resolvent.errors import InputError, UsageError
+from resolvent.image import Image
+from resolvent.models.card import Card
+
+
+def card(**values):
+    known = {"name": "fake", "task": "denoise", "summary": "", "network": "unet-small", "arguments": {}}
+    return Card(
+        **known | {"degradation": "noise:sigma=0..75", "noise_level": True, "sigma_range": (5.0, 50.0)} | values
+    )
+
+
+@pytest.fixture
+def cards(monkeypatch):
+    """Cards of models that need no file."""
+    known = {
+        "denoise": card(name="denoise"),
+        "deblur": card(name="deblur", noise_level=False, sigma_range=None),
+        "enlarge": card(name="enlarge", noise_level=False, sigma_range=None, scale=2),
+    }
+    monkeypatch.setattr(module, "read_card", known.__getitem__)
+    return known
+
+
+def scene(sigma, shape=(128, 160, 3)):
+    """A soft scene with noise."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    clean = 0.5 + 0.2 * np.sin(rows / 17) * np.cos(columns / 23)
+    noise = np.random.default_rng(0).standard_normal(shape)
+    return Image.from_array(np.rint(255 * np.clip(clean[..., None] + sigma / 255 * noise, 0, 1)).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strength": 1.5}, r"strength 1\.5: must be from 0"),
+        ({"strength": float("nan")}, "strength nan: must be from 0"),
+        ({"tile": 8}, "tile 8: must be 16 pixels or more"),
+        ({"memory": "lots"}, "memory 'lots': must be an amount"),
+        ({"runtime": "onxruntime"}, "unknown runtime 'onxruntime': did you mean 'onnxruntime'"),
+        ({"model": "denoise", "sigma": 51}, "sigma 51: model 'denoise' is for 5 to 50 grey levels"),
+        ({"model": "denoise", "sigma": float("nan")}, "sigma nan: model 'denoise' is for 5 to 50"),
+        ({"model": "deblur", "sigma": 25}, "sigma 25: model 'deblur' takes no noise level"),
+        ({"sigma": 25}, "sigma 25: tells a model the noise level"),
+        ({"model": "enlarge", "strength": 0.5}, "strength 0.5: model 'enlarge' enlarges"),
+        ({"degradation": "blur:sigma=2"}, "degradation 'blur:sigma=2': tells a method what to undo"),
+        ({"method": "wiener"}, "method 'wiener': must know what to undo"),
+        ({"method": "weiner", "degradation": "blur:sigma=2"}, "unknown method 'weiner': did you mean 'wiener'"),
+        ({"method": "wiener", "degradation": "jpeg:quality=20"}, "wiener cannot undo jpeg"),
+        ({"method": "wiener", "degradation": "blurr:sigma=20"}, "unknown degradation 'blurr'"),
+        ({"method": "wiener", "model": "denoise"}, "model 'denoise' and method 'wiener': give one"),
+    ],
+)
+def test_wrong_options_are_refused_before_any_work(cards, options, message):
+    with pytest.raises(UsageError, match=message):
+        Options(**options)
+
+
+def test_unknown_and_missing_models():
+    with pytest.raises(UsageError, match="unknown model 'denoize'"):
+        Options(model="denoize")
+    with pytest.raises(InputError, match="no such model file"):
+        Options(model=Path("nowhere.onnx"))
+
+
+def test_degradation_may_be_text_or_data():
+    text = "blur:sigma=2 + noise:sigma=2"
+    assert Options(method="wiener", degradation=text).told == Options(method="wiener", degradation=parse(text)).told
+
+
+def test_noise_is_diagnosed_and_the_model_told(cards):
+    found = plan(scene(sigma=20))
+    assert found.model == "denoise"
+    assert found.sigma == pytest.approx(20, rel=0.15)
+    assert found.reasons == diagnose(scene(sigma=20)).reasons
+    assert not found.unchanged
+
+
+def test_nothing_to_fix(cards):
+    rng = np.random.default_rng(0)
+    tiles = np.kron(rng.integers(40, 216, (16, 16, 1)), np.ones((8, 8, 3))).astype(np.uint8)
+    image = Image.from_array(tiles)
+    found = plan(image)
+    assert found.unchanged
+    assert found.model is None
+    assert found.reasons == diagnose(image).reasons
+
+
+@pytest.mark.parametrize(("noise", "sigma"), [(20, 20), (1, 5), (90, 50)])
+def test_noise_level_is_measured_and_kept_to_what_the_model_knows(cards, noise, sigma):
+    found = plan(scene(noise), Options(model="denoise"))
+    assert found.sigma == pytest.approx(sigma, rel=0.15)
+    assert found.reasons[0] == "model 'denoise', as asked"
+    assert "as measured" in found.reasons[1]
+
+
+def test_asked_noise_level_and_model_without_one(cards):
+    assert plan(scene(20), Options(model="denoise", sigma=33)).sigma == 33
+    assert plan(scene(20), Options(model="deblur")).sigma is None
+
+
+def test_strength_zero_and_a_method_need_no_diagnosis(monkeypatch):
+    monkeypatch.delattr(module, "diagnose")
+    assert plan(scene(20), Options(strength=0)).unchanged
+    assert not plan(scene(20), Options(method="nlm", degradation="noise:sigma=20")).unchanged
+
+
+def test_transparency_is_not_enlarged(cards):
+    image = Image.from_array(np.zeros((8, 8, 4), np.uint8))
+    with pytest.raises(InputError, match="the image: model 'enlarge' enlarges, but not alpha"):
+        plan(image, Options(model="enlarge"))
+
+
+def test_tile_keeps_to_the_memory(cards):
+    image = Image.from_array(np.zeros((1000, 2000), np.uint8))
+    found = plan(image, Options(model="deblur", memory="200M"))
+    side = found.tile + 2 * margin(64, 8)
+    assert side**2 * BYTES_PER_PIXEL <= 200 * 2**20 < (side + 8) ** 2 * BYTES_PER_PIXEL
+    assert found.tiles == 2 * 3
+    assert plan(image, Options(model="deblur", memory="200M", tile=64)).tile == 64
+    assert plan(image, Options(model="deblur", memory="200M", tile=4096)).tile == found.tile
+    assert plan(image, Options(model="deblur", tile=4096)).tile == 4096
+
+
+def test_memory_for_no_tile(cards, monkeypatch):
+    image = Image.from_array(np.zeros((1000, 2000), np.uint8))
+    with pytest.raises(UsageError, match="memory 1M: is too little for one tile; give 8M or more"):
+        plan(image, Options(model="deblur", memory="1M"))
+    assert plan(image, Options(model="deblur", memory="8M")).tile == 16
+    monkeypatch.setattr(module, "tile_memory", lambda: 0)
+    assert plan(image, Options(model="deblur")).tile == 16

@@ -1,0 +1,228 @@
+import numpy as np
+import PIL.Image
+import pytest
+from scipy import ndimage
+
+import resolvent
+from resolvent.engine.plan import Options, Plan
+from resolvent.engine.restore import restore, run
+from resolvent.errors import InputError, QualityError
+from resolvent.image import Image, Metadata
+
+
+def picture(shape=(40, 56, 3), dtype=np.uint8, seed=0):
+    values = np.random.default_rng(seed).random(shape)
+    return values.astype(dtype) if np.dtype(dtype).kind == "f" else (values * np.iinfo(dtype).max).astype(dtype)
+
+
+def go(session, image, *, strength=1.0, sigma=None, tile=512, tiles=1, progress=None):
+    told = Plan(Options(strength=strength), (), model="fake", sigma=sigma, tile=tile, tiles=tiles)
+    return run(image, told, progress, lambda model, runtime: session)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_identity_gives_back_the_very_pixels(fake, functions, dtype, channels):
+    image = Image.from_array(picture((41, 57, channels), dtype))
+    out = go(fake(functions.identity), image, tile=16)
+    assert out.data.dtype == dtype
+    np.testing.assert_allclose(out.data, image.data, rtol=0, atol=1e-6 if dtype == np.float32 else 0)
+    np.testing.assert_array_equal(out.alpha, image.alpha)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("strength", [0.25, 0.8, 1.0])
+def test_strength_blends(fake, functions, dtype, strength):
+    image = Image.from_array(picture(dtype=dtype))
+    top = 1 if dtype == np.float32 else np.iinfo(dtype).max
+    y = image.data / top
+    x = functions.window(image.pixels.transpose(2, 0, 1)[None])[0].transpose(1, 2, 0)
+    out = go(fake(functions.window, halo=15), image, strength=strength, tile=16)
+    rounding = 0.0 if dtype == np.float32 else 0.5 / top
+    np.testing.assert_allclose(out.data / top, y + strength * (x - y), rtol=0, atol=rounding + 1e-5)
+
+
+def test_gray_is_the_mean_of_the_colours(fake):
+    image = Image.from_array(picture((24, 24), np.float32) * 0.8 + 0.1)
+    tint = np.float32([0.02, -0.02, 0.03]).reshape(1, 3, 1, 1)
+    out = go(fake(lambda x: x + tint), image)
+    assert out.data.shape == (24, 24, 1)
+    np.testing.assert_allclose(out.data, image.data + 0.01, atol=1e-6)
+
+
+def test_model_is_told_the_noise_level(fake, functions):
+    session = fake(functions.identity, noise_level=True)
+    go(session, Image.from_array(picture()), sigma=25, tile=16)
+    assert session.levels == {np.float32(25 / 255)}
+
+
+def test_noise_beyond_the_range_reaches_the_model_and_is_clipped_after_it(fake):
+    seen = []
+    noisy = np.float32(0.5) + np.random.default_rng(0).standard_normal((32, 32, 3)).astype(np.float32)
+    out = go(fake(lambda x: seen.append(x) or x), Image.from_array(noisy), sigma=255)
+    np.testing.assert_array_equal(seen[0][0].transpose(1, 2, 0), noisy)
+    np.testing.assert_array_equal(out.data, noisy.clip(0, 1))
+
+
+@pytest.mark.parametrize("tile", [16, 17, 33, 512])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 200), (61, 64), (130, 99)])
+def test_tiling_is_invisible(fake, functions, tile, height, width):
+    """Promise 3, in grey levels: no more than the rounding to 8 bits can make of float noise."""
+    image = Image.from_array(picture((height, width, 3)))
+    whole = go(fake(functions.window, halo=15), image, tile=4096)
+    tiled = go(fake(functions.window, halo=15), image, tile=tile)
+    assert np.abs(tiled.data.astype(int) - whole.data).max() <= 1
+    assert (tiled.data != whole.data).mean() < 0.01
+
+
+def see_through(under):
+    """A disk of texture on a transparent ground whose colours are ``under``."""
+    rows, columns = np.mgrid[:70, :90]
+    disk = np.hypot(rows - 30, columns - 50) < 22
+    rgba = picture((70, 90, 4), seed=1)
+    rgba[..., 3] = np.where(disk, rgba[..., 3] | 1, 0)
+    rgba[~disk, :3] = under
+    return Image.from_array(rgba), disk
+
+
+@pytest.mark.parametrize("tile", [16, 512])
+def test_what_lies_under_transparency_changes_nothing(fake, functions, tile):
+    black, disk = see_through((0, 0, 0))
+    pink, _ = see_through((255, 0, 255))
+    one, other = (go(fake(functions.window, halo=15), image, tile=tile) for image in (black, pink))
+    np.testing.assert_array_equal(one.data[disk], other.data[disk])
+    np.testing.assert_array_equal(one.data[~disk], black.data[~disk])
+    np.testing.assert_array_equal(other.data[~disk], pink.data[~disk])
+    np.testing.assert_array_equal(one.alpha, black.alpha)
+
+
+def test_edges_under_transparency_see_the_nearest_visible_colour(fake, functions):
+    image, disk = see_through((0, 0, 0))
+    nearest = ndimage.distance_transform_edt(~disk, return_distances=False, return_indices=True)
+    filled = Image.from_array(image.data[tuple(nearest)])
+    expected = go(fake(functions.window, halo=15), filled)
+    for tile in (16, 512):
+        out = go(fake(functions.window, halo=15), image, tile=tile)
+        assert np.abs(out.data[disk].astype(int) - expected.data[disk]).max() <= 1
+
+
+def test_wholly_transparent_image(fake, functions):
+    image = Image.from_array(picture((20, 20, 4)) * np.uint8([1, 1, 1, 0]))
+    np.testing.assert_array_equal(go(fake(functions.window), image).data, image.data)
+
+
+def test_enlarging_model(fake, functions):
+    image = Image.from_array(picture((40, 30, 3)))
+    out = go(fake(functions.doubled, scale=2), image, tile=16)
+    np.testing.assert_array_equal(out.data, image.data.repeat(2, 0).repeat(2, 1))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [(lambda x: x * np.nan, "NaN"), (lambda x: x * 0, "flat"), (lambda x: x * 0.8, "mean colour moved")],
+)
+def test_damage_is_an_error_that_names_the_file(fake, tmp_path, damage, message):
+    path = tmp_path / "bild ü.png"
+    resolvent.write_image(Image.from_array(picture()), path)
+    with pytest.raises(QualityError, match=message) as caught:
+        go(fake(damage), resolvent.read_image(path), tile=16)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_progress_counts_tiles(fake, functions, model_file):
+    image = Image.from_array(picture((100, 90, 3)))
+    steps = []
+    restore(image, model=model_file, tile=16, progress=lambda done, total: steps.append((done, total)))
+    assert len(steps) > 1
+    assert steps == [(i + 1, len(steps)) for i in range(len(steps))]
+
+
+def test_interrupt_passes(fake):
+    def interrupted(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        go(fake(interrupted), Image.from_array(picture()))
+
+
+def mean(pixels):
+    """What the model of ``model_file`` makes of (H, W, 3): multiples of 8 in size, so that no padding shows."""
+    return ndimage.uniform_filter(pixels, (3, 3, 1), mode="constant")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(40, 56), (40, 56, 1), (40, 56, 2), (40, 56, 3), (40, 56, 4)])
+def test_arrays_keep_shape_and_type(model_file, dtype, shape):
+    array = picture(shape, dtype)
+    before = array.copy()
+    out = restore(array, model=model_file, sigma=10)
+    assert (out.shape, out.dtype) == (array.shape, array.dtype)
+    np.testing.assert_array_equal(array, before)
+    top = 1 if array.dtype.kind == "f" else np.iinfo(dtype).max
+    if shape[2:] in [(), (1,), (3,)]:
+        expected = mean(array.reshape(40, 56, -1) / top).reshape(shape)
+        np.testing.assert_allclose(out / top, expected, rtol=0, atol=1e-6 if top == 1 else 0.51 / top + 1e-6)
+    else:
+        np.testing.assert_array_equal(out[..., -1], array[..., -1])
+        assert (out[..., 0] != array[..., 0]).mean() > 0.5
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
+def test_strength_zero_is_the_input_exactly(dtype):
+    array = picture(dtype=dtype)
+    if dtype == np.float64:
+        array = 3 * array - 1
+    out = restore(array, strength=0)
+    np.testing.assert_array_equal(out, array)
+    assert not np.shares_memory(out, array)
+
+
+def test_pillow_image_comes_back_as_one(model_file):
+    image = PIL.Image.fromarray(picture())
+    out = restore(image, model=model_file, sigma=10)
+    assert isinstance(out, PIL.Image.Image)
+    np.testing.assert_array_equal(np.asarray(out), restore(np.asarray(image), model=model_file, sigma=10))
+    assert restore(image, strength=0).tobytes() == image.tobytes()
+
+
+def test_files_and_their_bytes_become_images_with_their_metadata(model_file, tmp_path):
+    path = tmp_path / "photo.png"
+    image = Image(picture(), metadata=Metadata(icc=None, exif=None, xmp=None, dpi=(240.0, 240.0)))
+    resolvent.write_image(image, path)
+    for source in (path, str(path), path.read_bytes()):
+        out = restore(source, model=model_file, sigma=10)
+        assert out.metadata.dpi == pytest.approx((240, 240), rel=1e-3)
+        np.testing.assert_array_equal(out.data, restore(image.data, model=model_file, sigma=10))
+
+
+def test_every_runtime_that_is_asked_for(model_file):
+    array = picture()
+    expected = restore(array, model=model_file, sigma=10)
+    got = restore(array, model=model_file, sigma=10, runtime="openvino")
+    assert np.abs(got.astype(int) - expected).max() <= 1
+
+
+def test_method_restores_gray_with_alpha():
+    rows, columns = np.mgrid[:64, :64]
+    clean = 0.5 + 0.3 * np.sin(rows / 9) * np.cos(columns / 7)
+    noisy = clean + 25 / 255 * np.random.default_rng(0).standard_normal(clean.shape)
+    array = np.stack([noisy, np.ones_like(noisy)], 2)
+    out = restore(array, method="nlm", degradation="noise:sigma=25")
+    np.testing.assert_array_equal(out[..., 1], 1)
+    before, after = (np.sqrt(np.mean((x - clean) ** 2)) for x in (noisy, out[..., 0]))
+    assert after < 0.6 * before
+    half = restore(array, method="nlm", degradation="noise:sigma=25", strength=0.5)
+    np.testing.assert_allclose(half, np.clip(array + 0.5 * (out - array), 0, 1), atol=1e-6)
+
+
+def test_out_of_memory_is_one_line(fake, functions):
+    image = Image.from_array(picture((64, 64, 3)))
+    with pytest.raises(InputError, match=r"^the image: out of memory on a tile of .*, the smallest"):
+        go(fake(functions.limited(0)), image, tile=16)
+
+    def outside(*_):
+        raise MemoryError
+
+    with pytest.raises(InputError, match=r"^the image: out of memory; close other programs"):
+        run(image, Plan(Options(), (), model="fake", tile=16), None, outside)

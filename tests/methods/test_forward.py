@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from resolvent.degradations import Kernel, parse
+from resolvent.methods.forward import convolve, margin, noise_level, transfer
+
+RNG = np.random.default_rng(5)
+X = RNG.random((17, 22, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    "blur",
+    [
+        parse("motion:length=6,angle=20,boundary=circular"),
+        Kernel(array=RNG.random((4, 5)), boundary="circular"),
+        parse("blur:sigma=0.8,boundary=circular + defocus:radius=1.5,boundary=circular"),
+    ],
+    ids=str,
+)
+def test_transfer_is_what_the_degradation_does(blur):
+    np.testing.assert_allclose(convolve(X, transfer(blur, 17, 22)), blur(X), atol=1e-5)
+
+
+def test_the_conjugate_is_the_adjoint():
+    response = transfer(parse("motion:length=6,angle=20"), 17, 22)
+    y = RNG.random(X.shape, np.float32)
+    assert np.vdot(convolve(X, response), y) == pytest.approx(np.vdot(X, convolve(y, response.conj())), rel=1e-5)
+
+
+def test_margin_is_the_reach_of_the_kernels_that_do_not_wrap():
+    assert margin(parse("blur:ksize=7 + defocus:radius=2,boundary=circular + blur:ksize=5 + noise:sigma=3")) == 12
+
+
+def test_noise_levels_add_as_variances():
+    flat = np.full((4, 4, 1), 0.25, np.float32)
+    photons = 255 * np.sqrt(0.25 / 100)
+    both = parse("blur:sigma=1 + noise:sigma=3 + noise:sigma=4 + poisson:peak=100")
+    assert noise_level(flat, both) == pytest.approx(np.hypot(5, photons))
+
+
+def test_noise_level_is_estimated_where_none_is_named():
+    ground = np.linspace(0.2, 0.8, 64, dtype=np.float32)[:, None, None].repeat(64, 1)
+    y = parse("noise:sigma=10")(ground, RNG)
+    assert noise_level(y, parse("blur:sigma=1")) == pytest.approx(10, rel=0.06)

@@ -1,0 +1,75 @@
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from resolvent.errors import InputError, OutputError
+from resolvent.models.card import Card
+from resolvent.models.export import load_module, measure_halo, write
+from resolvent.models.runtime import open_session
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "torch"])
+@pytest.mark.parametrize("shape", [(1, 4, 8, 8), (3, 4, 40, 24)])
+def test_every_runtime_agrees_with_the_trained_module(tiny, runtime, shape):
+    network, _, path = tiny
+    x = np.random.default_rng(0).random(shape, dtype=np.float32)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(x)).numpy()
+    got = open_session(path, runtime, threads=1).run(x)
+    assert got.dtype == np.float32
+    assert np.abs(got - expected).max() <= 1e-3
+    assert np.abs(expected - x[:, :3]).max() > 0.02
+
+
+def test_module_comes_back_with_the_very_same_weights(tiny):
+    network, card, path = tiny
+    module, read = load_module(path)
+    assert read == card
+    for name, value in network.state_dict().items():
+        assert torch.equal(module.state_dict()[name], value), name
+
+
+def test_file_holds_halves_and_nothing_of_the_machine(tiny):
+    _, _, path = tiny
+    model = onnx.load(path)
+    kinds = {i.data_type for i in model.graph.initializer}
+    assert onnx.TensorProto.FLOAT not in kinds
+    assert onnx.TensorProto.FLOAT16 in kinds
+    raw = path.read_bytes()
+    assert b".py" not in raw
+    assert b"/src/" not in raw
+
+
+def test_weights_that_do_not_fit_the_card_are_refused(tiny, tmp_path):
+    _, _, path = tiny
+    model = onnx.load(path)
+    del model.graph.initializer[0]
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="has no weights for"):
+        load_module(broken)
+
+
+class Box(torch.nn.Module):
+    """A mean over 17x17 pixels: depends on 8 pixels of context, exactly."""
+
+    def __init__(self):
+        super().__init__()
+        self.pool = torch.nn.AvgPool2d(17, stride=1, padding=8)
+
+    def forward(self, x):
+        return self.pool(x)
+
+
+def test_halo_is_the_context_of_a_known_filter():
+    card = Card("box", "denoise", "", "unet-small", {}, "noise:sigma=25")
+    assert measure_halo(Box(), card, limit=32) == 8
+
+
+def test_folder_that_cannot_be_written_is_refused_and_left_clean(tiny, tmp_path):
+    _, card, path = tiny
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write(onnx.load(path), card, tmp_path / "file" / "model.onnx")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

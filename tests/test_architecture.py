@@ -1,0 +1,114 @@
+"""The house keeps its shape: which way imports point, what is public, what is never loaded."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import resolvent
+
+SOURCE = Path(resolvent.__file__).parent
+
+MAY_IMPORT = {
+    "errors": set(),
+    "provenance": set(),
+    "codecs": {"errors"},
+    "image": {"errors", "codecs"},
+    "degradations": {"errors", "image"},
+    "networks": {"errors"},
+    "models": {"errors", "networks"},
+    "diagnosis": {"errors", "image"},
+    "methods": {"errors", "image", "degradations", "models", "diagnosis"},
+    "engine": {"errors", "image", "degradations", "models", "methods", "diagnosis"},
+    "training": {"errors", "provenance", "image", "degradations", "networks", "models"},
+    "evaluation": {"errors", "provenance", "image", "degradations", "models", "methods", "diagnosis", "engine"},
+    "batch": {"errors", "codecs", "image", "models", "engine"},
+    "console": {"batch"},
+}
+"""Who stands on whom; ``cli`` and ``__main__`` may import everything, and nothing imports them."""
+
+
+def room(path):
+    """The first name under ``resolvent`` that a file belongs to."""
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported(tree):
+    """The rooms that a file imports, at any depth of nesting."""
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "resolvent":
+            names = [f"resolvent.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        for name in names:
+            if name.startswith("resolvent."):
+                yield name.split(".")[1]
+
+
+def test_no_import_points_backwards():
+    wrong = [
+        f"{path.relative_to(SOURCE)} imports {target}"
+        for path in SOURCE.rglob("*.py")
+        if room(path) in MAY_IMPORT
+        for target in imported(ast.parse(path.read_text("utf-8")))
+        if target != room(path) and target not in MAY_IMPORT[room(path)]
+    ]
+    assert not wrong
+
+
+def test_every_room_has_its_place():
+    rooms = {room(path) for path in SOURCE.rglob("*.py")} - {"__init__", "__main__", "cli"}
+    assert rooms == set(MAY_IMPORT)
+
+
+def test_public_names_are_pinned():
+    assert resolvent.__all__ == [
+        "Image",
+        "InputError",
+        "Limits",
+        "MissingDependencyError",
+        "OutputError",
+        "QualityError",
+        "ResolventError",
+        "TrainingError",
+        "UsageError",
+        "degrade",
+        "diagnose",
+        "models",
+        "parse",
+        "read_image",
+        "restore",
+        "write_image",
+    ]
+    for name in resolvent.__all__:
+        assert getattr(resolvent, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'restored'"):
+        _ = resolvent.restored
+
+
+def loaded_after(program):
+    """The top-level modules that a fresh interpreter has loaded after a program."""
+    code = f"import sys\n{program}\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}), file=sys.stderr)"
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(finished.stderr.split())
+
+
+HELP = """
+from resolvent.cli import main
+sys.argv = ["resolvent", "restore", "--help"]
+try:
+    main()
+except SystemExit as end:
+    assert end.code == 0
+"""
+
+
+@pytest.mark.parametrize("program", ["import resolvent", HELP])
+def test_heavy_packages_are_not_loaded(program):
+    heavy = {"torch", "skimage", "scipy", "onnx", "onnxruntime", "openvino", "cv2", "pyvips", "PIL"}
+    assert not loaded_after(program) & heavy

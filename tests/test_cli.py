@@ -1,0 +1,202 @@
+"""The command line, as a person and as a script meet it."""
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resolvent.cli import main, spread
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A textured photograph with noise of sigma 20, in a folder with an awkward name."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[0:64, 0:64] / 64
+    clean = 0.5 + 0.25 * np.stack([np.sin(9 * x), np.cos(7 * y), np.sin(5 * (x + y))], axis=2)
+    folder = tmp_path / "höliday photos"
+    folder.mkdir()
+    path = folder / "söme photo.png"
+    noisy = clean * 255 + 20 * rng.standard_normal(clean.shape)
+    Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(path, dpi=(300, 300))
+    return path
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command line in this process: exit code, stdout, stderr."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["resolvent", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        return end.value.code or 0, out, err
+
+    return call
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_restore_writes_beside_the_photograph_and_never_overwrites(run, photo, tiny):
+    before = photo.read_bytes()
+    target = photo.with_name("söme photo.restored.png")
+    code, out, err = run("restore", photo, "-m", tiny[2], "--sigma", 20)
+    assert (code, out) == (0, "")
+    assert "sigma 20.0" in err
+    assert photo.read_bytes() == before
+    assert not np.array_equal(pixels(target), pixels(photo))
+    with Image.open(target) as image:
+        assert round(image.info["dpi"][0]) == 300
+    first = target.read_bytes()
+    code, _, err = run("restore", photo, "-m", tiny[2], "--sigma", 20)
+    assert code == 1
+    assert len(err.splitlines()) == 1
+    assert "exists" in err
+    assert run("restore", photo, "-m", tiny[2], "--sigma", 20, "--resume")[0] == 0
+    assert run("restore", photo, "-m", tiny[2], "--sigma", 40, "--overwrite")[0] == 0
+    assert target.read_bytes() != first
+
+
+def test_strength_zero_is_the_photograph(run, photo, tiny):
+    assert run("restore", photo, "-m", tiny[2], "--strength", 0, "-o", photo.with_name("same.png"))[0] == 0
+    assert np.array_equal(pixels(photo.with_name("same.png")), pixels(photo))
+
+
+def test_a_folder_is_mirrored_and_one_bad_file_does_not_stop_the_rest(run, photo, tiny, tmp_path):
+    inner = photo.parent / "inner"
+    inner.mkdir()
+    (inner / "also.png").write_bytes(photo.read_bytes())
+    (inner / "broken.png").write_bytes(photo.read_bytes()[:200])
+    code, out, err = run("restore", photo.parent, "-o", tmp_path / "out", "-m", tiny[2], "--sigma", 20, "--json")
+    assert code == 1
+    report = json.loads(out)
+    assert (report["restored"], report["failed"]) == (2, 1)
+    assert sorted(p.name for p in (tmp_path / "out").rglob("*.png")) == ["also.png", "söme photo.png"]
+    assert [line for line in err.splitlines() if "failed" in line and "broken.png" in line]
+
+
+def test_stdin_to_stdout(photo, tiny):
+    command = [sys.executable, "-m", "resolvent", "restore", "-", "-m", str(tiny[2]), "--sigma", "20"]
+    finished = subprocess.run(command, input=photo.read_bytes(), capture_output=True, check=True)
+    restored = Image.open(io.BytesIO(finished.stdout))
+    assert restored.format == "PNG"
+    assert restored.size == (64, 64)
+    assert not np.array_equal(np.asarray(restored), pixels(photo))
+
+
+def test_method_with_a_degradation(run, photo):
+    target = photo.with_name("nlm.png")
+    assert run("restore", photo, "--method", "nlm", "--degradation", "noise:sigma=20", "-o", target)[0] == 0
+    assert pixels(target).std() < pixels(photo).std()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["restore", "PHOTO", "-m", "denoize"], "unknown model 'denoize'"),
+        (["restore", "PHOTO", "--method", "nlmm", "--degradation", "noise:sigma=5"], "did you mean 'nlm'"),
+        (["restore", "PHOTO", "--method", "wiener", "--degradation", "jpeg:quality=5"], "cannot undo jpeg"),
+        (["restore", "PHOTO", "-m", "TINY", "--sigma", "300"], "sigma 300"),
+        (["restore", "PHOTO", "-m", "TINY", "--strength", "2"], "strength 2"),
+        (["restore", "PHOTO", "-m", "TINY", "-o", "PHOTO"], "is an input"),
+        (["restore", "-", "PHOTO"], "takes one photograph"),
+        (["degrade", "PHOTO", "blurr:sigma=1"], "did you mean 'blur'"),
+        (["degrade", "PHOTO", "blur:sigma=-1"], "sigma"),
+        (["benchmark", "denoize", "--images", "FOLDER"], "did you mean 'denoise'"),
+        (["train", "denoize", "--images", "FOLDER"], "did you mean 'denoise'"),
+        (["train", "denoise", "--images", "FOLDER", "--budget", "soon"], "budget 'soon'"),
+        (["models", "denoize"], "unknown model"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_code_2(run, photo, tiny, arguments, message):
+    names = {"PHOTO": photo, "TINY": tiny[2], "FOLDER": photo.parent}
+    code, out, err = run(*(names.get(a, a) for a in arguments))
+    assert code == 2
+    assert out == ""
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert sorted(p.name for p in photo.parent.iterdir()) == ["söme photo.png"]
+
+
+@pytest.mark.parametrize("command", ["diagnose", "restore"])
+@pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n"])
+def test_an_unreadable_file_is_one_line_and_code_1(run, tmp_path, command, content):
+    path = tmp_path / "x.png"
+    path.write_bytes(content)
+    code, _, err = run(command, path)
+    assert code == 1
+    assert "x.png" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_missing_option_is_code_2(run):
+    assert run("train", "denoise")[0] == 2
+    assert run("restor")[0] == 2
+
+
+def test_errors_are_json_where_that_was_asked_for(run, photo):
+    code, out, _ = run("restore", photo, "-m", "denoize", "--json")
+    assert code == 2
+    assert "denoize" in json.loads(out)["error"]
+
+
+def test_degrade_then_diagnose(run, photo):
+    bad = photo.with_name("bad.png")
+    assert run("degrade", photo, "noise:sigma=40", "-o", bad, "--seed", 3)[0] == 0
+    code, out, _ = run("diagnose", bad, "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["model"] == "denoise"
+    assert found["noise_sigma"] == pytest.approx(np.hypot(40, 20), rel=0.2)
+
+
+def test_models_and_methods_are_listed(run):
+    code, out, _ = run("models", "--json")
+    assert code == 0
+    for name, card in json.loads(out).items():
+        assert card["name"] == name
+        assert card["licence"] == "Apache-2.0"
+    code, out, _ = run("methods", "--json")
+    assert {"nlm", "wiener", "richardson-lucy"} <= set(json.loads(out))
+
+
+def test_train_export_restore_and_benchmark_with_the_result(run, tmp_path, photo):
+    folder = tmp_path / "clean"
+    folder.mkdir()
+    for i in range(4):
+        values = np.random.default_rng(i).integers(0, 255, (6, 6, 3)).astype(np.uint8)
+        Image.fromarray(values).resize((48, 48), Image.Resampling.BICUBIC).save(folder / f"{i}.png")
+    settings = ["arguments={noise_level=true, widths=[8, 8, 8], blocks=[1, 1, 1]}", "patch=32", "batch=2"]
+    flags = [flag for setting in settings for flag in ("--set", setting)]
+    output = tmp_path / "run"
+    code, out, _ = run(
+        "train", "denoise", "--images", folder, "-o", output, "--budget", "3 steps", *flags, "--threads", 1, "--json"
+    )
+    assert code == 0
+    made = json.loads(out)
+    assert made["card"]["steps"] == 3
+    assert made["card"]["recipe"]["patch"] == 32
+    model = made["model"]
+    assert run("export", output, "-o", tmp_path / "again.onnx")[0] == 0
+    assert run("restore", photo, "-m", tmp_path / "again.onnx", "--sigma", 20)[0] == 0
+    code, out, _ = run("benchmark", "denoise", "--images", folder, "--sigma", 15, 25, "--models", model, "--json")
+    assert code == 0
+    means = json.loads(out)["means"]
+    assert {(m["method"], m["degradation"]) for m in means} == {
+        (method, f"noise:sigma={level}") for method in ("input", model) for level in (15, 25)
+    }
+
+
+def test_values_of_benchmark_options_are_spread():
+    assert spread(["benchmark", "denoise", "--sigma", "15", "25", "--images", "a", "--json"]) == [
+        *["benchmark", "denoise", "--sigma", "15", "--sigma", "25", "--images", "a", "--json", "-"]
+    ]
+    assert spread(["restore", "--sigma", "15", "25"]) == ["restore", "--sigma", "15", "25"]

@@ -1,0 +1,288 @@
+import io
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+import scipy.ndimage
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resolvent.degradations import degrade
+from resolvent.diagnosis import (
+    Thresholds,
+    _box_sum,
+    _tail,
+    blur_sigma,
+    diagnose,
+    jpeg_quality,
+    noise_sigma,
+    windows,
+)
+from resolvent.image import Image
+
+ROWS, COLUMNS = np.mgrid[:64, :64]
+DISK = np.where((ROWS - 32) ** 2 + (COLUMNS - 31) ** 2 < 19**2, 200.0, 60.0)[..., None].repeat(3, 2)
+SLOPE = (100 + 0.2 * ROWS + 0.15 * COLUMNS)[..., None].repeat(3, 2)
+
+
+def texture():
+    """Fine, strong and everywhere: smooth at no scale, and not white."""
+    white = np.random.default_rng(1).standard_normal((64, 64, 1))
+    return 120 + 60 * scipy.ndimage.gaussian_filter(white, 0.7, axes=(0, 1), mode="wrap").repeat(3, 2)
+
+
+def noisy(values, sigma, seed=0):
+    rng = np.random.default_rng(seed)
+    return (values + sigma * rng.standard_normal(values.shape)).astype(np.float32)
+
+
+def image(values):
+    return Image.from_array(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+
+
+# --- windows
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "count"),
+    [
+        (1, 1, 1),
+        (64, 64, 1),
+        (65, 64, 2),
+        (40, 300, 5),
+        (512, 512, 64),
+        (500, 300, 40),
+        (10_000, 10_000, 64),
+        (70, 9_000, 64),
+    ],
+)
+def test_windows_lie_inside_and_reach_every_border(height, width, count):
+    boxes = []
+
+    def read(*box):
+        boxes.append(box)
+        return np.zeros((box[2] - box[0], box[3] - box[1], 1), np.float32)
+
+    sample = windows(read, height, width)
+    assert sample.shape == (count, min(64, height), min(64, width), 1)
+    top, left, bottom, right = np.transpose(boxes)
+    assert (top.min(), left.min(), bottom.max(), right.max()) == (0, 0, height, width)
+    assert len(set(boxes)) == count
+
+
+def test_windows_of_a_small_photograph_hold_every_pixel():
+    pixels = np.arange(200 * 150, dtype=np.float32).reshape(200, 150, 1)
+    sample = windows(lambda top, left, bottom, right: pixels[top:bottom, left:right], 200, 150)
+    assert np.unique(sample).size == pixels.size
+
+
+# --- noise
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("sigma", [1, 5, 15, 30])
+def test_noise_on_plain_ground(sigma, channels):
+    sample = noisy(SLOPE[..., :channels], sigma)[None]
+    assert noise_sigma(sample) == pytest.approx(sigma, rel=0.07)
+
+
+def test_noise_beside_texture_and_edges():
+    values = np.stack([SLOPE, texture(), texture().swapaxes(0, 1), DISK])
+    assert noise_sigma(noisy(values, 6)) == pytest.approx(6, rel=0.07)
+
+
+def test_texture_is_not_noise():
+    assert noise_sigma(np.stack([texture(), texture()[::-1]]).astype(np.float32)) == 0
+
+
+def test_clipped_pixels_do_not_lower_the_estimate():
+    sky = np.full_like(SLOPE, 320)  # noise of 20 leaves all of it at 255
+    shade = np.full_like(SLOPE, 4)  # noise of 20 is cut in half here
+    values = np.stack([sky, sky, shade, shade, SLOPE])
+    assert noise_sigma(noisy(values, 20).clip(0, 255)) == pytest.approx(20, rel=0.1)
+
+
+def test_one_odd_channel_does_not_count():
+    values = noisy(SLOPE, 4)
+    values[..., 2] = noisy(SLOPE, 40)[..., 2]
+    assert noise_sigma(values[None]) == pytest.approx(4, rel=0.07)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 5, 64, 3), (1, 16, 16, 1)])
+def test_too_small_to_measure(shape):
+    assert noise_sigma(np.random.default_rng(0).uniform(50, 200, shape).astype(np.float32)) == 0
+
+
+@pytest.mark.parametrize("level", [0, 100, 255])
+def test_a_flat_image_has_neither_noise_nor_blur(level):
+    sample = np.full((2, 64, 64, 3), level, np.float32)
+    assert noise_sigma(sample) == 0
+    assert blur_sigma(sample) == 0
+
+
+@given(st.lists(st.floats(0, 1e4), min_size=1, max_size=40))
+def test_tail_is_algorithm_1(values):
+    descending = sorted(values, reverse=True)
+    for start in range(len(descending)):
+        rest = descending[start:]
+        if np.mean(rest) <= np.median(rest) * (1 + 1e-12):
+            break
+    assert _tail(np.array(descending[::-1])) ** 2 == pytest.approx(np.mean(rest), rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_box_sum_by_brute_force(step):
+    x = np.random.default_rng(0).random((2, 9, 11)).astype(np.float32)
+    boxes = np.lib.stride_tricks.sliding_window_view(x, (3, 4), axis=(1, 2)).sum((3, 4))
+    np.testing.assert_allclose(_box_sum(x, 3, 4, step), boxes[:, ::step, ::step], rtol=1e-5)
+
+
+# --- blur
+
+
+@pytest.mark.parametrize("noise", [0, 2])
+@pytest.mark.parametrize("sigma", [1, 1.6, 2.4])
+def test_blur_of_a_step(sigma, noise):
+    blurred = scipy.ndimage.gaussian_filter(DISK, sigma, axes=(0, 1))
+    assert blur_sigma(noisy(blurred, noise)[None], noise) == pytest.approx(sigma, abs=0.2)
+
+
+def test_sharp_edges_and_texture_are_not_blurred():
+    assert blur_sigma(DISK[None].astype(np.float32)) < 0.5
+    assert blur_sigma(texture()[None].astype(np.float32)) < 0.5
+
+
+def test_a_blurred_background_does_not_count():
+    ground = scipy.ndimage.gaussian_filter(DISK, 3, axes=(0, 1))
+    assert blur_sigma(np.stack([DISK, ground, ground, ground]).astype(np.float32)) < 0.5
+
+
+def test_noise_alone_has_no_edges():
+    assert blur_sigma(noisy(SLOPE, 5)[None], noise=5) == 0
+
+
+# --- JPEG quality
+
+
+def jpeg(quality=-1, **options):
+    file = io.BytesIO()
+    PIL.Image.fromarray(DISK.astype(np.uint8)).save(file, "JPEG", quality=quality, **options)
+    return file.getvalue()
+
+
+def luminance_table(data):
+    with PIL.Image.open(io.BytesIO(data)) as picture:
+        return np.array(picture.quantization[0])
+
+
+@pytest.mark.parametrize("quality", range(1, 101))
+def test_quality_of_libjpeg_is_exact(quality):
+    assert jpeg_quality(jpeg(quality)) == quality
+
+
+@pytest.mark.parametrize("options", [{"progressive": True}, {"exif": bytes(60_000)}, {"icc_profile": bytes(150_000)}])
+def test_quality_wherever_the_tables_stand(options, tmp_path):
+    path = tmp_path / "ä b.jpg"
+    path.write_bytes(jpeg(83, **options))
+    assert jpeg_quality(path) == 83
+
+
+def test_quality_of_gray_and_of_another_encoder():
+    assert jpeg_quality(cv2.imencode(".jpg", DISK[..., 0], [cv2.IMWRITE_JPEG_QUALITY, 37])[1].tobytes()) == 37
+    assert jpeg_quality(cv2.imencode(".jpg", DISK, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()) == 92
+
+
+def test_another_table_gets_the_nearest_quality():
+    tables = [[16 if i % 2 else 15 for i in range(64)]] * 2
+    near = [abs(luminance_table(jpeg(quality)) - tables[0]).sum() for quality in range(1, 101)]
+    assert jpeg_quality(jpeg(qtables=tables)) == 1 + int(np.argmin(near))
+
+
+def test_no_quality_without_a_table():
+    png = io.BytesIO()
+    PIL.Image.new("L", (8, 8)).save(png, "PNG")
+    whole = jpeg(50)
+    assert jpeg_quality(png.getvalue()) is None
+    assert jpeg_quality(b"") is None
+    assert jpeg_quality(whole[: whole.index(b"\xff\xdb") + 10]) is None
+
+
+@given(st.binary(max_size=200))
+def test_quality_of_anything_is_a_quality_or_none(data):
+    assert jpeg_quality(b"\xff\xd8" + data) in {None, *range(1, 101)}
+    assert jpeg_quality(b"\xff\xd8\xff\xdb" + data) in {None, *range(1, 101)}
+
+
+# --- the whole
+
+
+def test_clean_is_left_alone():
+    found = diagnose(image(DISK))
+    assert (found.noise_sigma, found.jpeg_quality, found.model, found.sigma) == (0, None, None, None)
+    assert found.reasons == (
+        "noise of 0.0 grey levels: not worth removing, below 3",
+        f"blur of {found.blur_sigma:.1f} pixels at the sharpest edges: not worth removing, below 1",
+    )
+
+
+def test_noise_is_denoised_at_its_level():
+    found = diagnose(image(noisy(SLOPE, 12)))
+    assert found.model == "denoise"
+    assert found.sigma == found.noise_sigma == pytest.approx(12, rel=0.07)
+    assert found.reasons[0] == f"noise of {found.noise_sigma:.1f} grey levels: worth removing, from 3 up"
+
+
+def test_blur_is_deblurred_unless_the_file_is_compressed():
+    blurred = degrade(image(DISK), "blur:sigma=2")
+    found = diagnose(blurred, jpeg(95))
+    assert (found.model, found.sigma, found.jpeg_quality) == ("deblur", None, 95)
+    assert found.blur_sigma == pytest.approx(2, abs=0.2)
+    compressed = diagnose(blurred, jpeg(75))
+    assert compressed.model is None
+    assert compressed.reasons[-1] == "JPEG quality 75: deblurring would sharpen the errors of compression"
+
+
+def test_noise_goes_before_blur():
+    found = diagnose(degrade(image(DISK), "blur:sigma=2 + noise:sigma=5"))
+    assert found.model == "denoise"
+    assert found.reasons[-1] == "noise is removed first: deblurring would amplify it"
+
+
+def test_blocks_are_named_though_nothing_removes_them():
+    found = diagnose(image(DISK), jpeg(20))
+    assert (found.model, found.jpeg_quality) == (None, 20)
+    assert found.reasons[-1] == "JPEG quality 20: blocks are visible, and no bundled model removes them"
+
+
+def test_noise_beyond_the_models_range_is_cut_to_it():
+    found = diagnose(image(noisy(SLOPE, 20)), thresholds=Thresholds(noise_limit=10))
+    assert found.sigma == 10 < found.noise_sigma
+
+
+def test_rounding_to_8_bits_is_not_noise():
+    rounded = np.rint(noisy(SLOPE, 0.4))
+    whole = diagnose(image(rounded)).noise_sigma
+    assert whole == pytest.approx(0.4, abs=0.08)
+    assert noise_sigma(rounded[None]) > whole + 0.05
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_depth_does_not_matter(dtype):
+    values = noisy(DISK, 8)
+    scaled = values * 257 if dtype == np.uint16 else values / 255
+    found = diagnose(Image.from_array(scaled.astype(dtype)))
+    assert found.noise_sigma == pytest.approx(diagnose(image(values)).noise_sigma, rel=0.02)
+
+
+def test_numpy_is_all_that_it_loads():
+    program = (
+        "import sys, numpy as np\n"
+        "from resolvent.image import Image\n"
+        "from resolvent.diagnosis import diagnose\n"
+        "diagnose(Image.from_array(np.zeros((64, 64), np.uint8)))\n"
+        "print({'scipy', 'skimage', 'torch', 'onnxruntime', 'PIL'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "set()"

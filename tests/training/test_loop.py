@@ -1,0 +1,188 @@
+import contextlib
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from resolvent.errors import TrainingError, UsageError
+from resolvent.training import checkpoint, loop
+from resolvent.training.loop import chosen, epoch_steps, schedule, train
+from resolvent.training.watch import RunWatch, Watch
+
+
+class StopError(Exception):
+    pass
+
+
+class StopAt(Watch):
+    def __init__(self, at):
+        self.at = at
+
+    def step(self, step, *_):
+        if step == self.at:
+            raise StopError
+
+
+def weights(result):
+    return {name: value.clone() for name, value in result.network.state_dict().items()}
+
+
+def same(a, b):
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_training_beats_its_input(recipe, photographs, tmp_path):
+    """Noise of sigma 30 is 20 log10(255/30) = 18.6 dB; a hundred updates of a tiny network must gain more than 1.5."""
+    arguments = {**recipe.arguments, "widths": [16, 16, 16]}
+    recipe = dataclasses.replace(recipe, arguments=arguments, batch=4, budget="100 steps", learning_rate=5e-3)
+    result = train(recipe, photographs, tmp_path, threads=1)
+    assert result.psnr["noise:sigma=30"] > 20.1
+    assert (result.steps, result.photographs) == (100, 4)
+
+
+def test_same_seed_same_weights_and_another_seed_others(recipe, photographs, tmp_path):
+    recipe = dataclasses.replace(recipe, budget="6 steps")
+    first = weights(train(recipe, photographs, tmp_path / "a", threads=1))
+    assert same(first, weights(train(recipe, photographs, tmp_path / "b", threads=1)))
+    other = dataclasses.replace(recipe, seed=1)
+    assert not same(first, weights(train(other, photographs, tmp_path / "c", threads=1)))
+
+
+@pytest.mark.parametrize("network", ["unet-small", "seed_unet-lite"])
+def test_killed_and_resumed_ends_as_if_it_had_not_been(recipe, photographs, tmp_path, network, monkeypatch):
+    """Stopped between checkpoints: the lost updates are made again, alike, dropout included."""
+    recipe = dataclasses.replace(recipe, budget="8 steps")
+    if network.startswith("seed"):
+        monkeypatch.setitem(loop.networks.NETWORKS, network, tiny_seed())
+        recipe = dataclasses.replace(
+            recipe, network=network, arguments={}, degradation="blur:sigma=1..2", validation=("blur:sigma=1",)
+        )
+    expected = weights(train(recipe, photographs, tmp_path / "whole", threads=1, checkpoint_every=0))
+    with pytest.raises(StopError):
+        train(recipe, photographs, tmp_path / "cut", threads=1, checkpoint_every=0, watch=StopAt(5))
+    resumed = train(recipe, photographs, tmp_path / "cut", threads=1, resume=True, checkpoint_every=0)
+    assert resumed.steps == 8
+    assert same(expected, weights(resumed))
+
+
+def tiny_seed():
+    return dataclasses.replace(loop.networks.NETWORKS["seed_unet-lite"], entry=f"{__name__}:TinySeed", arguments={})
+
+
+class TinySeed(torch.nn.Module):
+    """Dropout and nothing heavy."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 3, 3, padding=1)
+        self.dropout = torch.nn.Dropout(0.3)
+
+    def forward(self, x):
+        return x + self.conv(self.dropout(x))
+
+
+def test_run_is_not_overwritten_and_not_resumed_with_another_recipe(recipe, photographs, tmp_path):
+    recipe = dataclasses.replace(recipe, budget="1 steps")
+    train(recipe, photographs, tmp_path, threads=1)
+    with pytest.raises(UsageError, match="--resume"):
+        train(recipe, photographs, tmp_path, threads=1)
+    with pytest.raises(UsageError, match="another batch"):
+        train(dataclasses.replace(recipe, batch=3), photographs, tmp_path, threads=1, resume=True)
+
+
+def test_a_longer_budget_goes_on(recipe, photographs, tmp_path):
+    train(dataclasses.replace(recipe, budget="2 steps"), photographs, tmp_path, threads=1)
+    longer = train(dataclasses.replace(recipe, budget="4 steps"), photographs, tmp_path, threads=1, resume=True)
+    assert longer.steps == 4
+
+
+class Rollbacks(Watch):
+    def __init__(self):
+        self.seen = []
+
+    def rollback(self, step, loss, rate):
+        self.seen.append((step, rate))
+
+
+def test_nan_goes_back_to_the_last_good_weights_with_half_the_rate(recipe, photographs, tmp_path, monkeypatch):
+    calls = iter(range(100))
+
+    def poisoned(restored, clean):
+        return (restored - clean).abs().mean() * (float("nan") if next(calls) == 3 else 1.0)
+
+    monkeypatch.setitem(loop.LOSSES, "l1", poisoned)
+    watch = Rollbacks()
+    result = train(dataclasses.replace(recipe, budget="8 steps"), photographs, tmp_path, threads=1, watch=watch)
+    assert watch.seen == [(3, recipe.learning_rate / 2)]
+    assert all(torch.isfinite(v).all() for v in weights(result).values())
+
+
+def test_a_loss_that_stays_nan_is_an_error(recipe, photographs, tmp_path, monkeypatch):
+    monkeypatch.setitem(loop.LOSSES, "l1", lambda restored, clean: (restored - clean).mean() * float("nan"))
+    with pytest.raises(TrainingError, match="lower learning_rate"):
+        train(recipe, photographs, tmp_path, threads=1)
+
+
+def test_every_epoch_visits_every_photograph_once(recipe):
+    partial = dataclasses.replace(recipe, batch=4, partial_batch=True)
+    assert epoch_steps(partial, 10) == 3
+    for epoch in range(3):
+        steps = [chosen(partial, 10, 3 * epoch + i) for i in range(3)]
+        assert [len(s) for s in steps] == [4, 4, 2]
+        assert sorted(i for step in steps for i in step) == list(range(10))
+    endless = [i for step in range(15) for i in chosen(dataclasses.replace(recipe, batch=4), 10, step)]
+    assert all(sorted(endless[e : e + 10]) == list(range(10)) for e in range(0, 60, 10))
+    assert endless[:10] != endless[10:20]
+    assert len(chosen(dataclasses.replace(recipe, batch=25), 10, 0)) == 25
+
+
+def test_schedule_climbs_and_ends_at_zero(recipe):
+    recipe = dataclasses.replace(recipe, warmup=0.1)
+    assert schedule(recipe, 0.05) == pytest.approx(0.5, abs=0.01)
+    assert schedule(recipe, 0.1) == pytest.approx(1)
+    assert schedule(recipe, 0.55) == pytest.approx(0.5)
+    assert schedule(recipe, 1.0) == pytest.approx(0, abs=1e-9)
+    assert schedule(dataclasses.replace(recipe, schedule="constant"), 0.9) == 1
+
+
+def test_gray_patches_carry_the_same_noise_in_all_channels(recipe, photographs, tmp_path):
+    recipe = dataclasses.replace(recipe, gray=1.0, budget="1 steps")
+    train(recipe, photographs, tmp_path, threads=1)
+    shard = loop.Shard.open(tmp_path / "training.shard")
+    clean, degraded, inputs = loop.batch(recipe, loop.parse("noise:sigma=30"), shard, 0)
+    assert torch.equal(degraded[:, 0], degraded[:, 2])
+    assert (degraded - clean)[:, 0].std().item() * 255 == pytest.approx(30, rel=0.1)
+    assert inputs[:, 3].unique().tolist() == pytest.approx([30 / 255])
+
+
+def test_log_and_tensorboard(recipe, photographs, tmp_path):
+    from rich.console import Console
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with contextlib.closing(RunWatch(tmp_path, Console(quiet=True), log_every=2)) as watch:
+        train(dataclasses.replace(recipe, budget="4 steps"), photographs, tmp_path, threads=1, watch=watch)
+    entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [e["step"] for e in entries if "loss" in e] == [2, 4]
+    assert {"noise:sigma=30"} == {name for e in entries for name in e.get("psnr", {})}
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert "pairs" in board.Tags()["images"]
+    assert "restored" in board.Tags()["images"]
+    assert {"loss", "rate", "psnr/noise:sigma=30"} <= set(board.Tags()["scalars"])
+
+
+def test_checkpoint_keeps_everything(recipe, tmp_path):
+    torch.manual_seed(0)
+    network = torch.nn.Conv2d(2, 2, 3)
+    average = torch.nn.Conv2d(2, 2, 3)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=0.1)
+    network(torch.rand(1, 2, 5, 5)).sum().backward()
+    optimiser.step()
+    checkpoint.save(tmp_path / "c.safetensors", checkpoint.snapshot(network, average, optimiser), {"step": 3})
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    optimiser.step()
+    tensors, book = checkpoint.load(tmp_path / "c.safetensors")
+    checkpoint.restore_into(tensors, network, average, optimiser)
+    assert book == {"step": 3}
+    assert same(before, network.state_dict())
+    assert optimiser.state[network.weight]["step"].item() == 1

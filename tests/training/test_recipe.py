@@ -1,0 +1,89 @@
+import pytest
+
+from resolvent.errors import InputError, UsageError
+from resolvent.networks import build
+from resolvent.training.losses import LOSSES
+from resolvent.training.recipe import LOSS_NAMES, Budget, Recipe, load_recipe, recipes
+
+
+def test_bundled_recipes_load_and_their_networks_build():
+    known = recipes()
+    assert set(known) == {"seed", "denoise", "deblur"}
+    for name, recipe in known.items():
+        assert recipe.name == name
+        assert Recipe.from_json(recipe.to_json()) == recipe
+    assert build(known["denoise"].network, **known["denoise"].arguments).head.in_channels == 16
+
+
+def test_seed_keeps_the_papers_protocol():
+    seed = load_recipe("seed")
+    assert (seed.limit, seed.holdout, seed.resize, seed.batch, seed.loss) == (100, 0.1, 128, 32, "mse")
+    assert (seed.learning_rate, seed.betas, seed.epsilon, seed.budget) == (1e-3, (0.9, 0.999), 1e-7, "500 epochs")
+    assert seed.degradation == "blur:ksize=5|9|15|21"
+
+
+def test_every_named_loss_exists():
+    assert tuple(LOSSES) == LOSS_NAMES
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "unit"),
+    [
+        ("90s", 90, "seconds"),
+        ("30m", 1800, "seconds"),
+        ("1.5h", 5400, "seconds"),
+        ("1 step", 1, "steps"),
+        ("500 epochs", 500, "epochs"),
+    ],
+)
+def test_budget(text, amount, unit):
+    assert Budget.parse(text) == Budget(amount, unit)
+
+
+@pytest.mark.parametrize("text", ["", "30", "0m", "-3h", "3 days", "m"])
+def test_wrong_budget(text):
+    with pytest.raises(UsageError, match="give a time or a count"):
+        Budget.parse(text)
+
+
+def test_budget_share():
+    spent = {"step": 30, "seconds": 12.0, "steps_per_epoch": 3}
+    assert Budget.parse("60s").share(**spent) == pytest.approx(0.2)
+    assert Budget.parse("40 steps").share(**spent) == pytest.approx(0.75)
+    assert Budget.parse("20 epochs").share(**spent) == pytest.approx(0.5)
+    assert Budget.parse("10s").share(**spent) == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"lerning_rate": 1}, "did you mean 'learning_rate'"),
+        ({"network": "unet-smal"}, "did you mean 'unet-small'"),
+        ({"loss": "l3"}, "unknown loss"),
+        ({"schedule": "linear"}, "unknown schedule"),
+        ({"gray": 2}, "gray = 2"),
+        ({"batch": 0}, "batch = 0"),
+        ({"validation": ()}, "validation is empty"),
+        ({"resize": 32, "patch": 64}, "resize = 32"),
+        ({"budget": "soon"}, "budget 'soon'"),
+        ({"degradation": "blurr:sigma=1"}, "did you mean 'blur'"),
+        ({"batch": "many"}, "check the type"),
+    ],
+)
+def test_wrong_values_are_refused(overrides, message):
+    with pytest.raises(UsageError, match=message):
+        load_recipe("denoise", **overrides)
+
+
+def test_recipe_files(tmp_path):
+    path = tmp_path / "mine.toml"
+    with pytest.raises(InputError, match="not a readable recipe"):
+        load_recipe(str(path))
+    path.write_text("name = ")
+    with pytest.raises(UsageError, match="not valid TOML"):
+        load_recipe(str(path))
+    path.write_text('name = "mine"\ntask = "denoise"')
+    with pytest.raises(UsageError, match="summary, degradation, validation must be given"):
+        load_recipe(str(path))
+    with pytest.raises(UsageError, match="did you mean 'denoise'"):
+        load_recipe("denois")
