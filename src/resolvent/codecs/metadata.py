@@ -18,6 +18,7 @@ import itertools
 import re
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -136,7 +137,7 @@ _DESCRIPTIVE = {  # what TIFF's first directory shares with EXIF's; the rest is 
 }
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8}  # bytes of a number, by type
 _RATIONALS, _LONG = {5, 10}, {16, 18}
-_LARGEST = 1 << 24  # bytes of all the values of a directory
+_LARGEST = 1 << 24  # bytes of all the values of a directory that do not fit into their entries
 
 
 @dataclass(frozen=True)
@@ -297,7 +298,7 @@ def _entries(file: BinaryIO, layout: _Layout, start: int) -> list[_Entry]:
 
 
 def _seek(file: BinaryIO, offset: int) -> None:
-    if offset >= 1 << 62:
+    if offset >= 1 << 40:
         raise ValueError(f"an offset of {offset}")
     file.seek(offset)
 
@@ -310,22 +311,21 @@ def _unpack(file: BinaryIO, form: str) -> Any:
 
 
 def _read(file: BinaryIO, layout: _Layout, entries: list[_Entry], depth: int = 0) -> _Directory:
-    """Read the values of entries, less those that lie outside the file."""
+    """Read the values of entries, less those that lie outside the file, as some do that editors have moved."""
     directory: _Directory = {}
     room = _LARGEST
     for tag, kind, count, field in {entry[0]: entry for entry in entries}.values():
-        (offset,) = struct.unpack_from(layout.offset if kind in _LONG else layout.order + "I", field)
         if tag in _SUBDIRECTORIES[depth]:
-            directory[tag] = _read(file, layout, _entries(file, layout, offset), depth + 1)
+            (offset,) = struct.unpack_from(layout.offset if kind in _LONG else layout.order + "I", field)
+            with suppress(ValueError):
+                directory[tag] = _read(file, layout, _entries(file, layout, offset), depth + 1)
             continue
         width = _WIDTHS.get(kind, 0)
         size = width * count * (2 if kind in _RATIONALS else 1)
-        room -= size
-        if room < 0:
-            raise ValueError(f"values of more than {_LARGEST} bytes")
-        if size > len(field):
+        if len(field) < size <= room:
             _seek(file, *struct.unpack(layout.offset, field))
             field = file.read(size)
+            room -= size
         if 0 < size <= len(field):
             data = np.frombuffer(field[:size], f"{layout.order}u{width}").astype(f"<u{width}").tobytes()
             directory[tag] = _Value(kind, count, data)

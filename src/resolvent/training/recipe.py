@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import tomllib
 from collections.abc import Sequence
@@ -154,7 +155,8 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that ``from_json`` reads back."""
-        return dataclasses.asdict(self)
+        data: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any], origin: str = "recipe") -> Recipe:

@@ -1,0 +1,37 @@
+import dataclasses
+
+import pytest
+
+from resolvent.models.export import load_module
+from resolvent.models.store import read_card
+from resolvent.training.loop import load_result, train
+from resolvent.training.release import noise_range, release
+
+
+def test_model_of_a_run_carries_its_weights_and_its_story(recipe, photographs, tmp_path):
+    recipe = dataclasses.replace(recipe, budget="2 steps")
+    result = train(recipe, photographs, tmp_path / "run", threads=1)
+    card = release(result, tmp_path / "m.onnx", data="six waves, CC0", licence="MIT")
+    module, read = load_module(tmp_path / "m.onnx")
+    assert read == read_card(tmp_path / "m.onnx") == card
+    assert (card.name, card.steps, card.sigma_range) == ("tiny", 2, (20.0, 40.0))
+    assert card.data == {"photographs": 4, "source": "six waves, CC0"}
+    assert card.figures["validation"] == pytest.approx(result.psnr, abs=1e-3)
+    for name, value in result.network.state_dict().items():
+        assert module.state_dict()[name].sub(value).abs().max() <= 1e-3 * value.abs().max() + 1e-6, name
+
+
+def test_unfinished_run_gives_its_best_so_far(recipe, photographs, tmp_path):
+    recipe = dataclasses.replace(recipe, budget="2 steps")
+    finished = train(recipe, photographs, tmp_path, threads=1)
+    loaded = load_result(tmp_path)
+    assert loaded.psnr == finished.psnr
+    assert loaded.recipe == recipe
+
+
+@pytest.mark.parametrize(
+    ("degradation", "expected"),
+    [("noise:sigma=0..75", (0, 75)), ("blur:sigma=2 + noise:sigma=5", (5, 5)), ("blur:sigma=2", None)],
+)
+def test_noise_range(degradation, expected):
+    assert noise_range(degradation) == expected
