@@ -92,6 +92,24 @@ def test_stdin_to_stdout(photo, tiny):
     assert not np.array_equal(np.asarray(restored), pixels(photo))
 
 
+def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_half_written(run, photo, tiny, tmp_path, monkeypatch):
+    for i in range(3):
+        photo.with_name(f"{i}.png").write_bytes(photo.read_bytes())
+    from resolvent import batch
+
+    def interrupted(image, target, **options):
+        if "1" in target.name:
+            raise KeyboardInterrupt
+        return write(image, target, **options)
+
+    write = batch.write_image
+    monkeypatch.setattr(batch, "write_image", interrupted)
+    code, _, err = run("restore", photo.parent, "-o", tmp_path / "out", "-m", tiny[2], "--sigma", 20)
+    assert code == 130
+    assert "1 finished and kept; --resume goes on" in err
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["0.png"]
+
+
 def test_method_with_a_degradation(run, photo):
     target = photo.with_name("nlm.png")
     assert run("restore", photo, "--method", "nlm", "--degradation", "noise:sigma=20", "-o", target)[0] == 0

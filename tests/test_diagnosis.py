@@ -28,10 +28,11 @@ DISK = np.where((ROWS - 32) ** 2 + (COLUMNS - 31) ** 2 < 19**2, 200.0, 60.0)[...
 SLOPE = (100 + 0.2 * ROWS + 0.15 * COLUMNS)[..., None].repeat(3, 2)
 
 
-def texture():
-    """Fine, strong and everywhere: smooth at no scale, and not white."""
+def texture(strength=60, channels=3):
+    """Fine and everywhere: smooth at no scale, and not white."""
     white = np.random.default_rng(1).standard_normal((64, 64, 1))
-    return 120 + 60 * scipy.ndimage.gaussian_filter(white, 0.7, axes=(0, 1), mode="wrap").repeat(3, 2)
+    fine = scipy.ndimage.gaussian_filter(white, 0.7, axes=(0, 1), mode="wrap")
+    return 120 + strength * fine.repeat(channels, 2)
 
 
 def noisy(values, sigma, seed=0):
@@ -98,6 +99,19 @@ def test_texture_is_not_noise():
     assert noise_sigma(np.stack([texture(), texture()[::-1]]).astype(np.float32)) == 0
 
 
+def test_weak_texture_beside_the_noise_is_left_out():
+    values = np.stack([SLOPE, texture(12), texture(12).swapaxes(0, 1), texture(12)[::-1]])
+    assert noise_sigma(noisy(values, 3)) == pytest.approx(3, rel=0.07)
+
+
+def test_noise_that_explains_less_than_a_hundredth_is_texture():
+    values = np.stack([texture(channels=1)] * 60)
+    values[0, :, :32] = 120
+    few = noisy(values, 5)
+    assert noise_sigma(few) == 0
+    assert noise_sigma(few[:30]) == pytest.approx(5, rel=0.15)
+
+
 def test_clipped_pixels_do_not_lower_the_estimate():
     sky = np.full_like(SLOPE, 320)  # noise of 20 leaves all of it at 255
     shade = np.full_like(SLOPE, 4)  # noise of 20 is cut in half here
@@ -123,14 +137,14 @@ def test_a_flat_image_has_neither_noise_nor_blur(level):
     assert blur_sigma(sample) == 0
 
 
-@given(st.lists(st.floats(0, 1e4), min_size=1, max_size=40))
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=40))
 def test_tail_is_algorithm_1(values):
     descending = sorted(values, reverse=True)
     for start in range(len(descending)):
         rest = descending[start:]
-        if np.mean(rest) <= np.median(rest) * (1 + 1e-12):
+        if np.mean(rest) <= np.median(rest):
             break
-    assert _tail(np.array(descending[::-1])) ** 2 == pytest.approx(np.mean(rest), rel=1e-6, abs=1e-9)
+    assert _tail(np.array(descending[::-1], float)) ** 2 == pytest.approx(np.mean(rest))
 
 
 @pytest.mark.parametrize("step", [1, 2])
@@ -223,7 +237,7 @@ def test_clean_is_left_alone():
     found = diagnose(image(DISK))
     assert (found.noise_sigma, found.jpeg_quality, found.model, found.sigma) == (0, None, None, None)
     assert found.reasons == (
-        "noise of 0.0 grey levels: not worth removing, below 3",
+        "noise of 0.0 grey levels: not worth removing, below 2.5",
         f"blur of {found.blur_sigma:.1f} pixels at the sharpest edges: not worth removing, below 1",
     )
 
@@ -232,7 +246,7 @@ def test_noise_is_denoised_at_its_level():
     found = diagnose(image(noisy(SLOPE, 12)))
     assert found.model == "denoise"
     assert found.sigma == found.noise_sigma == pytest.approx(12, rel=0.07)
-    assert found.reasons[0] == f"noise of {found.noise_sigma:.1f} grey levels: worth removing, from 3 up"
+    assert found.reasons[0] == f"noise of {found.noise_sigma:.1f} grey levels: worth removing, from 2.5 up"
 
 
 def test_blur_is_deblurred_unless_the_file_is_compressed():

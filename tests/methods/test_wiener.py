@@ -4,7 +4,8 @@ import scipy.ndimage
 import skimage.restoration
 
 from resolvent.degradations import parse
-from resolvent.methods.forward import transfer
+from resolvent.methods import wiener
+from resolvent.methods.forward import convolve, transfer
 from resolvent.methods.wiener import _gradient_power, _signal_power, restore
 
 RNG = np.random.default_rng(3)
@@ -50,14 +51,40 @@ def test_gradient_power_is_that_of_the_laplacian():
     np.testing.assert_allclose(_gradient_power(8, 9)[..., 0], -laplacian, atol=1e-6)
 
 
-def test_border_is_restored_as_well_as_the_middle():
+def test_comes_to_the_least_squares_solution_for_the_photograph_alone(monkeypatch):
+    monkeypatch.setattr(wiener, "_signal_power", lambda *_: 0.01)
+    blur, sigma = parse("motion:length=3,angle=30"), 8.0
+    y = blur(X)[:6, :7]
+    points = np.eye(12 * 13, dtype=np.float32).reshape(-1, 12, 13, 1)  # a margin of 3 on each side
+    k, laplacian = (
+        np.stack([f(point).ravel() for point in points], axis=1).astype(float)
+        for f in (
+            lambda x: convolve(x, transfer(blur, 12, 13)),
+            lambda x: -scipy.ndimage.laplace(x[..., 0], mode="wrap"),
+        )
+    )
+    seen = np.pad(np.ones((6, 7), bool), 3).ravel()
+    strength = 1.5 * (sigma / 255) ** 2 / 0.01
+    x = np.linalg.solve(k[seen].T @ k[seen] + strength * laplacian, k[seen].T @ y.ravel())
+    restored = restore(y, blur + parse(f"noise:sigma={sigma}"), iterations=2000)
+    np.testing.assert_allclose(restored.ravel(), x[seen], atol=1e-3)
+
+
+def test_a_margin_keeps_the_border_from_ringing():
     degradation = parse("motion:length=7,angle=20 + noise:sigma=1")
-    stripes = np.float32(0.5) + np.float32(0.3) * np.sign(np.sin(np.arange(48, dtype=np.float32)))[:, None, None]
-    x = stripes.repeat(40, 1).transpose(1, 0, 2)  # every row is alike, so that the border is as hard as the middle
-    y = degradation(x, RNG)
-    error = np.abs(restore(y, degradation) - x)
-    assert error[:4].mean() < 1.3 * error[18:22].mean()
-    assert error.mean() < 0.6 * np.abs(y - x).mean()
+    y = degradation(X, RNG)
+    with_margin, without = (
+        np.abs(restore(y, parse(text)) - X).mean()
+        for text in (str(degradation), "motion:length=7,angle=20,boundary=circular + noise:sigma=1")
+    )
+    assert with_margin < 0.5 * without
+
+
+def test_a_noise_level_told_too_low_does_no_harm_beyond_the_noise():
+    blur = parse("defocus:radius=3,boundary=circular")
+    y = (blur + parse("noise:sigma=4"))(X, RNG)
+    restored = restore(y, blur + parse("noise:sigma=1"))
+    assert np.abs(restored - X).std() < 4 * np.abs(y - X).std()
 
 
 def _signal_power_of(y, degradation):

@@ -8,7 +8,6 @@ import numpy as np
 
 from resolvent.degradations import GaussianNoise, PoissonNoise
 from resolvent.degradations.blur import Blur
-from resolvent.diagnosis import noise_sigma, windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,14 +20,19 @@ __all__ = ["convolve", "margin", "noise_level", "transfer"]
 def noise_level(y: NDArray[np.float32], degradation: Degradation) -> float:
     """Standard deviation of the noise in 8-bit grey levels; of photon noise, its root mean square over the image.
 
+    Where the degradation names no noise, it is estimated: the tenth of the frequencies that the blurs let through least
+    holds next to nothing but noise, whose periodogram is exponentially distributed, with the median σ² log 2.
+
     Args:
-        y: (H, W, C); the level is estimated from it where the degradation names no noise.
-        degradation: What happened to ``y``.
+        y: (H, W, C).
+        degradation: What happened to ``y``: blurs, noise or both.
     """
     noises = [part for part in degradation.parts if isinstance(part, GaussianNoise | PoissonNoise)]
-    if not noises:
-        return noise_sigma(255 * windows(lambda top, left, bottom, right: y[top:bottom, left:right], *y.shape[:2]))
-    return float(np.sqrt(sum(_variance(noise, float(y.mean())) for noise in noises)))
+    if noises:
+        return float(np.sqrt(sum(_variance(noise, float(y.mean())) for noise in noises)))
+    passed = np.abs(transfer(degradation, *y.shape[:2])[..., 0])
+    blocked = np.fft.rfft2(y, axes=(0, 1))[passed <= np.quantile(passed, 0.1)]
+    return float(255 * np.sqrt(np.median(np.abs(blocked) ** 2) / y[..., 0].size / np.log(2)))
 
 
 def _variance(noise: GaussianNoise | PoissonNoise, mean: float) -> float:

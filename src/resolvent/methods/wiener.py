@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["restore"]
 
 FLOOR = 0.1  # grey levels: no photograph is known better than that, and without noise the filter would divide by zero
+PASSED = 0.01  # |k|²: what is weaker tells more of the noise, whose level may be wrong, than of the image
+TAPERS = 3  # blends of the margin with its own blur, for a start that wraps around without a step
+FLAT = 1e-12  # the power of an image without gradients
 
 
 def restore(
-    y: NDArray[np.float32], degradation: Degradation, *, regularisation: float = 1.5, tapers: int = 10
+    y: NDArray[np.float32], degradation: Degradation, *, regularisation: float = 1.5, iterations: int = 20
 ) -> NDArray[np.float32]:
     """Undo a known blur with the linear filter of least mean square error.
 
@@ -27,12 +30,15 @@ def restore(
     x̂ = k̄ y / (|k|² + σ² |∇|² / c) at every frequency [1]. The one unknown c, the power of the image's gradients, is its
     maximum-likelihood estimate, which expectation maximisation finds.
 
+    That takes the image to wrap around. It is given a margin that makes it so, and whose pixels are replaced, again and
+    again, by what the blur makes of the restored image there: the fixed point is the filter for the photograph alone.
+
     Args:
         y: (H, W, C) in [0, 1] or beyond.
         degradation: One or more blurs, then noise; one without a noise level has it estimated.
         regularisation: Factor of the term beside |k|²; above 1, because a few strong edges hold most of the gradients'
             power, and the rest of the image has less.
-        tapers: How often the margin around the image is blended with its own blur, so that the image may wrap around.
+        iterations: How often the margin is replaced; none is needed where the blur itself wraps around.
 
     Returns:
         (H, W, C), a new array.
@@ -43,17 +49,21 @@ def restore(
     """
     height, width, _ = y.shape
     pad = margin(degradation)
+    photograph = slice(pad, pad + height), slice(pad, pad + width)
     extended = np.pad(y, ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
     response = transfer(degradation, *extended.shape[:2])
     inside = _ramp(height, pad)[:, None, None] * _ramp(width, pad)[:, None]
-    for _ in range(tapers if pad else 0):
+    for _ in range(TAPERS):
         extended = inside * extended + (1 - inside) * convolve(extended, response)
     sigma = max(noise_level(y, degradation), FLOOR) / 255
     gradient = _gradient_power(*extended.shape[:2])
     periodogram = (np.abs(np.fft.rfft2(extended, axes=(0, 1))) ** 2).mean(2, keepdims=True) / extended[..., 0].size
     power = _signal_power(periodogram, np.abs(response) ** 2, gradient, sigma)
     gain = response.conj() / (np.abs(response) ** 2 + regularisation * sigma**2 * gradient / power)
-    return convolve(extended, gain)[pad : pad + height, pad : pad + width].copy()
+    for _ in range(iterations if pad else 0):
+        extended = convolve(extended, response * gain)
+        extended[photograph] = y
+    return convolve(extended, gain)[photograph].copy()
 
 
 def _gradient_power(height: int, width: int) -> NDArray[np.float32]:
@@ -67,8 +77,10 @@ def _signal_power(
     periodogram: NDArray[np.float32], blur: NDArray[np.float32], gradient: NDArray[np.float32], sigma: float
 ) -> float:
     """The c that makes a periodogram with mean |k|² c / |∇|² + σ² most likely."""
-    varies = gradient > 0  # the mean of the image says nothing about its gradients
-    observed, blur, gradient = periodogram[varies].astype(float), blur[varies], gradient[varies]
+    used = (gradient > 0) & (blur > PASSED)
+    if not used.any():
+        return FLAT
+    observed, blur, gradient = periodogram[used].astype(float), blur[used], gradient[used]
     power = float(np.mean(observed * gradient))
     for _ in range(50):
         signal = power / gradient
@@ -77,7 +89,7 @@ def _signal_power(
         previous, power = power, float(np.mean(expected * gradient))
         if abs(power - previous) < 1e-3 * previous:
             break
-    return power
+    return max(power, FLAT)
 
 
 def _ramp(length: int, pad: int) -> NDArray[np.float32]:

@@ -13,18 +13,25 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["load", "restore_into", "save", "snapshot"]
+__all__ = ["load", "restore_into", "save", "snapshot", "weights"]
 
 
 def snapshot(network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Copy weights, averaged weights and optimiser moments to named tensors in main memory."""
-    tensors: dict[str, Tensor] = {}
-    for prefix, module in (("network", network), ("average", average)):
-        tensors |= {f"{prefix}/{name}": value for name, value in module.state_dict().items()}
+    tensors = weights("network", network) | weights("average", average)
     state = optimiser.state_dict()["state"]
-    for (name, _), i in zip(network.named_parameters(), range(len(list(network.parameters()))), strict=True):
-        tensors |= {f"optimiser/{name}/{key}": value for key, value in state.get(i, {}).items()}
-    return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
+    for i, (name, _) in enumerate(network.named_parameters()):
+        tensors |= {f"optimiser/{name}/{key}": _copied(value) for key, value in state.get(i, {}).items()}
+    return tensors
+
+
+def weights(prefix: str, module: nn.Module) -> dict[str, Tensor]:
+    """Copy the weights of a module to tensors in main memory, named ``prefix/name``."""
+    return {f"{prefix}/{name}": _copied(value) for name, value in module.state_dict().items()}
+
+
+def _copied(value: Tensor) -> Tensor:
+    return value.detach().to("cpu", copy=True).contiguous()
 
 
 def restore_into(

@@ -142,7 +142,7 @@ def train(
         step, spent, rate_scale, running = book["step"], book["spent"], book["rate_scale"], book["running"]
         best_psnr, measured_share = book["best_psnr"], book["measured_share"]
 
-    def keep(path: Path) -> None:
+    def keep(path: Path, tensors: dict[str, Tensor]) -> None:
         book = {
             "recipe": recipe.to_json(),
             "step": step,
@@ -157,10 +157,10 @@ def train(
             "code": origin.code,
             "machine": origin.machine,
         }
-        checkpoint.save(path, checkpoint.snapshot(network, average, optimiser), book)
+        checkpoint.save(path, tensors, book)
 
     watch.start(recipe, training, held, preview(recipe, degradation, training), where)
-    keep(last)
+    keep(last, checkpoint.snapshot(network, average, optimiser))
     saved = clock = time.monotonic()
     while (share := budget.share(step=step, seconds=spent, steps_per_epoch=steps_per_epoch)) < 1:
         seed_step(recipe.seed, step)
@@ -209,9 +209,9 @@ def train(
             watch.validation(step, psnr, examples)
             if (mean := sum(psnr.values()) / len(psnr)) > best_psnr:
                 best_psnr = mean
-                keep(best)
+                keep(best, checkpoint.weights("average", average))
         if share >= 1 or now - saved > checkpoint_every:
-            keep(last)
+            keep(last, checkpoint.snapshot(network, average, optimiser))
             saved = now
 
     return load_result(run)

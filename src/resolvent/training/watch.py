@@ -74,8 +74,8 @@ class RunWatch(Watch):
     def start(self, recipe: Recipe, training: Shard, held: Shard, pairs: Tensor, device: torch.device) -> None:
         for shard in (training, held):
             for name, reason in shard.skipped:
-                self.console.print(f"[yellow]left out[/] {name}: {reason}")
-        self.console.print(
+                self.say(f"[yellow]left out[/] {name}: {reason}")
+        self.say(
             f"training [bold]{recipe.name}[/] ({recipe.network}) on {len(training)} photographs, "
             f"choosing on {len(held)}, for {recipe.budget}, on {device}"
         )
@@ -99,16 +99,20 @@ class RunWatch(Watch):
         self.write({"step": step, "psnr": psnr})
         for name, value in psnr.items():
             self.board.add_scalar(f"psnr/{name}", value, step)
-        self.console.print(f"step {step}: " + ", ".join(f"{name} {value:.2f} dB" for name, value in psnr.items()))
+        self.say(f"step {step}: " + ", ".join(f"{name} {value:.2f} dB" for name, value in psnr.items()))
 
     def rollback(self, step: int, loss: float, rate: float) -> None:
         self.write({"step": step, "rollback": loss, "rate": rate})
-        self.console.print(f"[yellow]step {step}: loss {loss:.3g}; back to the last checkpoint, rate {rate:.2g}[/]")
+        self.say(f"[yellow]step {step}: loss {loss:.3g}; back to the last checkpoint, rate {rate:.2g}[/]")
 
     def close(self) -> None:
         self.bar.stop()
         self.board.close()
         self.log.close()
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(line, soft_wrap=True)
 
     def write(self, entry: dict[str, Any]) -> None:
         """Add a line to the log."""
