@@ -580,7 +580,7 @@ def test_limits_can_be_set() -> None:
     assert read_image(data, Limits(megapixels=0.00208)).width == 52
     with pytest.raises(InputError, match=r"52 x 40 are 0.0 megapixels, more than 0.00207; raise that limit"):
         read_image(data, Limits(megapixels=0.00207))
-    with pytest.raises(InputError, match=r"megabytes, more than 0.001; raise that limit"):
+    with pytest.raises(InputError, match=r"more than 0.001 megabytes; raise that limit"):
         read_image(data, Limits(megabytes=0.001))
     assert read_image(data, Limits(megabytes=len(data) / 1e6)).height == 40
 

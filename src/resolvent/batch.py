@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import time
 from collections import Counter
@@ -17,10 +16,10 @@ from resolvent.codecs import DEPTHS, FORMATS
 from resolvent.codecs.encode import heif_is_written
 from resolvent.engine.restore import Options, Plan, plan, run
 from resolvent.errors import InputError, OutputError, ResolventError, UsageError, unknown
-from resolvent.image import QUALITY, Limits, output_format, read_image, write_image
+from resolvent.image import QUALITY, Limits, encode_image, losses, output_format, read_image, write_image, write_whole
 from resolvent.models.runtime import Session, open_session
 
-__all__ = ["SUFFIX", "BatchReport", "Event", "Job", "Result", "find_jobs", "restore_many"]
+__all__ = ["SUFFIX", "BatchReport", "Event", "Job", "Result", "find_jobs", "restore_many", "restore_piped"]
 
 SUFFIX = ".restored"
 """What an output's name gains where it stands beside its input."""
@@ -189,14 +188,74 @@ def _restore_one(
     restored = run(image, chosen, lambda done, _: watch.tell(chosen, done), sessions)
     _make_folder(job.target.parent)
     if chosen.unchanged and kind == image.format:
-        _copy(job.source, job.target)
+        _copy(job.source, job.target, overwrite)
         lost: tuple[str, ...] = ()
     else:
         lost = write_image(restored, job.target, overwrite=overwrite, format=kind, quality=quality)
-    reasons = chosen.reasons + image.warnings + lost
+    return _result(job, chosen, chosen.reasons + image.warnings + lost)
+
+
+def _result(job: Job, chosen: Plan, reasons: tuple[str, ...]) -> Result:
     if chosen.unchanged:
         return Result(job.source, job.target, "unchanged", reasons)
-    return Result(job.source, job.target, "restored", reasons, str(chosen.model or options.method), chosen.sigma)
+    model = str(chosen.model or chosen.options.method)
+    return Result(job.source, job.target, "restored", reasons, model, chosen.sigma)
+
+
+def restore_piped(
+    source: Path | bytes,
+    output: Path | None = None,
+    *,
+    options: Options = Options(),  # noqa: B008 - frozen
+    overwrite: bool = False,
+    ext: str | None = None,
+    quality: int = QUALITY,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> tuple[Result, bytes]:
+    """Restore one photograph that comes from a pipe or goes into one.
+
+    Args:
+        source: Its path, or the bytes of its file.
+        output: The file to write; None writes none.
+        options: How to restore.
+        overwrite: Replace the output if it is there.
+        ext: Extension that names the format; by default that of `output`, else the format of the input.
+        quality: 1 to 100, of a lossy output.
+        limits: The largest input.
+
+    Returns:
+        What became of it, with ``-`` for a pipe; and the bytes of the restored file, those of the input if there was
+        nothing to fix.
+
+    Raises:
+        ResolventError: As ``restore_many`` reports it.
+    """
+    job = Job(Path("-") if isinstance(source, bytes) else source, output or Path("-"))
+    if output is not None:
+        if ext is not None:
+            raise UsageError(f"output {output} and ext {ext}: both name a format; leave ext out")
+        if os.path.lexists(output) and not overwrite:
+            raise OutputError(f"{output}: exists; choose another output, or overwrite")
+        ext = output.suffix
+    kind = KINDS[_written("." + ext.lower().removeprefix("."))] if ext else None
+    if not 1 <= quality <= 100:
+        raise UsageError(f"quality {quality}: must be from 1 to 100")
+    began = time.perf_counter()
+    image = read_image(source, limits)
+    chosen = plan(image, options, source if isinstance(source, bytes) else None)
+    kind = kind or output_format(image)
+    restored = run(image, chosen)
+    if chosen.unchanged and kind == image.format:
+        encoded = source if isinstance(source, bytes) else source.read_bytes()
+        lost: tuple[str, ...] = ()
+    else:
+        encoded = encode_image(restored, kind, quality)
+        lost = losses(restored, kind)
+    if output is not None:
+        _make_folder(output.parent)
+        write_whole(output, lambda file: file.write(encoded), overwrite=overwrite)
+    result = _result(job, chosen, chosen.reasons + image.warnings + lost)
+    return replace(result, seconds=time.perf_counter() - began), encoded
 
 
 class _Watch:
@@ -340,19 +399,9 @@ def _make_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all."""
-    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with source.open("rb") as whole, temporary.open("xb") as file:
-            shutil.copyfileobj(whole, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+def _copy(source: Path, target: Path, overwrite: bool) -> None:
+    with source.open("rb") as whole:
+        write_whole(target, lambda file: shutil.copyfileobj(whole, file), overwrite=overwrite)
 
 
 def _printable(text: object) -> str:

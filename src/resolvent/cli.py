@@ -7,7 +7,9 @@ failed, 2 the call itself is wrong.
 from __future__ import annotations
 
 import json
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -15,9 +17,9 @@ import typer
 
 from resolvent import batch
 from resolvent.console import Bar, RestoreConsole
-from resolvent.engine.restore import Options, plan, run
-from resolvent.errors import OutputError, ResolventError, UsageError
-from resolvent.image import QUALITY, Limits, encode_image, read_image, write_image
+from resolvent.engine.restore import Options
+from resolvent.errors import InputError, OutputError, ResolventError, UsageError
+from resolvent.image import QUALITY, Limits, output_format, read_image, write_image
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +29,6 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="resolvent",
     help="Restore noisy, blurred and over-compressed photographs.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -42,28 +43,37 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that
 Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
 
 
+CALL_ERROR: Any = typer.BadParameter.__base__
+"""What typer raises for an option or an argument that it cannot read; it does not export the class itself."""
+
 SEVERAL = ("--sigma", "--levels", "--degradation", "--methods", "--models")
 """Options of ``benchmark`` that take several values: ``--sigma 15 25 50``."""
 
 
 def main() -> NoReturn:
-    """Run the command line, with one line for every error that Resolvent raises on purpose."""
+    """Run the command line, with one line for every wrong call and every error that Resolvent raises on purpose."""
+    if sys.stderr is None:  # closed by the caller
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the life of the process
     try:
-        app(spread(sys.argv[1:]))
+        code = app(spread(sys.argv[1:]) or ["--help"], prog_name="resolvent", standalone_mode=False)
+    except CALL_ERROR as error:
+        where = error.ctx.command_path if error.ctx else "resolvent"
+        fail(f"{' '.join(error.format_message().split())} (see {where} -h)", 2)
     except UsageError as error:
         fail(str(error), 2)
     except ResolventError as error:
         fail(str(error), 1)
-    except KeyboardInterrupt:
+    if code == 130:  # typer's word for Ctrl-C
         fail("stopped", 130)
-    sys.exit(0)
+    sys.exit(code)
 
 
 def fail(message: str, code: int) -> NoReturn:
     """Print one line, as JSON too where that was asked for, and exit."""
     say(f"resolvent: {message}")
     if "--json" in sys.argv:
-        show_json({"error": message})
+        with suppress(OutputError):  # stdout may be what failed
+            show_json({"error": message})
     sys.exit(code)
 
 
@@ -110,8 +120,26 @@ def spread(arguments: list[str]) -> list[str]:
 
 
 def show_json(value: dict[str, Any]) -> None:
-    """Print one object on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    """Print one object on stdout, in UTF-8."""
+    emit((json.dumps(value, ensure_ascii=False) + "\n").encode(errors="replace"))
+
+
+def emit(data: bytes) -> None:
+    """Write to stdout.
+
+    Raises:
+        OutputError: It is closed, or what it leads to is full.
+    """
+    if sys.stdout is None:
+        raise OutputError("stdout is closed; name an output file")
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        sys.stdout = None  # else the interpreter tries again as it ends
+        raise OutputError(f"stdout: {error.strerror}; choose another place") from error
 
 
 def console() -> Console:
@@ -168,9 +196,27 @@ def restore(
     limits = Limits(megapixels, megabytes)
     paths = [*(inputs or []), *(more or [])]
     if DASH in paths or output == DASH:
-        if as_json:
+        if as_json and output in (None, DASH):
             raise UsageError("--json and a photograph cannot both go to stdout; name an output file with -o")
-        pipe(paths, output, options, limits, ext, quality, overwrite)
+        if resume:
+            raise UsageError("--resume: has nothing to skip where one photograph is piped; leave it out")
+        if len(paths) != 1:
+            raise UsageError(f"{len(paths)} inputs: - takes one photograph")
+        result, encoded = batch.restore_piped(
+            stdin(limits) if paths[0] == DASH else paths[0],
+            None if output == DASH else output,
+            options=options,
+            overwrite=overwrite,
+            ext=ext,
+            quality=quality,
+            limits=limits,
+        )
+        for reason in result.reasons:
+            say(reason)
+        if output in (None, DASH):
+            emit(encoded)
+        if as_json:
+            show_json(batch.BatchReport((result,)).to_json())
         return
     with RestoreConsole(verbose=len(paths) == 1) as watch:
         try:
@@ -193,29 +239,15 @@ def restore(
     raise typer.Exit(report.exit_code)
 
 
-def pipe(
-    paths: list[Path],
-    output: Path | None,
-    options: Options,
-    limits: Limits,
-    ext: str | None,
-    quality: int,
-    overwrite: bool,
-) -> None:
-    """Restore one photograph from stdin or to stdout."""
-    if len(paths) != 1:
-        raise UsageError(f"{len(paths)} inputs: - takes one photograph")
-    source = sys.stdin.buffer.read() if paths[0] == DASH else paths[0].read_bytes()
-    image = read_image(source, limits)
-    chosen = plan(image, options, source)
-    for reason in (*chosen.reasons, *image.warnings):
-        say(reason)
-    restored = run(image, chosen)
-    if output in (None, DASH):
-        encoded = source if chosen.unchanged and not ext else encode_image(restored, ext, quality)
-        sys.stdout.buffer.write(encoded)
-    else:
-        write_image(restored, output, overwrite=overwrite, quality=quality)
+def stdin(limits: Limits = Limits()) -> bytes:  # noqa: B008 - frozen
+    """Read stdin, and no more of it than is needed to see that it is too large.
+
+    Raises:
+        InputError: It is closed.
+    """
+    if sys.stdin is None:
+        raise InputError("stdin is closed; name a file")
+    return sys.stdin.buffer.read(int(min(limits.megabytes * 1e6, sys.maxsize - 1)) + 1)
 
 
 @app.command()
@@ -228,7 +260,8 @@ def diagnose(
 
     from resolvent.diagnosis import diagnose as measure
 
-    found = measure(read_image(image))
+    source = stdin() if image == DASH else image
+    found = measure(read_image(source), source)
     if as_json:
         show_json(dataclasses.asdict(found))
         return
@@ -252,16 +285,17 @@ def degrade(
     """Degrade a photograph in a way that is known: to test, to train, to compare."""
     from resolvent.degradations import degrade as apply
     from resolvent.degradations import parse
-    from resolvent.image import output_format
 
+    if DASH in (image, output):
+        raise UsageError("degrade reads a file and writes one; - is for restore and diagnose")
     told = parse(degradation)
     degraded = apply(image, told, seed=seed)
     target = output or image.with_name(f"{image.stem}.degraded{image.suffix}")
+    if os.path.realpath(target) == os.path.realpath(image):
+        raise UsageError(f"output {target}: is the input, and inputs are never replaced; give another output")
     losses = write_image(degraded, target, overwrite=overwrite, format=None if output else output_format(degraded))
-    out = console()
-    for line in losses:
-        out.print(f"[yellow]note[/] {target}: {line}", soft_wrap=True)
-    out.print(f"{target}: {told}", soft_wrap=True)
+    for line in (str(told), *losses):
+        say(f"{target}: {line}")
 
 
 @app.command()
@@ -293,10 +327,10 @@ def train(
     from resolvent.training.watch import RunWatch
 
     overrides = parse_settings(settings or [])
-    if budget and epochs:
+    if budget is not None and epochs is not None:
         raise UsageError("--budget and --epochs: give one of them")
-    if budget or epochs:
-        overrides["budget"] = budget or f"{epochs} epochs"
+    if budget is not None or epochs is not None:
+        overrides["budget"] = f"{epochs} epochs" if budget is None else budget
     told = load_recipe(recipe, **overrides)
     run = output or Path("runs") / told.name
     with closing(RunWatch(run, console())) as watch:
@@ -308,7 +342,7 @@ def train(
     if as_json:
         show_json({"model": str(path), "card": card.to_json()})
     else:
-        console().print(f"{path}: resolvent restore PHOTO -m {path}", soft_wrap=True)
+        say(f"{path}: resolvent restore PHOTO -m {path}")
 
 
 @app.command()
@@ -329,7 +363,7 @@ def export(
     if as_json:
         show_json({"model": str(path), "card": card.to_json()})
     else:
-        console().print(f"{path}: {card.name}, {card.figures['validation']}", soft_wrap=True)
+        say(f"{path}: {card.name}, {card.figures['validation']}")
 
 
 @app.command()
@@ -372,7 +406,7 @@ def benchmark(
         write_text(page, make_page(f"{task} on {images.name}", "", where, rows=rows))
     if json_file is not None and json_file != "-":
         write_text(Path(json_file), dumps(to_json(rows, where)))
-    sys.stdout.write(dumps(to_json(rows, where)) if json_file == "-" else markdown(rows, where))
+    emit((dumps(to_json(rows, where)) if json_file == "-" else markdown(rows, where)).encode(errors="replace"))
 
 
 @app.command()
@@ -425,6 +459,4 @@ def demo(
     """Degrade three photographs, restore them, and write a page that shows it."""
     from resolvent.evaluation.demo import run_demo
 
-    out = console()
-    page = run_demo(output, overwrite=overwrite)
-    out.print(f"open {page}", soft_wrap=True)
+    say(f"open {run_demo(output, overwrite=overwrite)}")

@@ -9,7 +9,7 @@ import io
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,6 +38,7 @@ __all__ = [
     "output_format",
     "read_image",
     "write_image",
+    "write_whole",
 ]
 
 QUALITY = 95
@@ -53,17 +54,25 @@ class Limits:
     Attributes:
         megapixels: Of the decoded image, in millions of pixels; checked before it is decoded.
         megabytes: Of the file, in millions of bytes.
+
+    Raises:
+        UsageError: A limit is not above zero.
     """
 
     megapixels: float = 250
     megabytes: float = 500
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise UsageError(f"limit of {name} = {value:g}: must be above zero")
 
     def check_bytes(self, size: int) -> None:
         """Raise InputError for a file that is empty or larger than `megabytes`."""
         if size == 0:
             raise InputError("it is empty")
         if size > self.megabytes * 1e6:
-            raise InputError(f"{size / 1e6:.1f} megabytes, more than {self.megabytes:g}; raise that limit")
+            raise InputError(f"more than {self.megabytes:g} megabytes; raise that limit")
 
     def check_pixels(self, width: int, height: int) -> None:
         """Raise InputError for an image of more than `megapixels`."""
@@ -324,13 +333,23 @@ def write_image(
     path = Path(path)
     kind = _output_kind(image, format or path.suffix or None)
     _check_quality(quality)
+    write_whole(path, lambda file: _encode(file, image, kind, quality), overwrite=overwrite)
+    return losses(image, kind)
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object], *, overwrite: bool = False) -> None:
+    """Write a file whole or not at all: `write` fills a hidden one beside `path`, which then takes its name.
+
+    Raises:
+        OutputError: `path` exists, its folder does not or is read-only, the disk is full.
+    """
     temporary = path.parent / f".{secrets.token_hex(8)}.part"
     try:
         if not overwrite and os.path.lexists(path):
             raise OutputError("it exists; choose another name, or allow to overwrite it")
         try:
             with temporary.open("x+b") as file:
-                _encode(file, image, kind, quality)
+                write(file)
                 file.flush()
                 os.fsync(file.fileno())
             _publish(temporary, path, overwrite)
@@ -338,7 +357,6 @@ def write_image(
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
-    return losses(image, kind)
 
 
 def encode_image(

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from PIL import Image
 
 from resolvent.errors import TrainingError, UsageError
 from resolvent.training import checkpoint, loop
@@ -186,3 +187,21 @@ def test_checkpoint_keeps_everything(recipe, tmp_path):
     assert book == {"step": 3}
     assert same(before, network.state_dict())
     assert optimiser.state[network.weight]["step"].item() == 1
+
+
+@pytest.mark.parametrize(("options", "message"), [({"device": "gpu9"}, "device 'gpu9'"), ({"threads": 0}, "threads 0")])
+def test_a_device_that_is_not_there_is_refused(recipe, photographs, tmp_path, options, message):
+    with pytest.raises(UsageError, match=message):
+        train(recipe, photographs, tmp_path, **options)
+
+
+def test_a_run_that_never_started_packs_its_photographs_anew(recipe, photographs, photograph, tmp_path):
+    """The shards of a refused call must not stand in for the photographs of the next."""
+    run, folder = tmp_path / "run", tmp_path / "others"
+    with pytest.raises(UsageError, match="patch"):
+        train(dataclasses.replace(recipe, patch=36), photographs, run)
+    folder.mkdir()
+    for i in range(3):
+        Image.fromarray(photograph(20 + i)).save(folder / f"{i}.png")
+    result = train(dataclasses.replace(recipe, budget="1 steps"), folder, run, threads=1)
+    assert result.photographs == 2

@@ -67,7 +67,14 @@ def test_budget_share():
         ({"resize": 32, "patch": 64}, "resize = 32"),
         ({"budget": "soon"}, "budget 'soon'"),
         ({"degradation": "blurr:sigma=1"}, "did you mean 'blur'"),
-        ({"batch": "many"}, "check the type"),
+        ({"batch": "many"}, "must be of type int"),
+        ({"batch": 2.5}, "must be of type int"),
+        ({"batch": True}, "must be of type int"),
+        ({"betas": 3}, "betas = 3: must be of type"),
+        ({"betas": [0.9]}, "must be of type"),
+        ({"arguments": 3}, "arguments = 3: must be of type dict"),
+        ({"validation": "noise:sigma=3"}, "validation = 'noise:sigma=3': must be of type"),
+        ({"seed": -1}, "seed = -1"),
     ],
 )
 def test_wrong_values_are_refused(overrides, message):

@@ -98,6 +98,8 @@ def degrade(
     """
     from resolvent.image import Image, read_image
 
+    if seed < 0:
+        raise UsageError(f"seed {seed}: must be 0 or above")
     rng = np.random.default_rng(seed)
     drawn = (parse(degradation) if isinstance(degradation, str) else degradation).draw(rng)
     if isinstance(source, np.ndarray):

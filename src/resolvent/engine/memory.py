@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -30,10 +31,10 @@ def parse_memory(memory: int | str) -> int:
         True
     """
     match = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([KMGT]?)(I?B)?", str(memory).strip().upper())
-    amount = int(float(match[1]) * _UNITS[match[2]]) if match else 0
-    if amount <= 0:
+    amount = float(match[1]) * _UNITS[match[2]] if match else 0.0
+    if not 1 <= amount < math.inf:
         raise UsageError(f"memory {memory!r}: must be an amount above zero, such as 2G, 512M or a number of bytes")
-    return amount
+    return int(amount)
 
 
 def tile_memory() -> int:

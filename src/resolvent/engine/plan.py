@@ -64,6 +64,8 @@ class Options:
             raise UsageError(
                 f"tile {self.tile}: must be {SMALLEST_TILE} pixels or more; leave it out to have it chosen"
             )
+        if self.seed < 0:
+            raise UsageError(f"seed {self.seed}: must be 0 or above")
         if self.memory is not None:
             parse_memory(self.memory)
         if self.runtime not in ("auto", *RUNTIMES):
@@ -105,6 +107,8 @@ class Options:
             return
         if self.model is not None:
             raise UsageError(f"model {str(self.model)!r} and method {name!r}: give one of them")
+        if name not in methods.METHODS:
+            raise unknown("method", name, methods.METHODS)
         if told is None:
             raise UsageError(
                 f"method {name!r}: must know what to undo; give degradation='blur:sigma=1.6 + noise:sigma=2'"

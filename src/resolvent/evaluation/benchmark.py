@@ -140,6 +140,10 @@ def benchmark(
     """
     if task not in TASKS:
         raise unknown("task", task, TASKS)
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit {limit}: must be 1 or above; leave it out to use every image")
+    if seed < 0:
+        raise UsageError(f"seed {seed}: must be 0 or above")
     how = TASKS[task]
     if levels and degradations:
         raise UsageError(f"levels {levels} and degradations {degradations}: only one may be given; drop the levels")

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from resolvent import networks
 from resolvent.degradations import Degradation, parse
-from resolvent.errors import TrainingError, UsageError
+from resolvent.errors import MissingDependencyError, TrainingError, UsageError
+
+try:
+    import torch
+    from torch import Tensor, nn
+except ModuleNotFoundError as error:
+    raise MissingDependencyError(str(error.name), "lab", "training") from error
+
 from resolvent.provenance import provenance
 from resolvent.training import checkpoint
 from resolvent.training.data import Shard, check_patch, find_photographs, pack
@@ -102,14 +106,16 @@ def train(
         TrainingError: The loss does not stay finite.
     """
     watch = watch or Watch()
-    if threads:
+    if threads is not None:
+        if threads < 1:
+            raise UsageError(f"threads {threads}: must be 1 or more; leave it out for torch's choice")
         torch.set_num_threads(threads)
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = open_device(device)
     last, best = run / "last.safetensors", run / "best.safetensors"
     if last.exists() and not resume:
         raise UsageError(f"{run} holds a run already: resume it with --resume, or choose another folder with -o")
 
-    training, held = shards(recipe, images, validation, run, watch)
+    training, held = shards(recipe, images, validation, run, watch, packed=last.exists())
     check_patch(training, recipe.patch, networks.NETWORKS[recipe.network].multiple)
     training = training.to(where)
     degradation = parse(recipe.degradation)
@@ -231,10 +237,26 @@ def load_result(run: Path) -> Result:
     return Result(recipe, network.eval(), steps=book["step"], seconds=book["spent"], **measured)
 
 
-def shards(recipe: Recipe, images: Path, validation: Path | None, run: Path, watch: Watch) -> tuple[Shard, Shard]:
-    """Open the training and validation shards of a run, packing them the first time."""
+def open_device(name: str | None) -> torch.device:
+    """Give the device of that name, if this machine has it; None takes a GPU where there is one.
+
+    Raises:
+        UsageError: There is no such device.
+    """
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # the latter where torch was built without that kind of device
+        raise UsageError(f"device {name!r}: torch cannot use it here; give cpu, or leave it out") from error
+    return device
+
+
+def shards(
+    recipe: Recipe, images: Path, validation: Path | None, run: Path, watch: Watch, *, packed: bool
+) -> tuple[Shard, Shard]:
+    """Pack the training and the validation photographs; or open the shards that a run to be resumed has packed."""
     paths = run / "training.shard", run / "validation.shard"
-    if all(path.exists() for path in paths):
+    if packed:
         return Shard.open(paths[0]), Shard.open(paths[1])
     photographs = find_photographs(images, recipe.limit)
     if validation is not None:
@@ -245,10 +267,8 @@ def shards(recipe: Recipe, images: Path, validation: Path | None, run: Path, wat
         if not photographs:
             raise UsageError(f"{images}: one photograph is not enough; give at least two, or a validation folder")
     kept = pack(held, paths[1], minimum=recipe.patch, resize=recipe.resize, progress=watch.packing)
-    packed = pack(
-        photographs, paths[0], minimum=recipe.patch, resize=recipe.resize, unlike=kept, progress=watch.packing
-    )
-    return packed, kept
+    rest = pack(photographs, paths[0], minimum=recipe.patch, resize=recipe.resize, unlike=kept, progress=watch.packing)
+    return rest, kept
 
 
 def epoch_steps(recipe: Recipe, photographs: int) -> int:

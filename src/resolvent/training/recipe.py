@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from resolvent.degradations import parse
 from resolvent.errors import InputError, UsageError, unknown
@@ -135,6 +135,8 @@ class Recipe:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise UsageError(f"recipe {self.name!r}: {name} = {value} must lie in {low} to {high}")
+        if not 0 <= self.seed < 1 << 31:
+            raise UsageError(f"recipe {self.name!r}: seed = {self.seed} must lie in 0 to {(1 << 31) - 1}")
         for name in ("patch", "batch", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"recipe {self.name!r}: {name} = {getattr(self, name)} must be above zero")
@@ -172,11 +174,12 @@ class Recipe:
         missing = [n for n, f in fields.items() if f.default is f.default_factory and n not in data]
         if missing:
             raise UsageError(f"{origin}: {', '.join(missing)} must be given")
-        try:
-            values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
-            return cls(**values)
-        except TypeError as error:
-            raise UsageError(f"{origin}: {error}; check the type of each value") from error
+        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
+        for key, value in values.items():
+            if not _fits(value, kind := get_type_hints(cls)[key]):
+                wanted = str(kind) if get_args(kind) else kind.__name__
+                raise UsageError(f"{origin}: {key} = {value!r}: must be of type {wanted}")
+        return cls(**values)
 
 
 def recipes() -> dict[str, Recipe]:
@@ -227,6 +230,24 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             values[key] = value
     return values
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a value is of an annotated type; an int is a float too, and a bool is no number.
+
+    Example:
+        >>> _fits(2, float), _fits(2.5, int), _fits(None, int | None), _fits((1, 2.0), tuple[float, float])
+        (True, False, True, True)
+    """
+    inner = get_args(kind)
+    if get_origin(kind) is tuple:
+        kinds = inner[:1] * len(value) if isinstance(value, tuple) and inner[-1] is ... else inner
+        return isinstance(value, tuple) and len(kinds) == len(value) and all(map(_fits, value, kinds))
+    if get_origin(kind) is dict:
+        return isinstance(value, dict)
+    if inner:
+        return any(_fits(value, one) for one in inner)
+    return isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
 
 
 def _read(text: str, origin: str) -> Recipe:

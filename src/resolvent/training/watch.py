@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolvent.errors import MissingDependencyError
+from resolvent.errors import MissingDependencyError, OutputError
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +53,10 @@ class RunWatch(Watch):
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError as error:
             raise MissingDependencyError("tensorboard", "lab", "training") from error
-        run.mkdir(parents=True, exist_ok=True)
+        try:
+            run.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{run}: cannot be made: {error.strerror}; choose another folder with -o") from error
         self.console, self.log_every = console, log_every
         self.board = SummaryWriter(str(run / "tensorboard"))
         self.log = (run / "log.jsonl").open("a", encoding="utf-8")
@@ -72,9 +75,11 @@ class RunWatch(Watch):
         self.bar.update(self.task, completed=done / total, status=f"{done} of {total} photographs")
 
     def start(self, recipe: Recipe, training: Shard, held: Shard, pairs: Tensor, device: torch.device) -> None:
+        from rich.markup import escape
+
         for shard in (training, held):
             for name, reason in shard.skipped:
-                self.say(f"[yellow]left out[/] {name}: {reason}")
+                self.say(f"[yellow]left out[/] {escape(f'{name}: {reason}')}")
         self.say(
             f"training [bold]{recipe.name}[/] ({recipe.network}) on {len(training)} photographs, "
             f"choosing on {len(held)}, for {recipe.budget}, on {device}"
