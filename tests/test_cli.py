@@ -278,3 +278,9 @@ def test_values_of_benchmark_options_are_spread():
         *["benchmark", "denoise", "--sigma", "15", "--sigma", "25", "--images", "a", "--json", "-"]
     ]
     assert spread(["restore", "--sigma", "15", "25"]) == ["restore", "--sigma", "15", "25"]
+
+
+def test_a_task_without_a_bundled_model_says_so(run, photo):
+    code, _, err = run("benchmark", "dejpeg", "--images", photo.parent)
+    assert code == 2
+    assert "has no bundled model; name a model" in err

@@ -20,7 +20,7 @@ def result(status, *reasons, **more):
         (result("failed", "out of memory"), "failed: a/photo.jpg: out of memory"),
         (result("failed", "a/photo.jpg: is empty"), "failed: a/photo.jpg: is empty"),
         (result("skipped"), "a/photo.restored.jpg: skipped, it is there"),
-        (result("unchanged"), "a/photo.restored.jpg: unchanged, nothing to fix"),
+        (result("unchanged"), "a/photo.restored.jpg: unchanged"),
         (
             result("restored", model="denoise", sigma=12.34, seconds=1.26),
             "a/photo.restored.jpg: restored by denoise, sigma 12.3 in 1.3 s",

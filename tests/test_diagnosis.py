@@ -300,3 +300,16 @@ def test_numpy_is_all_that_it_loads():
         "print({'scipy', 'skimage', 'torch', 'onnxruntime', 'PIL'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+def test_what_transparency_hides_does_not_count():
+    """The same noisy photograph, its hidden half kept by one format and blanked by another."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[0:192, 0:256] / 30
+    pixels = 128 + 50 * np.sin(x + y)[..., None] + rng.normal(0, 20, (192, 256, 3))
+    kept = np.dstack([pixels.clip(0, 255), np.full((192, 256), 255)]).astype(np.uint8)
+    kept[:, 128:, 3] = 0
+    blanked = kept.copy()
+    blanked[:, 128:, :3] = 0
+    found = [diagnose(Image.from_array(array)) for array in (kept, blanked)]
+    assert found[0].noise_sigma == found[1].noise_sigma == pytest.approx(20, rel=0.15)

@@ -835,3 +835,8 @@ def test_importing_it_loads_no_codec() -> None:
     code = "import sys, resolvent.image; print({'pyvips', 'PIL', 'pillow_heif'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
+
+
+def test_a_pillow_image_without_pixels_is_refused():
+    with pytest.raises(InputError, match="0 x 3 pixels"):
+        Image.from_pil(Pillow.new("RGB", (0, 3)))

@@ -218,7 +218,7 @@ def restore(
         if as_json:
             show_json(batch.BatchReport((result,)).to_json())
         return
-    with RestoreConsole(verbose=len(paths) == 1) as watch:
+    with RestoreConsole(verbose=len(paths) == 1 and not paths[0].is_dir()) as watch:
         try:
             report = batch.restore_many(
                 paths,

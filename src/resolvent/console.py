@@ -90,7 +90,7 @@ def lines(result: Result, *, verbose: bool) -> list[str]:
         case "skipped":
             return [f"{result.target}: skipped, it is there"]
         case "unchanged":
-            said = [f"{result.target}: unchanged, nothing to fix"]
+            said = [f"{result.target}: unchanged"]
         case "restored":
             told = "" if result.sigma is None else f", sigma {result.sigma:.1f}"
             said = [f"{result.target}: restored by {result.model}{told} in {duration(result.seconds)}"]

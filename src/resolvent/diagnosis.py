@@ -79,6 +79,11 @@ def diagnose(image: Image, source: Path | bytes | None = None, thresholds: Thres
         The measurements, the choice and the reasons; a choice of None is a full answer: nothing to fix.
     """
     sample = 255 * windows(image.read, image.height, image.width)
+    alpha = image.alpha
+    if alpha is not None:
+        cover = windows(lambda top, left, bottom, right: alpha[top:bottom, left:right], image.height, image.width)
+        visible = (cover > 0).all(axis=(1, 2))
+        sample = sample[visible] if visible.any() else sample  # hidden pixels may hold anything
     noise = noise_sigma(sample)
     if image.depth == 8:
         noise = max(noise**2 - 1 / 12, 0.0) ** 0.5  # rounding to 8 bits is itself a noise of variance 1/12

@@ -157,8 +157,10 @@ def decode_pil(image: PIL.Image.Image) -> Decoded:
     """Take the pixels and the metadata of a Pillow image, upright as its EXIF says.
 
     Raises:
-        InputError: Its pixels are 32-bit integers outside 0..65535.
+        InputError: It has no pixels, or its pixels are 32-bit integers outside 0..65535.
     """
+    if 0 in image.size:
+        raise InputError(f"an image of {image.width} x {image.height} pixels holds nothing; give another")
     image.load()
     mode, clear, warnings, icc = image.mode, image.has_transparency_data, [], image.info.get("icc_profile")
     if mode == "I" or mode.startswith("I;16"):

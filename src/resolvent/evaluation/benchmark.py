@@ -17,6 +17,7 @@ from resolvent.degradations.resize import imresize
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.evaluation.metrics import MS_SSIM_SIDE, Pixels, Protocol, argmax_accuracy, ms_ssim
 from resolvent.evaluation.report import INPUT, Row
+from resolvent.models.store import bundled
 
 __all__ = ["TASKS", "Restore", "Task", "benchmark", "centre_square", "default_restore"]
 
@@ -148,7 +149,7 @@ def benchmark(
     if levels and degradations:
         raise UsageError(f"levels {levels} and degradations {degradations}: only one may be given; drop the levels")
     if models is None:
-        if how.model is None:
+        if how.model is None or (restore_fn is None and how.model not in bundled()):
             raise UsageError(f"task {task!r} has no bundled model; name a model, such as the file that training wrote")
         models = (how.model,)
     from resolvent.image import read_image
