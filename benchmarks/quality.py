@@ -11,7 +11,7 @@ from pathlib import Path
 from results import write_section
 
 from resolvent.evaluation.benchmark import TASKS, benchmark
-from resolvent.evaluation.report import notes, tables
+from resolvent.evaluation.report import markdown_tables
 
 
 def main() -> None:
@@ -31,11 +31,6 @@ def main() -> None:
         for folder in options.images
         for row in benchmark(options.task, folder, levels=options.levels, methods=options.methods, limit=options.limit)
     ]
-    parts = []
-    for title, (head, *body) in tables(rows):
-        lines = [" | ".join(cells) for cells in (head, ["---"] * len(head), *body)]
-        parts.append(f"**{title}**\n\n" + "\n".join(f"| {line} |" for line in lines))
-    parts += notes(rows)
     named = " ".join(folder.name for folder in options.images)
     command = f"python benchmarks/quality.py {options.task} --images {named}"
     if options.levels:
@@ -44,7 +39,7 @@ def main() -> None:
         command += f" --methods {' '.join(options.methods)}"
     if options.limit:
         command += f" --limit {options.limit}"
-    write_section(f"Quality: {options.task}", command, "\n\n".join(parts))
+    write_section(f"Quality: {options.task}", command, markdown_tables(rows))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "training": {"errors", "provenance", "image", "degradations", "networks", "models"},
     "evaluation": {"errors", "provenance", "image", "degradations", "models", "methods", "diagnosis", "engine"},
     "batch": {"errors", "codecs", "image", "models", "engine"},
-    "console": {"batch"},
+    "console": {"errors", "image", "batch"},
 }
 """Who stands on whom; ``cli`` and ``__main__`` may import everything, and nothing imports them."""
 

@@ -6,23 +6,19 @@ failed, 2 the call itself is wrong.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from resolvent import batch
-from resolvent.console import Bar, RestoreConsole
+from resolvent.console import Bar, RestoreConsole, console, emit, say, show_json, stdin
 from resolvent.engine.restore import Options
-from resolvent.errors import InputError, OutputError, ResolventError, UsageError
-from resolvent.image import QUALITY, Limits, output_format, read_image, write_image
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from resolvent.errors import OutputError, ResolventError, UsageError
+from resolvent.image import QUALITY, Limits, output_format, read_image, write_image, write_whole
 
 __all__ = ["app", "main"]
 
@@ -34,12 +30,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+UNSTATED = "unstated"
+"""What a card says of photographs or a licence that nobody has told."""
+
 DASH = Path("-")
 """stdin or stdout."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where the result goes.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+Licence = Annotated[str, typer.Option("--licence", help="Of the weights, for the card.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
 
 
@@ -77,24 +77,6 @@ def fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def say(line: str) -> None:
-    """Print one line for a person, whatever characters a name in it holds."""
-    encoding = sys.stderr.encoding or "utf-8"
-    sys.stderr.write(line.encode(encoding, "replace").decode(encoding) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a report.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
-
-
 def spread(arguments: list[str]) -> list[str]:
     """Repeat an option of ``benchmark`` for each of its values, and let ``--json`` stand without one.
 
@@ -117,36 +99,6 @@ def spread(arguments: list[str]) -> list[str]:
             values += 1
         result.append(argument)
     return result[:-1]
-
-
-def show_json(value: dict[str, Any]) -> None:
-    """Print one object on stdout, in UTF-8."""
-    emit((json.dumps(value, ensure_ascii=False) + "\n").encode(errors="replace"))
-
-
-def emit(data: bytes) -> None:
-    """Write to stdout.
-
-    Raises:
-        OutputError: It is closed, or what it leads to is full.
-    """
-    if sys.stdout is None:
-        raise OutputError("stdout is closed; name an output file")
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        sys.stdout = None  # else the interpreter tries again as it ends
-        raise OutputError(f"stdout: {error.strerror}; choose another place") from error
-
-
-def console() -> Console:
-    """Where people read: stderr."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False)
 
 
 @app.command()
@@ -239,17 +191,6 @@ def restore(
     raise typer.Exit(report.exit_code)
 
 
-def stdin(limits: Limits = Limits()) -> bytes:  # noqa: B008 - frozen
-    """Read stdin, and no more of it than is needed to see that it is too large.
-
-    Raises:
-        InputError: It is closed.
-    """
-    if sys.stdin is None:
-        raise InputError("stdin is closed; name a file")
-    return sys.stdin.buffer.read(int(min(limits.megabytes * 1e6, sys.maxsize - 1)) + 1)
-
-
 @app.command()
 def diagnose(
     image: Annotated[Path, typer.Argument(help="A photograph.")],
@@ -315,7 +256,7 @@ def train(
     device: Annotated[str | None, typer.Option("--device", help="cpu or cuda; a GPU if there is one.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads.")] = None,
     data: Annotated[str, typer.Option("--data", help="What the photographs are, for the model's card.")] = "",
-    licence: Annotated[str, typer.Option("--licence", help="Of the weights, for the card.")] = "unstated",
+    licence: Licence = UNSTATED,
     as_json: Json = False,
 ) -> None:
     """Train a model on a folder of clean photographs; write one .onnx file with its card."""
@@ -349,8 +290,8 @@ def train(
 def export(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
     output: Output = None,
-    data: Annotated[str, typer.Option("--data", help="What the photographs are, for the card.")] = "unstated",
-    licence: Annotated[str, typer.Option("--licence", help="Of the weights, for the card.")] = "unstated",
+    data: Annotated[str, typer.Option("--data", help="What the photographs are, for the card.")] = UNSTATED,
+    licence: Licence = UNSTATED,
     as_json: Json = False,
 ) -> None:
     """Write the model of a training run, finished or not: its best weights so far, with their card."""
@@ -403,10 +344,12 @@ def benchmark(
         )
     where = provenance()
     if page is not None:
-        write_text(page, make_page(f"{task} on {images.name}", "", where, rows=rows))
+        html = make_page(f"{task} on {images.name}", "", where, rows=rows)
+        write_whole(page, lambda file: file.write(html.encode()), overwrite=True)
+    data = dumps(to_json(rows, where)).encode(errors="replace")
     if json_file is not None and json_file != "-":
-        write_text(Path(json_file), dumps(to_json(rows, where)))
-    emit((dumps(to_json(rows, where)) if json_file == "-" else markdown(rows, where)).encode(errors="replace"))
+        write_whole(Path(json_file), lambda file: file.write(data), overwrite=True)
+    emit(data if json_file == "-" else markdown(rows, where).encode(errors="replace"))
 
 
 @app.command()

@@ -1,17 +1,69 @@
-"""What a person sees while work is done, on stderr: a bar with the time that is left, a line for each file."""
+"""The terminal: what a person sees on stderr, what a script reads from stdout, what comes in through stdin."""
 
 from __future__ import annotations
 
+import json
 import sys
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from resolvent.errors import InputError, OutputError
+from resolvent.image import Limits
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
     from resolvent.batch import Event, Result
 
-__all__ = ["Bar", "RestoreConsole"]
+__all__ = ["Bar", "RestoreConsole", "console", "emit", "say", "show_json", "stdin"]
+
+
+def console() -> Console:
+    """Where people read: stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def say(line: str) -> None:
+    """Print one line for a person, whatever characters a name in it holds."""
+    encoding = sys.stderr.encoding or "utf-8"
+    sys.stderr.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def emit(data: bytes) -> None:
+    """Write to stdout.
+
+    Raises:
+        OutputError: It is closed, or what it leads to is full.
+    """
+    if sys.stdout is None:
+        raise OutputError("stdout is closed; name an output file")
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        sys.stdout = None  # else the interpreter tries again as it ends
+        raise OutputError(f"stdout: {error.strerror}; choose another place") from error
+
+
+def show_json(value: dict[str, Any]) -> None:
+    """Print one object on stdout, in UTF-8."""
+    emit((json.dumps(value, ensure_ascii=False) + "\n").encode(errors="replace"))
+
+
+def stdin(limits: Limits = Limits()) -> bytes:  # noqa: B008 - frozen
+    """Read stdin, and no more of it than is needed to see that it is too large.
+
+    Raises:
+        InputError: It is closed.
+    """
+    if sys.stdin is None:
+        raise InputError("stdin is closed; name a file")
+    return sys.stdin.buffer.read(int(min(limits.megabytes * 1e6, sys.maxsize - 1)) + 1)
 
 
 class Bar:
@@ -56,7 +108,7 @@ class Bar:
         if self.bar is not None:
             self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
-            sys.stderr.write(text.encode(sys.stderr.encoding or "utf-8", "replace").decode("utf-8", "replace") + "\n")
+            say(text)
 
 
 class RestoreConsole(Bar):

@@ -18,6 +18,7 @@ __all__ = [
     "Row",
     "dumps",
     "markdown",
+    "markdown_tables",
     "means",
     "notes",
     "tables",
@@ -132,12 +133,17 @@ def _finite(data: Any) -> Any:
 
 def markdown(rows: Sequence[Row], origin: Provenance) -> str:
     """Give the means as Markdown: a table for each dataset, with the protocol and the provenance below."""
+    return f"{markdown_tables(rows)}\n\n{origin}\n"
+
+
+def markdown_tables(rows: Sequence[Row]) -> str:
+    """Give what ``markdown`` gives, less the provenance."""
     parts = []
     for title, table in tables(rows):
         lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in table]
         lines.insert(1, "|---" * len(table[0]) + "|")
         parts.append(f"### {title}\n\n" + "\n".join(lines))
-    return "\n\n".join([*parts, *notes(rows), str(origin)]) + "\n"
+    return "\n\n".join([*parts, *notes(rows)])
 
 
 def tables(rows: Sequence[Row]) -> list[tuple[str, list[list[str]]]]:

@@ -175,8 +175,9 @@ class Recipe:
         if missing:
             raise UsageError(f"{origin}: {', '.join(missing)} must be given")
         values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
+        kinds = get_type_hints(cls)
         for key, value in values.items():
-            if not _fits(value, kind := get_type_hints(cls)[key]):
+            if not _fits(value, kind := kinds[key]):
                 wanted = str(kind) if get_args(kind) else kind.__name__
                 raise UsageError(f"{origin}: {key} = {value!r}: must be of type {wanted}")
         return cls(**values)
