@@ -281,6 +281,6 @@ def test_values_of_benchmark_options_are_spread():
 
 
 def test_a_task_without_a_bundled_model_says_so(run, photo):
-    code, _, err = run("benchmark", "dejpeg", "--images", photo.parent)
+    code, _, err = run("benchmark", "seed", "--images", photo.parent)
     assert code == 2
     assert "has no bundled model; name a model" in err

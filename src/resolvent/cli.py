@@ -46,7 +46,7 @@ Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
 CALL_ERROR: Any = typer.BadParameter.__base__
 """What typer raises for an option or an argument that it cannot read; it does not export the class itself."""
 
-SEVERAL = ("--sigma", "--levels", "--degradation", "--methods", "--models")
+SEVERAL = ("--sigma", "--levels", "--degradation", "--methods", "--models", "--tasks")
 """Options of ``benchmark`` that take several values: ``--sigma 15 25 50``."""
 
 
@@ -119,6 +119,7 @@ def restore(
     strength: Annotated[
         float, typer.Option("--strength", help="0 keeps the photograph exactly, 1 restores it fully.")
     ] = Options.strength,
+    scale: Annotated[int | None, typer.Option("-s", "--scale", help="Enlarge by this: 2 or 4.")] = Options.scale,
     tile: Annotated[
         int | None, typer.Option("-t", "--tile", help="Pixels a side of a tile; as many as fit.")
     ] = Options.tile,
@@ -144,7 +145,7 @@ def restore(
 
     Writes photo.restored.jpg beside photo.jpg, or to -o; a photograph is never changed or replaced.
     """
-    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed)
+    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale)
     limits = Limits(megapixels, megabytes)
     paths = [*(inputs or []), *(more or [])]
     if DASH in paths or output == DASH:
@@ -241,7 +242,7 @@ def degrade(
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe (denoise, deblur, seed) or a TOML file.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, such as denoise, or a TOML file.")],
     images: Annotated[Path, typer.Option("--images", help="Folder of clean photographs.")],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder of the run; runs/NAME if not given.")
@@ -255,6 +256,9 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
     device: Annotated[str | None, typer.Option("--device", help="cpu or cuda; a GPU if there is one.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads.")] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Let torch compile the network; needs a compiler.")
+    ] = False,
     data: Annotated[str, typer.Option("--data", help="What the photographs are, for the model's card.")] = "",
     licence: Licence = UNSTATED,
     as_json: Json = False,
@@ -276,7 +280,15 @@ def train(
     run = output or Path("runs") / told.name
     with closing(RunWatch(run, console())) as watch:
         result = run_training(
-            told, images, run, validation=validation, device=device, threads=threads, resume=resume, watch=watch
+            told,
+            images,
+            run,
+            validation=validation,
+            device=device,
+            threads=threads,
+            resume=resume,
+            compiled=compiled,
+            watch=watch,
         )
     path = run / f"{told.name}.onnx"
     card = release(result, path, data=data or images.name, licence=licence)
@@ -309,8 +321,8 @@ def export(
 
 @app.command()
 def benchmark(
-    task: Annotated[str, typer.Argument(help="denoise, deblur, dejpeg, upscale or seed.")],
-    images: Annotated[Path, typer.Option("--images", help="Folder of sharp photographs.")],
+    task: Annotated[str, typer.Argument(help="denoise, deblur, dejpeg, upscale, restore, real or seed; or all.")],
+    images: Annotated[Path, typer.Option("--images", help="Folder of sharp photographs; of such folders, for all.")],
     sigma: Annotated[
         list[float] | None, typer.Option("--sigma", "--levels", help="Levels of the degradation: 15 25 50.")
     ] = None,
@@ -319,37 +331,56 @@ def benchmark(
     ] = None,
     models: Annotated[list[str] | None, typer.Option("--models", help="Bundled models or .onnx files.")] = None,
     methods: Annotated[list[str] | None, typer.Option("--methods", help="Methods to compare with.")] = None,
+    tasks: Annotated[list[str] | None, typer.Option("--tasks", help="Of all: only these.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many images.")] = None,
     seed: Seed = 0,
     json_file: Annotated[str | None, typer.Option("--json", help="A file for every row; alone, stdout.")] = None,
     page: Annotated[Path | None, typer.Option("--page", help="An HTML page with the tables.")] = None,
+    figure: Annotated[Path | None, typer.Option("--figure", help="PSNR against time, as SVG.")] = None,
 ) -> None:
-    """Degrade the photographs of a folder, restore them, and print how near they come to the originals."""
+    """Degrade the photographs of a folder, restore them, and print how near they come to the originals.
+
+    The task "all" measures every bundled model and every method on every set that it finds in a folder.
+    """
     from resolvent.evaluation.benchmark import benchmark as measure
     from resolvent.evaluation.page import page as make_page
+    from resolvent.evaluation.pareto import pareto
     from resolvent.evaluation.report import dumps, markdown, to_json
+    from resolvent.evaluation.suite import markdown_suite, published, suite
     from resolvent.provenance import provenance
 
-    with Bar() as bar:
-        rows = measure(
-            task,
-            images,
-            levels=sigma or (),
-            degradations=degradation or (),
-            models=models,
-            methods=methods or (),
-            limit=limit,
-            seed=seed,
-            progress=lambda done, total: bar.show(done / total, f"{done} of {total} restorations"),
-        )
     where = provenance()
+    if task == "all":
+        if sigma or degradation or models or methods:
+            raise UsageError("benchmark all: measures what is bundled at the literature's levels; only --tasks chooses")
+        rows = suite(images, tasks=tasks or (), limit=limit, seed=seed, progress=say)
+        text = f"{markdown_suite(rows)}\n\n{where}\n"
+    else:
+        if tasks:
+            raise UsageError(f"--tasks chooses among all; benchmark {task} is one task")
+        with Bar() as bar:
+            rows = measure(
+                task,
+                images,
+                levels=sigma or (),
+                degradations=degradation or (),
+                models=models,
+                methods=methods or (),
+                limit=limit,
+                seed=seed,
+                progress=lambda done, total: bar.show(done / total, f"{done} of {total} restorations"),
+            )
+        text = markdown(rows, where)
     if page is not None:
         html = make_page(f"{task} on {images.name}", "", where, rows=rows)
         write_whole(page, lambda file: file.write(html.encode()), overwrite=True)
+    if figure is not None:
+        drawn = pareto(rows, published(), task=rows[0].task, footer=str(where))
+        write_whole(figure, lambda file: file.write(drawn), overwrite=True)
     data = dumps(to_json(rows, where)).encode(errors="replace")
     if json_file is not None and json_file != "-":
         write_whole(Path(json_file), lambda file: file.write(data), overwrite=True)
-    emit(data if json_file == "-" else markdown(rows, where).encode(errors="replace"))
+    emit(data if json_file == "-" else text.encode(errors="replace"))
 
 
 @app.command()

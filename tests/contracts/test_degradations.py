@@ -33,7 +33,10 @@ EXAMPLES = [
         "downsample:scale=4,boundary=circular",
         "mask:keep=0.6",
         "mask:keep=0.6,seed=3",
+        "rescale:factor=0.6",
+        "none",
         "noise:sigma=25",
+        "grain:sigma=25,radius=0.6",
         "poisson:peak=30",
         "saltpepper:amount=0.1",
         "jpeg:quality=40",
@@ -54,6 +57,7 @@ VARIED = [
         "motion:length=1..9,angle=0..180",
         "mask:keep=0.2..0.9,seed=1",
         "jpeg:quality=20|50|90,subsampling=4:4:4",
+        "rescale:factor=0.4..0.9",
     )
 ]
 LINEAR = [

@@ -6,7 +6,7 @@ import pytest
 from resolvent.degradations import parse
 from resolvent.diagnosis import diagnose
 from resolvent.engine import plan as module
-from resolvent.engine.plan import BYTES_PER_PIXEL, Options, plan
+from resolvent.engine.plan import Options, plan
 from resolvent.engine.tiles import margin
 from resolvent.errors import InputError, UsageError
 from resolvent.image import Image
@@ -115,17 +115,21 @@ def test_strength_zero_and_a_method_need_no_diagnosis(monkeypatch):
     assert not plan(scene(20), Options(method="nlm", degradation="noise:sigma=20")).unchanged
 
 
-def test_transparency_is_not_enlarged(cards):
-    image = Image.from_array(np.zeros((8, 8, 4), np.uint8))
-    with pytest.raises(InputError, match="the image: model 'enlarge' enlarges, but not alpha"):
-        plan(image, Options(model="enlarge"))
+def test_scale_names_a_model_that_enlarges_so_much(cards, monkeypatch):
+    monkeypatch.setattr(module, "models", lambda: cards)
+    assert plan(scene(0), Options(scale=2)).model == "enlarge"
+    assert plan(scene(0), Options(scale=2, model="enlarge")).model == "enlarge"
+    with pytest.raises(UsageError, match="scale 3: the bundled models enlarge by 2"):
+        Options(scale=3)
+    with pytest.raises(UsageError, match="scale 2: not what model 'denoise' does"):
+        Options(scale=2, model="denoise")
 
 
 def test_tile_keeps_to_the_memory(cards):
     image = Image.from_array(np.zeros((1000, 2000), np.uint8))
     found = plan(image, Options(model="deblur", memory="200M"))
     side = found.tile + 2 * margin(64, 8)
-    assert side**2 * BYTES_PER_PIXEL <= 200 * 2**20 < (side + 8) ** 2 * BYTES_PER_PIXEL
+    assert side**2 * cards["deblur"].memory <= 200 * 2**20 < (side + 8) ** 2 * cards["deblur"].memory
     assert found.tiles == 2 * 3
     assert plan(image, Options(model="deblur", memory="200M", tile=64)).tile == 64
     assert plan(image, Options(model="deblur", memory="200M", tile=4096)).tile == found.tile

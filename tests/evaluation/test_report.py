@@ -63,7 +63,7 @@ def test_json_is_stable():
     assert data["provenance"]["code"] == "abc"
     assert set(data["rows"][0]) == {
         *("method", "dataset", "degradation", "image", "psnr", "ssim", "ms_ssim", "accuracy"),
-        *("seconds", "megapixels", "protocol"),
+        *("seconds", "megapixels", "protocol", "task"),
     }
     assert data["rows"][3]["seconds"] == 2
     assert data["means"][1] == {
@@ -76,6 +76,7 @@ def test_json_is_stable():
         "ms_ssim": None,
         "accuracy": pytest.approx(0.9),
         "seconds_per_megapixel": 3,
+        "task": "",
     }
 
 

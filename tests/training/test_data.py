@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -104,9 +106,11 @@ def test_shard_survives_and_a_broken_one_says_so(shard, tmp_path):
         Shard.open(tmp_path / "broken.shard")
 
 
-def test_patch_must_fit(shard):
-    check_patch(shard, 48, 8)
+def test_patch_must_fit(shard, recipe):
+    check_patch(shard, replace(recipe, patch=48), 8)
     with pytest.raises(UsageError, match="multiple of 8"):
-        check_patch(shard, 44, 8)
+        check_patch(shard, replace(recipe, patch=44), 8)
     with pytest.raises(UsageError, match="smallest photograph, 48"):
-        check_patch(shard, 56, 8)
+        check_patch(shard, replace(recipe, patch=56), 8)
+    with pytest.raises(UsageError, match="margin = 8: larger than"):
+        check_patch(shard, replace(recipe, patch=40, margin=8), 8)

@@ -8,7 +8,7 @@ from resolvent.training.recipe import LOSS_NAMES, Budget, Recipe, load_recipe, r
 
 def test_bundled_recipes_load_and_their_networks_build():
     known = recipes()
-    assert set(known) == {"seed", "denoise", "deblur"}
+    assert set(known) == {"seed", "denoise", "deblur", "dejpeg", "restore", "upscale2", "upscale4"}
     for name, recipe in known.items():
         assert recipe.name == name
         assert Recipe.from_json(recipe.to_json()) == recipe

@@ -5,7 +5,8 @@ The text form names each degradation, gives what is not default, and joins them 
     blur:sigma=1.6 + noise:sigma=25
     noise:sigma=0..75                 uniform between the two
     blur:ksize=5|9|15|21              one of these, each as likely
-    kernel:path="a, b.npy"            quoted as in JSON where it holds one of , + = "
+    jpeg:quality=20..100 @ 0.6        happens with this probability
+    kernel:path="a, b.npy"            quoted as in JSON where it holds one of , + = @ "
 
 A degradation applies to one image (``degradation(image, rng)``, NumPy) and to a batch of tensors on any device
 (``degradation.apply_batch(x, generator)``); a linear one gives its operator (``degradation.operator(shape)``).
@@ -22,13 +23,13 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.degradations.base import Chain, Degradation
+from resolvent.degradations.base import Chain, Degradation, Nothing, Sometimes
 from resolvent.degradations.blur import DefocusBlur, GaussianBlur, Kernel, MotionBlur, PositionalBlur
 from resolvent.degradations.jpeg import Jpeg
-from resolvent.degradations.noise import GaussianNoise, PoissonNoise, SaltPepper
-from resolvent.degradations.parameters import Choice, Range
-from resolvent.degradations.resize import imresize
-from resolvent.degradations.sampling import Downsample, Mask
+from resolvent.degradations.noise import GaussianNoise, Grain, PoissonNoise, SaltPepper
+from resolvent.degradations.parameters import Choice, Number, Range
+from resolvent.degradations.resize import resize_plane
+from resolvent.degradations.sampling import Downsample, Mask, Rescale
 from resolvent.errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -43,14 +44,18 @@ __all__ = [
     "Downsample",
     "GaussianBlur",
     "GaussianNoise",
+    "Grain",
     "Jpeg",
     "Kernel",
     "Mask",
     "MotionBlur",
+    "Nothing",
     "PoissonNoise",
     "PositionalBlur",
     "Range",
+    "Rescale",
     "SaltPepper",
+    "Sometimes",
     "degrade",
     "parse",
 ]
@@ -62,11 +67,14 @@ DEGRADATIONS: dict[str, type[Degradation]] = {
     "motion": MotionBlur,
     "kernel": Kernel,
     "downsample": Downsample,
+    "rescale": Rescale,
     "mask": Mask,
     "noise": GaussianNoise,
+    "grain": Grain,
     "poisson": PoissonNoise,
     "saltpepper": SaltPepper,
     "jpeg": Jpeg,
+    "none": Nothing,
 }
 
 
@@ -115,8 +123,7 @@ def degrade(
     alpha = image.alpha
     for part in drawn.parts:
         if isinstance(part, Downsample) and alpha is not None:
-            smaller = imresize(alpha, 1 / part.scale, kernel="area")
-            alpha = (np.rint(smaller) if alpha.dtype.kind == "u" else smaller).astype(alpha.dtype)
+            alpha = resize_plane(alpha, 1 / part.scale, "area")
     return image.with_data(image.quantise(values), alpha)
 
 
@@ -135,6 +142,12 @@ def parse(text: str) -> Degradation:
 
 
 def _parse_one(text: str) -> Degradation:
+    body, *chances = _split(text, "@")
+    if len(chances) > 1:
+        raise UsageError(f"{text!r}: has {len(chances)} chances; give one, such as jpeg:quality=40 @ 0.5")
+    if chances:
+        chance = Number(0, 1, above=True, varies=False).parse(chances[0])
+        return Sometimes(_parse_one(body), chance)  # type: ignore[arg-type]  # Sometimes checks it
     name, _, rest = (piece.strip() for piece in text.partition(":"))
     if name not in DEGRADATIONS:
         raise unknown("degradation", name, DEGRADATIONS)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from resolvent.degradations.operators import LinearOperator
 
-__all__ = ["Chain", "Degradation"]
+__all__ = ["Chain", "Degradation", "Nothing", "Sometimes"]
 
 
 class Degradation(ABC):
@@ -74,8 +75,8 @@ class Degradation(ABC):
             raise UsageError(f"{self}: is random; pass rng=numpy.random.default_rng(seed)")
         return self._apply(np.asarray(image, np.float32), numbers, cast(np.random.Generator, rng))
 
-    def draw(self, rng: np.random.Generator) -> Self:
-        """The same degradation with each Range and each Choice replaced by one value drawn from it."""
+    def draw(self, rng: np.random.Generator) -> Degradation:
+        """What happens this time: each Range and each Choice replaced by one value drawn from it."""
         drawn = {
             name: value.draw(rng, whole=whole)
             for name, value, whole in self._numbers()
@@ -201,9 +202,10 @@ class Chain(Degradation):
         """The degradations, first applied first."""
         return self.links
 
-    def draw(self, rng: np.random.Generator) -> Chain:
-        """Draw in each part, in order."""
-        return Chain(tuple(part.draw(rng) for part in self.links))
+    def draw(self, rng: np.random.Generator) -> Degradation:
+        """Draw in each part, in order; what does not happen this time is left out."""
+        drawn = [part.draw(rng) for part in self.links]
+        return _join(tuple(part for part in drawn if part != Nothing())) or Nothing()
 
     def apply_batch(
         self, x: torch.Tensor, generator: torch.Generator | None = None
@@ -239,6 +241,112 @@ class Chain(Degradation):
 
     def __str__(self) -> str:
         return " + ".join(map(str, self.links))
+
+    def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, bool]]:
+        return iter(())
+
+
+@dataclass(frozen=True)
+class Nothing(Degradation):
+    """Nothing happens, y = x; what ``Sometimes`` draws when its degradation stays away."""
+
+    name = "none"
+
+    def _apply(
+        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        return image.copy()
+
+    def _apply_batch(
+        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
+    ) -> torch.Tensor:
+        return x.clone()
+
+
+@dataclass(frozen=True)
+class Sometimes(Degradation):
+    """A degradation that happens by chance, ``jpeg:quality=20..100 @ 0.6``; one that keeps the size of the image.
+
+    Attributes:
+        degradation: What may happen.
+        chance: Its probability, above 0 and below 1.
+
+    Raises:
+        UsageError: The chance is not that, or the degradation is a chain or one of these itself.
+
+    Example:
+        >>> from resolvent.degradations import parse
+        >>> print(parse("blur:sigma=1 @ 0.5 + noise:sigma=25").draw(np.random.default_rng(0)))
+        noise:sigma=25
+    """
+
+    degradation: Degradation
+    chance: float = dataclasses.field(metadata={"kind": Number(0, 1, above=True, varies=False)})
+
+    def __post_init__(self) -> None:
+        chance = self.__dataclass_fields__["chance"].metadata["kind"].check("chance", self.chance)
+        object.__setattr__(self, "chance", chance)
+        if chance == 1 or isinstance(self.degradation, Chain | Sometimes):
+            raise UsageError(f"{self}: give each degradation of its own a chance below 1")
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """Of what may happen."""
+        return self.degradation.name
+
+    @property
+    def random(self) -> bool:
+        """Always."""
+        return True
+
+    def __call__(self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None) -> NDArray[np.float32]:
+        """Not before it has been drawn whether it happens.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError(f"{self}: may happen or not; call .draw(rng) first")
+
+    def draw(self, rng: np.random.Generator) -> Degradation:
+        """The degradation, drawn; or Nothing."""
+        return self.degradation.draw(rng) if rng.random() < self.chance else Nothing()
+
+    def apply_batch(
+        self, x: torch.Tensor, generator: torch.Generator | None = None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Apply it to some samples of a batch; the numbers of the others are 0. See ``Degradation.apply_batch``.
+
+        Raises:
+            UsageError: There is no generator, or the degradation changes the size of the image.
+        """
+        from resolvent.degradations import tensors
+
+        if generator is None:
+            raise UsageError(f"{self}: is random; pass generator=torch.Generator().manual_seed(seed)")
+        which = (tensors.uniform((len(x),), generator, x.device) < self.chance).nonzero()[:, 0]
+        some = x[which] if len(which) else x[:1]  # no degradation need take an empty batch; this one's is dropped
+        changed, drawn = self.degradation.apply_batch(some, generator)
+        if changed.shape[1:] != x.shape[1:]:
+            raise UsageError(f"{self}: changes the size of the image, and cannot happen to some of a batch alone")
+        y = x.clone()
+        y[which] = changed[: len(which)]
+        numbers = {name: value.new_zeros(len(x)) for name, value in drawn.items()}
+        for name, value in drawn.items():
+            numbers[name][which] = value[: len(which)]
+        return y, numbers
+
+    def _apply(
+        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        raise NotImplementedError("it is drawn first")
+
+    def _apply_batch(
+        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
+    ) -> torch.Tensor:
+        raise NotImplementedError("its degradation is applied in apply_batch")
+
+    def __str__(self) -> str:
+        return f"{self.degradation} @ {format_value(self.chance)}"
 
     def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, bool]]:
         return iter(())

@@ -1,4 +1,4 @@
-"""Noise: what each value of a picture suffers by itself."""
+"""Noise: what each value of a picture suffers by itself, or with its neighbours."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.degradations.base import Degradation
-from resolvent.degradations.parameters import Choice, Number, Range
+from resolvent.degradations.parameters import Choice, Number, Range, values_of
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["GaussianNoise", "PoissonNoise", "SaltPepper"]
+__all__ = ["GaussianNoise", "Grain", "PoissonNoise", "SaltPepper"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,49 @@ class GaussianNoise(Degradation):
         from resolvent.degradations import tensors
 
         return tensors.gaussian_noise(x, numbers["sigma"], generator)
+
+
+@dataclass(frozen=True)
+class Grain(Degradation):
+    """Noise that neighbours share, as film grain and developed raw files have it: y = x + s (g * n), n white.
+
+    g is a Gaussian, the convolution wraps, and s gives what is added the standard deviation ``sigma`` everywhere; not
+    clipped.
+
+    Attributes:
+        sigma: Grey levels of 255.
+        radius: Standard deviation of g in pixels; 0 leaves the noise white.
+    """
+
+    name = "grain"
+    random = True
+    sigma: float | Range | Choice = field(metadata={"kind": Number(0, 255, "grey levels")})
+    radius: float | Range | Choice = field(default=0.7, metadata={"kind": Number(0, 8, "pixels")})
+
+    def _apply(
+        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        from scipy.ndimage import gaussian_filter
+
+        noise = rng.standard_normal(image.shape).astype(np.float32)
+        if numbers["radius"] > 0:
+            noise = gaussian_filter(noise, numbers["radius"], axes=(0, 1), mode="wrap", truncate=GRAIN_REACH)
+            reach = int(GRAIN_REACH * numbers["radius"] + 0.5)
+            taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / numbers["radius"]) ** 2)
+            noise *= taps.sum() ** 2 / (taps**2).sum()
+        return (image + numbers["sigma"] / 255 * noise).astype(np.float32)
+
+    def _apply_batch(
+        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
+    ) -> torch.Tensor:
+        from resolvent.degradations import tensors
+
+        reach = int(GRAIN_REACH * max(values_of(self.radius)) + 0.5)
+        return tensors.grain(x, numbers["sigma"], numbers["radius"], reach, generator)
+
+
+GRAIN_REACH = 4.0
+"""Standard deviations at which g is cut."""
 
 
 @dataclass(frozen=True)

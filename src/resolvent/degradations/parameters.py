@@ -228,4 +228,6 @@ def format_value(value: object) -> str:
     if isinstance(value, int | float):
         return format_number(value)
     text = str(value)
-    return json.dumps(text, ensure_ascii=False) if set(text) & set('+,="') or text != text.strip() or not text else text
+    return (
+        json.dumps(text, ensure_ascii=False) if set(text) & set('+,=@"') or text != text.strip() or not text else text
+    )

@@ -18,7 +18,7 @@ from resolvent.errors import UsageError, unknown
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["imresize", "imresize_tensor", "resize_weights"]
+__all__ = ["imresize", "imresize_tensor", "resize_plane", "resize_weights"]
 
 
 def _cubic(distance: NDArray[np.float64], step: float) -> NDArray[np.float64]:
@@ -109,6 +109,13 @@ def imresize(
         taps = zip(indices.T, weights.T, strict=True)
         resized = sum(np.take(resized, index, axis) * weight.reshape(column) for index, weight in taps)
     return resized.astype(np.float32)
+
+
+def resize_plane(plane: NDArray[Any], scale: float, kernel: str = "bicubic") -> NDArray[Any]:
+    """Resize (H, W) within its own type: whole numbers are rounded, and nothing leaves the range of the input."""
+    resized = imresize(plane, scale, kernel=kernel)
+    bounded = np.clip(np.rint(resized) if plane.dtype.kind == "u" else resized, plane.min(), plane.max())
+    return bounded.astype(plane.dtype)
 
 
 def imresize_tensor(

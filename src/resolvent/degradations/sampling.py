@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from resolvent.degradations.operators import LinearOperator
 
-__all__ = ["Downsample", "Mask"]
+__all__ = ["Downsample", "Mask", "Rescale"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,41 @@ class Downsample(Degradation):
 
 
 @dataclass(frozen=True)
+class Rescale(Degradation):
+    """Shrunk and enlarged to its size again, both bicubic: the softness of a picture that was once smaller.
+
+    Attributes:
+        factor: Sides of the smaller picture, as a share; rounded to whole pixels.
+    """
+
+    name = "rescale"
+    factor: float | Range | Choice = field(metadata={"kind": Number(0.05, 1)})
+
+    def _apply(
+        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        height, width = image.shape[:2]
+        return imresize(imresize(image, shape=self._small(height, width, numbers["factor"])), shape=(height, width))
+
+    def _apply_batch(
+        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
+    ) -> torch.Tensor:
+        import torch
+
+        height, width = x.shape[2:]
+        small = [self._small(height, width, factor) for factor in numbers["factor"].tolist()]
+        parts = [
+            imresize_tensor(imresize_tensor(one, shape=shape), shape=(height, width))
+            for one, shape in zip(x[:, None], small, strict=True)
+        ]
+        return torch.cat(parts)
+
+    @staticmethod
+    def _small(height: int, width: int, factor: float) -> tuple[int, int]:
+        return max(1, round(factor * height)), max(1, round(factor * width))
+
+
+@dataclass(frozen=True)
 class Mask(Degradation):
     """Missing pixels, y = m x: where the mask m is 0, so is y, in all channels.
 
@@ -115,7 +150,7 @@ class Mask(Degradation):
 
     def draw(self, rng: np.random.Generator) -> Mask:
         """The same mask with ``keep`` and ``seed`` fixed."""
-        drawn = super().draw(rng)
+        drawn = cast(Mask, super().draw(rng))
         return replace(drawn, seed=int(rng.integers(2**32))) if drawn.random else drawn
 
     def operator(self, shape: tuple[int, int, int]) -> LinearOperator:

@@ -13,18 +13,15 @@ from resolvent.degradations import Degradation, parse
 from resolvent.diagnosis import diagnose
 from resolvent.engine.memory import parse_memory, tile_memory
 from resolvent.engine.tiles import SMALLEST_TILE, largest_tile, margin, spans
-from resolvent.errors import InputError, UsageError, unknown
+from resolvent.errors import UsageError, unknown
 from resolvent.models.runtime import RUNTIMES
-from resolvent.models.store import read_card
+from resolvent.models.store import models, read_card
 
 if TYPE_CHECKING:
     from resolvent.image import Image
     from resolvent.models.card import Card
 
-__all__ = ["BYTES_PER_PIXEL", "Options", "Plan", "plan"]
-
-BYTES_PER_PIXEL = 320
-"""Memory that ``unet-small`` takes in onnxruntime for each pixel that a tile reads, with room to spare."""
+__all__ = ["Options", "Plan", "plan"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,7 @@ class Options:
         memory: For the tiles: bytes, or text such as ``"2G"``; half of what is free, at most 512 MiB, if not given.
         runtime: What runs the model: ``onnxruntime`` (which ``auto`` means), ``openvino`` or ``torch``.
         seed: Of everything random in a method.
+        scale: Enlarge by this with a bundled model, instead of naming one.
 
     Raises:
         UsageError: An option breaks its rule, or two do not go together.
@@ -56,8 +54,11 @@ class Options:
     memory: int | str | None = None
     runtime: str = "auto"
     seed: int = 0
+    scale: int | None = None
 
     def __post_init__(self) -> None:
+        if self.scale is not None:
+            object.__setattr__(self, "model", self._enlarging())
         if not 0 <= self.strength <= 1:
             raise UsageError(f"strength {self.strength:g}: must be from 0 (the image as it is) to 1 (fully restored)")
         if self.tile is not None and self.tile < SMALLEST_TILE:
@@ -82,6 +83,17 @@ class Options:
     def told(self) -> Degradation | None:
         """The degradation, read from its text form."""
         return parse(self.degradation) if isinstance(self.degradation, str) else self.degradation
+
+    def _enlarging(self) -> str | Path:
+        """The model that enlarges by ``scale``: the one that is named, if it does, or a bundled one."""
+        if self.model is not None:
+            if read_card(self.model).scale != self.scale:
+                raise UsageError(f"scale {self.scale}: not what model {str(self.model)!r} does; leave one of them out")
+            return self.model
+        able = {card.scale: name for name, card in models().items() if card.scale > 1}
+        if self.scale not in able:
+            raise UsageError(f"scale {self.scale}: the bundled models enlarge by {' or '.join(map(str, sorted(able)))}")
+        return able[self.scale]
 
     def _check_model(self) -> None:
         card, sigma = self.card, self.sigma
@@ -152,7 +164,6 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
 
     Raises:
         UsageError: ``memory`` is too little for the smallest tile.
-        InputError: The image has transparency and the model enlarges.
     """
     if options.strength == 0:
         return Plan(options, ("strength 0 keeps the image as it is",))
@@ -169,8 +180,6 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
         low, high = card.sigma_range or (0.0, 255.0)
         sigma = min(max(diagnose(image, source).noise_sigma, low), high)
         reasons += (f"noise level {sigma:.1f} of 255, as measured",)
-    if card.scale > 1 and image.alpha is not None:
-        raise InputError(f"{image.path or 'the image'}: model {card.name!r} enlarges, but not alpha; flatten it first")
     tile = _tile(image, card, options)
     tiles = math.prod(len(spans(n, tile, card.halo, card.multiple)) for n in (image.height, image.width))
     return Plan(options, reasons, model, sigma, tile, tiles)
@@ -180,9 +189,9 @@ def _tile(image: Image, card: Card, options: Options) -> int:
     if options.tile is not None and options.memory is None:
         return options.tile
     memory = tile_memory() if options.memory is None else parse_memory(options.memory)
-    fits = largest_tile(memory // BYTES_PER_PIXEL, image.height, image.width, card.halo, card.multiple)
+    fits = largest_tile(memory // card.memory, image.height, image.width, card.halo, card.multiple)
     if not fits and options.memory is not None:
-        least = BYTES_PER_PIXEL * (SMALLEST_TILE + 2 * margin(card.halo, card.multiple)) ** 2
+        least = card.memory * (SMALLEST_TILE + 2 * margin(card.halo, card.multiple)) ** 2
         raise UsageError(
             f"memory {options.memory}: is too little for one tile; give {math.ceil(least / 2**20)}M or more"
         )

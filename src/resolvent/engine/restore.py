@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from resolvent import methods
 from resolvent.degradations import GaussianNoise
+from resolvent.degradations.resize import resize_plane
 from resolvent.engine.checks import Checks
 from resolvent.engine.plan import Options, Plan, plan
 from resolvent.engine.stitch import Box, Runner
@@ -34,6 +35,8 @@ def run(
     plan: Plan,
     progress: Progress | None = None,
     open_session: Callable[[str | Path, str], Session] = open_session,
+    *,
+    judge: bool = True,
 ) -> Image:
     """Carry out a plan.
 
@@ -42,10 +45,11 @@ def run(
         plan: See ``plan``.
         progress: Called after every tile.
         open_session: Loads a model into a runtime; pass a caching one to restore many images.
+        judge: Whether a flat result, or one of another mean colour, is an error; a benchmark wants its figure.
 
     Returns:
-        The image restored, of the same type, with the same alpha and metadata. Colours are clipped to [0, 1]; fully
-        transparent pixels keep theirs.
+        The image restored, of the same type, with the same metadata, and the same alpha, enlarged with it. Colours are
+        clipped to [0, 1]; fully transparent pixels keep theirs, unless they are enlarged.
 
     Raises:
         InputError: Memory has run out even for the smallest tile.
@@ -57,24 +61,26 @@ def run(
     name = image.path or "the image"
     try:
         if plan.model is None:
-            return _run_method(image, plan.options)
-        return _run_model(image, plan, open_session(plan.model, plan.options.runtime), progress)
+            canvas = _run_method(image, plan.options)
+        else:
+            canvas = _run_model(image, plan, open_session(plan.model, plan.options.runtime), progress)
+        return canvas.finish(judge)
     except (InputError, QualityError) as error:
         raise type(error)(f"{name}: {error}") from error
     except MemoryError as error:
         raise InputError(f"{name}: out of memory; close other programs, or restore it on a larger machine") from error
 
 
-def _run_method(image: Image, options: Options) -> Image:
+def _run_method(image: Image, options: Options) -> _Canvas:
     name, told = cast("tuple[str, Degradation]", (options.method, options.told))
     whole = Box(0, 0, image.height, image.width)
     sigmas = [part.sigma for part in told.parts if isinstance(part, GaussianNoise) and isinstance(part.sigma, float)]
     canvas = _Canvas(image, options.strength, max(sigmas, default=0.0))
     canvas.put(whole, methods.load(name)(_visible_colours(image, whole, 0), told))
-    return canvas.finish()
+    return canvas
 
 
-def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | None) -> Image:
+def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | None) -> _Canvas:
     card, sigma = session.card, plan.sigma or 0.0
 
     def read(box: Box) -> NDArray[np.float32]:
@@ -86,7 +92,7 @@ def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | 
         canvas.put(box, values.transpose(1, 2, 0))
         if progress is not None:
             progress(done, plan.tiles)
-    return canvas.finish()
+    return canvas
 
 
 def _tensor(pixels: NDArray[np.float32], card: Card, sigma: float) -> NDArray[np.float32]:
@@ -132,21 +138,26 @@ class _Canvas:
         if self.image.channels == 1:
             restored = restored.mean(2, keepdims=True)
         before, place = self.image.read(*box), box.slices(self.scale)
-        hidden = None if self.image.alpha is None else self.image.alpha[place] == 0
+        hidden = None if self.image.alpha is None else self.image.alpha[box.slices()] == 0
         if hidden is None or not hidden.any():
             self.checks.add(before, restored)
         else:
-            self.checks.add(before[~hidden], restored[~hidden])
+            large = hidden.repeat(self.scale, 0).repeat(self.scale, 1)
+            self.checks.add(before[~hidden], restored[~large])
         if self.strength < 1:
             restored = before + np.float32(self.strength) * (np.clip(restored, 0, 1) - before)
         self.data[place] = self.image.quantise(restored)
-        if hidden is not None:
+        if hidden is not None and self.scale == 1:
             np.copyto(self.data[place], self.image.data[place], where=hidden[..., None])
 
-    def finish(self) -> Image:
-        """Judge the whole, and give it."""
-        self.checks.finish()
-        return self.image.with_data(self.data)
+    def finish(self, judge: bool) -> Image:
+        """Give the whole, judged if so wanted."""
+        if judge:
+            self.checks.finish()
+        alpha = self.image.alpha
+        if alpha is not None and self.scale > 1:
+            alpha = resize_plane(alpha, self.scale)
+        return self.image.with_data(self.data, alpha)
 
 
 def restore(
@@ -161,6 +172,7 @@ def restore(
     memory: int | str | None = Options.memory,
     runtime: str = Options.runtime,
     seed: int = Options.seed,
+    scale: int | None = Options.scale,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     progress: Progress | None = None,
 ) -> Any:
@@ -169,7 +181,7 @@ def restore(
     Args:
         source: Path or bytes of a file, an Image, a Pillow image, or an array: (H, W) or (H, W, C), uint8, uint16 or
             float. Floats are nominally in [0, 1]; noise beyond that reaches the model as it is.
-        model: See Options, as for all up to ``seed``. With neither model nor method, diagnosis chooses, and an image
+        model: See Options, as for all up to ``scale``. With neither model nor method, diagnosis chooses, and an image
             with nothing to fix comes back unchanged; ``plan`` tells which, and why.
         method: Instead of a model.
         degradation: What the method is to undo.
@@ -179,19 +191,20 @@ def restore(
         memory: For the tiles.
         runtime: What runs the model.
         seed: Of everything random in a method.
+        scale: Enlarge by this, instead of a model.
         limits: The largest file that is read.
         progress: Called with the tiles that are done and all tiles.
 
     Returns:
-        What was given: an array of the same shape and type for an array, a Pillow image for one, else an Image. Pixels
-        are clipped to the range of the type, floats to [0, 1], unless nothing was done.
+        What was given: an array of the same type for an array, a Pillow image for one, else an Image; of the same size,
+        or enlarged. Pixels are clipped to the range of the type, floats to [0, 1], unless nothing was done.
 
     Raises:
         UsageError: An option breaks its rule.
         InputError: The image cannot be used.
         QualityError: The result failed its checks.
     """
-    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed)
+    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale)
     pillow = "PIL.Image" in sys.modules and isinstance(source, sys.modules["PIL.Image"].Image)
     if isinstance(source, Image):
         image = source

@@ -8,18 +8,19 @@ from functools import cache
 from math import prod
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from resolvent.degradations import Degradation, Downsample, GaussianNoise, parse
+from resolvent.degradations import Degradation, Downsample, GaussianNoise, Nothing, parse
 from resolvent.degradations.resize import imresize
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.evaluation.metrics import MS_SSIM_SIDE, Pixels, Protocol, argmax_accuracy, ms_ssim
+from resolvent.evaluation.peers import PEERS, run_peer
 from resolvent.evaluation.report import INPUT, Row
-from resolvent.models.store import bundled
+from resolvent.models.store import bundled, read_card
 
-__all__ = ["TASKS", "Restore", "Task", "benchmark", "centre_square", "default_restore"]
+__all__ = ["TASKS", "Restore", "Task", "benchmark", "centre_square", "default_restore", "find_images", "own_model"]
 
 Restore = Callable[..., Pixels]
 """``resolvent.restore`` on arrays, or what stands in for it."""
@@ -33,7 +34,11 @@ class Task:
         summary: One line.
         degradation: Text form, with {} for the level.
         levels: The literature's.
-        model: The bundled model for it; None where there is none.
+        cases: Text forms, where a task is more than levels of one degradation.
+        model: The bundled model for it, with {} for the scale; None where there is none.
+        rivals: Bundled models that ``suite`` measures beside it.
+        few: Methods are measured by ``suite`` on the first so many images alone, for they are slow.
+        pairs: The folder holds pairs, ``NAME_real.*`` and its reference ``NAME_mean.*``; nothing is degraded.
         protocol: How images are compared; where they are downsampled, its border becomes the scale.
         luma: Only the luma is degraded, restored and compared: Y of BT.601 in 8 bit.
         round8: The degraded image is rounded to 8 bit, as a file is.
@@ -43,9 +48,13 @@ class Task:
     """
 
     summary: str
-    degradation: str
-    levels: tuple[float, ...]
+    degradation: str = "{}"
+    levels: tuple[float, ...] = ()
+    cases: tuple[str, ...] = ()
     model: str | None = None
+    rivals: tuple[str, ...] = ()
+    few: int | None = None
+    pairs: bool = False
     protocol: Protocol = field(default_factory=Protocol)
     luma: bool = False
     round8: bool = False
@@ -53,9 +62,15 @@ class Task:
     tells_sigma: bool = False
     accuracy: bool = False
 
+    def texts(self, levels: Sequence[float] = ()) -> list[str]:
+        """The degradations, in text form; at other levels than the literature's where they are given."""
+        return [self.degradation.format(f"{level:g}") for level in levels or self.levels] or list(self.cases)
+
     @property
     def conditions(self) -> str:
         """How an image is degraded, in a few words."""
+        if self.pairs:
+            return "photographs as a camera wrote them, beside the mean of many exposures"
         what = "luma" if self.luma else "image"
         size = f"{self.side}x{self.side} centre square of the " if self.side else ""
         return f"{size}{what} degraded in float, {'then rounded to 8 bit' if self.round8 else 'not clipped'}"
@@ -67,13 +82,16 @@ TASKS: dict[str, Task] = {
         degradation="noise:sigma={}",
         levels=(15, 25, 50),
         model="denoise",
+        rivals=("restore",),
         tells_sigma=True,
     ),
     "deblur": Task(
         summary="Gaussian blur of an unknown sigma in pixels, and slight noise",
         degradation="blur:sigma={} + noise:sigma=1",
-        levels=(1, 2, 3),
+        levels=(1, 1.6, 2, 3),
         model="deblur",
+        rivals=("restore",),
+        few=8,
         accuracy=True,
     ),
     "dejpeg": Task(
@@ -81,15 +99,34 @@ TASKS: dict[str, Task] = {
         degradation="jpeg:quality={}",
         levels=(10, 20, 30, 40),
         model="dejpeg",
+        rivals=("restore",),
         luma=True,
     ),
     "upscale": Task(
         summary="bicubic downsampling, by scale",
         degradation="downsample:scale={}",
-        levels=(2, 3, 4),
-        model="upscale",
+        levels=(2, 4),
+        model="upscale{}",
         protocol=Protocol(space="y", round8=True),
         round8=True,
+    ),
+    "restore": Task(
+        summary="several faults at once, the image rounded to 8 bit",
+        cases=(
+            "blur:sigma=1 + noise:sigma=10 + jpeg:quality=60",
+            "blur:sigma=2 + noise:sigma=5",
+            "rescale:factor=0.6 + grain:sigma=12,radius=0.8 + jpeg:quality=40",
+            "poisson:peak=60 + jpeg:quality=80",
+        ),
+        model="restore",
+        rivals=("denoise", "deblur", "dejpeg"),
+        round8=True,
+    ),
+    "real": Task(
+        summary="noise of real cameras: pairs NAME_real and NAME_mean",
+        model="restore",
+        rivals=("denoise", "deblur", "dejpeg"),
+        pairs=True,
     ),
     "seed": Task(
         summary="the founding paper's blur, by kernel size",
@@ -126,7 +163,7 @@ def benchmark(
         levels: Noise or blur sigma, kernel size, JPEG quality or scale, instead of the task's.
         degradations: Text forms, instead of the task's; a Range or a Choice is drawn for each image.
         models: Names or files; by default the task's own.
-        methods: Keys of METHODS; they are told the degradation.
+        methods: Keys of METHODS or of PEERS; they are told the degradation.
         limit: Use only the first so many images.
         seed: Added to the place of the image.
         restore_fn: Called instead of ``resolvent.restore``.
@@ -148,25 +185,26 @@ def benchmark(
     how = TASKS[task]
     if levels and degradations:
         raise UsageError(f"levels {levels} and degradations {degradations}: only one may be given; drop the levels")
-    if models is None:
-        if how.model is None or (restore_fn is None and how.model not in bundled()):
-            raise UsageError(f"task {task!r} has no bundled model; name a model, such as the file that training wrote")
-        models = (how.model,)
-    from resolvent.image import read_image
+    if models is None and how.model is None:
+        raise UsageError(f"task {task!r} has no bundled model; name a model, such as the file that training wrote")
 
     restore = restore_fn or default_restore()
-    texts = degradations or [how.degradation.format(f"{level:g}") for level in levels or how.levels]
-    planned = [parse(text) for text in texts]
-    files = _files(images)[:limit]
-    total = len(files) * len(planned) * (len(models) + len(methods))
+    planned = [Nothing()] if how.pairs else [parse(text) for text in degradations or how.texts(levels)]
+    named = [own_model(how, degradation) for degradation in planned] if models is None else []
+    if restore_fn is None and (missing := [name for name in named if name not in bundled()]):
+        raise UsageError(f"task {task!r} has no bundled model {missing[0]!r}; name a model, such as a trained file")
+    files = _files(images, how.pairs)[:limit]
+    total = len(files) * len(planned) * (len(methods) + (1 if models is None else len(models)))
     rows: list[Row] = []
     done = 0
     for place, file in enumerate(files):
-        pixels = read_image(file).pixels
-        for degradation in planned:
+        for nth, degradation in enumerate(planned):
             rng = np.random.default_rng(seed + place)
-            case = _case(how, degradation.draw(rng), pixels, rng, file.name)
-            calls = [(model, {"model": model, **case.told}) for model in models]
+            case = _case(how, degradation.draw(rng), file, rng)
+            calls = [
+                (model, {"model": model, **(case.told if _takes_sigma(model, restore_fn) else {})})
+                for model in ([named[nth]] if models is None else models)
+            ]
             calls += [(method, {"method": method, "degradation": case.degradation}) for method in methods]
             results = [(INPUT, case.baseline, 0.0)]
             for name, options in calls:
@@ -180,8 +218,9 @@ def benchmark(
                 Row(
                     method=method,
                     dataset=file.resolve().parent.name,
-                    degradation=str(degradation),
+                    degradation=CAMERA if how.pairs else str(degradation),
                     image=file.name,
+                    task=task,
                     seconds=seconds,
                     protocol=f"{case.protocol}; {how.conditions}; image i with NumPy's default_rng({seed} + i)",
                     **_measure(how, case, result),
@@ -212,13 +251,36 @@ class _Case:
     protocol: Protocol
 
 
-def _case(how: Task, degradation: Degradation, truth: Pixels, rng: np.random.Generator, name: str) -> _Case:
-    """Prepare an image, which ``name`` names, and degrade it."""
+CAMERA = "real camera noise"
+"""Stands for the degradation where nobody knows it."""
+
+
+def own_model(how: Task, degradation: Degradation) -> str:
+    """The name of the bundled model for a task and a degradation; it may not be there."""
+    return cast(str, how.model).format(_scale(degradation))
+
+
+def _scale(degradation: Degradation) -> int:
+    return prod(part.scale for part in degradation.parts if isinstance(part, Downsample))
+
+
+def _takes_sigma(model: str, restore_fn: Restore | None) -> bool:
+    return restore_fn is not None or read_card(model).noise_level
+
+
+def _case(how: Task, degradation: Degradation, file: Path, rng: np.random.Generator) -> _Case:
+    """Read an image, prepare it and degrade it."""
+    from resolvent.image import read_image
+
+    truth = read_image(file).pixels
+    if how.pairs:
+        reference = read_image(_reference(file)).pixels
+        return _Case(reference, truth, truth, degradation, {}, how.protocol)
     if how.luma:
         truth = Protocol(space="y", round8=True).apply(truth)
     if how.side is not None:
-        truth = centre_square(truth, how.side, name)
-    scale = prod(part.scale for part in degradation.parts if isinstance(part, Downsample))
+        truth = centre_square(truth, how.side, file.name)
+    scale = _scale(degradation)
     truth = truth[: len(truth) // scale * scale, : truth.shape[1] // scale * scale]
     degraded: Pixels = degradation(truth, rng)
     if how.round8:
@@ -270,19 +332,37 @@ def default_restore() -> Restore:
     opened = cache(open_session)
 
     def restore(degraded: Pixels, **options: Any) -> Pixels:
+        if options.get("method") in PEERS:
+            return run_peer(options["method"], degraded, options["degradation"])
         image = Image.from_array(degraded)
-        return run(image, plan(image, Options(**options)), open_session=opened).data
+        return run(image, plan(image, Options(**options)), open_session=opened, judge=False).data
 
     return restore
 
 
-def _files(images: Path) -> list[Path]:
+def _reference(file: Path) -> Path:
+    """The reference of a real photograph, which stands beside it."""
+    return file.with_name(file.name.replace("_real", "_mean"))
+
+
+def find_images(folder: Path, *, pairs: bool = False) -> list[Path]:
+    """List the images of a folder, sorted by name; of pairs, those that have a reference beside them."""
     from resolvent.image import FORMATS
 
+    known = {extension for extensions in FORMATS.values() for extension in extensions}
+    found = sorted(file for file in folder.glob("*") if file.suffix.lower() in known)
+    return [file for file in found if "_real" in file.stem and _reference(file).is_file()] if pairs else found
+
+
+def _files(images: Path, pairs: bool) -> list[Path]:
     if images.is_file():
         return [images]
-    known = {extension for extensions in FORMATS.values() for extension in extensions}
-    found = sorted(file for file in images.glob("*") if file.suffix.lower() in known)
+    found = find_images(images, pairs=pairs)
     if not found:
-        raise InputError(f"{images}: no images in it; give a folder of sharp images")
+        wanted = (
+            "no pairs in it; give a folder of NAME_real and NAME_mean"
+            if pairs
+            else "no images in it; give a folder of sharp"
+        )
+        raise InputError(f"{images}: {wanted} images")
     return found

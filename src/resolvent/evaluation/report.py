@@ -45,6 +45,7 @@ class Row:
         protocol: How it was degraded and compared, in one line.
         ms_ssim: None for images below 176 pixels a side.
         accuracy: The founding paper's, see ``metrics.argmax_accuracy``; None where it was not asked for.
+        task: Key of ``benchmark.TASKS``.
     """
 
     method: str
@@ -58,6 +59,7 @@ class Row:
     protocol: str
     ms_ssim: float | None = None
     accuracy: float | None = None
+    task: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,16 +78,18 @@ class Mean:
     ms_ssim: float | None
     accuracy: float | None
     seconds_per_megapixel: float
+    task: str = ""
 
 
 def means(rows: Iterable[Row]) -> list[Mean]:
-    """Average over images, for each method, dataset and degradation, in the order in which they first appear."""
-    groups: dict[tuple[str, str, str], list[Row]] = {}
+    """Average over images, for each task, dataset, degradation and method, in the order in which they first appear."""
+    groups: dict[tuple[str, str, str, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.method, row.dataset, row.degradation), []).append(row)
+        groups.setdefault((row.method, row.dataset, row.degradation, row.task), []).append(row)
     return [
         Mean(
-            *key,
+            *key[:3],
+            task=key[3],
             images=len(group),
             psnr=float(np.mean([row.psnr for row in group])),
             ssim=float(np.mean([row.ssim for row in group])),
@@ -136,14 +140,14 @@ def markdown(rows: Sequence[Row], origin: Provenance) -> str:
     return f"{markdown_tables(rows)}\n\n{origin}\n"
 
 
-def markdown_tables(rows: Sequence[Row]) -> str:
-    """Give what ``markdown`` gives, less the provenance."""
+def markdown_tables(rows: Sequence[Row], *, level: int = 3, protocols: bool = True) -> str:
+    """Give what ``markdown`` gives, less the provenance; the headings of that level, and the protocols if wanted."""
     parts = []
     for title, table in tables(rows):
         lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in table]
         lines.insert(1, "|---" * len(table[0]) + "|")
-        parts.append(f"### {title}\n\n" + "\n".join(lines))
-    return "\n\n".join([*parts, *notes(rows)])
+        parts.append(f"{'#' * level} {title}\n\n" + "\n".join(lines))
+    return "\n\n".join([*parts, *(notes(rows) if protocols else ())])
 
 
 def tables(rows: Sequence[Row]) -> list[tuple[str, list[list[str]]]]:

@@ -32,6 +32,7 @@ class Card:
         scale: Output pixels for each input pixel and axis.
         multiple: Input height and width are multiples of this.
         halo: Pixels of context within which everything lies that an output pixel visibly depends on: measured.
+        memory: Bytes that a runtime takes for each input pixel of a tile, with room to spare: estimated.
         parameters: How many weights.
         recipe: The recipe as trained.
         data: What it was trained on: name, photographs, licence.
@@ -56,6 +57,7 @@ class Card:
     scale: int = 1
     multiple: int = 8
     halo: int = 64
+    memory: int = 320
     parameters: int = 0
     recipe: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resolvent import networks
-from resolvent.errors import InputError, MissingDependencyError, OutputError
+from resolvent.errors import InputError, MissingDependencyError, OutputError, UsageError
 from resolvent.models.card import METADATA_KEY, Card
 from resolvent.models.store import find, read_card
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import onnx
     from torch import nn
 
-__all__ = ["export", "load_module", "measure_halo", "write"]
+__all__ = ["adopt", "estimate_memory", "export", "load_module", "measure_halo", "write"]
 
 OPSET = 18
 
@@ -155,7 +155,7 @@ def load_module(model: str | Path) -> tuple[nn.Module, Card]:
         i.name: torch.from_numpy(onnx.numpy_helper.to_array(i).astype(np.float32))
         for i in onnx.load(path).graph.initializer
     }
-    module = networks.build(card.network, **card.arguments)
+    module = networks.construct(card.network, card.arguments)
     missing = [name for name in module.state_dict() if name not in weights]
     if missing:
         raise InputError(f"{path}: has no weights for {missing[0]} of {card.network!r}; export it again")
@@ -164,6 +164,62 @@ def load_module(model: str | Path) -> tuple[nn.Module, Card]:
     except RuntimeError as error:
         raise InputError(f"{path}: its weights do not fit the network {card.network!r}; export it again") from error
     return module.eval(), card
+
+
+def adopt(network: nn.Module, model: str | Path) -> None:
+    """Take over a model's weights, to fine-tune: each tensor of the same name that has the same shape.
+
+    A first layer that sees fewer or more channels, as without a noise level, takes those that both have.
+
+    Args:
+        network: Changed in place; what the model has nothing for stays as it is.
+        model: Name of a bundled model, or path of a model file.
+
+    Raises:
+        UsageError: No weight fits.
+        InputError: The file is not a model.
+    """
+    import torch
+
+    donor, card = load_module(model)
+    given, fits = donor.state_dict(), 0
+    with torch.no_grad():
+        for name, own in network.state_dict().items():
+            other = given.get(name)
+            if other is None or other.ndim != own.ndim:
+                continue
+            if other.shape == own.shape:
+                own.copy_(other)
+                fits += 1
+            elif own.ndim == 4 and other.shape[::2] == own.shape[::2]:
+                shared = min(other.shape[1], own.shape[1])
+                own[:, :shared] = other[:, :shared]
+    if not fits:
+        raise UsageError(f"start {str(model)!r}: no weight of its network {card.network!r} fits; leave it out")
+
+
+def estimate_memory(network: nn.Module, card: Card, *, side: int = 64, spare: float = 5 / 3) -> int:
+    """Estimate what a runtime takes for each input pixel of a tile: the four largest tensors at once, and some more.
+
+    Returns:
+        Bytes, in float32.
+    """
+    import torch
+
+    largest: list[int] = []
+
+    def note(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        largest.extend((inputs[0].numel(), output.numel()))
+
+    leaves = [module for module in network.modules() if not list(module.children())]
+    hooks = [module.register_forward_hook(note) for module in leaves]
+    try:
+        with torch.inference_mode():
+            network(torch.zeros(1, card.channels + card.noise_level, side, side))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return round(spare * 4 * sum(sorted(largest)[-4:]) / side**2)
 
 
 def measure_halo(network: nn.Module, card: Card, *, tolerance: float = 0.25 / 255, limit: int = 96) -> int:
@@ -184,7 +240,8 @@ def measure_halo(network: nn.Module, card: Card, *, tolerance: float = 0.25 / 25
     import torch
 
     side = 2 * limit + 16 * card.multiple
-    core = slice(limit, side - limit)
+    s = card.scale
+    core = slice(s * limit, s * (side - limit))
     generator = torch.Generator().manual_seed(0)
     inputs = []
     for grain in (4, 32):
@@ -200,7 +257,7 @@ def measure_halo(network: nn.Module, card: Card, *, tolerance: float = 0.25 / 25
         whole = network(batch)[..., core, core]
         for halo in range(card.multiple, limit, card.multiple):
             cut = slice(limit - halo, side - limit + halo)
-            part = network(batch[..., cut, cut])[..., halo:-halo, halo:-halo]
+            part = network(batch[..., cut, cut])[..., s * halo : -s * halo, s * halo : -s * halo]
             if float((part - whole).abs().max()) <= tolerance:
                 return halo
     return limit

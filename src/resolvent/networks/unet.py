@@ -3,18 +3,21 @@
 Every operation is one that CPU runtimes execute near their peak: no attention, no depthwise convolution, no
 normalisation. The encoder and decoder with additive skips are those of DRUNet (Zhang et al., 2021,
 doi:10.1109/TPAMI.2021.3088914); working on 2x2 blocks of pixels is FFDNet's (Zhang et al., 2018,
-doi:10.1109/TIP.2018.2839891).
+doi:10.1109/TIP.2018.2839891); an enlarging one works on the small grid and leaves it by sub-pixel convolution (Shi et
+al., 2016, doi:10.1109/CVPR.2016.207).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resolvent.errors import UsageError
+from resolvent.errors import UsageError, unknown
 
 
 class ResidualBlock(nn.Module):
@@ -35,8 +38,34 @@ def stage(width: int, blocks: int) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
 
 
+def cubic(x: Tensor) -> Tensor:
+    """Keys' kernel, a = -1/2 (1981, doi:10.1109/TASSP.1981.1163711, equation 15)."""
+    x = x.abs()
+    near, far = (1.5 * x - 2.5) * x**2 + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return near.where(x <= 1, far.where(x <= 2, torch.zeros_like(x)))
+
+
+class Enlarge(nn.Module):
+    """Bicubic enlargement by a whole number, as ``imresize`` computes it, with the border repeated: one convolution."""
+
+    radius = 2
+    weight: Tensor
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        centre = (torch.arange(scale) + 0.5) / scale - 0.5  # of the output pixels within the middle input pixel
+        taps = cubic(centre[:, None] - torch.arange(-self.radius, self.radius + 1))
+        kernels = torch.einsum("ai,bj->abij", taps, taps).flatten(0, 1)
+        self.register_buffer("weight", kernels[:, None].repeat(3, 1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        padded = F.pad(x, (self.radius,) * 4, mode="replicate")
+        return F.pixel_shuffle(F.conv2d(padded, self.weight, groups=3), self.scale)
+
+
 class UNet(nn.Module):
-    """Predicts what to add to the image: (N, 3, H, W), or (N, 4, H, W) with a noise-level map, to (N, 3, H, W).
+    """Predicts what to add to the image: (N, 3, H, W), or (N, 4, H, W) with a noise-level map, to (N, 3, sH, sW).
 
     Args:
         widths: Channels at each scale, finest first.
@@ -44,9 +73,12 @@ class UNet(nn.Module):
             up.
         noise_level: The input carries a fourth channel, sigma/255 at every pixel.
         fold: Space-to-depth factor at the entrance; the finest scale works on H/fold x W/fold.
+        skips: What joins the encoder to the decoder at each scale: ``add``, or ``concat`` followed by a 1x1
+            convolution.
+        scale: Output pixels for each input pixel and axis, s; above 1 it adds to the bicubic enlargement.
 
     Raises:
-        UsageError: widths and blocks differ in length.
+        UsageError: widths and blocks differ in length, or the kind of skip is unknown.
     """
 
     def __init__(
@@ -56,13 +88,17 @@ class UNet(nn.Module):
         *,
         noise_level: bool = False,
         fold: int = 2,
+        skips: Literal["add", "concat"] = "add",
+        scale: int = 1,
     ) -> None:
         super().__init__()
         if len(widths) != len(blocks) or not widths:
             raise UsageError(
                 f"unet widths {tuple(widths)} and blocks {tuple(blocks)}: give one of each for every scale"
             )
-        self.fold = fold
+        if skips not in ("add", "concat"):
+            raise unknown("skips of unet", skips, ("add", "concat"))
+        self.fold, self.skips, self.scale = fold, skips, scale
         self.multiple = fold * 2 ** (len(widths) - 1)
         pairs = list(pairwise(widths))
         self.head = nn.Conv2d((3 + noise_level) * fold**2, widths[0], 3, padding=1)
@@ -71,7 +107,11 @@ class UNet(nn.Module):
         self.middle = stage(widths[-1], blocks[-1])
         self.up = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in pairs)
         self.decoder = nn.ModuleList(stage(w, b) for w, b in zip(widths[:-1], blocks[:-1], strict=True))
-        self.tail = nn.Conv2d(widths[0], 3 * fold**2, 3, padding=1)
+        if skips == "concat":
+            self.merge = nn.ModuleList(nn.Conv2d(2 * w, w, 1) for w in widths[:-1])
+        self.tail = nn.Conv2d(widths[0], 3 * (fold * scale) ** 2, 3, padding=1)
+        if scale > 1:
+            self.enlarge = Enlarge(scale)
         self.initialise()
 
     def initialise(self) -> None:
@@ -91,7 +131,7 @@ class UNet(nn.Module):
         bottom, right = -height % self.multiple, -width % self.multiple
         if bottom or right:
             padded = F.pad(x, (0, right, 0, bottom), mode="replicate")
-            return self.forward(padded)[..., :height, :width]
+            return self.forward(padded)[..., : height * self.scale, : width * self.scale]
         features = self.head(F.pixel_unshuffle(x, self.fold))
         skips = []
         for encode, down in zip(self.encoder, self.down, strict=True):
@@ -99,7 +139,13 @@ class UNet(nn.Module):
             skips.append(features)
             features = down(features)
         features = self.middle(features)
-        for decode, up, skip in zip(reversed(self.decoder), reversed(self.up), reversed(skips), strict=True):
-            features = decode(up(features) + skip)
-        restored: Tensor = x[:, :3] + F.pixel_shuffle(self.tail(features), self.fold)
+        for level in reversed(range(len(skips))):
+            features = self.up[level](features)
+            if self.skips == "add":
+                features = features + skips[level]
+            else:
+                features = self.merge[level](torch.cat([features, skips[level]], dim=1))
+            features = self.decoder[level](features)
+        image = self.enlarge(x[:, :3]) if self.scale > 1 else x[:, :3]
+        restored: Tensor = image + F.pixel_shuffle(self.tail(features), self.fold * self.scale)
         return restored

@@ -41,12 +41,17 @@ def restore_into(
     for prefix, module in (("network", network), ("average", average)):
         module.load_state_dict({n.partition("/")[2]: v for n, v in tensors.items() if n.startswith(f"{prefix}/")})
     moments: dict[int, dict[str, Tensor]] = {}
-    for i, (name, _) in enumerate(network.named_parameters()):
+    for i, (name, parameter) in enumerate(network.named_parameters()):
         start = f"optimiser/{name}/"
-        found = {n.removeprefix(start): v for n, v in tensors.items() if n.startswith(start)}
+        found = {n.removeprefix(start): _laid_out(v, parameter) for n, v in tensors.items() if n.startswith(start)}
         if found:
             moments[i] = found
     optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+
+
+def _laid_out(value: Tensor, like: Tensor) -> Tensor:
+    """The value in the memory format of its parameter: a fused optimiser walks through both as they lie in memory."""
+    return like.detach().clone().copy_(value) if value.shape == like.shape else value
 
 
 def save(path: Path, tensors: dict[str, Tensor], book: dict[str, Any]) -> None:

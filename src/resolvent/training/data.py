@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from resolvent.training.recipe import Recipe
+
 __all__ = ["EXTENSIONS", "Shard", "find_photographs", "pack"]
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
@@ -205,16 +207,17 @@ def _photograph(shard: Shard, i: int) -> NDArray[np.uint8]:
     return pixels
 
 
-def check_patch(shard: Shard, patch: int, multiple: int) -> None:
+def check_patch(shard: Shard, recipe: Recipe, multiple: int) -> None:
     """Refuse a patch that the network or the smallest photograph cannot take.
 
     Raises:
-        UsageError: The patch is not a multiple of the network's, or larger than a photograph.
+        UsageError: The patch is not a multiple of the network's, or larger with its margins than a photograph.
     """
-    if patch % multiple:
-        raise UsageError(f"patch = {patch}: the network needs a multiple of {multiple}")
+    if recipe.patch % multiple:
+        raise UsageError(f"patch = {recipe.patch}: the network needs a multiple of {multiple}")
     smallest = int(shard.index[:, 1:].min())
-    if patch > smallest:
+    if recipe.cut > smallest:
         raise UsageError(
-            f"patch = {patch} is larger than the smallest photograph, {smallest} pixels a side; lower patch"
+            f"patch = {recipe.patch} and margin = {recipe.margin}: larger than the smallest photograph, {smallest} "
+            "pixels a side; lower them"
         )

@@ -20,6 +20,7 @@ try:
 except ModuleNotFoundError as error:
     raise MissingDependencyError(str(error.name), "lab", "training") from error
 
+from resolvent.models.export import adopt
 from resolvent.provenance import provenance
 from resolvent.training import checkpoint
 from resolvent.training.data import Shard, check_patch, find_photographs, pack
@@ -80,6 +81,7 @@ def train(
     device: str | None = None,
     threads: int | None = None,
     resume: bool = False,
+    compiled: bool = False,
     checkpoint_every: float = 120.0,
     watch: Watch | None = None,
 ) -> Result:
@@ -97,6 +99,7 @@ def train(
         device: ``cpu``, ``cuda`` or another of torch; None takes a GPU where there is one.
         threads: CPU threads; None leaves torch's choice.
         resume: Go on from the checkpoint in ``run``.
+        compiled: Let torch compile the network first; some 15 % faster on a CPU, which needs a C++ compiler.
         checkpoint_every: Seconds between checkpoints.
         watch: Told of every step and measurement, and closed by the caller; None is silent.
 
@@ -116,14 +119,17 @@ def train(
         raise UsageError(f"{run} holds a run already: resume it with --resume, or choose another folder with -o")
 
     training, held = shards(recipe, images, validation, run, watch, packed=last.exists())
-    check_patch(training, recipe.patch, networks.NETWORKS[recipe.network].multiple)
+    check_patch(training, recipe, networks.NETWORKS[recipe.network].multiple * recipe.scale)
     training = training.to(where)
     degradation = parse(recipe.degradation)
     checks = [parse(text) for text in recipe.validation]
 
     torch.manual_seed(recipe.seed)
-    network = networks.build(recipe.network, **recipe.arguments).to(where)
-    network.to(memory_format=memory_format(where))  # type: ignore[call-overload]  # torch's stubs lack it
+    network = networks.build(recipe.network, **recipe.arguments)
+    if recipe.start:
+        adopt(network, recipe.start)
+    network.to(where).to(memory_format=memory_format(where))  # type: ignore[call-overload]  # torch's stubs lack it
+    forward = torch.compile(network) if compiled else network
     average = copy.deepcopy(network).requires_grad_(False)
     optimiser = torch.optim.AdamW(
         network.parameters(),
@@ -175,8 +181,8 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = rate
         network.train()
-        with torch.autocast(where.type, torch.bfloat16, enabled=where.type == "cuda"):
-            restored = network(inputs)
+        with torch.autocast(where.type, torch.bfloat16, enabled=fast_bfloat16(where)):
+            restored = forward(inputs)
         loss = loss_function(restored.float(), clean)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -266,8 +272,8 @@ def shards(
         photographs, held = photographs[:-count], photographs[-count:]
         if not photographs:
             raise UsageError(f"{images}: one photograph is not enough; give at least two, or a validation folder")
-    kept = pack(held, paths[1], minimum=recipe.patch, resize=recipe.resize, progress=watch.packing)
-    rest = pack(photographs, paths[0], minimum=recipe.patch, resize=recipe.resize, unlike=kept, progress=watch.packing)
+    kept = pack(held, paths[1], minimum=recipe.cut, resize=recipe.resize, progress=watch.packing)
+    rest = pack(photographs, paths[0], minimum=recipe.cut, resize=recipe.resize, unlike=kept, progress=watch.packing)
     return rest, kept
 
 
@@ -307,11 +313,14 @@ def batch(recipe: Recipe, degradation: Degradation, shard: Shard, step: int) -> 
     device = shard.pixels.device
     generator = torch.Generator(device).manual_seed((recipe.seed << 32) + step + 1)
     which = torch.tensor(chosen(recipe, len(shard), step), device=device)
-    clean = shard.patches(which, recipe.patch, generator, flips=recipe.flips)
+    clean = shard.patches(which, recipe.cut, generator, flips=recipe.flips)
     gray = torch.rand(len(clean), generator=generator, device=device) < recipe.gray
     clean[gray] = clean[gray].mean(dim=1, keepdim=True)
     degraded, numbers = degradation.apply_batch(clean, generator)
     degraded[gray] = degraded[gray, :1]
+    if recipe.margin:
+        inside = slice(recipe.margin, -recipe.margin)
+        clean, degraded = clean[..., inside, inside], degraded[..., inside, inside]
     return clean, degraded, network_input(recipe, degraded, numbers)
 
 
@@ -323,9 +332,15 @@ def network_input(recipe: Recipe, degraded: Tensor, numbers: Mapping[str, Tensor
     return degraded.contiguous(memory_format=memory_format(degraded.device))
 
 
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 matrices faster than float32: a GPU, or a CPU with AMX."""
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch lack it
+    return device.type == "cuda" or (device.type == "cpu" and bool(capabilities.get("amx_bf16")))
+
+
 def memory_format(device: torch.device) -> torch.memory_format:
-    """Tensor cores want channels last; oneDNN's own blocked layout is faster from contiguous tensors."""
-    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
+    """Matrix units want channels last; in float32, oneDNN's own blocked layout is faster from contiguous tensors."""
+    return torch.channels_last if fast_bfloat16(device) else torch.contiguous_format
 
 
 def schedule(recipe: Recipe, share: float) -> float:
@@ -357,7 +372,7 @@ def validate(
     """
     network.eval()
     side = min(VALIDATION_PATCH, int(held.index[:, 1:].min()))
-    side -= side % networks.NETWORKS[recipe.network].multiple
+    side -= side % (networks.NETWORKS[recipe.network].multiple * recipe.scale)
     psnr, examples = {}, []
     for check in checks:
         total = 0.0
@@ -367,7 +382,7 @@ def validate(
             inputs = network_input(recipe, *check.apply_batch(clean, generator))
             restored = network(inputs.to(device)).float().cpu().clamp(0, 1)
             if i == 0:
-                examples += [inputs[:, :3].clamp(0, 1), restored, clean]
+                examples += [as_large(inputs[:, :3], clean).clamp(0, 1), restored, clean]
             total += -10 * math.log10(max(float((restored - clean).square().mean()), 1e-10))
         psnr[str(check)] = total / len(held)
     return psnr, torch.cat(examples)
@@ -376,7 +391,12 @@ def validate(
 def preview(recipe: Recipe, degradation: Degradation, shard: Shard) -> Tensor:
     """The pairs of the first step, degraded above clean: (2n, 3, H, W) in [0, 1]."""
     clean, degraded, _ = batch(recipe, degradation, shard, 0)
-    return torch.cat([degraded, clean]).float().clamp(0, 1).cpu()
+    return torch.cat([as_large(degraded, clean), clean]).float().clamp(0, 1).cpu()
+
+
+def as_large(degraded: Tensor, clean: Tensor) -> Tensor:
+    """Repeat the pixels of a smaller batch until it can stand beside the clean one."""
+    return torch.nn.functional.interpolate(degraded, size=clean.shape[-2:])
 
 
 def refuse_another_recipe(recipe: Recipe, stored: dict[str, Any], run: Path) -> None:
@@ -393,4 +413,5 @@ def describe(device: torch.device) -> str:
     """Name the device and, on a CPU, its threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads"
+    precision = "bfloat16" if fast_bfloat16(device) else "float32"
+    return f"CPU, {torch.get_num_threads()} threads, {precision}"

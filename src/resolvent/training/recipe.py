@@ -74,9 +74,12 @@ class Recipe:
         validation: Text forms without ranges: the checks by which the best weights are chosen.
         network: A key of NETWORKS.
         arguments: Arguments of the network that differ from the registry's.
+        start: Name or file of a model whose weights are taken over where they fit; empty starts from random ones.
         gray: Share of patches made gray, with the same noise in all channels, so that gray photographs work as well as
             colour.
         patch: Side of a training patch in pixels.
+        margin: Pixels around a patch that are degraded with it and then cut off, so that a blur finds what lies beyond
+            the patch; a multiple of 8 keeps the blocks of a JPEG in place. 0 where the degradation changes the size.
         resize: Centre-crop every photograph to a square and area-resize it to this many pixels a side; None keeps its
             size.
         flips: Flip and transpose patches at random.
@@ -104,15 +107,17 @@ class Recipe:
     validation: tuple[str, ...]
     network: str = "unet-small"
     arguments: dict[str, Any] = field(default_factory=dict)
+    start: str = ""
     gray: float = 0.0
     patch: int = 64
+    margin: int = 0
     resize: int | None = None
     flips: bool = True
     batch: int = 8
     partial_batch: bool = False
     limit: int | None = None
     holdout: float = 0.1
-    loss: str = "l1"
+    loss: str = "charbonnier"
     learning_rate: float = 1.5e-3
     schedule: str = "cosine"
     warmup: float = 0.02
@@ -140,9 +145,11 @@ class Recipe:
         for name in ("patch", "batch", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"recipe {self.name!r}: {name} = {getattr(self, name)} must be above zero")
-        if self.resize is not None and self.resize < self.patch:
+        if self.margin < 0 or (self.margin and self.scale > 1):
+            raise UsageError(f"recipe {self.name!r}: margin = {self.margin} must be 0 or more, and 0 for scale above 1")
+        if self.resize is not None and self.resize < self.cut:
             raise UsageError(
-                f"recipe {self.name!r}: resize = {self.resize} is below patch = {self.patch}; raise it or lower patch"
+                f"recipe {self.name!r}: resize = {self.resize} is below patch and margins = {self.cut}; raise it"
             )
         if not self.validation:
             raise UsageError(f"recipe {self.name!r}: validation is empty; name at least one degradation to choose by")
@@ -154,6 +161,16 @@ class Recipe:
     def noise_level(self) -> bool:
         """Whether the network is told the noise level."""
         return bool(self.arguments.get("noise_level"))
+
+    @property
+    def cut(self) -> int:
+        """Side of what is cut out of a photograph, in pixels: a patch and its margins."""
+        return self.patch + 2 * self.margin
+
+    @property
+    def scale(self) -> int:
+        """Output pixels of the network for each input pixel and axis."""
+        return int(self.arguments.get("scale", 1))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that ``from_json`` reads back."""

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolvent import networks
-from resolvent.degradations import Range, parse
+from resolvent.degradations import GaussianNoise, parse
+from resolvent.degradations.parameters import values_of
 from resolvent.models.card import Card
-from resolvent.models.export import export, measure_halo
+from resolvent.models.export import estimate_memory, export, measure_halo
 
 if TYPE_CHECKING:
     from resolvent.training.loop import Result
@@ -41,6 +42,7 @@ def release(result: Result, path: Path, *, data: str, licence: str) -> Card:
         degradation=recipe.degradation,
         noise_level=recipe.noise_level,
         sigma_range=noise_range(recipe.degradation) if recipe.noise_level else None,
+        scale=recipe.scale,
         multiple=networks.NETWORKS[recipe.network].multiple,
         parameters=sum(p.numel() for p in result.network.parameters()),
         recipe=recipe.to_json(),
@@ -56,7 +58,7 @@ def release(result: Result, path: Path, *, data: str, licence: str) -> Card:
         },
         created=datetime.now(UTC).date().isoformat(),
     )
-    card = replace(card, halo=measure_halo(result.network, card))
+    card = replace(card, halo=measure_halo(result.network, card), memory=estimate_memory(result.network, card))
     export(result.network, card, path)
     return card
 
@@ -64,7 +66,7 @@ def release(result: Result, path: Path, *, data: str, licence: str) -> Card:
 def noise_range(degradation: str) -> tuple[float, float] | None:
     """The noise levels that a degradation draws from."""
     for part in parse(degradation).parts:
-        if part.name == "noise":
-            sigma = part.sigma  # type: ignore[attr-defined]
-            return (sigma.low, sigma.high) if isinstance(sigma, Range) else (float(sigma), float(sigma))
+        if isinstance(part, GaussianNoise):
+            values = values_of(part.sigma)
+            return float(min(values)), float(max(values))
     return None

@@ -1,0 +1,198 @@
+"""The whole comparison: every bundled model and every method at hand, on every set of images given."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from resolvent import methods
+from resolvent.degradations import Degradation, parse
+from resolvent.errors import InputError, UsageError, unknown
+from resolvent.evaluation.benchmark import TASKS, Restore, benchmark, find_images, own_model
+from resolvent.evaluation.peers import peers_at_hand
+from resolvent.evaluation.report import INPUT, Row, markdown_tables, means
+from resolvent.models.store import bundled
+
+__all__ = ["Published", "markdown_suite", "published", "suite"]
+
+
+def suite(
+    images: Path,
+    *,
+    tasks: Sequence[str] = (),
+    limit: int | None = None,
+    seed: int = 0,
+    restore_fn: Restore | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> list[Row]:
+    """Measure every task that has a bundled model.
+
+    On each set: the task's own model, its rivals, and every method and peer that can undo the degradation. A set of
+    pairs (NAME_real, NAME_mean) is for the task ``real`` alone.
+
+    Args:
+        images: A folder of sets, each a folder of images; or one such set.
+        tasks: Keys of TASKS; all that have a bundled model if not given.
+        limit: Use only the first so many images of each set.
+        seed: See ``benchmark``.
+        restore_fn: Called instead of ``resolvent.restore``.
+        progress: Told what is measured next.
+
+    Raises:
+        UsageError: A task is not known or has no bundled model.
+        InputError: There is no image.
+    """
+    for task in tasks:
+        if task not in TASKS:
+            raise unknown("task", task, TASKS)
+    able = [name for name in tasks or TASKS if _planned(name)]
+    if missing := [task for task in tasks if task not in able]:
+        raise UsageError(f"task {missing[0]!r} has no bundled model; leave it out")
+    rows: list[Row] = []
+    for folder in _sets(images):
+        for task in able:
+            if TASKS[task].pairs is not _is_paired(folder):
+                continue
+            for degradation in _planned(task):
+                if progress:
+                    progress(f"{folder.name}: {task}, {degradation}")
+                rows += _measure(task, folder, degradation, limit, seed, restore_fn)
+    if not rows:
+        raise InputError(f"{images}: no set for {', '.join(able)}; give a folder of folders of images")
+    return rows
+
+
+def _measure(
+    task: str, folder: Path, degradation: str, limit: int | None, seed: int, restore_fn: Restore | None
+) -> list[Row]:
+    how, told = TASKS[task], parse(degradation)
+    names = [name for name in (own_model(how, told), *how.rivals) if name in bundled()]
+    able = [] if how.pairs else [*_able(told), *peers_at_hand(told)]
+    few = min((n for n in (limit, how.few) if n), default=None)
+    rows: list[Row] = []
+    for models, others, count in ((names, [], limit), ([], able, few)):
+        if models or others:
+            found = benchmark(
+                task, folder, degradations=[degradation], models=models, methods=others, limit=count, seed=seed,
+                restore_fn=restore_fn,
+            )  # fmt: skip
+            rows += [row for row in found if row.method != INPUT or models]
+    return rows
+
+
+def _able(told: Degradation) -> list[str]:
+    """The methods that can undo a degradation."""
+    able = []
+    for name in methods.METHODS:
+        try:
+            methods.check(name, told)
+        except UsageError:
+            continue
+        able.append(name)
+    return able
+
+
+def _planned(task: str) -> list[str]:
+    """The degradations of a task for which its own model is bundled."""
+    how = TASKS[task]
+    texts = ["none"] if how.pairs else how.texts()
+    return [text for text in texts if how.model and own_model(how, parse(text)) in bundled()]
+
+
+def _sets(images: Path) -> list[Path]:
+    """The folders of images in a folder, or the folder itself."""
+    if not images.is_dir():
+        raise InputError(f"{images}: not a folder; give a folder of images, or of folders of them")
+    found = [folder for folder in sorted(images.iterdir()) if folder.is_dir() and find_images(folder)]
+    return found or [images]
+
+
+def _is_paired(folder: Path) -> bool:
+    return bool(find_images(folder, pairs=True))
+
+
+@dataclass(frozen=True)
+class Published:
+    """What others published for one set.
+
+    Attributes:
+        task: Key of TASKS.
+        dataset: Name of the set.
+        method: As its authors call it.
+        psnr: dB, by degradation.
+        gmac: 10^9 multiply-adds a megapixel; None where unknown.
+        source: Where it was read.
+    """
+
+    task: str
+    dataset: str
+    method: str
+    psnr: dict[str, float]
+    gmac: float | None
+    source: str
+
+
+def published() -> list[Published]:
+    """The figures of ``published.toml``."""
+    data = tomllib.loads(resources.files(__package__).joinpath("published.toml").read_text("utf-8"))
+    return [
+        Published(
+            task=block["task"],
+            dataset=dataset,
+            method=row["method"],
+            psnr=dict(zip(block["degradations"], values, strict=True)),
+            gmac=row.get("gmac"),
+            source=data["sources"][row["source"]],
+        )
+        for block in data["figures"]
+        for row in block["rows"]
+        for dataset, values in row.items()
+        if isinstance(values, list)
+    ]
+
+
+def markdown_suite(rows: Sequence[Row]) -> str:
+    """The tables of a suite, a section for each task, with the published figures below our own.
+
+    A method that was measured on some images of a set alone stands in a table of its own, beside the others on those.
+    """
+    known, sources = published(), list[str]()
+    parts = []
+    for task in dict.fromkeys(row.task for row in rows):
+        parts.append(f"### {task}: {TASKS[task].summary}")
+        for dataset in dict.fromkeys(row.dataset for row in rows if row.task == task):
+            ours = [row for row in rows if (row.task, row.dataset) == (task, dataset)]
+            whole, part = _by_coverage(ours)
+            table = markdown_tables(whole, level=4, protocols=False).splitlines()
+            columns = list(dict.fromkeys(row.degradation for row in whole))
+            for each in known:
+                if (each.task, each.dataset) == (task, dataset) and set(columns) <= set(each.psnr):
+                    if each.source not in sources:
+                        sources.append(each.source)
+                    cells = [f"{each.psnr[column]:.2f}" for column in columns]
+                    label = f"*{each.method}* [{sources.index(each.source) + 1}]"
+                    table.append("| " + " | ".join([label, *cells, ""]) + " |")
+            parts.append("\n".join(table))
+            if part:
+                parts.append(markdown_tables(part, level=4, protocols=False))
+    notes = [
+        "Cells: PSNR in dB / SSIM (deblur: / share of pixels with the same largest channel). *Italic*: as published."
+    ]
+    notes += dict.fromkeys(f"{row.task}: {row.protocol}." for row in rows)
+    notes += [f"[{i}] {source}." for i, source in enumerate(sources, 1)]
+    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in notes)])
+
+
+def _by_coverage(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """The rows of the methods that saw all images; and, where some did not, those of all on the images they saw."""
+    counts = {(mean.method, mean.degradation): mean.images for mean in means(rows)}
+    most = max(counts.values())
+    whole = [row for row in rows if counts[row.method, row.degradation] == most]
+    fewest = min(counts.values())
+    if fewest == most:
+        return whole, []
+    seen = {row.image for row in rows if counts[row.method, row.degradation] == fewest}
+    return whole, [row for row in rows if row.image in seen]
