@@ -112,7 +112,7 @@ def test_nan_goes_back_to_the_last_good_weights_with_half_the_rate(recipe, photo
     def poisoned(restored, clean):
         return (restored - clean).abs().mean() * (float("nan") if next(calls) == 3 else 1.0)
 
-    monkeypatch.setitem(loop.LOSSES, "l1", poisoned)
+    monkeypatch.setitem(loop.LOSSES, recipe.loss, poisoned)
     watch = Rollbacks()
     result = train(dataclasses.replace(recipe, budget="8 steps"), photographs, tmp_path, threads=1, watch=watch)
     assert watch.seen == [(3, recipe.learning_rate / 2)]
@@ -120,7 +120,7 @@ def test_nan_goes_back_to_the_last_good_weights_with_half_the_rate(recipe, photo
 
 
 def test_a_loss_that_stays_nan_is_an_error(recipe, photographs, tmp_path, monkeypatch):
-    monkeypatch.setitem(loop.LOSSES, "l1", lambda restored, clean: (restored - clean).mean() * float("nan"))
+    monkeypatch.setitem(loop.LOSSES, recipe.loss, lambda restored, clean: (restored - clean).mean() * float("nan"))
     with pytest.raises(TrainingError, match="lower learning_rate"):
         train(recipe, photographs, tmp_path, threads=1)
 
