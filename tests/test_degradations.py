@@ -445,3 +445,60 @@ def test_importing_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_grain_has_its_level_and_its_correlation():
+    """A Gaussian of radius r leaves neighbours the correlation exp(-1 / (4 r^2))."""
+    flat = np.full((256, 256, 3), 0.5, np.float32)
+    for route in ("image", "batch"):
+        if route == "image":
+            noise = parse("grain:sigma=20,radius=0.9")(flat, np.random.default_rng(0)) - flat
+        else:
+            x = torch.from_numpy(flat).permute(2, 0, 1)[None]
+            y = parse("grain:sigma=20,radius=0.9").on_tensor(x, torch.Generator().manual_seed(0))
+            noise = (y - x)[0].permute(1, 2, 0).numpy()
+        assert 255 * noise.std() == pytest.approx(20, rel=0.02)
+        for a, b in ((noise[1:], noise[:-1]), (noise[:, 1:], noise[:, :-1])):
+            assert (a * b).mean() / noise.var() == pytest.approx(np.exp(-1 / (4 * 0.9**2)), abs=0.02)
+
+
+def test_grain_without_radius_is_white():
+    flat = np.full((64, 64, 1), 0.5, np.float32)
+    white = parse("noise:sigma=10")(flat, np.random.default_rng(3))
+    np.testing.assert_allclose(parse("grain:sigma=10,radius=0")(flat, np.random.default_rng(3)), white, atol=1e-6)
+
+
+def test_rescale_keeps_what_the_smaller_picture_can_hold():
+    rows = np.arange(64)[:, None, None]
+    slow, fast = (np.broadcast_to(0.5 + 0.4 * np.cos(np.pi * f * (rows + 0.5)), (64, 48, 1)) for f in (1 / 16, 1 / 2))
+    half = parse("rescale:factor=0.5")
+    assert np.abs(half(slow) - slow).max() < 0.01
+    assert half(fast).std() < 0.2 * fast.std()
+    np.testing.assert_allclose(parse("rescale:factor=1")(slow), slow, atol=1e-6)
+
+
+def test_what_stays_away_leaves_the_chain():
+    chain = parse("blur:sigma=1 @ 0.5 + noise:sigma=5 @ 0.5")
+    drawn = {str(chain.draw(np.random.default_rng(seed))) for seed in range(30)}
+    assert drawn == {"none", "blur:sigma=1", "noise:sigma=5", "blur:sigma=1 + noise:sigma=5"}
+    image = np.random.default_rng(0).random((5, 6, 3), np.float32)
+    np.testing.assert_array_equal(parse("none")(image), image)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("jpeg:quality=40 @ 1.5", "chance = 1.5: must be a number above 0, up to 1"),
+        ("jpeg:quality=40 @ 1", "a chance below 1"),
+        ("jpeg:quality=40 @ often", "chance = 'often': must be"),
+        ("jpeg:quality=40 @ 0.5 @ 0.5", "has 2 chances; give one"),
+    ],
+)
+def test_chances_that_are_wrong(text, told):
+    with pytest.raises(UsageError, match=told):
+        parse(text)
+
+
+def test_chance_of_another_size_is_refused():
+    with pytest.raises(UsageError, match="changes the size"):
+        parse("downsample:scale=2 @ 0.5").on_tensor(torch.zeros(4, 3, 8, 8), torch.Generator().manual_seed(0))

@@ -8,7 +8,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from resolvent.degradations import DEGRADATIONS, Chain, Choice, Kernel, Mask, Range, parse
+from resolvent.degradations import DEGRADATIONS, Chain, Choice, Kernel, Mask, Range, Sometimes, parse
 from resolvent.degradations.parameters import Number, Text, Word
 from resolvent.errors import UsageError
 
@@ -195,6 +195,25 @@ def test_double_precision_stays_double(degradation):
         assert float((single - double).abs().max()) <= tolerance(degradation)
 
 
+CHANCES = [Sometimes(each, 0.5) for each in EXAMPLES if len(each.parts) == 1 and each.name != "downsample"]
+
+
+@pytest.mark.parametrize("degradation", CHANCES, ids=str)
+def test_by_chance_it_happens_to_whole_samples_or_not_at_all(degradation):
+    x = to_tensor(textured()).expand(16, -1, -1, -1)
+    y, numbers = degradation.apply_batch(x, generator(3))
+    touched = [not torch.equal(before, after) for before, after in zip(x, y, strict=True)]
+    if str(degradation) not in ("none @ 0.5", "blur:sigma=0.1 @ 0.5"):  # these change nothing
+        for i, change in enumerate(touched):
+            assert change or not any(values[i] for values in numbers.values())
+        assert 4 <= sum(touched) <= 12
+    drawn = [degradation.draw(np.random.default_rng(seed)) for seed in range(40)]
+    assert {str(each) for each in drawn} >= {"none"}
+    assert degradation.name == "none" or 8 <= sum(each.name == degradation.name for each in drawn) <= 32
+    with pytest.raises(UsageError, match=r"may happen or not; call \.draw"):
+        degradation(textured(), np.random.default_rng(0))
+
+
 @st.composite
 def degradations(draw):
     """Any degradation that a text can describe, with any values that it allows."""
@@ -209,6 +228,12 @@ def degradations(draw):
         assume(False)
 
 
+@st.composite
+def by_chance(draw):
+    """One of these that happens sometimes."""
+    return Sometimes(draw(degradations()), draw(st.integers(1, 999)) / 1000)
+
+
 def value_of(kind):
     match kind:
         case Number(whole=True):
@@ -219,7 +244,9 @@ def value_of(kind):
         case Word():
             return st.sampled_from(kind.words)
         case Text():
-            return st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(["a + b.npy", 'x="1",y', " k"])
+            return st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
+                ["a + b.npy", 'x="1",y', " k", "a@b.npy"]
+            )
         case _:
             return st.none()
     if not kind.varies:
@@ -229,7 +256,7 @@ def value_of(kind):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(degradations(), min_size=1, max_size=3))
+@given(st.lists(degradations() | by_chance(), min_size=1, max_size=3))
 def test_the_text_form_reads_back(links):
     degradation = Chain(tuple(links)) if len(links) > 1 else links[0]
     assert parse(str(degradation)) == degradation

@@ -4,6 +4,7 @@ import pytest
 from scipy import ndimage
 
 import resolvent
+from resolvent.degradations.resize import imresize
 from resolvent.engine.plan import Options, Plan
 from resolvent.engine.restore import restore, run
 from resolvent.errors import InputError, QualityError
@@ -115,6 +116,17 @@ def test_enlarging_model(fake, functions):
     image = Image.from_array(picture((40, 30, 3)))
     out = go(fake(functions.doubled, scale=2), image, tile=16)
     np.testing.assert_array_equal(out.data, image.data.repeat(2, 0).repeat(2, 1))
+
+
+def test_alpha_is_enlarged_with_the_image(fake, functions):
+    """Bicubic, in its own type and range; what is hidden does not bleed into what can be seen."""
+    image, disk = see_through((0, 0, 0))
+    out = go(fake(functions.doubled, scale=2), image, tile=16)
+    expected = imresize(image.alpha, 2.0)
+    assert out.alpha.dtype == np.uint8
+    assert np.abs(out.alpha.astype(float) - np.clip(expected, 0, 255)).max() <= 0.5
+    large = disk.repeat(2, 0).repeat(2, 1)
+    np.testing.assert_array_equal(out.data[large], image.data.repeat(2, 0).repeat(2, 1)[large])
 
 
 @pytest.mark.parametrize(

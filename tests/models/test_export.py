@@ -1,12 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
 import torch
 
-from resolvent.errors import InputError, OutputError
+from resolvent import networks
+from resolvent.errors import InputError, OutputError, UsageError
 from resolvent.models.card import Card
-from resolvent.models.export import load_module, measure_halo, write
+from resolvent.models.export import adopt, estimate_memory, export, load_module, measure_halo, write
 from resolvent.models.runtime import open_session
+
+CARD = Card("x", "denoise", "for tests", "unet-small", {}, "noise:sigma=5")
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "torch"])
@@ -73,3 +78,42 @@ def test_folder_that_cannot_be_written_is_refused_and_left_clean(tiny, tmp_path)
     with pytest.raises(OutputError, match="cannot be written"):
         write(onnx.load(path), card, tmp_path / "file" / "model.onnx")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_adopting_takes_what_fits_and_leaves_the_rest(tiny):
+    """Without the noise level, the first layer keeps the weights of the image's channels."""
+    donor, _, path = tiny
+    torch.manual_seed(5)
+    blind = networks.build("unet-small", widths=[8, 16, 16], blocks=[1, 1, 2])
+    fresh = {name: value.clone() for name, value in blind.state_dict().items()}
+    adopt(blind, path)
+    own, given = blind.state_dict(), donor.state_dict()
+    assert torch.equal(own["head.weight"], given["head.weight"][:, :12])
+    assert torch.equal(own["encoder.0.0.conv1.weight"], given["encoder.0.0.conv1.weight"])
+    assert torch.equal(own["middle.1.conv1.weight"], fresh["middle.1.conv1.weight"])
+    with pytest.raises(UsageError, match="no weight of its network"):
+        adopt(torch.nn.Linear(3, 3), path)
+
+
+def test_memory_is_that_of_the_largest_tensors():
+    """Four tensors of 16 channels at half the sides, 4 bytes each, and two thirds more."""
+    network = networks.build("unet-small", widths=[16, 16], blocks=[1, 1], skips="add")
+    assert estimate_memory(network, CARD) == round(5 / 3 * 4 * 4 * 16 / 4)
+    doubled = networks.build("unet-small", widths=[16, 16], blocks=[1, 1], skips="add", fold=1, scale=2)
+    assert estimate_memory(doubled, CARD) == round(5 / 3 * 4 * 4 * 16)
+
+
+def test_enlarging_model_survives_the_export(tmp_path):
+    arguments = {"widths": [8, 16], "blocks": [1, 1], "skips": "concat", "fold": 1, "scale": 2}
+    torch.manual_seed(0)
+    network = networks.construct("unet-small", arguments).eval()
+    card = replace(CARD, arguments=arguments, scale=2)
+    assert measure_halo(network, card, limit=24) <= 24
+    export(network, card, tmp_path / "x2.onnx")
+    x = np.random.default_rng(0).random((1, 3, 16, 24), dtype=np.float32)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(x)).numpy()
+    for runtime in ("onnxruntime", "openvino", "torch"):
+        got = open_session(tmp_path / "x2.onnx", runtime, threads=1).run(x)
+        assert got.shape == (1, 3, 32, 48)
+        assert np.abs(got - expected).max() <= 1e-3

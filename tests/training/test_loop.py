@@ -6,9 +6,12 @@ import pytest
 import torch
 from PIL import Image
 
+from resolvent.degradations import parse
 from resolvent.errors import TrainingError, UsageError
 from resolvent.training import checkpoint, loop
+from resolvent.training.data import find_photographs, pack
 from resolvent.training.loop import chosen, epoch_steps, schedule, train
+from resolvent.training.release import release
 from resolvent.training.watch import RunWatch, Watch
 
 
@@ -205,3 +208,52 @@ def test_a_run_that_never_started_packs_its_photographs_anew(recipe, photographs
         Image.fromarray(photograph(20 + i)).save(folder / f"{i}.png")
     result = train(dataclasses.replace(recipe, budget="1 steps"), folder, run, threads=1)
     assert result.photographs == 2
+
+
+def test_margins_are_degraded_and_cut_off(recipe, photographs, tmp_path):
+    """What is cut off has been seen: at the border a patch is blurred with what lies beyond it."""
+    plain = dataclasses.replace(recipe, degradation="blur:sigma=2", arguments={}, flips=False, patch=24, gray=0.0)
+    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=32)
+    wide = loop.batch(dataclasses.replace(plain, patch=40), parse(plain.degradation), shard, 0)
+    cut = loop.batch(dataclasses.replace(plain, margin=8), parse(plain.degradation), shard, 0)
+    for whole, inside in zip(wide, cut, strict=True):
+        assert inside.shape[-2:] == (24, 24)
+        assert torch.equal(whole[..., 8:-8, 8:-8], inside)
+
+
+def test_enlarging_network_trains_and_is_measured(recipe, photographs, tmp_path):
+    told = dataclasses.replace(
+        recipe,
+        degradation="downsample:scale=2",
+        validation=("downsample:scale=2",),
+        arguments={"widths": [8, 8], "blocks": [1, 1], "fold": 1, "scale": 2},
+        gray=0.5,
+        budget="4 steps",
+    )
+    watch = Pictures()
+    result = train(told, photographs, tmp_path, threads=1, watch=watch)
+    assert watch.pairs.shape == (4, 3, 32, 32)
+    assert result.psnr["downsample:scale=2"] > 20
+
+
+class Pictures(Watch):
+    def start(self, recipe, training, held, pairs, device):
+        self.pairs = pairs
+
+
+def test_training_starts_from_a_model(recipe, photographs, tmp_path):
+    """No update at all: what comes out is what was taken over."""
+    first = train(dataclasses.replace(recipe, budget="30 steps"), photographs, tmp_path / "a", threads=1)
+    release(first, tmp_path / "m.onnx", data="", licence="")
+    told = dataclasses.replace(recipe, start=str(tmp_path / "m.onnx"), budget="1 steps", learning_rate=1e-12, seed=9)
+    second = train(told, photographs, tmp_path / "b", threads=1)
+    assert second.psnr["noise:sigma=30"] == pytest.approx(first.psnr["noise:sigma=30"], abs=0.02)
+    for name, value in weights(first).items():
+        torch.testing.assert_close(weights(second)[name], value, atol=2e-3, rtol=0)
+
+
+def test_a_compiled_network_is_what_runs_forward(recipe, photographs, tmp_path, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda network: compiled.append(network) or network)
+    train(dataclasses.replace(recipe, budget="1 steps"), photographs, tmp_path, threads=1, compiled=True)
+    assert len(compiled) == 1
