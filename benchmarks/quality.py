@@ -1,6 +1,9 @@
-"""PSNR and SSIM of bundled models and methods on folders of sharp photographs.
+"""PSNR and SSIM of every bundled model, of methods and of published figures, on sets of photographs.
 
-python benchmarks/quality.py denoise --images CBSD68 Kodak24 --methods nlm [--limit 12]
+python benchmarks/quality.py denoise --images SETS [--limit 12] [--figure]
+
+SETS is a folder of folders of photographs, such as CBSD68 and Kodak24, or one such folder. What is measured is what
+``resolvent benchmark all --tasks TASK --images SETS`` prints; this keeps it in RESULTS.md.
 """
 
 from __future__ import annotations
@@ -8,38 +11,32 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from results import write_section
+from results import RESULTS, write_section
 
-from resolvent.evaluation.benchmark import TASKS, benchmark
-from resolvent.evaluation.report import markdown_tables
+from resolvent.evaluation.benchmark import TASKS
+from resolvent.evaluation.pareto import pareto
+from resolvent.evaluation.suite import markdown_suite, published, suite
+from resolvent.provenance import provenance
 
 
 def main() -> None:
     """Measure and write the section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", choices=TASKS)
-    parser.add_argument("--images", type=Path, nargs="+", required=True, help="folders of sharp photographs")
-    parser.add_argument(
-        "--levels", type=float, nargs="+", default=[], help="of the degradation; the task's own if not given"
-    )
-    parser.add_argument("--methods", nargs="*", default=[], help="methods to compare with")
-    parser.add_argument("--limit", type=int, help="only the first so many photographs of each folder")
+    parser.add_argument("--images", type=Path, required=True, help="folder of folders of photographs")
+    parser.add_argument("--limit", type=int, help="only the first so many photographs of each set")
+    parser.add_argument("--figure", action="store_true", help="draw PSNR against time too")
     options = parser.parse_args()
 
-    rows = [
-        row
-        for folder in options.images
-        for row in benchmark(options.task, folder, levels=options.levels, methods=options.methods, limit=options.limit)
-    ]
-    named = " ".join(folder.name for folder in options.images)
-    command = f"python benchmarks/quality.py {options.task} --images {named}"
-    if options.levels:
-        command += " --levels " + " ".join(f"{level:g}" for level in options.levels)
-    if options.methods:
-        command += f" --methods {' '.join(options.methods)}"
-    if options.limit:
-        command += f" --limit {options.limit}"
-    write_section(f"Quality: {options.task}", command, markdown_tables(rows))
+    rows = suite(options.images, tasks=[options.task], limit=options.limit, progress=print)
+    command = f"python benchmarks/quality.py {options.task} --images {options.images.name}/"
+    command += f" --limit {options.limit}" * bool(options.limit) + " --figure" * options.figure
+    body = markdown_suite(rows)
+    if options.figure:
+        path = RESULTS.with_name(f"pareto-{options.task}.svg")
+        path.write_bytes(pareto(rows, published(), task=options.task, footer=str(provenance())))
+        body = f"![PSNR against seconds per megapixel]({path.name})\n\n{body}"
+    write_section(f"Quality: {options.task}", command, body)
 
 
 if __name__ == "__main__":

@@ -249,26 +249,27 @@ def test_noise_is_denoised_at_its_level():
     assert found.reasons[0] == f"noise of {found.noise_sigma:.1f} grey levels: worth removing, from 2.5 up"
 
 
-def test_blur_is_deblurred_unless_the_file_is_compressed():
-    blurred = degrade(image(DISK), "blur:sigma=2")
-    found = diagnose(blurred, jpeg(95))
+def test_blur_alone_is_deblurred():
+    found = diagnose(degrade(image(DISK), "blur:sigma=2"), jpeg(95))
     assert (found.model, found.sigma, found.jpeg_quality) == ("deblur", None, 95)
     assert found.blur_sigma == pytest.approx(2, abs=0.2)
-    compressed = diagnose(blurred, jpeg(75))
-    assert compressed.model is None
-    assert compressed.reasons[-1] == "JPEG quality 75: deblurring would sharpen the errors of compression"
+    assert found.reasons[-1] == "JPEG quality 95: not worth removing, from 90 up"
 
 
-def test_noise_goes_before_blur():
-    found = diagnose(degrade(image(DISK), "blur:sigma=2 + noise:sigma=5"))
-    assert found.model == "denoise"
-    assert found.reasons[-1] == "noise is removed first: deblurring would amplify it"
-
-
-def test_blocks_are_named_though_nothing_removes_them():
+def test_compression_alone_goes_to_its_model():
     found = diagnose(image(DISK), jpeg(20))
-    assert (found.model, found.jpeg_quality) == (None, 20)
-    assert found.reasons[-1] == "JPEG quality 20: blocks are visible, and no bundled model removes them"
+    assert (found.model, found.sigma, found.jpeg_quality) == ("dejpeg", None, 20)
+    assert found.reasons[-1] == "JPEG quality 20: worth removing, below 90"
+
+
+@pytest.mark.parametrize(
+    ("degradation", "source"),
+    [("blur:sigma=2 + noise:sigma=5", None), ("blur:sigma=2", 75), ("noise:sigma=8", 75)],
+)
+def test_several_faults_go_to_the_model_for_mixtures(degradation, source):
+    found = diagnose(degrade(image(DISK), degradation), None if source is None else jpeg(source))
+    assert (found.model, found.sigma) == ("restore", None)
+    assert found.reasons[-1] == "several faults at once: the model for mixtures"
 
 
 def test_noise_beyond_the_models_range_is_cut_to_it():

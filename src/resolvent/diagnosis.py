@@ -33,16 +33,13 @@ class Thresholds:
         noise_limit: Grey levels; the strongest noise that the denoiser was trained for.
         blur: Pixels. Sharp photographs of the standard test sets stay below 0.5; the optics and the sensor of a camera
             leave about 0.6 by themselves.
-        quality: A JPEG below it shows its 8x8 blocks.
-        deblur_quality: A JPEG below it has errors beyond the noise of 2 grey levels that the deblurrer was trained
-            for, which would be sharpened.
+        quality: Of JPEG; what it loses from there up is hardly seen.
     """
 
     noise: float = 2.5
     noise_limit: float = 75.0
     blur: float = 1.0
-    quality: int = 60
-    deblur_quality: int = 90
+    quality: int = 90
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class Diagnosis:
     noise_sigma: float
     blur_sigma: float
     jpeg_quality: int | None
-    model: Literal["denoise", "deblur"] | None
+    model: Literal["denoise", "deblur", "dejpeg", "restore"] | None
     sigma: float | None
     reasons: tuple[str, ...]
 
@@ -94,29 +91,29 @@ def diagnose(image: Image, source: Path | bytes | None = None, thresholds: Thres
 
 
 def _choose(noise: float, blur: float, quality: int | None, thresholds: Thresholds) -> Diagnosis:
-    noisy, blurred = noise >= thresholds.noise, blur >= thresholds.blur
+    faults: dict[Literal["denoise", "deblur", "dejpeg"], bool] = {
+        "denoise": noise >= thresholds.noise,
+        "deblur": blur >= thresholds.blur,
+        "dejpeg": quality is not None and quality < thresholds.quality,
+    }
     reasons = [
-        f"noise of {noise:.1f} grey levels: {_verdict(noisy, thresholds.noise)}",
-        f"blur of {blur:.1f} pixels at the sharpest edges: {_verdict(blurred, thresholds.blur)}",
+        f"noise of {noise:.1f} grey levels: {_verdict(faults['denoise'], thresholds.noise)}",
+        f"blur of {blur:.1f} pixels at the sharpest edges: {_verdict(faults['deblur'], thresholds.blur)}",
     ]
-    compressed = quality is not None and quality < thresholds.deblur_quality
-    if noisy and blurred:
-        reasons.append("noise is removed first: deblurring would amplify it")
-    elif blurred and compressed:
-        reasons.append(f"JPEG quality {quality}: deblurring would sharpen the errors of compression")
-    if quality is not None and quality < thresholds.quality:
-        reasons.append(f"JPEG quality {quality}: blocks are visible, and no bundled model removes them")
-    model: Literal["denoise", "deblur"] | None = None
-    if noisy:
-        model = "denoise"
-    elif blurred and not compressed:
-        model = "deblur"
-    sigma = min(noise, thresholds.noise_limit) if noisy else None
+    if quality is not None:
+        reasons.append(f"JPEG quality {quality}: {_verdict(faults['dejpeg'], thresholds.quality, below=True)}")
+    present = [model for model, found in faults.items() if found]
+    if len(present) > 1:
+        reasons.append("several faults at once: the model for mixtures")
+        return Diagnosis(noise, blur, quality, "restore", None, tuple(reasons))
+    model = present[0] if present else None
+    sigma = min(noise, thresholds.noise_limit) if model == "denoise" else None
     return Diagnosis(noise, blur, quality, model, sigma, tuple(reasons))
 
 
-def _verdict(worth: bool, threshold: float) -> str:
-    return f"worth removing, from {threshold:g} up" if worth else f"not worth removing, below {threshold:g}"
+def _verdict(worth: bool, threshold: float, *, below: bool = False) -> str:
+    side = f"below {threshold:g}" if worth == below else f"from {threshold:g} up"
+    return f"worth removing, {side}" if worth else f"not worth removing, {side}"
 
 
 def windows(

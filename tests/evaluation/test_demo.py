@@ -27,18 +27,22 @@ def demo(tmp_path_factory):
         folder = tmp_path_factory.mktemp("demo") / "new" / "folder"
         page = run_demo(folder, restore_fn=restore, side=48, progress=lambda *told: seen.append(told))
     assert page == folder / "index.html"
-    assert seen == [(done, 18) for done in range(1, 19)]
+    assert seen == [(done, 36) for done in range(1, 37)]
     return folder, calls
 
 
 def test_results(demo):
     folder, _ = demo
     results = json.loads((folder / "results.json").read_text("utf-8"))
-    assert len(results) == 18
+    assert len(results) == 36
     assert {result["image"] for result in results} == {"astronaut", "chelsea", "coffee"}
     assert {(result["model"], result["degradation"]) for result in results} == {
         *(("denoise", f"noise:sigma={sigma}") for sigma in (15, 25, 50)),
         *(("deblur", f"blur:sigma={sigma} + noise:sigma=1") for sigma in (1, 2, 3)),
+        *(("dejpeg", f"jpeg:quality={quality}") for quality in (10, 20, 40)),
+        ("restore", "blur:sigma=1 + noise:sigma=10 + jpeg:quality=60"),
+        ("restore", "rescale:factor=0.6 + grain:sigma=12,radius=0.8 + jpeg:quality=40"),
+        ("restore", "poisson:peak=60 + jpeg:quality=80"),
     }
     for result in results:
         assert set(result) == {"image", "degradation", "model", "seconds", "degraded", "restored"}
@@ -61,7 +65,7 @@ def test_what_the_models_are_told(demo):
     _, calls = demo
     told = [options for _, options in calls]
     assert told[:3] == [{"model": "denoise", "sigma": sigma} for sigma in (15, 25, 50)]
-    assert told[9:] == [{"model": "deblur"}] * 9
+    assert told[9:] == [{"model": model} for model in ("deblur", "dejpeg", "restore") for _ in range(9)]
     assert {degraded.shape for degraded, _ in calls} == {(48, 48, 3)}
     assert min(degraded.min() for degraded, _ in calls) < 0
 
@@ -72,7 +76,7 @@ def test_page_and_figure(demo):
     with Image.open(folder / "figure.png") as figure:
         assert figure.width > 9 * 48
         assert figure.height > 6 * 48
-    assert (folder / "index.html").read_text("utf-8").count('type="range"') == 18
+    assert (folder / "index.html").read_text("utf-8").count('type="range"') == 36
 
 
 def test_an_earlier_demo_stays_unless_told(demo):

@@ -1,4 +1,4 @@
-"""The demo: three photographs that ship inside scikit-image, degraded in six ways, restored by the bundled models."""
+"""The demo: three photographs that ship inside scikit-image, degraded in many ways, restored by the bundled models."""
 
 from __future__ import annotations
 
@@ -33,10 +33,21 @@ PANELS: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
     "Gaussian blur, restored by deblur": [
         (f"sigma {sigma} px", f"blur:sigma={sigma} + noise:sigma=1", {"model": "deblur"}) for sigma in (1, 2, 3)
     ],
+    "JPEG compression, restored by dejpeg": [
+        (f"quality {quality}", f"jpeg:quality={quality}", {"model": "dejpeg"}) for quality in (10, 20, 40)
+    ],
+    "Several faults at once, restored by restore": [
+        (label, text, {"model": "restore"})
+        for label, text in (
+            ("blur, noise, JPEG", "blur:sigma=1 + noise:sigma=10 + jpeg:quality=60"),
+            ("small, grain, JPEG", "rescale:factor=0.6 + grain:sigma=12,radius=0.8 + jpeg:quality=40"),
+            ("photon noise, JPEG", "poisson:peak=60 + jpeg:quality=80"),
+        )
+    ],
 }
 LEAD = (
-    "Three photographs degraded in six ways, and restored by the models that come with Resolvent: denoise is told the "
-    "noise level, deblur is told nothing. Drag across a photograph, or use the arrow keys: left of the line it is "
+    "Three photographs degraded in twelve ways, and restored by the models that come with Resolvent: denoise is told "
+    "the noise level, the others nothing. Drag across a photograph, or use the arrow keys: left of the line it is "
     "degraded, right of it restored."
 )
 
