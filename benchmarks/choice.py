@@ -40,6 +40,8 @@ NOTHING = "nothing"
 MODELS = ("denoise", "deblur", "dejpeg", "restore")
 NEAR = 0.2
 """dB that a choice may lie below the best."""
+PERFECT = 60.0
+"""dB at which a photograph counts as undamaged, and differences as nothing."""
 
 opened = cache(open_session)
 
@@ -67,10 +69,10 @@ def case(path: Path, kind: str, seed: int) -> dict[str, Any]:
     """One case: what was measured, what was chosen, and the PSNR of every choice."""
     truth, image, file, drawn = degraded(path, kind, np.random.default_rng(seed))
     found = diagnose(image, file)
-    scores = {NOTHING: psnr(image.pixels, truth)}
+    scores = {NOTHING: min(psnr(image.pixels, truth), PERFECT)}
     for model in MODELS:
         planned = plan(image, Options(model=model), file)
-        scores[model] = psnr(run(image, planned, open_session=opened, judge=False).pixels, truth)
+        scores[model] = min(psnr(run(image, planned, open_session=opened, judge=False).pixels, truth), PERFECT)
     return {
         "image": path.name,
         "kind": kind,

@@ -35,10 +35,6 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
         "64/128/256, 1/1/2 blocks, concatenated skips",
         {"arguments": {"widths": [64, 128, 256], "blocks": [1, 1, 2], "skips": "concat"}},
     ),
-    "wide-four": (
-        "64/128/192/256, 1/1/1/2 blocks",
-        {"arguments": {"widths": [64, 128, 192, 256], "blocks": [1, 1, 1, 2]}},
-    ),
     "deep": ("32/64/128, 4/5/6 blocks", {"arguments": {"widths": [32, 64, 128], "blocks": [4, 5, 6]}}),
     "four-scales": (
         "48/96/192/256, 2/2/2/2 blocks",

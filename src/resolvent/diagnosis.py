@@ -34,12 +34,20 @@ class Thresholds:
         blur: Pixels. Sharp photographs of the standard test sets stay below 0.5; the optics and the sensor of a camera
             leave about 0.6 by themselves.
         quality: Of JPEG; what it loses from there up is hardly seen.
+        grain: Grey levels; from there up the smoothest places are as rough as smooth places never are, see ``Grain``.
+        evenness: What photographs without grain exceed.
+        strong: Grey levels of noise from which clipping matters: the denoiser does not know it, ``restore`` does.
+        clipped: Share of the values at black or white from which noise counts as clipped.
     """
 
     noise: float = 2.5
     noise_limit: float = 75.0
-    blur: float = 1.0
-    quality: int = 90
+    blur: float = 0.7
+    quality: int = 95
+    grain: float = 7.0
+    evenness: float = 1.3
+    strong: float = 25.0
+    clipped: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -87,10 +95,14 @@ def diagnose(image: Image, source: Path | bytes | None = None, thresholds: Thres
     blur = blur_sigma(sample, noise)
     source = image.path if source is None else source
     quality = None if source is None else jpeg_quality(source)
-    return _choose(noise, blur, quality, thresholds)
+    grain = grain_of(sample)
+    clipped = float(np.mean((sample <= 0) | (sample >= 255)))
+    return _choose(noise, blur, quality, grain, clipped, thresholds)
 
 
-def _choose(noise: float, blur: float, quality: int | None, thresholds: Thresholds) -> Diagnosis:
+def _choose(
+    noise: float, blur: float, quality: int | None, grain: Grain, clipped: float, thresholds: Thresholds
+) -> Diagnosis:
     faults: dict[Literal["denoise", "deblur", "dejpeg"], bool] = {
         "denoise": noise >= thresholds.noise,
         "deblur": blur >= thresholds.blur,
@@ -103,8 +115,15 @@ def _choose(noise: float, blur: float, quality: int | None, thresholds: Threshol
     if quality is not None:
         reasons.append(f"JPEG quality {quality}: {_verdict(faults['dejpeg'], thresholds.quality, below=True)}")
     present = [model for model, found in faults.items() if found]
-    if len(present) > 1:
-        reasons.append("several faults at once: the model for mixtures")
+    mixed = ""
+    if len(present) > 1 or (faults["denoise"] and quality is not None):
+        mixed = "several faults at once: the model for mixtures"
+    elif not faults["denoise"] and grain.roughness >= thresholds.grain and grain.evenness <= thresholds.evenness:
+        mixed = f"the smoothest places are as rough as {grain.roughness:.0f} grey levels: noise that is not white"
+    elif faults["denoise"] and noise >= thresholds.strong and clipped >= thresholds.clipped:
+        mixed = f"strong noise, clipped in {clipped:.0%} of the values: the model that knows clipping"
+    if mixed:
+        reasons.append(mixed)
         return Diagnosis(noise, blur, quality, "restore", None, tuple(reasons))
     model = present[0] if present else None
     sigma = min(noise, thresholds.noise_limit) if model == "denoise" else None
@@ -114,6 +133,47 @@ def _choose(noise: float, blur: float, quality: int | None, thresholds: Threshol
 def _verdict(worth: bool, threshold: float, *, below: bool = False) -> str:
     side = f"below {threshold:g}" if worth == below else f"from {threshold:g} up"
     return f"worth removing, {side}" if worth else f"not worth removing, {side}"
+
+
+@dataclass(frozen=True)
+class Grain:
+    """How rough the smoothest places are, whatever the spectrum of what makes them so.
+
+    Attributes:
+        roughness: Standard deviation of the discrete Laplacian in an 8x8 block, exceeded by 98 %, in grey levels.
+        evenness: What 90 % exceed, as a multiple of it: noise lies evenly over a photograph, texture does not.
+    """
+
+    roughness: float
+    evenness: float
+
+
+def grain_of(sample: NDArray[np.float32]) -> Grain:
+    """Measure the grain of (K, h, w, C) windows, in grey levels 0 to 255; none where there are too few blocks.
+
+    Noise that a camera or JPEG has smoothed reads as nothing in ``noise_sigma``, which takes it for texture; but no
+    place is free of it.
+    """
+    gray = sample.mean(-1)
+    height, width = ((side - 2) // 8 * 8 for side in gray.shape[1:])
+    if min(height, width) < 8:
+        return Grain(0.0, 1.0)
+    around = gray[:, :-2, 1:-1] + gray[:, 2:, 1:-1] + gray[:, 1:-1, :-2] + gray[:, 1:-1, 2:]
+    laplacian, middle = (4 * gray[:, 1:-1, 1:-1] - around), gray[:, 1:-1, 1:-1]
+    rough, mean = (
+        x[:, :height, :width].reshape(len(x), height // 8, 8, width // 8, 8).transpose(0, 1, 3, 2, 4).reshape(-1, 64)
+        for x in (laplacian, middle)
+    )
+    level = mean.mean(1)
+    spread = rough.std(1)[(level > BLACK) & (level < 255 - BLACK)]
+    if len(spread) < BLOCKS:
+        return Grain(0.0, 1.0)
+    low, tenth = np.quantile(spread, [0.02, 0.1])
+    return Grain(float(low), float(tenth / max(low, 1e-6)))
+
+
+BLACK = 12.0  # grey levels: in blocks as near as this to black or white, clipping hides noise
+BLOCKS = 20  # fewer say nothing
 
 
 def windows(
