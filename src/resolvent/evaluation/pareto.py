@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["pareto", "pareto_front"]
 
 OURS, OTHERS, QUIET = "#b3402a", "#3a5a78", "#8a929b"
+PLATE = {"boxstyle": "square,pad=0", "facecolor": "white", "edgecolor": "none"}
 
 
 def pareto(rows: Sequence[Row], known: Sequence[Published], *, task: str = "denoise", footer: str = "") -> bytes:
@@ -82,10 +83,11 @@ def _panel(axes: Axes, points: Sequence[Mean], lines: dict[str, float]) -> None:
     axes.set_xscale("log")
     axes.set_xlim(min(times) / 2, max(times) * 30)
     right = axes.get_xlim()[1]
-    last = float("-inf")
+    values = [mean.psnr for mean in points] + list(lines.values())
+    last, apart = float("-inf"), 0.04 * (max(values) - min(values))
     for name, psnr in sorted(lines.items(), key=lambda line: line[1]):
         axes.axhline(psnr, color=QUIET, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
-        last = max(psnr, last + 0.03 * max(1.0, max(lines.values()) - min(mean.psnr for mean in points)))
+        last = max(psnr, last + apart)
         axes.annotate(
             f"{name} {psnr:.2f} ",
             (right, last),
