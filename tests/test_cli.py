@@ -228,12 +228,12 @@ def test_errors_are_json_where_that_was_asked_for(run, photo):
 
 def test_degrade_then_diagnose(run, photo):
     bad = photo.with_name("bad.png")
-    assert run("degrade", photo, "noise:sigma=40", "-o", bad, "--seed", 3)[0] == 0
+    assert run("degrade", photo, "noise:sigma=10", "-o", bad, "--seed", 3)[0] == 0
     code, out, _ = run("diagnose", bad, "--json")
     assert code == 0
     found = json.loads(out)
     assert found["model"] == "denoise"
-    assert found["noise_sigma"] == pytest.approx(np.hypot(40, 20), rel=0.2)
+    assert found["noise_sigma"] == pytest.approx(np.hypot(10, 20), rel=0.1)
 
 
 def test_models_and_methods_are_listed(run):
