@@ -45,6 +45,14 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
         "16/48/96/192, 1/2/2/2 blocks, no space-to-depth",
         {"arguments": {"widths": [16, 48, 96, 192], "blocks": [1, 2, 2, 2], "fold": 1}},
     ),
+    "no-fold-wide": (
+        "16/64/128/256, 1/1/1/2 blocks, no space-to-depth",
+        {"arguments": {"widths": [16, 64, 128, 256], "blocks": [1, 1, 1, 2], "fold": 1}},
+    ),
+    "no-fold-fine": (
+        "32/64/128/256, 1/1/1/1 blocks, no space-to-depth",
+        {"arguments": {"widths": [32, 64, 128, 256], "blocks": [1, 1, 1, 1], "fold": 1}},
+    ),
 }
 TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
     "small": ("L1, averaged weights", {}),

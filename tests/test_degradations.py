@@ -23,6 +23,7 @@ from resolvent.degradations import (
     PoissonNoise,
     PositionalBlur,
     Range,
+    Quantise,
     SaltPepper,
     degrade,
     parse,
@@ -124,7 +125,7 @@ class TestChain:
     def test_names_the_numbers_of_each_part(self):
         chain = parse("noise:sigma=0..9 + jpeg:quality=30..90 + noise:sigma=2")
         _, numbers = chain.apply_batch(torch.full((4, 1, 8, 8), 0.5), torch.Generator().manual_seed(0))
-        assert list(numbers) == ["noise.sigma", "jpeg.quality", "noise2.sigma"]
+        assert list(numbers) == ["noise.sigma", "jpeg.quality", "jpeg.top", "jpeg.left", "noise2.sigma"]
         assert numbers["noise2.sigma"].tolist() == [2, 2, 2, 2]
         assert all(30 <= quality <= 90 and quality % 1 == 0 for quality in numbers["jpeg.quality"].tolist())
 
@@ -348,7 +349,22 @@ class TestNoise:
             assert (noisy == value).mean() == pytest.approx(share, abs=5 * np.sqrt(share * (1 - share) / self.n))
 
 
+    def test_rounding(self):
+        stored = Quantise(2)(np.array([-0.4, 0.1, 0.2, 0.49, 0.51, 0.9, 1.7])[:, None, None])
+        assert stored[:, 0, 0] == pytest.approx([0, 0, 1 / 3, 1 / 3, 2 / 3, 1, 1])
+
+
 class TestJpeg:
+    @pytest.mark.parametrize(("top", "left"), [(1, 0), (0, 7), (3, 6), (15, 9)])
+    def test_a_cut_moves_the_blocks(self, top, left):
+        rows, columns = np.mgrid[:64, :64]
+        waves = 0.5 + 0.5 * np.sin(rows / 9) * np.cos(columns / 9)
+        blocks = Jpeg(1, top=top, left=left)(waves[..., None])[..., 0]  # so coarse that each is flat
+        for axis, cut in ((0, top), (1, left)):
+            steps = np.abs(np.diff(blocks, axis=axis)).mean(1 - axis)
+            edges = (np.arange(1, 64) + cut) % 8 == 0
+            assert steps[edges].mean() > 3 * steps[~edges].mean()
+
     def test_tables_are_libjpeg_s(self, tmp_path):
         path = tmp_path / "t.jpg"
         for quality in (1, 7, 30, 49, 50, 51, 75, 90, 99, 100):

@@ -41,6 +41,9 @@ EXAMPLES = [
         "saltpepper:amount=0.1",
         "jpeg:quality=40",
         "jpeg:quality=75,subsampling=4:4:4",
+        "jpeg:quality=40,top=3,left=6",
+        "quantise",
+        "quantise:bits=3",
     )
 ] + [
     Kernel(array=RNG.random((4, 5))),
@@ -57,6 +60,8 @@ VARIED = [
         "motion:length=1..9,angle=0..180",
         "mask:keep=0.2..0.9,seed=1",
         "jpeg:quality=20|50|90,subsampling=4:4:4",
+        "jpeg:quality=60,top=0..7,left=0..7",
+        "quantise:bits=2..8",
         "rescale:factor=0.4..0.9",
     )
 ]

@@ -5,7 +5,7 @@ import torch
 
 from resolvent.networks import NETWORKS, build
 
-PARAMETERS = {"seed_unet": 15_088_451, "seed_unet-lite": 14_983_075, "unet-small": 3_481_676, "unet-base": 14_698_956}
+PARAMETERS = {"seed_unet": 15_088_451, "seed_unet-lite": 14_983_075, "unet-small": 2_301_699, "unet-base": 14_698_956}
 
 networks = pytest.mark.parametrize("name", NETWORKS)
 

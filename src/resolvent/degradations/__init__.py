@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from resolvent.degradations.base import Chain, Degradation, Nothing, Sometimes
 from resolvent.degradations.blur import DefocusBlur, GaussianBlur, Kernel, MotionBlur, PositionalBlur
 from resolvent.degradations.jpeg import Jpeg
-from resolvent.degradations.noise import GaussianNoise, Grain, PoissonNoise, SaltPepper
+from resolvent.degradations.noise import GaussianNoise, Grain, PoissonNoise, Quantise, SaltPepper
 from resolvent.degradations.parameters import Choice, Number, Range
 from resolvent.degradations.resize import resize_plane
 from resolvent.degradations.sampling import Downsample, Mask, Rescale
@@ -52,6 +52,7 @@ __all__ = [
     "Nothing",
     "PoissonNoise",
     "PositionalBlur",
+    "Quantise",
     "Range",
     "Rescale",
     "SaltPepper",
@@ -73,6 +74,7 @@ DEGRADATIONS: dict[str, type[Degradation]] = {
     "grain": Grain,
     "poisson": PoissonNoise,
     "saltpepper": SaltPepper,
+    "quantise": Quantise,
     "jpeg": Jpeg,
     "none": Nothing,
 }

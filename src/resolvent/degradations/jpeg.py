@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.degradations.base import Degradation
-from resolvent.degradations.parameters import Choice, Number, Range, Word
+from resolvent.degradations.parameters import Choice, Number, Range, Word, values_of
 from resolvent.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["Jpeg"]
+
+BEYOND = 17  # pixels mirrored below and to the right of a cut image: the last block and what its chroma reaches
 
 
 @dataclass(frozen=True)
@@ -28,30 +30,47 @@ class Jpeg(Degradation):
     Attributes:
         quality: libjpeg's, 1 to 100.
         subsampling: Of the chroma: ``4:2:0`` halves both its sides, ``4:4:4`` keeps it.
+        top: Rows cut off above after the compression, so that the first block is not a whole one. What was compressed
+            goes on, mirrored, beyond an image that was cut.
+        left: Columns cut off on the left.
     """
 
     name = "jpeg"
     quality: int | Range | Choice = field(metadata={"kind": Number(1, 100, whole=True)})
     subsampling: str = field(default="4:2:0", metadata={"kind": Word(("4:2:0", "4:4:4"))})
+    top: int | Range | Choice = field(default=0, metadata={"kind": Number(0, 15, "pixels", whole=True)})
+    left: int | Range | Choice = field(default=0, metadata={"kind": Number(0, 15, "pixels", whole=True)})
 
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
     ) -> NDArray[np.float32]:
         from PIL import Image
 
-        height, width, channels = image.shape
+        top, left = int(numbers["top"]), int(numbers["left"])
+        beyond = BEYOND if top or left else 0
+        whole = np.pad(image, [(top, beyond), (left, beyond), (0, 0)], mode="reflect")
+        height, width, channels = whole.shape
         if channels not in (1, 3) or max(height, width) > 65500:
             raise UsageError(f"{self}: an image of shape {image.shape}: 1 or 3 channels, at most 65500 pixels a side")
-        pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+        pixels = np.rint(np.clip(whole, 0, 1) * 255).astype(np.uint8)
         file = io.BytesIO()
         picture = Image.fromarray(pixels if channels == 3 else pixels[..., 0])
         picture.save(file, "JPEG", quality=int(numbers["quality"]), subsampling=self.subsampling)
         with Image.open(file) as decoded:
-            return np.asarray(decoded, np.float32).reshape(image.shape) / np.float32(255)
+            compressed = np.asarray(decoded, np.float32).reshape(whole.shape) / np.float32(255)
+        return np.ascontiguousarray(compressed[top : height - beyond, left : width - beyond])
 
     def _apply_batch(
         self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
     ) -> torch.Tensor:
         from resolvent.degradations import tensors
 
-        return tensors.jpeg(x, numbers["quality"], self.subsampling)
+        if self.top == self.left == 0:
+            return tensors.jpeg(x, numbers["quality"], self.subsampling)
+        reach = (int(max(values_of(self.top))), int(max(values_of(self.left))))
+        height, width = x.shape[2:]
+        moved = tensors.pad(x, reach, (reach[0] + BEYOND, reach[1] + BEYOND), "reflect")
+        size = (height + reach[0] + BEYOND, width + reach[1] + BEYOND)
+        cut = reach[0] - numbers["top"], reach[1] - numbers["left"]
+        y = tensors.jpeg(tensors.crops(moved, *cut, size), numbers["quality"], self.subsampling)
+        return tensors.crops(y, numbers["top"], numbers["left"], (height, width))

@@ -1,4 +1,4 @@
-"""Noise: what each value of a picture suffers by itself, or with its neighbours."""
+"""Noise: what each value of a picture suffers by itself, or with its neighbours; that of rounding too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from resolvent.degradations.parameters import Choice, Number, Range, values_of
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["GaussianNoise", "Grain", "PoissonNoise", "SaltPepper"]
+__all__ = ["GaussianNoise", "Grain", "PoissonNoise", "Quantise", "SaltPepper"]
 
 
 @dataclass(frozen=True)
@@ -135,3 +135,29 @@ class SaltPepper(Degradation):
         from resolvent.degradations import tensors
 
         return tensors.salt_pepper(x, numbers["amount"], generator)
+
+
+@dataclass(frozen=True)
+class Quantise(Degradation):
+    """Stored as whole numbers, as a file holds them: clipped to [0, 1] and rounded to one of 2^bits - 1 steps.
+
+    Attributes:
+        bits: A value.
+    """
+
+    name = "quantise"
+    bits: int | Range | Choice = field(default=8, metadata={"kind": Number(1, 16, whole=True)})
+
+    def _apply(
+        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        steps = np.float32(2 ** numbers["bits"] - 1)
+        return np.rint(np.clip(image, 0, 1) * steps) / steps
+
+    def _apply_batch(
+        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
+    ) -> torch.Tensor:
+        from resolvent.degradations import tensors
+
+        steps = tensors.column(2 ** numbers["bits"] - 1).to(x)
+        return (x.clamp(0, 1) * steps).round() / steps

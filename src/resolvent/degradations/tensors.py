@@ -59,6 +59,14 @@ def pad(x: Tensor, before: tuple[int, int], after: tuple[int, int], boundary: st
     return x
 
 
+def crops(x: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:
+    """Cut (N, C, *size) out of a batch, each sample from its own first row and column (N,)."""
+    rows = top.to(x.device).long()[:, None, None] + torch.arange(size[0], device=x.device)[:, None]
+    columns = left.to(x.device).long()[:, None, None] + torch.arange(size[1], device=x.device)
+    samples = torch.arange(len(x), device=x.device)[:, None, None]
+    return x.movedim(1, -1)[samples, rows, columns].movedim(-1, 1).contiguous()
+
+
 def convolve(x: Tensor, kernels: Tensor, boundary: str) -> Tensor:
     """Convolve each sample with its own kernel, (N, h, w) or (1, h, w), by FFT."""
     height, width = kernels.shape[1:]
