@@ -22,8 +22,8 @@ from resolvent.degradations import (
     MotionBlur,
     PoissonNoise,
     PositionalBlur,
-    Range,
     Quantise,
+    Range,
     SaltPepper,
     degrade,
     parse,
@@ -347,7 +347,6 @@ class TestNoise:
         noisy = SaltPepper(0.2)(np.full((64, 64, 3), 0.5), np.random.default_rng(0))
         for value, share in ((0, 0.1), (1, 0.1), (0.5, 0.8)):
             assert (noisy == value).mean() == pytest.approx(share, abs=5 * np.sqrt(share * (1 - share) / self.n))
-
 
     def test_rounding(self):
         stored = Quantise(2)(np.array([-0.4, 0.1, 0.2, 0.49, 0.51, 0.9, 1.7])[:, None, None])

@@ -1,5 +1,7 @@
 """The models that come with Resolvent, as they are shipped."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from resolvent.evaluation.metrics import psnr
 from resolvent.models.export import load_module
 from resolvent.models.runtime import open_session
 from resolvent.models.store import bundled, models
+from resolvent.networks import resolve_arguments
 from resolvent.training.recipe import recipes
 
 # what it undoes, and by how many dB at least its result is nearer to the truth than its input, or the bicubic one
@@ -46,7 +49,9 @@ def test_what_is_bundled():
 def test_card_says_all_that_it_should(name):
     card = models()[name]
     assert card.name == name
-    assert card.recipe == recipes()[name].to_json()
+    recipe = recipes()[name].to_json()
+    assert card.arguments == json.loads(json.dumps(resolve_arguments(recipe["network"], **recipe["arguments"])))
+    assert {**card.recipe, "arguments": recipe["arguments"]} == recipe
     assert card.parameters <= 3.5e6
     for told in (card.licence, card.commit, card.hardware, card.created, card.data["source"]):
         assert told

@@ -36,14 +36,14 @@ def test_other_sizes_are_padded_by_their_edge(size, multiple):
 
 
 def test_macs_per_megapixel_stay_within_the_budget():
-    """At most 130 GMAC for the small network, three fifths of FFDNet's, counted by torch on one 64x64 tile."""
+    """At most 145 GMAC for the small network, two thirds of FFDNet's, counted by torch on one 64x64 tile."""
     from torch.utils.flop_counter import FlopCounterMode
 
     network = build("unet-small", noise_level=True)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.rand(1, 4, 64, 64))
     macs = counter.get_total_flops() / 2
-    assert macs / (64 * 64) * 1e6 <= 130e9
+    assert macs / (64 * 64) * 1e6 <= 145e9
     assert sum(p.numel() for p in network.parameters()) <= 3.5e6
 
 

@@ -12,7 +12,7 @@ def test_bundled_recipes_load_and_their_networks_build():
     for name, recipe in known.items():
         assert recipe.name == name
         assert Recipe.from_json(recipe.to_json()) == recipe
-    assert build(known["denoise"].network, **known["denoise"].arguments).head.in_channels == 16
+    assert build(known["denoise"].network, **known["denoise"].arguments).head.in_channels == 4
 
 
 def test_seed_keeps_the_papers_protocol():
