@@ -1,125 +1,126 @@
 """How often ``resolvent restore`` without options chooses well, among the bundled models and doing nothing.
 
-python benchmarks/choice.py --images VAL [--count 200] [--seed 0] [--json FILE]
+python benchmarks/choice.py --images VAL [--count 200] [--seed 0]
+python benchmarks/choice.py --images TRAIN --learn [--count 2400]
 
 Each case is one photograph, degraded at random, rounded to 8 bit, and, where the last fault is JPEG, a real JPEG file.
 A fifth of the cases has noise alone, a fifth blur, a fifth JPEG; two fifths are drawn from the chain that the recipe
-``restore`` trains on.
+``restore`` trains on. To learn, squares of other photographs, some of them gray, some left clean, and drawings are
+degraded in the same ways; the result replaces the bundled ``choice.npz``. It has to be learned again when a model
+changes.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
-import json
-from functools import cache
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image as Pillow
 from results import write_section
 
-from resolvent.degradations import Jpeg, parse
-from resolvent.diagnosis import diagnose
-from resolvent.engine.restore import Options, plan, run
+import resolvent.diagnosis
+from resolvent.diagnosis.choice import Chooser, best, load_chooser
 from resolvent.evaluation.benchmark import find_images
-from resolvent.evaluation.metrics import psnr
-from resolvent.image import Image, read_image
-from resolvent.models.runtime import open_session
-from resolvent.training.recipe import load_recipe
+from resolvent.evaluation.choice import CANDIDATES, NOTHING, Case, drawing, kinds, learn, make_cases
+from resolvent.image import read_image
+from resolvent.provenance import provenance
 
-KINDS = {
-    "noise": "noise:sigma=0..50",
-    "blur": "blur:sigma=0.3..3 + noise:sigma=0..2",
-    "jpeg": "jpeg:quality=10..95",
-    "mixture": load_recipe("restore").degradation,
-}
 TURNS = ("noise", "blur", "jpeg", "mixture", "mixture")
-NOTHING = "nothing"
-MODELS = ("denoise", "deblur", "dejpeg", "restore")
+LEARNING_TURNS = ("noise", "blur", "jpeg", "mixture", "mixture", "noise", "blur", "jpeg", "mixture", "clean")
 NEAR = 0.2
 """dB that a choice may lie below the best."""
-PERFECT = 60.0
-"""dB at which a photograph counts as undamaged, and differences as nothing."""
-
-opened = cache(open_session)
-
-
-def degraded(path: Path, kind: str, rng: np.random.Generator) -> tuple[np.ndarray, Image, bytes | None, str]:
-    """The truth, what a file would hold, the file if it is a JPEG, and what was drawn."""
-    truth = read_image(path).pixels
-    drawn = parse(KINDS[kind]).draw(rng)
-    parts, quality = drawn.parts, None
-    if isinstance(parts[-1], Jpeg):
-        quality = int(parts[-1].quality)  # type: ignore[call-overload]
-        parts = parts[:-1]
-    pixels = truth
-    for part in parts:
-        pixels = part(pixels, rng)
-    rounded = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
-    if quality is None:
-        return truth, Image.from_array(rounded), None, str(drawn)
-    file = io.BytesIO()
-    Pillow.fromarray(rounded).save(file, "JPEG", quality=quality, subsampling="4:2:0")
-    return truth, read_image(file.getvalue()), file.getvalue(), str(drawn)
+SIDE = 256
+"""Pixels of the squares that are learned from."""
+DRAWINGS, GRAYS = 0.1, 0.1
+FIRST_SEED = 1_000_000
+"""Of learning, far from those of measuring."""
 
 
-def case(path: Path, kind: str, seed: int) -> dict[str, Any]:
-    """One case: what was measured, what was chosen, and the PSNR of every choice."""
-    truth, image, file, drawn = degraded(path, kind, np.random.default_rng(seed))
-    found = diagnose(image, file)
-    scores = {NOTHING: min(psnr(image.pixels, truth), PERFECT)}
-    for model in MODELS:
-        planned = plan(image, Options(model=model), file)
-        scores[model] = min(psnr(run(image, planned, open_session=opened, judge=False).pixels, truth), PERFECT)
-    return {
-        "image": path.name,
-        "kind": kind,
-        "drawn": drawn,
-        "noise": found.noise_sigma,
-        "blur": found.blur_sigma,
-        "quality": found.jpeg_quality,
-        "chosen": found.model or NOTHING,
-        "psnr": scores,
-    }
+def whole(path: Path) -> np.ndarray:
+    """All of a photograph."""
+    return read_image(path).pixels
 
 
-def table(cases: list[dict[str, Any]]) -> str:
+def square(path: Path, seed: int) -> np.ndarray:
+    """A square of a photograph, at random; or, sometimes, a gray one, or a drawing."""
+    rng = np.random.default_rng(seed)
+    if rng.random() < DRAWINGS:
+        return drawing(SIDE, seed)
+    pixels = read_image(path).pixels
+    top, left = (int(rng.integers(max(side - SIDE, 0) + 1)) for side in pixels.shape[:2])
+    cut = pixels[top : top + SIDE, left : left + SIDE]
+    return cut.mean(2, keepdims=True) if rng.random() < GRAYS else cut
+
+
+def report(done: int, total: int) -> None:
+    """Print how far it is, now and then."""
+    if done % 100 == 0:
+        print(f"{done} of {total}", flush=True)
+
+
+def table(cases: Sequence[Case], chooser: Chooser) -> str:
     """How often each kind was met well, and what always taking one model would give."""
-    choices = ["resolvent restore", NOTHING, *MODELS]
+
+    def choose(case: Case) -> str:
+        seen = case.measured.features
+        return (seen is not None and best(chooser.gains(seen))) or NOTHING
+
+    choices = ["resolvent restore", NOTHING, *CANDIDATES]
     lines = ["| cases | " + " | ".join(choices) + " | mean loss of the choice, dB |", "|---" * (len(choices) + 2) + "|"]
-    for kind in (*KINDS, "all"):
-        some = [each for each in cases if kind in (each["kind"], "all")]
-        best = np.array([max(each["psnr"].values()) for each in some])
-        taken = [np.array([each["psnr"][each["chosen"]] for each in some])]
-        taken += [np.array([each["psnr"][name] for each in some]) for name in (NOTHING, *MODELS)]
-        rates = [f"{np.mean(best - values <= NEAR):.0%}" for values in taken]
-        lines.append("| " + " | ".join([f"{kind} ({len(some)})", *rates, f"{np.mean(best - taken[0]):.2f}"]) + " |")
+    for kind in (*kinds(), "all"):
+        some = [each for each in cases if kind in (each.kind, "all")]
+        if not some:
+            continue
+        top = np.array([max(each.psnr.values()) for each in some])
+        taken = [np.array([each.psnr[choose(each)] for each in some])]
+        taken += [np.array([each.psnr[name] for each in some]) for name in (NOTHING, *CANDIDATES)]
+        rates = [f"{np.mean(top - values <= NEAR):.0%}" for values in taken]
+        lines.append("| " + " | ".join([f"{kind} ({len(some)})", *rates, f"{np.mean(top - taken[0]):.2f}"]) + " |")
     return "\n".join(lines)
 
 
+def learn_choice(files: Sequence[Path], count: int) -> None:
+    """Make cases, learn from nine tenths to see how well that goes, then from all, and replace the bundled file."""
+    order = np.random.default_rng(0).permutation(len(files))
+    sources = []
+    for i in range(count):
+        path, seed = files[order[i % len(files)]], FIRST_SEED + i
+        sources.append((path.name, partial(square, path, seed), LEARNING_TURNS[i % len(LEARNING_TURNS)], seed))
+    cases = [case for case in make_cases(sources, report) if case.measured.features is not None]
+    about = {"cases": len(cases), "photographs": len(files), "commit": provenance().code}
+    tenth = len(cases) // 10
+    print(f"on {tenth} cases that were held back:")
+    print(table(cases[:tenth], learn(cases[tenth:], about=about)))
+    learn(cases, about=about).save(Path(resolvent.diagnosis.__file__).parent / "choice.npz")
+
+
 def main() -> None:
-    """Measure and write the section, or only the JSON."""
+    """Learn, or measure and write the section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--count", type=int)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="write every case there, and nothing else")
+    parser.add_argument("--learn", action="store_true", help="replace the bundled choice.npz")
     options = parser.parse_args()
-    files = find_images(options.images)
-    cases = [
-        case(files[i % len(files)], TURNS[i // len(files) % len(TURNS)], options.seed + i) for i in range(options.count)
-    ]
-    if options.json:
-        options.json.write_text(json.dumps(cases, indent=1), "utf-8")
-        print(table(cases))
+    folders = [options.images, *sorted(path for path in options.images.iterdir() if path.is_dir())]
+    files = [file for folder in folders for file in find_images(folder)]
+    if options.learn:
+        learn_choice(files, options.count or 2400)
         return
+    count = options.count or 200
+    sources = []
+    for i in range(count):
+        path = files[i % len(files)]
+        sources.append((path.name, partial(whole, path), TURNS[i // len(files) % len(TURNS)], options.seed + i))
+    cases = list(make_cases(sources, report))
     body = (
         f"Share of {len(cases)} random degradations of {len(files)} photographs of {options.images.name} where a "
         f"choice ends within {NEAR} dB (PSNR-RGB, 8 bit) of the best of doing nothing and of the models "
-        f"{', '.join(MODELS)}. The first column is what `resolvent restore` chooses by itself; the others, what taking "
-        "one of them every time would give. `denoise` is told the noise level that was measured.\n\n" + table(cases)
+        f"{', '.join(CANDIDATES)}. The first column is what `resolvent restore` chooses by itself; the others, what "
+        "taking one of them every time would give. `denoise` is told the noise level that was measured.\n\n"
+        + table(cases, load_chooser())
     )
     write_section(
         "Diagnosis: the choice of the model", f"python benchmarks/choice.py --images {options.images.name}", body

@@ -1,4 +1,4 @@
-"""How well the noise and the blur of photographs are estimated, and how often clean ones are called noisy or blurred.
+"""How well the noise and the blur of photographs are estimated, and what becomes of clean ones.
 
 python benchmarks/diagnosis.py --images CBSD68/ Kodak24/ Set12/ val/ [--json]
 
@@ -20,7 +20,9 @@ from results import write_section
 from skimage.restoration import estimate_sigma
 
 from resolvent.degradations import GaussianBlur, GaussianNoise, degrade
-from resolvent.diagnosis import Thresholds, diagnose
+from resolvent.diagnosis import diagnose
+from resolvent.engine.restore import plan, run
+from resolvent.evaluation.metrics import psnr
 from resolvent.image import FORMATS, Image, read_image
 
 NOISES = (0, 5, 10, 15, 25, 50)
@@ -43,12 +45,12 @@ def summary(values: Sequence[float], truth: float) -> dict[str, float]:
 def measure_noise(images: Sequence[Image], sigma: float) -> dict[str, Any]:
     """Errors of both estimators at one noise level."""
     noisy = [degrade(image, GaussianNoise(sigma), seed=i) for i, image in enumerate(images)]
-    ours = [diagnose(image).noise_sigma for image in noisy]
+    found = [diagnose(image) for image in noisy]
     return {
         "sigma": sigma,
-        "resolvent": summary(ours, sigma),
+        "resolvent": summary([each.noise_sigma for each in found], sigma),
         "scikit-image": summary([wavelet_sigma(image) for image in noisy], sigma),
-        "called noisy": float(np.mean(np.array(ours) >= Thresholds().noise)),
+        "restored": float(np.mean([each.model is not None for each in found])),
     }
 
 
@@ -56,9 +58,25 @@ def measure_blur(images: Sequence[Image], blur: float, noise: float) -> dict[str
     """Errors of the blur estimate at one blur and one noise level."""
     blurred = [degrade(image, GaussianBlur(blur)) if blur else image for image in images]
     degraded = [degrade(image, GaussianNoise(noise), seed=i) for i, image in enumerate(blurred)]
-    ours = [diagnose(image).blur_sigma for image in degraded]
-    called = float(np.mean(np.array(ours) >= Thresholds().blur))
-    return {"blur": blur, "noise": noise, "resolvent": summary(ours, blur), "called blurred": called}
+    found = [diagnose(image) for image in degraded]
+    restored = float(np.mean([each.model is not None for each in found]))
+    return {
+        "blur": blur,
+        "noise": noise,
+        "resolvent": summary([each.blur_sigma for each in found], blur),
+        "restored": restored,
+    }
+
+
+def measure_clean(images: Sequence[Image]) -> dict[str, Any]:
+    """How many clean photographs are left alone, and how near the others stay to what they were, in dB."""
+    plans = [plan(image) for image in images]
+    changed = [
+        psnr(run(image, planned).pixels, image.pixels)
+        for image, planned in zip(images, plans, strict=True)
+        if not planned.unchanged
+    ]
+    return {"left alone": 1 - len(changed) / len(images), "psnr": changed}
 
 
 def measure(folder: Path) -> dict[str, Any]:
@@ -71,6 +89,7 @@ def measure(folder: Path) -> dict[str, Any]:
     return {
         "images": len(images),
         "seconds": (time.perf_counter() - start) / len(images),
+        "clean": measure_clean(images),
         "noise": [measure_noise(images, sigma) for sigma in NOISES],
         "blur": [measure_blur(images, blur, noise) for noise in BLUR_NOISES for blur in BLURS],
     }
@@ -82,24 +101,31 @@ def cell(errors: dict[str, float]) -> str:
 
 
 def tables(results: dict[str, dict[str, Any]]) -> str:
-    """Both tables in Markdown."""
+    """The tables in Markdown."""
     lines = [
-        "Error of the noise level: mean ± standard deviation (largest), in grey levels.",
+        "Error of the noise level: mean ± standard deviation (largest), in grey levels; and for how many a model is "
+        "chosen.",
         "",
-        "| images | sigma | resolvent | scikit-image | called noisy |",
+        "| images | sigma | resolvent | scikit-image | restored |",
         "|---|---|---|---|---|",
     ]
     for name, result in results.items():
         for row in result["noise"]:
             errors = f"{cell(row['resolvent'])} | {cell(row['scikit-image'])}"
-            lines.append(f"| {name} ({result['images']}) | {row['sigma']} | {errors} | {row['called noisy']:.0%} |")
+            lines.append(f"| {name} ({result['images']}) | {row['sigma']} | {errors} | {row['restored']:.0%} |")
     lines += ["", "Error of the blur: the same, in pixels.", ""]
-    lines += ["| images | noise | blur | resolvent | called blurred |", "|---|---|---|---|---|"]
+    lines += ["| images | noise | blur | resolvent | restored |", "|---|---|---|---|---|"]
     for name, result in results.items():
         for row in result["blur"]:
             lines.append(
-                f"| {name} | {row['noise']} | {row['blur']} | {cell(row['resolvent'])} | {row['called blurred']:.0%} |"
+                f"| {name} | {row['noise']} | {row['blur']} | {cell(row['resolvent'])} | {row['restored']:.0%} |"
             )
+    lines += ["", "Photographs as they are:", "", "| images | left alone | the others, PSNR to what they were, dB |"]
+    lines.append("|---|---|---|")
+    for name, result in results.items():
+        values = sorted(result["clean"]["psnr"])
+        others = f"{np.mean(values):.1f} (lowest {values[0]:.1f})" if values else ""
+        lines.append(f"| {name} | {result['clean']['left alone']:.0%} | {others} |")
     seconds = ", ".join(f"{name} {result['seconds']:.2f}" for name, result in results.items())
     return "\n".join([*lines, "", f"Seconds for a whole diagnosis: {seconds}."])
 

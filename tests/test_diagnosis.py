@@ -6,22 +6,18 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
+import scipy.fft
 import scipy.ndimage
 from hypothesis import given
 from hypothesis import strategies as st
 
 from resolvent.degradations import degrade
-from resolvent.diagnosis import (
-    Thresholds,
-    _box_sum,
-    _tail,
-    blur_sigma,
-    diagnose,
-    grain_of,
-    jpeg_quality,
-    noise_sigma,
-    windows,
-)
+from resolvent.diagnosis import diagnose
+from resolvent.diagnosis.blur import blur_sigma
+from resolvent.diagnosis.choice import LEAST_GAIN, Chooser, best, features
+from resolvent.diagnosis.jpeg import jpeg_quality
+from resolvent.diagnosis.noise import Grain, _box_sum, _tail, grain_of, noise_sigma
+from resolvent.diagnosis.sample import windows
 from resolvent.image import Image
 
 ROWS, COLUMNS = np.mgrid[:64, :64]
@@ -155,6 +151,15 @@ def test_box_sum_by_brute_force(step):
     np.testing.assert_allclose(_box_sum(x, 3, 4, step), boxes[:, ::step, ::step], rtol=1e-5)
 
 
+def test_grain_of_white_noise_is_that_of_the_laplacian():
+    """Its variance is (4² + 4) σ²; 2 % of blocks of 64 samples lie about a fifth below."""
+    noise = 128 + 5 * np.random.default_rng(0).standard_normal((16, 64, 64, 1)).astype(np.float32)
+    grain = grain_of(noise)
+    assert 0.7 < grain.roughness / (5 * np.sqrt(20)) < 0.9
+    assert 1 < grain.evenness < 1.15
+    assert grain_of(noise[:1, :9, :9]).roughness == 0
+
+
 # --- blur
 
 
@@ -231,82 +236,124 @@ def test_quality_of_anything_is_a_quality_or_none(data):
     assert jpeg_quality(b"\xff\xd8\xff\xdb" + data) in {None, *range(1, 101)}
 
 
+# --- the choice
+
+
+def seen(values, quality=None):
+    return features(values.astype(np.float32), 0.0, 0.0, quality, Grain(0.0, 1.0))
+
+
+def test_spectrum_is_that_of_the_cosine_transform():
+    """One block: every quantile is the coefficient itself."""
+    block = np.random.default_rng(0).uniform(0, 255, (1, 8, 8, 3))
+    transform = scipy.fft.dctn(block[0].mean(-1), norm="ortho").ravel()[1:]
+    luma = seen(block)[: 3 * 63].reshape(3, 63)
+    np.testing.assert_allclose(luma, np.log(np.abs(transform) + 0.25)[None].repeat(3, 0), rtol=1e-3, atol=1e-4)
+
+
+def test_spectrum_of_white_noise_is_flat():
+    """The mean of three channels has σ/√3, and half of a normal variable lies within 0.6745 standard deviations."""
+    noise = 128 + 9 * np.random.default_rng(0).standard_normal((16, 64, 64, 3))
+    median = np.exp(seen(noise)[63 : 2 * 63]) - 0.25
+    np.testing.assert_allclose(median, 0.6745 * 9 / np.sqrt(3), rtol=0.2)
+
+
+def test_gray_has_no_chroma_and_only_whole_blocks_count():
+    values = np.random.default_rng(0).uniform(0, 255, (2, 20, 27, 1))
+    whole = seen(values)
+    np.testing.assert_array_equal(whole, seen(values[:, :16, :24]))
+    np.testing.assert_array_equal(whole[3 * 63 : 5 * 63], np.log(np.float32(0.25)))
+    assert seen(values[:, :7]) is None
+
+
+def by_blur():
+    """Expects 10 dB of deblurring for each pixel of blur, and 1 dB of denoising."""
+    count = seen(np.zeros((1, 8, 8, 3))).size
+    weight = np.zeros((2, count, 2), np.float32)
+    weight[:, 5 * 63 + 1, 1] = 10
+    bias = np.array([[[1.0, 0.0]], [[1.0, 0.0]]], np.float32)
+    scale = np.ones(count, np.float32)
+    return Chooser(("denoise", "deblur"), 0 * scale, scale, ((weight, bias),), {"cases": 0})
+
+
+def test_chooser_survives_its_file(tmp_path):
+    by_blur().save(tmp_path / "choice.npz")
+    read = Chooser.load(tmp_path / "choice.npz")
+    measured = features(np.zeros((1, 8, 8, 3), np.float32), 0.0, 0.25, None, Grain(0.0, 1.0))
+    assert read.gains(measured) == by_blur().gains(measured) == {"denoise": 1.0, "deblur": 2.5}
+    assert read.about == {"cases": 0}
+
+
+def test_the_largest_gain_is_chosen_if_it_is_worth_it():
+    assert best({"denoise": 1.0, "deblur": 2.0}) == "deblur"
+    assert best({"denoise": LEAST_GAIN}) == "denoise"
+    assert best({"denoise": LEAST_GAIN - 0.01, "deblur": -3.0}) is None
+    assert best({}) is None
+
+
 # --- the whole
 
 
-def test_clean_is_left_alone():
-    found = diagnose(image(DISK))
-    assert (found.noise_sigma, found.jpeg_quality, found.model, found.sigma) == (0, None, None, None)
+def test_reasons_give_what_was_measured_and_what_is_expected():
+    found = diagnose(degrade(image(DISK), "blur:sigma=2"), jpeg(95), by_blur())
+    assert (found.model, found.sigma, found.jpeg_quality) == ("deblur", None, 95)
+    assert found.blur_sigma == pytest.approx(2, abs=0.2)
+    assert found.gains == pytest.approx({"denoise": 1, "deblur": 10 * found.blur_sigma}, rel=1e-5)
     assert found.reasons == (
-        "noise of 0.0 grey levels: not worth removing, below 2.5",
-        f"blur of {found.blur_sigma:.1f} pixels at the sharpest edges: not worth removing, below 0.7",
+        "noise of 0.0 grey levels",
+        f"blur of {found.blur_sigma:.1f} pixels at the sharpest edges",
+        "JPEG quality 95",
+        f"expected gain: deblur {10 * found.blur_sigma:.1f} dB, denoise 1.0 dB",
     )
 
 
-def test_noise_is_denoised_at_its_level():
-    found = diagnose(image(noisy(SLOPE, 12)))
+def test_noise_is_denoised_at_its_level_within_the_models_range():
+    found = diagnose(image(noisy(SLOPE, 12)), chooser=by_blur())
     assert found.model == "denoise"
     assert found.sigma == found.noise_sigma == pytest.approx(12, rel=0.07)
-    assert found.reasons[0] == f"noise of {found.noise_sigma:.1f} grey levels: worth removing, from 2.5 up"
+    strong = diagnose(Image.from_array(noisy(SLOPE, 90) / np.float32(255)), chooser=by_blur())
+    assert strong.sigma == 75 < strong.noise_sigma
 
 
-def test_blur_alone_is_deblurred():
-    found = diagnose(degrade(image(DISK), "blur:sigma=2"), jpeg(95))
-    assert (found.model, found.sigma, found.jpeg_quality) == ("deblur", None, 95)
-    assert found.blur_sigma == pytest.approx(2, abs=0.2)
-    assert found.reasons[-1] == "JPEG quality 95: not worth removing, from 95 up"
+def test_too_small_to_tell():
+    found = diagnose(image(DISK[:7]))
+    assert (found.model, found.gains) == (None, {})
+    assert found.reasons[-1] == "too small to tell what would help"
 
 
-def test_compression_alone_goes_to_its_model():
-    found = diagnose(image(DISK), jpeg(20))
-    assert (found.model, found.sigma, found.jpeg_quality) == ("dejpeg", None, 20)
-    assert found.reasons[-1] == "JPEG quality 20: worth removing, below 95"
+@pytest.fixture(scope="module")
+def photograph():
+    """The face and the suit of scikit-image's astronaut, every second pixel: sharp and without noise."""
+    from skimage.data import astronaut
+
+    return Image.from_array(np.ascontiguousarray(astronaut()[::2, ::2]))
+
+
+def test_clean_is_left_alone(photograph):
+    found = diagnose(photograph)
+    assert (found.jpeg_quality, found.model, found.sigma) == (None, None, None)
+    assert found.reasons[-1] == "nothing to fix: no model is expected to gain 0.3 dB"
 
 
 @pytest.mark.parametrize(
-    ("degradation", "source"),
-    [("blur:sigma=2 + noise:sigma=5", None), ("blur:sigma=2", 75), ("noise:sigma=8", 75)],
+    ("degradation", "models"),
+    [
+        ("noise:sigma=20", {"denoise"}),
+        ("blur:sigma=1.6 + noise:sigma=1", {"deblur"}),
+        ("blur:sigma=1.5 + noise:sigma=12", {"restore"}),
+        ("grain:sigma=15,radius=0.9", {"restore"}),
+        ("noise:sigma=15 + jpeg:quality=60", {"restore"}),
+    ],
 )
-def test_several_faults_go_to_the_model_for_mixtures(degradation, source):
-    found = diagnose(degrade(image(DISK), degradation), None if source is None else jpeg(source))
-    assert (found.model, found.sigma) == ("restore", None)
-    assert found.reasons[-1] == "several faults at once: the model for mixtures"
+def test_each_fault_goes_to_its_model(photograph, degradation, models):
+    assert diagnose(degrade(photograph, degradation, seed=1)).model in models
 
 
-def test_noise_that_neighbours_share_is_found():
-    """It reads as no white noise at all; but a photograph has no place without it, and texture is uneven."""
-    grainy = degrade(image(DISK), "grain:sigma=15,radius=0.9", seed=1)
-    found = diagnose(grainy)
-    assert found.noise_sigma < 2.5
-    assert found.model == "restore"
-    assert found.reasons[-1].endswith("noise that is not white")
-    grain = grain_of(windows(lambda *box: 255 * grainy.read(*box), grainy.height, grainy.width))
-    assert grain.evenness < 1.3
-    stripes = np.where(np.arange(192)[:, None] % 4 < 2, 60.0, 190.0) * np.ones((1, 192))
-    stripes[:, 96:] = 128
-    half = grain_of(np.dstack([stripes] * 3)[None].astype(np.float32))
-    assert half.roughness == 0  # a texture that covers half of a photograph
-
-
-def test_grain_of_white_noise_is_that_of_the_laplacian():
-    """Its variance is (4² + 4) σ²; 2 % of blocks of 64 samples lie about a fifth below."""
-    noise = 128 + 5 * np.random.default_rng(0).standard_normal((16, 64, 64, 1)).astype(np.float32)
-    grain = grain_of(noise)
-    assert 0.7 < grain.roughness / (5 * np.sqrt(20)) < 0.9
-    assert 1 < grain.evenness < 1.15
-    assert grain_of(noise[:1, :9, :9]).roughness == 0
-
-
-def test_strong_noise_that_was_clipped_goes_to_the_model_that_knows_it():
-    dark = noisy(SLOPE * 0.2, 40)
-    assert diagnose(image(dark.clip(0, 255))).model == "restore"
-    middle = noisy(100 + SLOPE * 0.2, 26)
-    assert diagnose(image(middle)).model == "denoise"
-
-
-def test_noise_beyond_the_models_range_is_cut_to_it():
-    found = diagnose(image(noisy(SLOPE, 20)), thresholds=Thresholds(noise_limit=10))
-    assert found.sigma == 10 < found.noise_sigma
+def test_compression_goes_to_its_model(photograph):
+    file = io.BytesIO()
+    PIL.Image.fromarray(photograph.data).save(file, "JPEG", quality=20)
+    found = diagnose(degrade(photograph, "jpeg:quality=20"), file.getvalue())
+    assert (found.model, found.jpeg_quality) == ("dejpeg", 20)
 
 
 def test_rounding_to_8_bits_is_not_noise():

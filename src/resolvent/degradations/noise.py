@@ -152,7 +152,8 @@ class Quantise(Degradation):
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
     ) -> NDArray[np.float32]:
         steps = np.float32(2 ** numbers["bits"] - 1)
-        return np.rint(np.clip(image, 0, 1) * steps) / steps
+        stored: NDArray[np.float32] = np.rint(np.clip(image, 0, 1) * steps) / steps
+        return stored
 
     def _apply_batch(
         self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator

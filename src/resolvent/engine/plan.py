@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from resolvent import methods
 from resolvent.degradations import Degradation, parse
-from resolvent.diagnosis import diagnose
+from resolvent.diagnosis import diagnose, measure
 from resolvent.engine.memory import parse_memory, tile_memory
 from resolvent.engine.tiles import SMALLEST_TILE, largest_tile, margin, spans
 from resolvent.errors import UsageError, unknown
@@ -178,7 +178,7 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
         model, card, sigma, reasons = found.model, read_card(found.model), found.sigma, found.reasons
     elif card.noise_level and sigma is None:
         low, high = card.sigma_range or (0.0, 255.0)
-        sigma = min(max(diagnose(image, source).noise_sigma, low), high)
+        sigma = min(max(measure(image, source).noise_sigma, low), high)
         reasons += (f"noise level {sigma:.1f} of 255, as measured",)
     tile = _tile(image, card, options)
     tiles = math.prod(len(spans(n, tile, card.halo, card.multiple)) for n in (image.height, image.width))

@@ -1,0 +1,199 @@
+"""How well the model for a photograph is chosen, and how that is learned: cases whose best choice is known."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from resolvent.degradations import Degradation, Jpeg, parse
+from resolvent.diagnosis import NOISE_LIMIT, Measurements, measure
+from resolvent.diagnosis.choice import Chooser
+from resolvent.engine.restore import Options, plan, run
+from resolvent.errors import MissingDependencyError
+from resolvent.evaluation.metrics import psnr
+from resolvent.image import Image, read_image
+from resolvent.models.runtime import open_session
+from resolvent.models.store import models
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["CANDIDATES", "NOTHING", "Case", "as_file", "drawing", "kinds", "learn", "make_case", "make_cases"]
+
+CANDIDATES = ("denoise", "deblur", "dejpeg", "restore")
+NOTHING = "nothing"
+
+PERFECT = 60.0
+"""dB at which a photograph counts as undamaged, and differences as nothing."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One degraded photograph and what every choice makes of it.
+
+    Attributes:
+        image: Of which photograph.
+        kind: A key of ``kinds``.
+        drawn: What happened to it, in text form.
+        measured: What diagnosis sees.
+        psnr: In dB at 8 bits, of NOTHING and of each of CANDIDATES.
+    """
+
+    image: str
+    kind: str
+    drawn: str
+    measured: Measurements
+    psnr: dict[str, float]
+
+
+def kinds() -> dict[str, str]:
+    """What happens to the photographs: each fault alone, and what the model ``restore`` was trained on."""
+    return {
+        "noise": "noise:sigma=0..50",
+        "blur": "blur:sigma=0.3..3 + noise:sigma=0..2",
+        "jpeg": "jpeg:quality=10..95",
+        "mixture": models()["restore"].degradation,
+        "clean": "none",
+    }
+
+
+def as_file(truth: NDArray[np.float32], drawn: Degradation, rng: np.random.Generator) -> tuple[Image, bytes | None]:
+    """Degrade a photograph (H, W, C) as a file of 8 bits holds it; a JPEG file where JPEG comes last."""
+    parts = [part for part in drawn.parts if part.name != "quantise"]
+    last = parts[-1] if parts else None
+    is_file = isinstance(last, Jpeg) and last.top == last.left == 0
+    pixels = truth
+    for part in parts[:-1] if is_file else parts:
+        pixels = part(pixels, rng)
+    rounded = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    if not is_file:
+        return Image.from_array(rounded), None
+    from PIL import Image as Pillow
+
+    file = io.BytesIO()
+    picture = Pillow.fromarray(rounded if rounded.shape[2] == 3 else rounded[..., 0])
+    picture.save(file, "JPEG", quality=int(last.quality), subsampling="4:2:0")  # type: ignore[union-attr]
+    return read_image(file.getvalue()), file.getvalue()
+
+
+def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int) -> Case:
+    """Degrade a photograph (H, W, C) in [0, 1] at random, and restore it with every model."""
+    rng = np.random.default_rng(seed)
+    drawn = parse(kinds()[kind]).draw(rng)
+    degraded, file = as_file(truth, drawn, rng)
+    scores = {NOTHING: min(psnr(degraded.pixels, truth), PERFECT)}
+    measured = measure(degraded, file)
+    for model in CANDIDATES:
+        sigma = min(measured.noise_sigma, NOISE_LIMIT) if model == "denoise" else None
+        planned = plan(degraded, Options(model=model, sigma=sigma), file)
+        restored = run(degraded, planned, open_session=_opened, judge=False)
+        scores[model] = min(psnr(restored.pixels, truth), PERFECT)
+    return Case(image, kind, str(drawn), measured, scores)
+
+
+_opened = cache(partial(open_session, threads=1))
+
+
+def make_cases(
+    sources: Sequence[tuple[str, Callable[[], NDArray[np.float32]], str, int]],
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Case]:
+    """Make cases side by side: each source gives a name, what reads the photograph, the kind and the seed."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done, case in enumerate(pool.map(lambda s: make_case(s[0], s[1](), s[2], s[3]), sources), 1):
+            if progress:
+                progress(done, len(sources))
+            yield case
+
+
+def drawing(side: int, seed: int) -> NDArray[np.float32]:
+    """A picture that no camera took, (side, side, 3): plain shapes, lines and words, sharp as screens show them."""
+    from PIL import Image as Pillow
+    from PIL import ImageDraw
+
+    rng = np.random.default_rng(seed)
+
+    def colour() -> tuple[int, ...]:
+        return tuple(rng.integers(0, 256, 3).tolist())
+
+    picture = Pillow.new("RGB", (side, side), colour())
+    pen = ImageDraw.Draw(picture)
+    for _ in range(rng.integers(3, 30)):
+        left, top = rng.integers(-side // 4, side, 2).tolist()
+        box = (left, top, left + int(rng.integers(4, side // 2)), top + int(rng.integers(4, side // 2)))
+        shape = rng.integers(4)
+        if shape == 0:
+            pen.rectangle(box, fill=colour())
+        elif shape == 1:
+            pen.ellipse(box, fill=colour())
+        elif shape == 2:
+            pen.line(box, fill=colour(), width=int(rng.integers(1, 5)))
+        else:
+            words = "".join(map(chr, rng.integers(97, 123, 24)))
+            pen.text((left, top), words, fill=colour(), font_size=float(rng.uniform(8, 24)))
+    return np.asarray(picture, np.float32) / np.float32(255)
+
+
+HIDDEN = (48, 24)  # widths of the networks
+MEMBERS = 8
+WORST, MOST = -6.0, 12.0  # dB; a larger loss or gain is no harder to choose by
+TEMPERATURE = 0.3  # dB; a choice that is better by this is e times as likely to be taken while learning
+
+
+def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 1500, seed: int = 0) -> Chooser:
+    """Learn to foretell the gains from cases.
+
+    The networks minimise the error of the gains, and what is lost, in dB, by choosing with a probability that grows
+    with what they foretell.
+
+    Args:
+        cases: Hundreds of them or more, of all kinds, each with features.
+        about: What they were made from, and by which code.
+        steps: Updates, each over all cases.
+        seed: Of the first weights, and of what is left out at random.
+
+    Raises:
+        MissingDependencyError: torch is not installed.
+    """
+    try:
+        import torch
+        from torch.nn import functional as F
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(str(error.name), "lab", "learning the choice") from error
+
+    measured = np.stack([seen for case in cases if (seen := case.measured.features) is not None])
+    gained = [[case.psnr[name] - case.psnr[NOTHING] for name in CANDIDATES] for case in cases]
+    mean, scale = measured.mean(0), measured.std(0) + 1e-3
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.from_numpy(measured - mean).div(torch.from_numpy(scale)).clamp(-5, 5).float().expand(MEMBERS, -1, -1)
+    target = torch.tensor(gained).clamp(WORST, MOST).float()
+    with_nothing = F.pad(target, (0, 1))
+    regret = with_nothing.max(1, keepdim=True).values - with_nothing
+    widths = (x.shape[2], *HIDDEN, len(CANDIDATES))
+    layers = []
+    for inputs, outputs in pairwise(widths):
+        weight = torch.randn(MEMBERS, inputs, outputs, generator=generator) * (2 / inputs) ** 0.5
+        layers.append((weight.requires_grad_(), torch.zeros(MEMBERS, 1, outputs, requires_grad=True)))
+    optimiser = torch.optim.AdamW([p for pair in layers for p in pair], lr=2e-3, weight_decay=0.03)
+    for step in range(steps):
+        kept = torch.rand(x.shape, generator=generator) > 0.1
+        y = x * kept / 0.9
+        for i, (weight, bias) in enumerate(layers):
+            y = torch.baddbmm(bias, F.relu(y) if i else y, weight)
+        chance = (F.pad(y, (0, 1)) / TEMPERATURE).softmax(-1)
+        loss = F.smooth_l1_loss(y, target.expand_as(y)) + (chance * regret).sum(-1).mean()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        for group in optimiser.param_groups:
+            group["lr"] = 2e-3 * (1 - step / steps)
+        optimiser.step()
+    arrays = tuple((w.detach().numpy(), b.detach().numpy()) for w, b in layers)
+    return Chooser(CANDIDATES, mean, scale, arrays, dict(about))

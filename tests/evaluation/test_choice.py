@@ -1,0 +1,87 @@
+import io
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from resolvent.degradations import parse
+from resolvent.diagnosis import Measurements
+from resolvent.diagnosis.choice import best
+from resolvent.evaluation.choice import CANDIDATES, NOTHING, Case, as_file, drawing, kinds, learn, make_case, make_cases
+
+RNG = np.random.default_rng(3)
+PHOTO = drawing(64, 5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_jpeg_that_comes_last_is_a_file(channels):
+    image, file = as_file(PHOTO[..., :channels], parse("blur:sigma=1 + jpeg:quality=37 + quantise"), RNG)
+    with PIL.Image.open(io.BytesIO(file)) as picture:
+        assert picture.format == "JPEG"
+        np.testing.assert_array_equal(np.asarray(picture).reshape(image.data.shape), image.data)
+
+
+@pytest.mark.parametrize("text", ["none", "jpeg:quality=37 + noise:sigma=3", "jpeg:quality=37,top=3"])
+def test_anything_else_is_rounded(text):
+    image, file = as_file(PHOTO, parse(text), np.random.default_rng(1))
+    assert file is None
+    assert image.data.dtype == np.uint8
+    expected = parse(f"{text} + quantise")(PHOTO, np.random.default_rng(1))
+    np.testing.assert_array_equal(image.data, np.rint(expected * 255))
+
+
+def test_a_case_holds_what_every_choice_reaches():
+    from skimage.data import astronaut
+
+    case = make_case("a", astronaut()[:256:2, 100:356:2].astype(np.float32) / 255, "noise", 1)
+    assert list(case.psnr) == [NOTHING, *CANDIDATES]
+    sigma = float(case.drawn.partition("=")[2])
+    assert 10 < sigma < 50
+    assert case.psnr[NOTHING] == pytest.approx(20 * np.log10(255 / sigma), abs=1.5)
+    assert case.psnr["denoise"] > case.psnr[NOTHING] + 3
+    assert case.measured.noise_sigma == pytest.approx(sigma, rel=0.15)
+
+
+def test_cases_come_in_order_and_obey_their_seeds():
+    sources = [(str(i), lambda: PHOTO, "jpeg", 7 + i % 2) for i in range(3)]
+    told = []
+    cases = list(make_cases(sources, lambda done, total: told.append((done, total))))
+    assert [case.image for case in cases] == ["0", "1", "2"]
+    assert cases[0].psnr == cases[2].psnr != cases[1].psnr
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_clean_cases_lose_by_every_model():
+    scores = make_case("a", PHOTO, "clean", 0).psnr
+    assert scores[NOTHING] == 60 == max(scores.values())
+
+
+def test_kinds_follow_the_model_for_mixtures():
+    assert {part.name for part in parse(kinds()["mixture"]).parts} >= {"blur", "noise", "jpeg"}
+
+
+def test_drawings_are_sharp_and_obey_their_seed():
+    assert drawing(48, 1).shape == (48, 48, 3)
+    assert np.array_equal(drawing(48, 1), drawing(48, 1))
+    assert not np.array_equal(drawing(48, 1), drawing(48, 2))
+    assert np.abs(np.diff(drawing(96, 1), axis=1)).max() > 0.2
+
+
+def test_learning_finds_what_decides():
+    """Each model gains what one feature says; the other features are noise."""
+    rng = np.random.default_rng(0)
+
+    def case():
+        seen = rng.standard_normal(20).astype(np.float32)
+        scores = {NOTHING: 30.0} | {name: 30 + 2 * float(seen[i]) for i, name in enumerate(CANDIDATES)}
+        return Case("", "", "", Measurements(0, 0, None, seen), scores)
+
+    cases = [case() for _ in range(600)]
+    chooser = learn(cases, about={"cases": 600}, steps=300)
+    held = [case() for _ in range(300)]
+    lost = [
+        max(each.psnr.values()) - each.psnr[best(chooser.gains(each.measured.features)) or NOTHING] for each in held
+    ]
+    assert np.mean(lost) < 0.1
+    assert np.mean([max(each.psnr.values()) - each.psnr[NOTHING] for each in held]) > 1.5
+    assert chooser.about == {"cases": 600}
