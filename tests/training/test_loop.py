@@ -9,8 +9,9 @@ from PIL import Image
 from resolvent.degradations import parse
 from resolvent.errors import TrainingError, UsageError
 from resolvent.training import checkpoint, loop
+from resolvent.training.batches import batch, chosen, epoch_steps
 from resolvent.training.data import find_photographs, pack
-from resolvent.training.loop import chosen, epoch_steps, schedule, train
+from resolvent.training.loop import schedule, train
 from resolvent.training.release import release
 from resolvent.training.watch import RunWatch, Watch
 
@@ -154,7 +155,7 @@ def test_gray_patches_carry_the_same_noise_in_all_channels(recipe, photographs, 
     recipe = dataclasses.replace(recipe, gray=1.0, budget="1 steps")
     train(recipe, photographs, tmp_path, threads=1)
     shard = loop.Shard.open(tmp_path / "training.shard")
-    clean, degraded, inputs = loop.batch(recipe, loop.parse("noise:sigma=30"), shard, 0)
+    clean, degraded, inputs = batch(recipe, parse("noise:sigma=30"), shard, 0)
     assert torch.equal(degraded[:, 0], degraded[:, 2])
     assert (degraded - clean)[:, 0].std().item() * 255 == pytest.approx(30, rel=0.1)
     assert inputs[:, 3].unique().tolist() == pytest.approx([30 / 255])
@@ -214,8 +215,8 @@ def test_margins_are_degraded_and_cut_off(recipe, photographs, tmp_path):
     """What is cut off has been seen: at the border a patch is blurred with what lies beyond it."""
     plain = dataclasses.replace(recipe, degradation="blur:sigma=2", arguments={}, flips=False, patch=24, gray=0.0)
     shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=32)
-    wide = loop.batch(dataclasses.replace(plain, patch=40), parse(plain.degradation), shard, 0)
-    cut = loop.batch(dataclasses.replace(plain, margin=8), parse(plain.degradation), shard, 0)
+    wide = batch(dataclasses.replace(plain, patch=40), parse(plain.degradation), shard, 0)
+    cut = batch(dataclasses.replace(plain, margin=8), parse(plain.degradation), shard, 0)
     for whole, inside in zip(wide, cut, strict=True):
         assert inside.shape[-2:] == (24, 24)
         assert torch.equal(whole[..., 8:-8, 8:-8], inside)

@@ -31,7 +31,12 @@ def test_unfinished_run_gives_its_best_so_far(recipe, photographs, tmp_path):
 
 @pytest.mark.parametrize(
     ("degradation", "expected"),
-    [("noise:sigma=0..75", (0, 75)), ("blur:sigma=2 + noise:sigma=5", (5, 5)), ("blur:sigma=2", None)],
+    [
+        ("noise:sigma=0..75", (0, 75)),
+        ("noise:sigma=5..75 @ 0.5 + quantise", (0, 75)),
+        ("blur:sigma=2 + noise:sigma=5", (5, 5)),
+        ("blur:sigma=2", None),
+    ],
 )
 def test_noise_range(degradation, expected):
     assert noise_range(degradation) == expected

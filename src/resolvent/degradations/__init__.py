@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.degradations.base import Chain, Degradation, Nothing, Sometimes
+from resolvent.degradations.base import CHANCE, Chain, Degradation, Nothing, Sometimes
 from resolvent.degradations.blur import DefocusBlur, GaussianBlur, Kernel, MotionBlur, PositionalBlur
 from resolvent.degradations.jpeg import Jpeg
 from resolvent.degradations.noise import GaussianNoise, Grain, PoissonNoise, Quantise, SaltPepper
-from resolvent.degradations.parameters import Choice, Number, Range
+from resolvent.degradations.parameters import Choice, Range
 from resolvent.degradations.resize import resize_plane
 from resolvent.degradations.sampling import Downsample, Mask, Rescale
 from resolvent.errors import UsageError, unknown
@@ -148,8 +148,7 @@ def _parse_one(text: str) -> Degradation:
     if len(chances) > 1:
         raise UsageError(f"{text!r}: has {len(chances)} chances; give one, such as jpeg:quality=40 @ 0.5")
     if chances:
-        chance = Number(0, 1, above=True, varies=False).parse(chances[0])
-        return Sometimes(_parse_one(body), chance)  # type: ignore[arg-type]  # Sometimes checks it
+        return Sometimes(_parse_one(body), CHANCE.parse(chances[0]))  # type: ignore[arg-type]  # Sometimes checks it
     name, _, rest = (piece.strip() for piece in text.partition(":"))
     if name not in DEGRADATIONS:
         raise unknown("degradation", name, DEGRADATIONS)

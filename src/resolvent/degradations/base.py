@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from resolvent.degradations.operators import LinearOperator
 
-__all__ = ["Chain", "Degradation", "Nothing", "Sometimes"]
+__all__ = ["CHANCE", "Chain", "Degradation", "Nothing", "Sometimes"]
+
+CHANCE = Number(0, 1, above=True, varies=False)
 
 
 class Degradation(ABC):
@@ -281,12 +283,11 @@ class Sometimes(Degradation):
     """
 
     degradation: Degradation
-    chance: float = dataclasses.field(metadata={"kind": Number(0, 1, above=True, varies=False)})
+    chance: float = dataclasses.field(metadata={"kind": CHANCE})
 
     def __post_init__(self) -> None:
-        chance = self.__dataclass_fields__["chance"].metadata["kind"].check("chance", self.chance)
-        object.__setattr__(self, "chance", chance)
-        if chance == 1 or isinstance(self.degradation, Chain | Sometimes):
+        object.__setattr__(self, "chance", CHANCE.check("chance", self.chance))
+        if self.chance == 1 or isinstance(self.degradation, Chain | Sometimes):
             raise UsageError(f"{self}: give each degradation of its own a chance below 1")
 
     @property

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from resolvent import methods
-from resolvent.degradations import Degradation, parse
+from resolvent.degradations import parse
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.evaluation.benchmark import TASKS, Restore, benchmark, find_images, own_model
 from resolvent.evaluation.peers import peers_at_hand
@@ -70,7 +70,7 @@ def _measure(
 ) -> list[Row]:
     how, told = TASKS[task], parse(degradation)
     names = [name for name in (own_model(how, told), *how.rivals) if name in bundled()]
-    able = [] if how.pairs else [*_able(told), *peers_at_hand(told)]
+    able = [] if how.pairs else [*methods.able(told), *peers_at_hand(told)]
     few = min((n for n in (limit, how.few) if n), default=None)
     rows: list[Row] = []
     for models, others, count in ((names, [], limit), ([], able, few)):
@@ -81,18 +81,6 @@ def _measure(
             )  # fmt: skip
             rows += [row for row in found if row.method != INPUT or models]
     return rows
-
-
-def _able(told: Degradation) -> list[str]:
-    """The methods that can undo a degradation."""
-    able = []
-    for name in methods.METHODS:
-        try:
-            methods.check(name, told)
-        except UsageError:
-            continue
-        able.append(name)
-    return able
 
 
 def _planned(task: str) -> list[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from resolvent.degradations import Degradation
 
-__all__ = ["METHODS", "Method", "Needs", "Restore", "check", "load"]
+__all__ = ["METHODS", "Method", "Needs", "Restore", "able", "check", "load"]
 
 
 Restore = Callable[..., "NDArray[np.float32]"]
@@ -118,9 +118,14 @@ def check(name: str, degradation: Degradation) -> None:
         if degradation.draw(np.random.default_rng(0)) != degradation:
             raise UsageError(f"{degradation}: a method needs to know what happened; give each parameter one value")
         return
-    able = [other for other, method in METHODS.items() if _fault(method.needs, degradation) is None]
-    remedy = f"these can: {', '.join(able)}" if able else "no method can; use a model"
+    others = able(degradation)
+    remedy = f"these can: {', '.join(others)}" if others else "no method can; use a model"
     raise UsageError(f"{name} {fault}; {remedy}")
+
+
+def able(degradation: Degradation) -> list[str]:
+    """Name the methods that can undo a degradation."""
+    return [name for name, method in METHODS.items() if _fault(method.needs, degradation) is None]
 
 
 def _find(name: str) -> Method:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolvent import networks
-from resolvent.degradations import GaussianNoise, parse
+from resolvent.degradations import GaussianNoise, Sometimes, parse
 from resolvent.degradations.parameters import values_of
 from resolvent.models.card import Card
 from resolvent.models.export import estimate_memory, export, measure_halo
@@ -64,9 +64,11 @@ def release(result: Result, path: Path, *, data: str, licence: str) -> Card:
 
 
 def noise_range(degradation: str) -> tuple[float, float] | None:
-    """The noise levels that a degradation draws from."""
+    """The noise levels that a degradation draws from; 0 is one of them where the noise may stay away."""
     for part in parse(degradation).parts:
-        if isinstance(part, GaussianNoise):
-            values = values_of(part.sigma)
-            return float(min(values)), float(max(values))
+        sometimes = isinstance(part, Sometimes)
+        noise = part.degradation if isinstance(part, Sometimes) else part
+        if isinstance(noise, GaussianNoise):
+            values = values_of(noise.sigma)
+            return 0.0 if sometimes else float(min(values)), float(max(values))
     return None

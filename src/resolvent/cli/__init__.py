@@ -1,0 +1,79 @@
+"""The command line: it parses, calls and prints.
+
+What a person reads goes to stderr; ``--json`` prints one object on stdout. Exit codes: 0 all done, 1 some inputs
+failed, 2 the call itself is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+
+from resolvent.cli.lab import benchmark, export, methods, models, train
+from resolvent.cli.options import fail
+from resolvent.cli.photographs import degrade, demo, diagnose, restore
+from resolvent.errors import ResolventError, UsageError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="resolvent",
+    help="Restore noisy, blurred and over-compressed photographs.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (restore, diagnose, degrade, train, export, benchmark, models, methods, demo):
+    app.command()(command)
+
+CALL_ERROR: Any = typer.BadParameter.__base__
+"""What typer raises for an option or an argument that it cannot read; it does not export the class itself."""
+
+SEVERAL = ("--sigma", "--levels", "--degradation", "--methods", "--models", "--tasks")
+"""Options of ``benchmark`` that take several values: ``--sigma 15 25 50``."""
+
+
+def main() -> NoReturn:
+    """Run the command line, with one line for every wrong call and every error that Resolvent raises on purpose."""
+    if sys.stderr is None:  # closed by the caller
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the life of the process
+    try:
+        code = app(spread(sys.argv[1:]) or ["--help"], prog_name="resolvent", standalone_mode=False)
+    except CALL_ERROR as error:
+        where = error.ctx.command_path if error.ctx else "resolvent"
+        fail(f"{' '.join(error.format_message().split())} (see {where} -h)", 2)
+    except UsageError as error:
+        fail(str(error), 2)
+    except ResolventError as error:
+        fail(str(error), 1)
+    if code == 130:  # typer's word for Ctrl-C
+        fail("stopped", 130)
+    sys.exit(code)
+
+
+def spread(arguments: list[str]) -> list[str]:
+    """Repeat an option of ``benchmark`` for each of its values, and let ``--json`` stand without one.
+
+    Example:
+        >>> spread(["benchmark", "denoise", "--sigma", "15", "25", "--json"])
+        ['benchmark', 'denoise', '--sigma', '15', '--sigma', '25', '--json', '-']
+    """
+    if arguments[:1] != ["benchmark"]:
+        return arguments
+    result: list[str] = []
+    option, values = "", 0
+    for argument in [*arguments, "--"]:
+        if argument.startswith("--"):
+            if option == "--json" and not values:
+                result.append("-")
+            option, values = argument, 0
+        else:
+            if option in SEVERAL and values:
+                result.append(option)
+            values += 1
+        result.append(argument)
+    return result[:-1]

@@ -1,0 +1,195 @@
+"""The commands for models: train, export, benchmark, and what there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resolvent.cli.options import UNSTATED, Json, Licence, Output, Seed
+from resolvent.console import Bar, console, emit, say, show_json
+from resolvent.errors import UsageError
+from resolvent.image import write_whole
+
+__all__ = ["benchmark", "export", "methods", "models", "train"]
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, such as denoise, or a TOML file.")],
+    images: Annotated[Path, typer.Option("--images", help="Folder of clean photographs.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of the run; runs/NAME if not given.")
+    ] = None,
+    validation: Annotated[
+        Path | None, typer.Option("--validation", help="Folder of other photographs to choose by.")
+    ] = None,
+    budget: Annotated[str | None, typer.Option("--budget", help="Such as 30m, 3h, '2000 steps'.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="A budget in epochs.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe; repeat it.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
+    device: Annotated[str | None, typer.Option("--device", help="cpu or cuda; a GPU if there is one.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", help="CPU threads.")] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Let torch compile the network; needs a compiler.")
+    ] = False,
+    data: Annotated[str, typer.Option("--data", help="What the photographs are, for the model's card.")] = "",
+    licence: Licence = UNSTATED,
+    as_json: Json = False,
+) -> None:
+    """Train a model on a folder of clean photographs; write one .onnx file with its card."""
+    from contextlib import closing
+
+    from resolvent.training.loop import train as run_training
+    from resolvent.training.recipe import load_recipe, parse_settings
+    from resolvent.training.release import release
+    from resolvent.training.watch import RunWatch
+
+    overrides = parse_settings(settings or [])
+    if budget is not None and epochs is not None:
+        raise UsageError("--budget and --epochs: give one of them")
+    if budget is not None or epochs is not None:
+        overrides["budget"] = f"{epochs} epochs" if budget is None else budget
+    told = load_recipe(recipe, **overrides)
+    run = output or Path("runs") / told.name
+    with closing(RunWatch(run, console())) as watch:
+        result = run_training(
+            told,
+            images,
+            run,
+            validation=validation,
+            device=device,
+            threads=threads,
+            resume=resume,
+            compiled=compiled,
+            watch=watch,
+        )
+    path = run / f"{told.name}.onnx"
+    card = release(result, path, data=data or images.name, licence=licence)
+    if as_json:
+        show_json({"model": str(path), "card": card.to_json()})
+    else:
+        say(f"{path}: resolvent restore PHOTO -m {path}")
+
+
+def export(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
+    output: Output = None,
+    data: Annotated[str, typer.Option("--data", help="What the photographs are, for the card.")] = UNSTATED,
+    licence: Licence = UNSTATED,
+    as_json: Json = False,
+) -> None:
+    """Write the model of a training run, finished or not: its best weights so far, with their card."""
+    from resolvent.training.loop import load_result
+    from resolvent.training.release import release
+
+    result = load_result(run_folder)
+    path = output or run_folder / f"{result.recipe.name}.onnx"
+    card = release(result, path, data=data, licence=licence)
+    if as_json:
+        show_json({"model": str(path), "card": card.to_json()})
+    else:
+        say(f"{path}: {card.name}, {card.figures['validation']}")
+
+
+def benchmark(
+    task: Annotated[str, typer.Argument(help="denoise, deblur, dejpeg, upscale, restore, real or seed; or all.")],
+    images: Annotated[Path, typer.Option("--images", help="Folder of sharp photographs; of such folders, for all.")],
+    sigma: Annotated[
+        list[float] | None, typer.Option("--sigma", "--levels", help="Levels of the degradation: 15 25 50.")
+    ] = None,
+    degradation: Annotated[
+        list[str] | None, typer.Option("--degradation", help="Degradations, instead of the task's.")
+    ] = None,
+    models: Annotated[list[str] | None, typer.Option("--models", help="Bundled models or .onnx files.")] = None,
+    methods: Annotated[list[str] | None, typer.Option("--methods", help="Methods to compare with.")] = None,
+    tasks: Annotated[list[str] | None, typer.Option("--tasks", help="Of all: only these.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many images.")] = None,
+    seed: Seed = 0,
+    json_file: Annotated[str | None, typer.Option("--json", help="A file for every row; alone, stdout.")] = None,
+    page: Annotated[Path | None, typer.Option("--page", help="An HTML page with the tables.")] = None,
+    figure: Annotated[Path | None, typer.Option("--figure", help="PSNR against time, as SVG.")] = None,
+) -> None:
+    """Degrade the photographs of a folder, restore them, and print how near they come to the originals.
+
+    The task "all" measures every bundled model and every method on every set that it finds in a folder.
+    """
+    from resolvent.evaluation.benchmark import benchmark as measure
+    from resolvent.evaluation.page import page as make_page
+    from resolvent.evaluation.pareto import pareto
+    from resolvent.evaluation.report import dumps, markdown, to_json
+    from resolvent.evaluation.suite import markdown_suite, published, suite
+    from resolvent.provenance import provenance
+
+    where = provenance()
+    if task == "all":
+        if sigma or degradation or models or methods:
+            raise UsageError("benchmark all: measures what is bundled at the literature's levels; only --tasks chooses")
+        rows = suite(images, tasks=tasks or (), limit=limit, seed=seed, progress=say)
+        text = f"{markdown_suite(rows)}\n\n{where}\n"
+    else:
+        if tasks:
+            raise UsageError(f"--tasks chooses among all; benchmark {task} is one task")
+        with Bar() as bar:
+            rows = measure(
+                task,
+                images,
+                levels=sigma or (),
+                degradations=degradation or (),
+                models=models,
+                methods=methods or (),
+                limit=limit,
+                seed=seed,
+                progress=lambda done, total: bar.show(done / total, f"{done} of {total} restorations"),
+            )
+        text = markdown(rows, where)
+    if page is not None:
+        html = make_page(f"{task} on {images.name}", "", where, rows=rows)
+        write_whole(page, lambda file: file.write(html.encode()), overwrite=True)
+    if figure is not None:
+        drawn = pareto(rows, published(), task=rows[0].task, footer=str(where))
+        write_whole(figure, lambda file: file.write(drawn), overwrite=True)
+    data = dumps(to_json(rows, where)).encode(errors="replace")
+    if json_file is not None and json_file != "-":
+        write_whole(Path(json_file), lambda file: file.write(data), overwrite=True)
+    emit(data if json_file == "-" else text.encode(errors="replace"))
+
+
+def models(
+    name: Annotated[
+        str | None, typer.Argument(help="A bundled model or an .onnx file; all bundled if not given.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the models, or print the card of one."""
+    from resolvent.models.store import models as all_models
+    from resolvent.models.store import read_card
+
+    cards = {name: read_card(name)} if name else all_models()
+    if as_json:
+        show_json({key: card.to_json() for key, card in cards.items()})
+        return
+    from rich.table import Table
+
+    table = Table("model", "for", "parameters", "licence", "trained on")
+    for key, card in cards.items():
+        photographs = f"{card.data.get('photographs', '?')} photographs"
+        table.add_row(key, card.summary, f"{card.parameters / 1e6:.2f} M", card.licence, photographs)
+    console().print(table)
+
+
+def methods(as_json: Json = False) -> None:
+    """List the methods: what each one does and needs."""
+    import dataclasses
+
+    from resolvent.methods import METHODS
+
+    if as_json:
+        show_json({name: dataclasses.asdict(method) for name, method in METHODS.items()})
+        return
+    from rich.table import Table
+
+    table = Table("method", "what it is", "needs")
+    for name, method in METHODS.items():
+        table.add_row(name, method.summary, str(method.needs))
+    console().print(table)

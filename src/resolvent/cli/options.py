@@ -1,0 +1,36 @@
+"""What the commands share: their common options, and how they fail."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from resolvent.console import say, show_json
+from resolvent.errors import OutputError
+
+__all__ = ["DASH", "UNSTATED", "Json", "Licence", "Output", "Overwrite", "Seed", "fail"]
+
+UNSTATED = "unstated"
+"""What a card says of photographs or a licence that nobody has told."""
+
+DASH = Path("-")
+"""stdin or stdout."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where the result goes.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+Licence = Annotated[str, typer.Option("--licence", help="Of the weights, for the card.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Print one line, as JSON too where that was asked for, and exit."""
+    say(f"resolvent: {message}")
+    if "--json" in sys.argv:
+        with suppress(OutputError):  # stdout may be what failed
+            show_json({"error": message})
+    sys.exit(code)

@@ -1,0 +1,164 @@
+"""The commands for photographs: restore, diagnose, degrade, demo."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resolvent import batch
+from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, fail
+from resolvent.console import RestoreConsole, console, emit, say, show_json, stdin
+from resolvent.engine.restore import Options
+from resolvent.errors import UsageError
+from resolvent.image import QUALITY, Limits, output_format, read_image, write_image
+
+__all__ = ["degrade", "demo", "diagnose", "restore"]
+
+
+def restore(
+    inputs: Annotated[list[Path] | None, typer.Argument(help="Files and folders; - is stdin.")] = None,
+    more: Annotated[list[Path] | None, typer.Option("-i", "--input", help="A file or folder too.", hidden=True)] = None,
+    output: Output = None,
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", help="A bundled model or an .onnx file; chosen if not given.")
+    ] = None,
+    method: Annotated[str | None, typer.Option("--method", help="A method instead of a model.")] = Options.method,
+    degradation: Annotated[
+        str | None, typer.Option("--degradation", help="What the method is to undo, such as 'blur:sigma=1.6'.")
+    ] = None,
+    sigma: Annotated[
+        float | None, typer.Option("--sigma", help="Noise level in grey levels of 255; measured if not given.")
+    ] = Options.sigma,
+    strength: Annotated[
+        float, typer.Option("--strength", help="0 keeps the photograph exactly, 1 restores it fully.")
+    ] = Options.strength,
+    scale: Annotated[int | None, typer.Option("-s", "--scale", help="Enlarge by this: 2 or 4.")] = Options.scale,
+    tile: Annotated[
+        int | None, typer.Option("-t", "--tile", help="Pixels a side of a tile; as many as fit.")
+    ] = Options.tile,
+    memory: Annotated[
+        str | None, typer.Option("--memory", help="For the tiles, such as 512M; half of what is free.")
+    ] = None,
+    runtime: Annotated[str, typer.Option("--runtime", help="onnxruntime (auto), openvino or torch.")] = Options.runtime,
+    seed: Seed = Options.seed,
+    suffix: Annotated[
+        str, typer.Option("--suffix", help="Of results that stand beside their photographs.")
+    ] = batch.SUFFIX,
+    ext: Annotated[str | None, typer.Option("--ext", help="Format of the results, such as png.")] = None,
+    quality: Annotated[int, typer.Option("--quality", help="Of JPEG, WebP and AVIF results.")] = QUALITY,
+    resume: Annotated[bool, typer.Option("--resume", help="Skip what is done.")] = False,
+    overwrite: Overwrite = False,
+    megapixels: Annotated[
+        float, typer.Option("--max-megapixels", help="Refuse larger photographs.")
+    ] = Limits.megapixels,
+    megabytes: Annotated[float, typer.Option("--max-megabytes", help="Refuse larger files.")] = Limits.megabytes,
+    as_json: Json = False,
+) -> None:
+    """Restore photographs: files, folders with all they hold, or stdin.
+
+    Writes photo.restored.jpg beside photo.jpg, or to -o; a photograph is never changed or replaced.
+    """
+    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale)
+    limits = Limits(megapixels, megabytes)
+    paths = [*(inputs or []), *(more or [])]
+    if DASH in paths or output == DASH:
+        if as_json and output in (None, DASH):
+            raise UsageError("--json and a photograph cannot both go to stdout; name an output file with -o")
+        if resume:
+            raise UsageError("--resume: has nothing to skip where one photograph is piped; leave it out")
+        if len(paths) != 1:
+            raise UsageError(f"{len(paths)} inputs: - takes one photograph")
+        result, encoded = batch.restore_piped(
+            stdin(limits) if paths[0] == DASH else paths[0],
+            None if output == DASH else output,
+            options=options,
+            overwrite=overwrite,
+            ext=ext,
+            quality=quality,
+            limits=limits,
+        )
+        for reason in result.reasons:
+            say(reason)
+        if output in (None, DASH):
+            emit(encoded)
+        if as_json:
+            show_json(batch.BatchReport((result,)).to_json())
+        return
+    with RestoreConsole(verbose=len(paths) == 1 and not paths[0].is_dir()) as watch:
+        try:
+            report = batch.restore_many(
+                paths,
+                output,
+                options=options,
+                resume=resume,
+                overwrite=overwrite,
+                suffix=suffix,
+                ext=ext,
+                quality=quality,
+                limits=limits,
+                on_event=watch,
+            )
+        except KeyboardInterrupt:
+            fail(f"stopped; {watch.finished} finished and kept; --resume goes on", 130)
+    if as_json:
+        show_json(report.to_json())
+    raise typer.Exit(report.exit_code)
+
+
+def diagnose(
+    image: Annotated[Path, typer.Argument(help="A photograph.")],
+    as_json: Json = False,
+) -> None:
+    """Measure the noise, the blur and the JPEG quality of a photograph, and say what would help."""
+    import dataclasses
+
+    from resolvent.diagnosis import diagnose as measure
+
+    source = stdin() if image == DASH else image
+    found = measure(read_image(source), source)
+    if as_json:
+        show_json(dataclasses.asdict(found))
+        return
+    out = console()
+    out.print(f"noise    {found.noise_sigma:.1f} grey levels of 255")
+    out.print(f"blur     {found.blur_sigma:.1f} pixels")
+    out.print(f"JPEG     {'not a JPEG' if found.jpeg_quality is None else f'quality {found.jpeg_quality}'}")
+    for reason in found.reasons:
+        out.print(f"- {reason}", soft_wrap=True)
+    out.print(f"advice   {'nothing to fix' if found.model is None else f'restore with the model {found.model!r}'}")
+
+
+def degrade(
+    image: Annotated[Path, typer.Argument(help="A photograph.")],
+    degradation: Annotated[str, typer.Argument(help="Such as 'blur:sigma=2 + noise:sigma=10 + jpeg:quality=40'.")],
+    output: Output = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Degrade a photograph in a way that is known: to test, to train, to compare."""
+    from resolvent.degradations import degrade as apply
+    from resolvent.degradations import parse
+
+    if DASH in (image, output):
+        raise UsageError("degrade reads a file and writes one; - is for restore and diagnose")
+    told = parse(degradation)
+    degraded = apply(image, told, seed=seed)
+    target = output or image.with_name(f"{image.stem}.degraded{image.suffix}")
+    if os.path.realpath(target) == os.path.realpath(image):
+        raise UsageError(f"output {target}: is the input, and inputs are never replaced; give another output")
+    losses = write_image(degraded, target, overwrite=overwrite, format=None if output else output_format(degraded))
+    for line in (str(told), *losses):
+        say(f"{target}: {line}")
+
+
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the page.")] = Path("demo"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Degrade three photographs, restore them, and write a page that shows it."""
+    from resolvent.evaluation.demo import run_demo
+
+    say(f"open {run_demo(output, overwrite=overwrite)}")
