@@ -67,8 +67,20 @@ def test_dropout_is_drawn_in_training_only():
         assert torch.equal(network.eval()(x), network(x))
 
 
-@pytest.mark.parametrize("arguments", [{"variant": "30m"}, {"output": "tanh"}, {"depth": 3}])
+@pytest.mark.parametrize("arguments", [{"variant": "30m"}, {"output": "tanh"}, {"depth": 3}, {"widths": (4, 8)}])
 def test_wrong_arguments_are_refused_by_name(arguments):
     (key,) = arguments
     with pytest.raises(UsageError, match=key):
         build("seed_unet", **arguments)
+
+
+def test_widths_and_skips():
+    """Without skips the last convolutions of the decoder have fewer inputs, and the encoder reaches it by the middle."""
+    whole = build("seed_unet-lite", widths=(4, 6, 8, 10))
+    bare = build("seed_unet-lite", widths=(4, 6, 8, 10), skips=False)
+    assert whole.d1.t3.in_channels - bare.d1.t3.in_channels == 2 * 4
+    assert whole.middle.c1.out_channels == 10
+    x = torch.rand(1, 3, 24, 16)
+    with torch.inference_mode():
+        features = bare.eval().e1(x)
+        assert torch.equal(bare.d1(torch.ones(1, 6, 12, 8), features), bare.d1(torch.ones(1, 6, 12, 8), 0 * features))

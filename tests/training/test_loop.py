@@ -238,7 +238,7 @@ def test_enlarging_network_trains_and_is_measured(recipe, photographs, tmp_path)
 
 
 class Pictures(Watch):
-    def start(self, recipe, training, held, pairs, device):
+    def start(self, recipe, training, held, pairs, device, average):
         self.pairs = pairs
 
 

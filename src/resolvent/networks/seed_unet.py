@@ -7,6 +7,7 @@ the authors' network.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 
 from resolvent.errors import UsageError
 
-WIDTHS = {"15m": ((64, 128, 256), 512), "lite": ((32, 64, 128), 768)}
+WIDTHS = {"15m": (64, 128, 256, 512), "lite": (32, 64, 128, 768)}
 
 
 class ConvTransposeSame(nn.ConvTranspose2d):
@@ -51,10 +52,11 @@ class Triple(nn.Module):
 
 
 class Deconvolution(nn.Module):
-    """Transposed convolutions: double the size, concatenate the encoder's tensor, drop out, merge."""
+    """Transposed convolutions: double the size, concatenate the encoder's tensor, if any, drop out, merge."""
 
     def __init__(self, channels: int, filters: int, skip: int, out: int, dropout: float) -> None:
         super().__init__()
+        self.skip = skip
         self.t1 = ConvTransposeSame(channels, filters)
         self.t2 = nn.ConvTranspose2d(filters, filters, 3, padding=1)
         self.dropout = nn.Dropout(dropout)
@@ -62,7 +64,8 @@ class Deconvolution(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         up = resize(F.relu(self.t1(x)), skip.shape[-2:])
-        merged: Tensor = self.t3(self.dropout(torch.cat([F.relu(self.t2(up)), skip], dim=1)))
+        wide = F.relu(self.t2(up))
+        merged: Tensor = self.t3(self.dropout(torch.cat([wide, skip], dim=1) if self.skip else wide))
         return merged
 
 
@@ -78,6 +81,8 @@ class SeedUNet(nn.Module):
         output: ``"relu"`` as the paper says (outputs unbounded above, and a channel whose pre-activation is negative
             everywhere is dead for good: its bias starts at +0.1), ``"linear"``, or ``"residual"``, which adds the
             input.
+        widths: Of the three scales and the middle, instead of the variant's.
+        skips: Whether the decoder sees what the encoder saw at the same scale, as in the paper.
 
     Raises:
         UsageError: An argument is not one of these.
@@ -89,21 +94,25 @@ class SeedUNet(nn.Module):
         size: int | None = None,
         dropout: float = 0.2,
         output: Literal["relu", "linear", "residual"] = "relu",
+        widths: Sequence[int] | None = None,
+        skips: bool = True,
     ) -> None:
         super().__init__()
         if variant not in WIDTHS:
             raise UsageError(f"seed_unet variant {variant!r}: must be one of {', '.join(WIDTHS)}")
         if output not in ("relu", "linear", "residual"):
             raise UsageError(f"seed_unet output {output!r}: must be relu, linear or residual")
-        (w1, w2, w3), middle = WIDTHS[variant]
+        if widths is not None and len(widths) != 4:
+            raise UsageError(f"seed_unet widths {tuple(widths)}: give four, of the three scales and the middle")
+        w1, w2, w3, middle = widths or WIDTHS[variant]
         self.size, self.output = size, output
         self.e1 = Triple(3, w1)
         self.e2 = Triple(2 * w1, w2)
         self.e3 = Triple(2 * w2, w3)
         self.middle = Triple(2 * w3, middle, skip_input=variant == "lite")
-        self.d3 = Deconvolution(self.middle.filters_out, w3, 2 * w3, w3, dropout)
-        self.d2 = Deconvolution(w3, w2, 2 * w2, w2, dropout)
-        self.d1 = Deconvolution(w2, w1, 2 * w1, 3, dropout)
+        self.d3 = Deconvolution(self.middle.filters_out, w3, 2 * w3 * skips, w3, dropout)
+        self.d2 = Deconvolution(w3, w2, 2 * w2 * skips, w2, dropout)
+        self.d1 = Deconvolution(w2, w1, 2 * w1 * skips, 3, dropout)
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.xavier_uniform_(module.weight)

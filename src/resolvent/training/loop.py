@@ -180,7 +180,7 @@ def train(
         }
         checkpoint.save(path, tensors, book)
 
-    watch.start(recipe, training, held, preview(recipe, degradation, training), where)
+    watch.start(recipe, training, held, preview(recipe, degradation, training), where, average)
     keep(last, checkpoint.snapshot(network, average, optimiser))
     saved = clock = time.monotonic()
     while (share := budget.share(step=step, seconds=spent, steps_per_epoch=steps_per_epoch)) < 1:

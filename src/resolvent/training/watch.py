@@ -11,7 +11,7 @@ from resolvent.errors import MissingDependencyError, OutputError
 if TYPE_CHECKING:
     import torch
     from rich.console import Console
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from resolvent.training.data import Shard
     from resolvent.training.recipe import Recipe
@@ -25,8 +25,19 @@ class Watch:
     def packing(self, done: int, total: int) -> None:
         """A photograph was decoded."""
 
-    def start(self, recipe: Recipe, training: Shard, held: Shard, pairs: Tensor, device: torch.device) -> None:
-        """Training starts; ``pairs`` are the degraded patches of the first step above the clean ones."""
+    def start(
+        self, recipe: Recipe, training: Shard, held: Shard, pairs: Tensor, device: torch.device, average: nn.Module
+    ) -> None:
+        """Training starts.
+
+        Args:
+            recipe: What is trained.
+            training: The photographs.
+            held: Those that are validated on.
+            pairs: The degraded patches of the first step above the clean ones.
+            device: What it runs on.
+            average: The averaged weights, which change with every step.
+        """
 
     def step(
         self, step: int, share: float, seconds: float, loss: float | None, rate: float, restored: Tensor, clean: Tensor
@@ -74,7 +85,9 @@ class RunWatch(Watch):
     def packing(self, done: int, total: int) -> None:
         self.bar.update(self.task, completed=done / total, status=f"{done} of {total} photographs")
 
-    def start(self, recipe: Recipe, training: Shard, held: Shard, pairs: Tensor, device: torch.device) -> None:
+    def start(
+        self, recipe: Recipe, training: Shard, held: Shard, pairs: Tensor, device: torch.device, average: nn.Module
+    ) -> None:
         from rich.markup import escape
 
         for shard in (training, held):

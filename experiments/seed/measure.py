@@ -1,0 +1,96 @@
+"""What every restorer reaches on the flowers, beside doing nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from experiments.seed.flowers import SPLITS, Flowers
+from experiments.seed.variants import BLURS
+from resolvent import methods
+from resolvent.degradations import Degradation, parse
+from resolvent.evaluation.metrics import argmax_accuracy, psnr, ssim
+
+__all__ = ["BASELINES", "MIXTURE", "Restorer", "baselines", "compare", "degraded", "network", "score", "sweep"]
+
+Restorer = Callable[[NDArray[np.float32], Degradation], NDArray[np.float32]]
+"""(N, H, W, 3) and what happened to it, to what was restored, not clipped."""
+
+MIXTURE = "mixture"
+"""All four blurs, as the network is trained on them."""
+
+BASELINES = {"identity": "nothing done", "wiener": "Wiener, told the kernel", "richardson-lucy": "RL, told the kernel"}
+
+
+def degraded(clean: NDArray[np.float32], told: Degradation, seed: int = 0) -> NDArray[np.float32]:
+    """Degrade each photograph, as float and not clipped."""
+    rng = np.random.default_rng(seed)
+    return np.stack([told(image, rng) for image in clean])
+
+
+def baselines() -> dict[str, Restorer]:
+    """Doing nothing, and what a person who knows the kernel has."""
+
+    def by_method(name: str) -> Restorer:
+        restore = methods.load(name)
+        return lambda y, told: np.stack([restore(image, told) for image in y])
+
+    return {name: by_method(name) if name in methods.METHODS else lambda y, told: y for name in BASELINES}
+
+
+def network(module: nn.Module, batch: int = 10) -> Restorer:
+    """A trained network, which is told nothing."""
+
+    def restore(y: NDArray[np.float32], told: Degradation) -> NDArray[np.float32]:
+        tensor = torch.from_numpy(np.ascontiguousarray(y.transpose(0, 3, 1, 2)))
+        with torch.inference_mode():
+            parts = [module(part).float() for part in torch.split(tensor, batch)]
+        return np.ascontiguousarray(torch.cat(parts).numpy().transpose(0, 2, 3, 1))
+
+    return restore
+
+
+def score(restored: Iterable[NDArray[np.float32]], clean: Iterable[NDArray[np.float32]]) -> dict[str, float]:
+    """Mean accuracy of the values as they are, and mean PSNR in dB and SSIM of what a file would hold."""
+    rows = []
+    for x, truth in zip(restored, clean, strict=True):
+        shown = np.clip(x, 0, 1)
+        rows.append((argmax_accuracy(x, truth), psnr(shown, truth), ssim(shown, truth)))
+    means = np.mean(rows, axis=0).tolist()
+    return dict(zip(("accuracy", "psnr", "ssim"), means, strict=True))
+
+
+def compare(restorer: Restorer, flowers: Flowers, splits: Iterable[str] = SPLITS) -> dict[str, dict[str, Any]]:
+    """The scores of a restorer: blur, then split, then accuracy, psnr and ssim; and the mixture of all blurs."""
+    results: dict[str, dict[str, Any]] = {}
+    for ksize in BLURS:
+        told = parse(f"blur:ksize={ksize}")
+        results[str(ksize)] = {}
+        for split in splits:
+            clean = flowers.split(split)
+            results[str(ksize)][split] = score(restorer(degraded(clean, told), told), clean)
+    results[MIXTURE] = {
+        split: {
+            key: float(np.mean([results[str(ksize)][split][key] for ksize in BLURS]))
+            for key in ("accuracy", "psnr", "ssim")
+        }
+        for split in splits
+    }
+    return results
+
+
+def sweep(restorers: dict[str, Restorer], clean: NDArray[np.float32], texts: Iterable[str]) -> dict[str, list[float]]:
+    """Mean PSNR in dB of every restorer, and of nothing done, under each degradation."""
+    results: dict[str, list[float]] = {name: [] for name in ("identity", *restorers)}
+    for text in texts:
+        told = parse(text)
+        y = degraded(clean, told)
+        results["identity"].append(score(y, clean)["psnr"])
+        for name, restorer in restorers.items():
+            results[name].append(score(restorer(y, told), clean)["psnr"])
+    return results

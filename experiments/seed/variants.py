@@ -1,0 +1,70 @@
+"""What is trained: the paper's network, changes to it, and our own network on the same photographs."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from resolvent.training.recipe import Recipe, load_recipe
+
+__all__ = ["ABLATIONS", "BLURS", "VARIANTS", "Variant"]
+
+BLURS = (5, 9, 15, 21)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A network and how it is trained.
+
+    Attributes:
+        label: For tables and figures.
+        changes: Of the recipe ``seed``.
+    """
+
+    label: str
+    changes: dict[str, Any]
+
+    def recipe(self, train: int, val: int, epochs: int | None) -> Recipe:
+        """The recipe for so many photographs; for other epochs than its own if they are given."""
+        changes = {"limit": train + val, "holdout": val / (train + val), **self.changes}
+        if epochs is not None:
+            changes["budget"] = f"{epochs} epochs"
+        return dataclasses.replace(load_recipe("seed"), **changes)
+
+
+def _lite(**arguments: Any) -> dict[str, Any]:
+    return {"network": "seed_unet-lite", "arguments": arguments}
+
+
+MODERN = {
+    "network": "unet-small",
+    "flips": True,
+    "batch": 16,
+    "partial_batch": False,
+    "loss": "charbonnier",
+    "schedule": "cosine",
+    "warmup": 0.02,
+    "betas": (0.9, 0.99),
+    "epsilon": 1e-8,
+    "clip": 1.0,
+    "ema": 0.999,
+    "budget": "2000 epochs",
+}
+
+VARIANTS: dict[str, Variant] = {
+    "lite": Variant("paper's U-Net, lite", _lite()),
+    "15m": Variant("paper's U-Net, 15m", {}),
+    "lite-linear": Variant("lite, linear output", _lite(output="linear")),
+    "lite-residual": Variant("lite, residual output", _lite(output="residual")),
+    "unet-small": Variant("unet-small", MODERN),
+}
+
+ABLATIONS: dict[str, Variant] = {
+    "dropout 0": Variant("without dropout", _lite(dropout=0.0)),
+    "dropout 0.2": Variant("as it is", _lite()),
+    "dropout 0.5": Variant("dropout 0.5", _lite(dropout=0.5)),
+    "no skips": Variant("without skip connections", _lite(skips=False)),
+    "half widths": Variant("half the widths, 3.7 M", _lite(widths=(16, 32, 64, 384))),
+    "quarter widths": Variant("a quarter of them, 0.9 M", _lite(widths=(8, 16, 32, 192))),
+}
