@@ -75,7 +75,7 @@ def test_wrong_arguments_are_refused_by_name(arguments):
 
 
 def test_widths_and_skips():
-    """Without skips the last convolutions have fewer inputs, and the encoder reaches the decoder by the middle alone."""
+    """Without skips the last convolutions have fewer inputs, and the decoder hears from the middle alone."""
     whole = build("seed_unet-lite", widths=(4, 6, 8, 10))
     bare = build("seed_unet-lite", widths=(4, 6, 8, 10), skips=False)
     assert whole.d1.t3.in_channels - bare.d1.t3.in_channels == 2 * 4
