@@ -19,7 +19,7 @@ from experiments.seed.curves import Curves
 from experiments.seed.figures import curves_figure, rows_figure, sweep_figure
 from experiments.seed.flowers import Flowers, arrange, prepare, sizes
 from experiments.seed.measure import BASELINES, MIXTURE, Restorer, baselines, compare, degraded, network, sweep
-from experiments.seed.variants import ABLATIONS, BLURS, VARIANTS, Variant
+from experiments.seed.variants import ABLATIONS, BLURS, VARIANTS, Variant, blur
 from resolvent.degradations import parse
 from resolvent.provenance import provenance
 from resolvent.training.loop import Result, train
@@ -106,7 +106,7 @@ def draw(
     clean = flowers.test[:SHOWN]
     last = list(restorers)[-1]
     for i, truth in enumerate(clean):
-        tolds = [parse(f"blur:ksize={k}") for k in BLURS]
+        tolds = [parse(blur(k)) for k in BLURS]
         ys = [degraded(truth[None], told)[0] for told in tolds]
         rows: list[tuple[str, Any]] = [("true", [truth] * len(BLURS)), ("degraded", ys)]
         for name in dict.fromkeys([next(iter(restorers)), last]):
@@ -116,7 +116,7 @@ def draw(
         rows_figure(out / f"rows-{i}.png", rows, [f"blur {k}x{k}" for k in BLURS])
     identity = {split: results["identity"][MIXTURE][split]["accuracy"] for split in ("train", "val")}
     curves_figure(out / "curves.svg", {labels[name]: curves[name] for name in restorers if curves[name]}, identity)
-    by_ksize = sweep(restorers, flowers.test, [f"blur:ksize={k}" for k in SWEPT])
+    by_ksize = sweep(restorers, flowers.test, [blur(k) for k in SWEPT])
     by_sigma = sweep(restorers, flowers.test, [f"noise:sigma={s}" if s else "none" for s in NOISES])
     named = [{labels.get(name, name): values for name, values in each.items()} for each in (by_ksize, by_sigma)]
     sweep_figure(out / "sweep.svg", SWEPT, named[0], NOISES, named[1], BLURS)

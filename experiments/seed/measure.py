@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from experiments.seed.flowers import SPLITS, Flowers
-from experiments.seed.variants import BLURS
+from experiments.seed.variants import BLURS, blur
 from resolvent import methods
-from resolvent.degradations import Degradation, parse
+from resolvent.degradations import Degradation, GaussianNoise, parse
 from resolvent.evaluation.metrics import argmax_accuracy, psnr, ssim
 
 __all__ = ["BASELINES", "MIXTURE", "Restorer", "baselines", "compare", "degraded", "network", "score", "sweep"]
@@ -27,6 +27,10 @@ MIXTURE = "mixture"
 BASELINES = {"identity": "nothing done", "wiener": "Wiener, told the kernel", "richardson-lucy": "RL, told the kernel"}
 
 
+ROUNDING = GaussianNoise(12**-0.5)
+"""As noise, which methods know: the error of rounding has this standard deviation."""
+
+
 def degraded(clean: NDArray[np.float32], told: Degradation, seed: int = 0) -> NDArray[np.float32]:
     """Degrade each photograph, as float and not clipped."""
     rng = np.random.default_rng(seed)
@@ -38,7 +42,7 @@ def baselines() -> dict[str, Restorer]:
 
     def by_method(name: str) -> Restorer:
         restore = methods.load(name)
-        return lambda y, told: np.stack([restore(image, told) for image in y])
+        return lambda y, told: np.stack([restore(image, told.parts[0] + ROUNDING) for image in y])
 
     return {name: by_method(name) if name in methods.METHODS else lambda y, told: y for name in BASELINES}
 
@@ -69,7 +73,7 @@ def compare(restorer: Restorer, flowers: Flowers, splits: Iterable[str] = SPLITS
     """The scores of a restorer: blur, then split, then accuracy, psnr and ssim; and the mixture of all blurs."""
     results: dict[str, dict[str, Any]] = {}
     for ksize in BLURS:
-        told = parse(f"blur:ksize={ksize}")
+        told = parse(blur(ksize))
         results[str(ksize)] = {}
         for split in splits:
             clean = flowers.split(split)

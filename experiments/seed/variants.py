@@ -8,9 +8,14 @@ from typing import Any
 
 from resolvent.training.recipe import Recipe, load_recipe
 
-__all__ = ["ABLATIONS", "BLURS", "VARIANTS", "Variant"]
+__all__ = ["ABLATIONS", "BLURS", "VARIANTS", "Variant", "blur"]
 
 BLURS = (5, 9, 15, 21)
+
+
+def blur(ksize: int) -> str:
+    """What OpenCV's GaussianBlur makes of a picture of 8 bits."""
+    return f"blur:ksize={ksize} + quantise"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def test_seed_keeps_the_papers_protocol():
     seed = load_recipe("seed")
     assert (seed.limit, seed.holdout, seed.resize, seed.batch, seed.loss) == (100, 0.1, 128, 32, "mse")
     assert (seed.learning_rate, seed.betas, seed.epsilon, seed.budget) == (1e-3, (0.9, 0.999), 1e-7, "500 epochs")
-    assert seed.degradation == "blur:ksize=5|9|15|21"
+    assert seed.degradation == "blur:ksize=5|9|15|21 + quantise"
 
 
 def test_every_named_loss_exists():

@@ -132,6 +132,7 @@ TASKS: dict[str, Task] = {
         summary="the founding paper's blur, by kernel size",
         degradation="blur:ksize={}",
         levels=(5, 9, 15, 21),
+        round8=True,
         side=128,
         accuracy=True,
     ),
