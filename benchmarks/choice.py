@@ -1,7 +1,7 @@
 """How often ``resolvent restore`` without options chooses well, among the bundled models and doing nothing.
 
 python benchmarks/choice.py --images VAL [--count 200] [--seed 0]
-python benchmarks/choice.py --images TRAIN --learn [--count 2400]
+python benchmarks/choice.py --images TRAIN --learn [--count 2400] [--cases FILE]
 
 Each case is one photograph, degraded at random, rounded to 8 bit, and, where the last fault is JPEG, a real JPEG file.
 A fifth of the cases has noise alone, a fifth blur, a fifth JPEG; two fifths are drawn from the chain that the recipe
@@ -13,6 +13,8 @@ changes.
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +23,7 @@ import numpy as np
 from results import write_section
 
 import resolvent.diagnosis
+from resolvent.diagnosis import Measurements
 from resolvent.diagnosis.choice import Chooser, best, load_chooser
 from resolvent.evaluation.benchmark import find_images
 from resolvent.evaluation.choice import CANDIDATES, NOTHING, Case, drawing, kinds, learn, make_cases
@@ -81,15 +84,44 @@ def table(cases: Sequence[Case], chooser: Chooser) -> str:
     return "\n".join(lines)
 
 
-def learn_choice(files: Sequence[Path], count: int) -> None:
-    """Make cases, learn from nine tenths to see how well that goes, then from all, and replace the bundled file."""
+def keep(path: Path, cases: Sequence[Case]) -> None:
+    """Write cases to a JSON file."""
+    rows = [
+        {
+            **dataclasses.asdict(case),
+            "measured": {
+                **dataclasses.asdict(case.measured),
+                "features": None if case.measured.features is None else case.measured.features.round(4).tolist(),
+            },
+        }
+        for case in cases
+    ]
+    path.write_text(json.dumps(rows), "utf-8")
+
+
+def kept(path: Path) -> list[Case]:
+    """Read what ``keep`` wrote."""
+    cases = []
+    for row in json.loads(path.read_text("utf-8")):
+        seen = row["measured"].pop("features")
+        measured = Measurements(**row.pop("measured"), features=None if seen is None else np.array(seen, np.float32))
+        cases.append(Case(**row, measured=measured))
+    return cases
+
+
+def make_learning_cases(files: Sequence[Path], count: int) -> list[Case]:
+    """Degrade squares of photographs and drawings, and restore them with every model."""
     order = np.random.default_rng(0).permutation(len(files))
     sources = []
     for i in range(count):
         path, seed = files[order[i % len(files)]], FIRST_SEED + i
         sources.append((path.name, partial(square, path, seed), LEARNING_TURNS[i % len(LEARNING_TURNS)], seed))
-    cases = [case for case in make_cases(sources, report) if case.measured.features is not None]
-    about = {"cases": len(cases), "photographs": len(files), "commit": provenance().code}
+    return list(make_cases(sources, report))
+
+
+def learn_choice(cases: list[Case], photographs: int) -> None:
+    """Learn from nine tenths of the cases to see how well that goes, then from all, and replace the bundled file."""
+    about = {"cases": len(cases), "photographs": photographs, "commit": provenance().code}
     tenth = len(cases) // 10
     print(f"on {tenth} cases that were held back:")
     print(table(cases[:tenth], learn(cases[tenth:], about=about)))
@@ -103,11 +135,18 @@ def main() -> None:
     parser.add_argument("--count", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--learn", action="store_true", help="replace the bundled choice.npz")
+    parser.add_argument("--cases", type=Path, help="a file that keeps the cases to learn from")
     options = parser.parse_args()
     folders = [options.images, *sorted(path for path in options.images.iterdir() if path.is_dir())]
     files = [file for folder in folders for file in find_images(folder)]
     if options.learn:
-        learn_choice(files, options.count or 2400)
+        if options.cases and options.cases.exists():
+            cases = kept(options.cases)
+        else:
+            cases = make_learning_cases(files, options.count or 2400)
+            if options.cases:
+                keep(options.cases, cases)
+        learn_choice(cases, len(files))
         return
     count = options.count or 200
     sources = []

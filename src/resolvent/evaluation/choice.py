@@ -15,7 +15,7 @@ import numpy as np
 
 from resolvent.degradations import Degradation, Jpeg, parse
 from resolvent.diagnosis import NOISE_LIMIT, Measurements, measure
-from resolvent.diagnosis.choice import Chooser
+from resolvent.diagnosis.choice import REACH, Chooser
 from resolvent.engine.restore import Options, plan, run
 from resolvent.errors import MissingDependencyError
 from resolvent.evaluation.metrics import psnr
@@ -173,7 +173,13 @@ def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 1500,
     gained = [[case.psnr[name] - case.psnr[NOTHING] for name in CANDIDATES] for case in cases]
     mean, scale = measured.mean(0), measured.std(0) + 1e-3
     generator = torch.Generator().manual_seed(seed)
-    x = torch.from_numpy(measured - mean).div(torch.from_numpy(scale)).clamp(-5, 5).float().expand(MEMBERS, -1, -1)
+    x = (
+        torch.from_numpy(measured - mean)
+        .div(torch.from_numpy(scale))
+        .clamp(-REACH, REACH)
+        .float()
+        .expand(MEMBERS, -1, -1)
+    )
     target = torch.tensor(gained).clamp(WORST, MOST).float()
     with_nothing = F.pad(target, (0, 1))
     regret = with_nothing.max(1, keepdim=True).values - with_nothing
