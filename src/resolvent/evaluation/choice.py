@@ -142,13 +142,15 @@ def drawing(side: int, seed: int) -> NDArray[np.float32]:
     return np.asarray(picture, np.float32) / np.float32(255)
 
 
-HIDDEN = (48, 24)  # widths of the networks
+HIDDEN = (128, 64)  # widths of the networks
 MEMBERS = 8
+BATCH = 256
+DROPPED = 0.05  # share of the features that an update does not see
 WORST, MOST = -6.0, 12.0  # dB; a larger loss or gain is no harder to choose by
 TEMPERATURE = 0.3  # dB; a choice that is better by this is e times as likely to be taken while learning
 
 
-def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 1500, seed: int = 0) -> Chooser:
+def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 2500, seed: int = 0) -> Chooser:
     """Learn to foretell the gains from cases.
 
     The networks minimise the error of the gains, and what is lost, in dB, by choosing with a probability that grows
@@ -157,7 +159,7 @@ def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 1500,
     Args:
         cases: Hundreds of them or more, of all kinds, each with features.
         about: What they were made from, and by which code.
-        steps: Updates, each over all cases.
+        steps: Updates.
         seed: Of the first weights, and of what is left out at random.
 
     Raises:
@@ -173,29 +175,23 @@ def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 1500,
     gained = [[case.psnr[name] - case.psnr[NOTHING] for name in CANDIDATES] for case in cases]
     mean, scale = measured.mean(0), measured.std(0) + 1e-3
     generator = torch.Generator().manual_seed(seed)
-    x = (
-        torch.from_numpy(measured - mean)
-        .div(torch.from_numpy(scale))
-        .clamp(-REACH, REACH)
-        .float()
-        .expand(MEMBERS, -1, -1)
-    )
+    x = torch.from_numpy((measured - mean) / scale).clamp(-REACH, REACH).float()
     target = torch.tensor(gained).clamp(WORST, MOST).float()
     with_nothing = F.pad(target, (0, 1))
     regret = with_nothing.max(1, keepdim=True).values - with_nothing
-    widths = (x.shape[2], *HIDDEN, len(CANDIDATES))
+    widths = (x.shape[1], *HIDDEN, len(CANDIDATES))
     layers = []
     for inputs, outputs in pairwise(widths):
         weight = torch.randn(MEMBERS, inputs, outputs, generator=generator) * (2 / inputs) ** 0.5
         layers.append((weight.requires_grad_(), torch.zeros(MEMBERS, 1, outputs, requires_grad=True)))
     optimiser = torch.optim.AdamW([p for pair in layers for p in pair], lr=2e-3, weight_decay=0.03)
     for step in range(steps):
-        kept = torch.rand(x.shape, generator=generator) > 0.1
-        y = x * kept / 0.9
+        some = torch.randint(len(x), (MEMBERS, BATCH), generator=generator)
+        y = x[some] * (torch.rand((MEMBERS, BATCH, x.shape[1]), generator=generator) > DROPPED) / (1 - DROPPED)
         for i, (weight, bias) in enumerate(layers):
             y = torch.baddbmm(bias, F.relu(y) if i else y, weight)
         chance = (F.pad(y, (0, 1)) / TEMPERATURE).softmax(-1)
-        loss = F.smooth_l1_loss(y, target.expand_as(y)) + (chance * regret).sum(-1).mean()
+        loss = F.smooth_l1_loss(y, target[some]) + (chance * regret[some]).sum(-1).mean()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         for group in optimiser.param_groups:
