@@ -260,7 +260,7 @@ def test_train_export_restore_and_benchmark_with_the_result(run, tmp_path, photo
     )
     assert code == 0
     made = json.loads(out)
-    assert made["card"]["steps"] == 3
+    assert 1 <= made["card"]["steps"] <= 3  # of the best weights
     assert made["card"]["recipe"]["patch"] == 32
     model = made["model"]
     assert run("export", output, "-o", tmp_path / "again.onnx")[0] == 0

@@ -61,15 +61,21 @@ def kinds() -> dict[str, str]:
         "blur": "blur:sigma=0.3..3 + noise:sigma=0..2",
         "jpeg": "jpeg:quality=10..95",
         "mixture": models()["restore"].degradation,
+        "noisy blur": "blur:sigma=0.5..3 + noise:sigma=2..40",
         "clean": "none",
     }
 
 
-def as_file(truth: NDArray[np.float32], drawn: Degradation, rng: np.random.Generator) -> tuple[Image, bytes | None]:
-    """Degrade a photograph (H, W, C) as a file of 8 bits holds it; a JPEG file where JPEG comes last."""
+def as_file(
+    truth: NDArray[np.float32], drawn: Degradation, rng: np.random.Generator, hidden: float = 0.0
+) -> tuple[Image, bytes | None]:
+    """Degrade a photograph (H, W, C) as a file of 8 bits holds it; a JPEG file where JPEG comes last.
+
+    With the probability ``hidden`` such a file was converted since, and nothing but its pixels tells of the JPEG.
+    """
     parts = [part for part in drawn.parts if part.name != "quantise"]
     last = parts[-1] if parts else None
-    is_file = isinstance(last, Jpeg) and last.top == last.left == 0
+    is_file = isinstance(last, Jpeg) and last.top == last.left == 0 and rng.random() >= hidden
     pixels = truth
     for part in parts[:-1] if is_file else parts:
         pixels = part(pixels, rng)
@@ -84,11 +90,11 @@ def as_file(truth: NDArray[np.float32], drawn: Degradation, rng: np.random.Gener
     return read_image(file.getvalue()), file.getvalue()
 
 
-def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int) -> Case:
-    """Degrade a photograph (H, W, C) in [0, 1] at random, and restore it with every model."""
+def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidden: float = 0.0) -> Case:
+    """Degrade a photograph (H, W, C) in [0, 1] at random, see ``as_file``, and restore it with every model."""
     rng = np.random.default_rng(seed)
     drawn = parse(kinds()[kind]).draw(rng)
-    degraded, file = as_file(truth, drawn, rng)
+    degraded, file = as_file(truth, drawn, rng, hidden)
     scores = {NOTHING: min(psnr(degraded.pixels, truth), PERFECT)}
     measured = measure(degraded, file)
     for model in CANDIDATES:
@@ -105,10 +111,11 @@ _opened = cache(partial(open_session, threads=1))
 def make_cases(
     sources: Sequence[tuple[str, Callable[[], NDArray[np.float32]], str, int]],
     progress: Callable[[int, int], None] | None = None,
+    hidden: float = 0.0,
 ) -> Iterator[Case]:
     """Make cases side by side: each source gives a name, what reads the photograph, the kind and the seed."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done, case in enumerate(pool.map(lambda s: make_case(s[0], s[1](), s[2], s[3]), sources), 1):
+        for done, case in enumerate(pool.map(lambda s: make_case(s[0], s[1](), s[2], s[3], hidden), sources), 1):
             if progress:
                 progress(done, len(sources))
             yield case
