@@ -72,6 +72,20 @@ METHODS: dict[str, Method] = {
         "noise:sigma=25",
         "Buades, Coll, Morel 2011, https://doi.org/10.5201/ipol.2011.bcm_nlm",
     ),
+    "tv": Method(
+        "resolvent.methods.tv:restore",
+        "total variation: flat areas with sharp borders",
+        Needs(undoes=("noise",)),
+        "noise:sigma=25",
+        "Chambolle 2004, https://doi.org/10.1023/B:JMIV.0000011325.36760.1e",
+    ),
+    "wavelet": Method(
+        "resolvent.methods.wavelet:restore",
+        "wavelet shrinkage: small coefficients are noise",
+        Needs(undoes=("noise",)),
+        "noise:sigma=25",
+        "Chang, Yu, Vetterli 2000, https://doi.org/10.1109/83.862633",
+    ),
     "wiener": Method(
         "resolvent.methods.wiener:restore",
         "Wiener filter: the best linear deblurring for Gaussian noise and the spectrum of natural images",
@@ -85,6 +99,20 @@ METHODS: dict[str, Method] = {
         Needs(undoes=(*BLURS, "noise", "poisson"), linear=True),
         "blur:sigma=1.6 + noise:sigma=2",
         "Richardson 1972, https://doi.org/10.1364/JOSA.62.000055",
+    ),
+    "pnp": Method(
+        "resolvent.methods.pnp:restore",
+        "plug-and-play: a trained denoiser as the prior of any linear problem",
+        Needs(undoes=(*BLURS, "downsample", "mask", "noise"), linear=True),
+        "blur:sigma=1.6 + noise:sigma=2",
+        "Zhang et al. 2022, https://doi.org/10.1109/TPAMI.2021.3088914",
+    ),
+    "red": Method(
+        "resolvent.methods.red:restore",
+        "regularisation by denoising",
+        Needs(undoes=(*BLURS, "downsample", "mask", "noise"), linear=True),
+        "blur:sigma=1.6 + noise:sigma=2",
+        "Romano, Elad, Milanfar 2017, https://doi.org/10.1137/16M1102884",
     ),
 }
 
