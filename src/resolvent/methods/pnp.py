@@ -128,7 +128,7 @@ def _enlarging_step(
     d = k̄ F(Sᵀ y) + α F z, and ⇓ is the mean over the frequencies that alias to one. That wraps around: the image gets a
     mirrored margin, which keeps what crosses the border away from it.
     """
-    wraps = all(getattr(part, "boundary", "circular") == "circular" for part in linear.parts)
+    wraps = all(_wraps(part) for part in linear.parts)
     pad, (rows, columns, _) = 0 if wraps else MARGIN, y.shape
     y = np.pad(y, ((pad, pad), (pad, pad), (0, 0)), mode="symmetric")
     height, width, channels = y.shape
@@ -151,6 +151,12 @@ def _enlarging_step(
 
     inside = slice(scale * pad, scale * (pad + rows)), slice(scale * pad, scale * (pad + columns))
     return step, _first_guess(y, linear, scale), inside
+
+
+def _wraps(part: Degradation) -> bool:
+    """Whether it wraps around at the border, or does not look beyond its own pixel."""
+    alone = isinstance(part, Downsample) and part.kernel == "none"
+    return alone or getattr(part, "boundary", "circular") == "circular"
 
 
 def _first_guess(y: NDArray[np.float32], linear: Degradation, scale: int) -> NDArray[np.float32]:
