@@ -11,11 +11,15 @@ from resolvent.methods.untrained import Discrepancy, MovingVariance, Settings, S
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """A network so small that some hundred steps take a second."""
+    """A network so small that some hundred steps take a second, on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     network = {"inputs": 8, "down": (16, 16), "skip": (4, 4)}
-    monkeypatch.setitem(dip.PRESETS, "denoise", dip.Preset(network, Settings(150, input_noise=0.03)))
-    monkeypatch.setitem(dip.PRESETS, "inpaint-half", dip.Preset(network, Settings(150, input_noise=0.03)))
-    monkeypatch.setitem(dip.PRESETS, "super-resolution", dip.Preset(network, Settings(150, input_noise=0.03)))
+    monkeypatch.setitem(dip.PRESETS, "denoise", dip.Preset(network, Settings(300, input_noise=0.03)))
+    monkeypatch.setitem(dip.PRESETS, "inpaint-half", dip.Preset(network, Settings(300, input_noise=0.03)))
+    monkeypatch.setitem(dip.PRESETS, "super-resolution", dip.Preset(network, Settings(300, input_noise=0.03)))
+    yield
+    torch.set_num_threads(threads)
 
 
 def picture(side=32, channels=3):

@@ -99,7 +99,7 @@ def mean_target(
     shares = [1 / count] * count if weights is None else list(weights)
     if len(shares) != count or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
         raise UsageError(f"weights {tuple(shares)}: give {count} from 0 to 1 that sum to 1, that of the image first")
-    mean: NDArray[np.float32] = np.tensordot(np.float32(shares), np.stack([y, *cleaned]), 1)
+    mean: NDArray[np.float32] = np.tensordot(np.asarray(shares, np.float32), np.stack([y, *cleaned]), 1)
     return mean
 
 
