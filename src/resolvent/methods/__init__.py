@@ -100,6 +100,13 @@ METHODS: dict[str, Method] = {
         "blur:sigma=1.6 + noise:sigma=2",
         "Richardson 1972, https://doi.org/10.1364/JOSA.62.000055",
     ),
+    "self-similarity": Method(
+        "resolvent.methods.self_similarity:restore",
+        "super-resolution from the smaller copies of each patch within the photograph",
+        Needs(undoes=("downsample",), linear=True),
+        "downsample:scale=2",
+        "Glasner, Bagon, Irani 2009, https://doi.org/10.1109/ICCV.2009.5459271",
+    ),
     "pnp": Method(
         "resolvent.methods.pnp:restore",
         "plug-and-play: a trained denoiser as the prior of any linear problem",
