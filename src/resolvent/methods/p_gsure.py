@@ -42,8 +42,8 @@ def restore(
     With P = A⁺ A, E ‖P (f(u) - x)‖² is, up to a constant, ‖A⁺ (A f(u) - y)‖² + 2 σ² div_u P f(u): the second term is
     what fitting the noise would cost, and keeps the network from it. The divergence is bᵀ P (f(u + ε b) - f(u)) / ε
     with b ~ N(0, I) drawn anew at every step; both evaluations are one batch, and so share the statistics of their
-    normalisation. The projection is real: the published code takes the imaginary part of its transfer function, which is
-    zero for a symmetric blur, and with it the second term.
+    normalisation. The projection is real: the published code takes the imaginary part of its transfer function, which
+    is zero for a symmetric blur, and with it the second term.
 
     A wraps around at the border; a photograph blurred otherwise differs there.
 
@@ -60,8 +60,8 @@ def restore(
         (H, W, C), or (scale H, scale W, C), a new array: the running mean of the outputs where the loss was least.
 
     References:
-        [1] S. Abu-Hussein, T. Tirer, S. Y. Chun, Y. C. Eldar, R. Giryes, Image restoration by deep projected GSURE, WACV
-        2022. https://arxiv.org/abs/2102.02485
+        [1] S. Abu-Hussein, T. Tirer, S. Y. Chun, Y. C. Eldar, R. Giryes, Image restoration by deep projected GSURE,
+        WACV 2022. https://arxiv.org/abs/2102.02485
     """
     linear, _ = degradation.split()
     sigma = noise_level(y, degradation) / 255
@@ -137,8 +137,7 @@ class Pair(nn.Module):
 
     def forward(self, u: Tensor) -> Tensor:
         """(1, C, H, W) to (2, C, H, W)."""
-        b = torch.randn(u.shape, generator=self.generator)
-        self.direction = (b - b.mean()) / b.std()
+        self.direction = torch.randn(u.shape, generator=self.generator)
         outputs: Tensor = self.network(torch.cat([u, u + EPSILON * self.direction]))
         return outputs
 
