@@ -108,7 +108,7 @@ def psnr(a, b):
     return -10 * np.log10(np.mean((a - b) ** 2))
 
 
-@pytest.mark.parametrize(("text", "gain"), [("noise:sigma=25", 4), ("mask:keep=0.6,seed=1", 10)])
+@pytest.mark.parametrize(("text", "gain"), [("noise:sigma=25", 2), ("mask:keep=0.6,seed=1", 10)])
 def test_restores(cosines, text, gain):
     x, told = picture(), parse(text)
     y = told(x, np.random.default_rng(0))

@@ -174,7 +174,8 @@ def _gradient_power(height: int, width: int) -> Tensor:
 
 def _spectra(dictionary: Tensor, height: int, width: int) -> Tensor:
     """Of the atoms (K, h, w), with their first pixel at the origin; (K, H, W/2 + 1)."""
-    return torch.fft.rfft2(dictionary, s=(height, width))
+    spectra: Tensor = torch.fft.rfft2(dictionary, s=(height, width))
+    return spectra
 
 
 def _synthesis(codes: Tensor, dictionary: Tensor) -> Tensor:
