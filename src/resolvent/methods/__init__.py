@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resolvent.errors import UsageError, unknown
+from resolvent.errors import MissingDependencyError, UsageError, unknown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,6 +121,34 @@ METHODS: dict[str, Method] = {
         "blur:sigma=1.6 + noise:sigma=2",
         "Romano, Elad, Milanfar 2017, https://doi.org/10.1137/16M1102884",
     ),
+    "dip": Method(
+        "resolvent.methods.dip:restore",
+        "deep image prior: an untrained network prefers images to noise",
+        Needs(undoes=(*BLURS, "downsample", "mask", "noise", "jpeg")),
+        "noise:sigma=25",
+        "Ulyanov, Vedaldi, Lempitsky 2020, https://doi.org/10.1007/s11263-020-01303-4",
+    ),
+    "multi-target-dip": Method(
+        "resolvent.methods.multi_target_dip:restore",
+        "deep image prior with cleaned targets beside the noisy one, ended by the noise level",
+        Needs(undoes=("noise",)),
+        "noise:sigma=25",
+        "Chen et al. 2021",
+    ),
+    "med": Method(
+        "resolvent.methods.med:restore",
+        "multi-level encoder-decoder: an untrained generator with enhancers after it",
+        Needs(undoes=(*BLURS, "downsample", "mask", "noise", "jpeg")),
+        "noise:sigma=25",
+        "Mastan, Raman 2019",
+    ),
+    "p-gsure": Method(
+        "resolvent.methods.p_gsure:restore",
+        "deep image prior with an unbiased estimate of its own error as the loss",
+        Needs(undoes=(*BLURS, "downsample", "noise")),
+        "noise:sigma=25",
+        "Abu-Hussein et al. 2022, https://arxiv.org/abs/2102.02485",
+    ),
 }
 
 
@@ -129,9 +157,15 @@ def load(name: str) -> Restore:
 
     Raises:
         UsageError: No method has that name.
+        MissingDependencyError: It needs torch, which is not installed.
     """
     module, function = _find(name).entry.split(":")
-    restore: Restore = getattr(importlib.import_module(module), function)
+    try:
+        restore: Restore = getattr(importlib.import_module(module), function)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingDependencyError("torch", "lab", f"the method {name!r}") from error
     return restore
 
 
