@@ -143,3 +143,16 @@ def test_memory_for_no_tile(cards, monkeypatch):
     assert plan(image, Options(model="deblur", memory="8M")).tile == 16
     monkeypatch.setattr(module, "tile_memory", lambda: 0)
     assert plan(image, Options(model="deblur")).tile == 16
+
+
+@pytest.mark.parametrize("options", [{"method": "nlm", "degradation": "noise:sigma=5"}, {"model": "denoise"}, {}])
+def test_a_budget_is_for_what_goes_step_by_step(options):
+    with pytest.raises(UsageError, match="budget 5: is for a method that goes step by step"):
+        Options(budget=5, **options)
+    with pytest.raises(UsageError, match="must be above 0 seconds"):
+        Options(budget=0, method="red", degradation="noise:sigma=5")
+
+
+def test_an_enlarging_method_has_nothing_to_blend_with():
+    with pytest.raises(UsageError, match=r"strength 0\.5: self-similarity enlarges here"):
+        Options(method="self-similarity", degradation="downsample:scale=2", strength=0.5)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from resolvent.degradations import Degradation
 
-__all__ = ["METHODS", "Method", "Needs", "Restore", "able", "check", "load"]
+__all__ = ["METHODS", "Method", "Needs", "Restore", "able", "check", "load", "takes"]
 
 
 Restore = Callable[..., "NDArray[np.float32]"]
@@ -53,6 +53,7 @@ class Method:
         needs: What it must be told.
         example: Text form of a degradation that it is meant for.
         reference: Where it was published.
+        takes: Options that every front end offers and this method knows: ``control``, ``seed``.
     """
 
     entry: str
@@ -60,6 +61,7 @@ class Method:
     needs: Needs
     example: str
     reference: str
+    takes: tuple[str, ...] = ()
 
 
 BLURS = ("blur", "blur-positional", "defocus", "motion", "kernel")
@@ -106,6 +108,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=("downsample",), linear=True),
         "downsample:scale=2",
         "Glasner, Bagon, Irani 2009, https://doi.org/10.1109/ICCV.2009.5459271",
+        takes=("control",),
     ),
     "pnp": Method(
         "resolvent.methods.pnp:restore",
@@ -113,6 +116,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=(*BLURS, "downsample", "mask", "noise"), linear=True),
         "blur:sigma=1.6 + noise:sigma=2",
         "Zhang et al. 2022, https://doi.org/10.1109/TPAMI.2021.3088914",
+        takes=("control",),
     ),
     "red": Method(
         "resolvent.methods.red:restore",
@@ -120,6 +124,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=(*BLURS, "downsample", "mask", "noise"), linear=True),
         "blur:sigma=1.6 + noise:sigma=2",
         "Romano, Elad, Milanfar 2017, https://doi.org/10.1137/16M1102884",
+        takes=("control",),
     ),
     "dip": Method(
         "resolvent.methods.dip:restore",
@@ -127,6 +132,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=(*BLURS, "downsample", "mask", "noise", "jpeg")),
         "noise:sigma=25",
         "Ulyanov, Vedaldi, Lempitsky 2020, https://doi.org/10.1007/s11263-020-01303-4",
+        takes=("control", "seed"),
     ),
     "multi-target-dip": Method(
         "resolvent.methods.multi_target_dip:restore",
@@ -134,6 +140,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=("noise",)),
         "noise:sigma=25",
         "Chen et al. 2021",
+        takes=("control", "seed"),
     ),
     "med": Method(
         "resolvent.methods.med:restore",
@@ -141,6 +148,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=(*BLURS, "downsample", "mask", "noise", "jpeg")),
         "noise:sigma=25",
         "Mastan, Raman 2019",
+        takes=("control", "seed"),
     ),
     "p-gsure": Method(
         "resolvent.methods.p_gsure:restore",
@@ -148,6 +156,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=(*BLURS, "downsample", "noise")),
         "noise:sigma=25",
         "Abu-Hussein et al. 2022, https://arxiv.org/abs/2102.02485",
+        takes=("control", "seed"),
     ),
 }
 
@@ -190,6 +199,15 @@ def check(name: str, degradation: Degradation) -> None:
     others = able(degradation)
     remedy = f"these can: {', '.join(others)}" if others else "no method can; use a model"
     raise UsageError(f"{name} {fault}; {remedy}")
+
+
+def takes(name: str) -> tuple[str, ...]:
+    """The common options that a method knows; see ``Method``.
+
+    Raises:
+        UsageError: No method has that name.
+    """
+    return _find(name).takes
 
 
 def able(degradation: Degradation) -> list[str]:
