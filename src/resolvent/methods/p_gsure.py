@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from resolvent.degradations.tensors import pad
 from resolvent.methods.control import Control
 from resolvent.methods.forward import noise_level
 from resolvent.methods.untrained import Settings, Stop, fit, to_image, to_tensor
@@ -81,7 +82,7 @@ def restore(
     size = (u.shape[2], u.shape[3])
     network = Skip(y.shape[2], y.shape[2], padding="circular")
     stretched = [-(-side // network.multiple) * network.multiple for side in size]
-    z = nn.functional.pad(u, (0, stretched[1] - size[1], 0, stretched[0] - size[0]), mode="circular")
+    z = pad(u, (0, 0), (stretched[0] - size[0], stretched[1] - size[1]), "circular")
     pair = Pair(network, generator)
     stop = LowestLoss()
 
