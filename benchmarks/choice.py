@@ -1,7 +1,7 @@
 """How often ``resolvent restore`` without options chooses well, among the bundled models and doing nothing.
 
 python benchmarks/choice.py --images VAL [--count 200] [--seed 0]
-python benchmarks/choice.py --images TRAIN --learn [--count 2400] [--cases FILE]
+python benchmarks/choice.py --images TRAIN --learn [--count 3000] [--cases FILE]
 
 Each case is one photograph, degraded at random, rounded to 8 bit, and, where the last fault is JPEG, a real JPEG file.
 A fifth of the cases has noise alone, a fifth blur, a fifth JPEG; two fifths are drawn from the chain that the recipe
@@ -31,12 +31,16 @@ from resolvent.image import read_image
 from resolvent.provenance import provenance
 
 TURNS = ("noise", "blur", "jpeg", "mixture", "mixture")
-LEARNING_TURNS = ("noise", "blur", "jpeg", "mixture", "mixture", "noise", "blur", "jpeg", "mixture", "clean")
+LEARNING_TURNS = (
+    *("noise", "blur", "jpeg", "mixture", "noisy blur", "mixture"),
+    *("noise", "blur", "jpeg", "mixture", "noisy blur", "clean"),
+)
 NEAR = 0.2
 """dB that a choice may lie below the best."""
 SIDE = 256
 """Pixels of the squares that are learned from."""
-DRAWINGS, GRAYS = 0.1, 0.1
+DRAWINGS, GRAYS, HIDDEN = 0.1, 0.1, 0.2
+"""Shares of the squares: no photograph; gray; a JPEG that was converted to another format."""
 FIRST_SEED = 1_000_000
 """Of learning, far from those of measuring."""
 
@@ -116,7 +120,7 @@ def make_learning_cases(files: Sequence[Path], count: int) -> list[Case]:
     for i in range(count):
         path, seed = files[order[i % len(files)]], FIRST_SEED + i
         sources.append((path.name, partial(square, path, seed), LEARNING_TURNS[i % len(LEARNING_TURNS)], seed))
-    return list(make_cases(sources, report))
+    return list(make_cases(sources, report, HIDDEN))
 
 
 def learn_choice(cases: list[Case], photographs: int) -> None:
@@ -143,7 +147,7 @@ def main() -> None:
         if options.cases and options.cases.exists():
             cases = kept(options.cases)
         else:
-            cases = make_learning_cases(files, options.count or 2400)
+            cases = make_learning_cases(files, options.count or 3000)
             if options.cases:
                 keep(options.cases, cases)
         learn_choice(cases, len(files))

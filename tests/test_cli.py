@@ -232,7 +232,8 @@ def test_degrade_then_diagnose(run, photo):
     code, out, _ = run("diagnose", bad, "--json")
     assert code == 0
     found = json.loads(out)
-    assert found["model"] == "denoise"
+    assert found["model"] in ("denoise", "restore")
+    assert found["gains"][found["model"]] > 3
     assert found["noise_sigma"] == pytest.approx(np.hypot(10, 20), rel=0.1)
 
 
@@ -260,7 +261,7 @@ def test_train_export_restore_and_benchmark_with_the_result(run, tmp_path, photo
     )
     assert code == 0
     made = json.loads(out)
-    assert made["card"]["steps"] == 3
+    assert 1 <= made["card"]["steps"] <= 3  # of the best weights
     assert made["card"]["recipe"]["patch"] == 32
     model = made["model"]
     assert run("export", output, "-o", tmp_path / "again.onnx")[0] == 0

@@ -323,10 +323,10 @@ def test_too_small_to_tell():
 
 @pytest.fixture(scope="module")
 def photograph():
-    """The face and the suit of scikit-image's astronaut, every second pixel: sharp and without noise."""
+    """Half of scikit-image's astronaut: sharp, and all but free of noise."""
     from skimage.data import astronaut
 
-    return Image.from_array(np.ascontiguousarray(astronaut()[::2, ::2]))
+    return Image.from_array(np.ascontiguousarray(astronaut()[:384, 64:448]))
 
 
 def test_clean_is_left_alone(photograph):
@@ -336,17 +336,16 @@ def test_clean_is_left_alone(photograph):
 
 
 @pytest.mark.parametrize(
-    ("degradation", "models"),
+    ("degradation", "model"),
     [
-        ("noise:sigma=20", {"denoise"}),
-        ("blur:sigma=1.6 + noise:sigma=1", {"deblur"}),
-        ("blur:sigma=1.5 + noise:sigma=12", {"restore"}),
-        ("grain:sigma=15,radius=0.9", {"restore"}),
-        ("noise:sigma=15 + jpeg:quality=60", {"restore"}),
+        ("noise:sigma=20", "denoise"),
+        ("blur:sigma=1.6 + noise:sigma=1", "deblur"),
+        ("blur:sigma=1.5 + noise:sigma=12", "restore"),
+        ("grain:sigma=15,radius=0.9", "restore"),
     ],
 )
-def test_each_fault_goes_to_its_model(photograph, degradation, models):
-    assert diagnose(degrade(photograph, degradation, seed=1)).model in models
+def test_each_fault_goes_to_its_model(photograph, degradation, model):
+    assert diagnose(degrade(photograph, degradation, seed=1)).model == model
 
 
 def test_compression_goes_to_its_model(photograph):

@@ -5,6 +5,7 @@ import pytest
 
 from resolvent.degradations import parse
 from resolvent.diagnosis import diagnose
+from resolvent.diagnosis.choice import Chooser, load_chooser
 from resolvent.engine import plan as module
 from resolvent.engine.plan import Options, plan
 from resolvent.engine.tiles import margin
@@ -78,7 +79,16 @@ def test_degradation_may_be_text_or_data():
     assert Options(method="wiener", degradation=text).told == Options(method="wiener", degradation=parse(text)).told
 
 
-def test_noise_is_diagnosed_and_the_model_told(cards):
+def expect(monkeypatch, gain):
+    """Let the denoiser be expected to gain so many dB, whatever the image."""
+    count = load_chooser().mean.size
+    layer = np.zeros((1, count, 1), np.float32), np.full((1, 1, 1), gain, np.float32)
+    chooser = Chooser(("denoise",), np.zeros(count, np.float32), np.ones(count, np.float32), (layer,), {})
+    monkeypatch.setattr("resolvent.diagnosis.load_chooser", lambda: chooser)
+
+
+def test_noise_is_diagnosed_and_the_model_told(cards, monkeypatch):
+    expect(monkeypatch, 5.0)
     found = plan(scene(sigma=20))
     assert found.model == "denoise"
     assert found.sigma == pytest.approx(20, rel=0.15)
@@ -86,7 +96,8 @@ def test_noise_is_diagnosed_and_the_model_told(cards):
     assert not found.unchanged
 
 
-def test_nothing_to_fix(cards):
+def test_nothing_to_fix(cards, monkeypatch):
+    expect(monkeypatch, 0.1)
     rng = np.random.default_rng(0)
     tiles = np.kron(rng.integers(40, 216, (16, 16, 1)), np.ones((8, 8, 3))).astype(np.uint8)
     image = Image.from_array(tiles)

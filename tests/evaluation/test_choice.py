@@ -21,6 +21,13 @@ def test_a_jpeg_that_comes_last_is_a_file(channels):
         np.testing.assert_array_equal(np.asarray(picture).reshape(image.data.shape), image.data)
 
 
+def test_a_jpeg_may_have_been_converted():
+    told = parse("jpeg:quality=30")
+    image, file = as_file(PHOTO, told, np.random.default_rng(0), hidden=1.0)
+    assert file is None
+    np.testing.assert_allclose(image.pixels, told(PHOTO, np.random.default_rng(0)), atol=1e-6)
+
+
 @pytest.mark.parametrize("text", ["none", "jpeg:quality=37 + noise:sigma=3", "jpeg:quality=37,top=3"])
 def test_anything_else_is_rounded(text):
     image, file = as_file(PHOTO, parse(text), np.random.default_rng(1))

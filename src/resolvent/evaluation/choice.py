@@ -61,15 +61,21 @@ def kinds() -> dict[str, str]:
         "blur": "blur:sigma=0.3..3 + noise:sigma=0..2",
         "jpeg": "jpeg:quality=10..95",
         "mixture": models()["restore"].degradation,
+        "noisy blur": "blur:sigma=0.5..3 + noise:sigma=2..40",
         "clean": "none",
     }
 
 
-def as_file(truth: NDArray[np.float32], drawn: Degradation, rng: np.random.Generator) -> tuple[Image, bytes | None]:
-    """Degrade a photograph (H, W, C) as a file of 8 bits holds it; a JPEG file where JPEG comes last."""
+def as_file(
+    truth: NDArray[np.float32], drawn: Degradation, rng: np.random.Generator, hidden: float = 0.0
+) -> tuple[Image, bytes | None]:
+    """Degrade a photograph (H, W, C) as a file of 8 bits holds it; a JPEG file where JPEG comes last.
+
+    With the probability ``hidden`` such a file was converted since, and nothing but its pixels tells of the JPEG.
+    """
     parts = [part for part in drawn.parts if part.name != "quantise"]
     last = parts[-1] if parts else None
-    is_file = isinstance(last, Jpeg) and last.top == last.left == 0
+    is_file = isinstance(last, Jpeg) and last.top == last.left == 0 and rng.random() >= hidden
     pixels = truth
     for part in parts[:-1] if is_file else parts:
         pixels = part(pixels, rng)
@@ -84,11 +90,11 @@ def as_file(truth: NDArray[np.float32], drawn: Degradation, rng: np.random.Gener
     return read_image(file.getvalue()), file.getvalue()
 
 
-def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int) -> Case:
-    """Degrade a photograph (H, W, C) in [0, 1] at random, and restore it with every model."""
+def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidden: float = 0.0) -> Case:
+    """Degrade a photograph (H, W, C) in [0, 1] at random, see ``as_file``, and restore it with every model."""
     rng = np.random.default_rng(seed)
     drawn = parse(kinds()[kind]).draw(rng)
-    degraded, file = as_file(truth, drawn, rng)
+    degraded, file = as_file(truth, drawn, rng, hidden)
     scores = {NOTHING: min(psnr(degraded.pixels, truth), PERFECT)}
     measured = measure(degraded, file)
     for model in CANDIDATES:
@@ -105,10 +111,11 @@ _opened = cache(partial(open_session, threads=1))
 def make_cases(
     sources: Sequence[tuple[str, Callable[[], NDArray[np.float32]], str, int]],
     progress: Callable[[int, int], None] | None = None,
+    hidden: float = 0.0,
 ) -> Iterator[Case]:
     """Make cases side by side: each source gives a name, what reads the photograph, the kind and the seed."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done, case in enumerate(pool.map(lambda s: make_case(s[0], s[1](), s[2], s[3]), sources), 1):
+        for done, case in enumerate(pool.map(lambda s: make_case(s[0], s[1](), s[2], s[3], hidden), sources), 1):
             if progress:
                 progress(done, len(sources))
             yield case
@@ -142,13 +149,15 @@ def drawing(side: int, seed: int) -> NDArray[np.float32]:
     return np.asarray(picture, np.float32) / np.float32(255)
 
 
-HIDDEN = (48, 24)  # widths of the networks
+HIDDEN = (128, 64)  # widths of the networks
 MEMBERS = 8
+BATCH = 256
+DROPPED = 0.05  # share of the features that an update does not see
 WORST, MOST = -6.0, 12.0  # dB; a larger loss or gain is no harder to choose by
 TEMPERATURE = 0.3  # dB; a choice that is better by this is e times as likely to be taken while learning
 
 
-def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 1500, seed: int = 0) -> Chooser:
+def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 2500, seed: int = 0) -> Chooser:
     """Learn to foretell the gains from cases.
 
     The networks minimise the error of the gains, and what is lost, in dB, by choosing with a probability that grows
@@ -157,7 +166,7 @@ def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 1500,
     Args:
         cases: Hundreds of them or more, of all kinds, each with features.
         about: What they were made from, and by which code.
-        steps: Updates, each over all cases.
+        steps: Updates.
         seed: Of the first weights, and of what is left out at random.
 
     Raises:
@@ -173,29 +182,23 @@ def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 1500,
     gained = [[case.psnr[name] - case.psnr[NOTHING] for name in CANDIDATES] for case in cases]
     mean, scale = measured.mean(0), measured.std(0) + 1e-3
     generator = torch.Generator().manual_seed(seed)
-    x = (
-        torch.from_numpy(measured - mean)
-        .div(torch.from_numpy(scale))
-        .clamp(-REACH, REACH)
-        .float()
-        .expand(MEMBERS, -1, -1)
-    )
+    x = torch.from_numpy((measured - mean) / scale).clamp(-REACH, REACH).float()
     target = torch.tensor(gained).clamp(WORST, MOST).float()
     with_nothing = F.pad(target, (0, 1))
     regret = with_nothing.max(1, keepdim=True).values - with_nothing
-    widths = (x.shape[2], *HIDDEN, len(CANDIDATES))
+    widths = (x.shape[1], *HIDDEN, len(CANDIDATES))
     layers = []
     for inputs, outputs in pairwise(widths):
         weight = torch.randn(MEMBERS, inputs, outputs, generator=generator) * (2 / inputs) ** 0.5
         layers.append((weight.requires_grad_(), torch.zeros(MEMBERS, 1, outputs, requires_grad=True)))
     optimiser = torch.optim.AdamW([p for pair in layers for p in pair], lr=2e-3, weight_decay=0.03)
     for step in range(steps):
-        kept = torch.rand(x.shape, generator=generator) > 0.1
-        y = x * kept / 0.9
+        some = torch.randint(len(x), (MEMBERS, BATCH), generator=generator)
+        y = x[some] * (torch.rand((MEMBERS, BATCH, x.shape[1]), generator=generator) > DROPPED) / (1 - DROPPED)
         for i, (weight, bias) in enumerate(layers):
             y = torch.baddbmm(bias, F.relu(y) if i else y, weight)
         chance = (F.pad(y, (0, 1)) / TEMPERATURE).softmax(-1)
-        loss = F.smooth_l1_loss(y, target.expand_as(y)) + (chance * regret).sum(-1).mean()
+        loss = F.smooth_l1_loss(y, target[some]) + (chance * regret[some]).sum(-1).mean()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         for group in optimiser.param_groups:
