@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from resolvent import methods
 from resolvent.degradations import degrade, parse
-from resolvent.errors import UsageError
+from resolvent.errors import InputError, UsageError
 from resolvent.evaluation.compare import _places, compare, compare_page
 from resolvent.image import Image
 from resolvent.provenance import provenance
@@ -29,11 +30,19 @@ def test_every_method_that_is_named_is_tried():
         assert trial.seconds > 0
 
 
-def test_one_that_fails_says_why():
-    motion = parse("motion:length=5 + noise:sigma=2")
-    small = Image.from_array(np.full((8, 8, 3), 128, np.uint8))
-    (trial,) = compare(small, motion, ["p-gsure"], budget=0.01)
-    assert (trial.restored is None) == bool(trial.error)
+def test_one_that_fails_says_why_and_does_not_stop_the_others(monkeypatch):
+    load = methods.load
+
+    def broken(name):
+        if name == "nlm":
+            raise InputError("no more pixels")
+        return load(name)
+
+    monkeypatch.setattr(methods, "load", broken)
+    failed, worked = compare(photograph(), TOLD, ["nlm", "tv"])
+    assert failed.restored is None
+    assert "no more pixels" in failed.error
+    assert worked.restored is not None
 
 
 def test_the_page_holds_everything(tmp_path):

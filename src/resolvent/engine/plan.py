@@ -120,7 +120,7 @@ class Options:
         name, told = self.method, self.told
         if self.budget is not None and (name is None or "control" not in methods.takes(name)):
             raise UsageError(
-                f"budget {self.budget:g}: is for a method that goes step by step, such as dip; leave it out"
+                f"budget {self.budget:g}: is for a method that goes step by step, such as pnp; leave it out"
             )
         if name is None:
             if told is not None:

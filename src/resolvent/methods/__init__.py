@@ -126,38 +126,6 @@ METHODS: dict[str, Method] = {
         "Romano, Elad, Milanfar 2017, https://doi.org/10.1137/16M1102884",
         takes=("control",),
     ),
-    "dip": Method(
-        "resolvent.methods.dip:restore",
-        "deep image prior: an untrained network prefers images to noise",
-        Needs(undoes=(*BLURS, "downsample", "mask", "noise", "jpeg")),
-        "noise:sigma=25",
-        "Ulyanov, Vedaldi, Lempitsky 2020, https://doi.org/10.1007/s11263-020-01303-4",
-        takes=("control", "seed"),
-    ),
-    "multi-target-dip": Method(
-        "resolvent.methods.multi_target_dip:restore",
-        "deep image prior with cleaned targets beside the noisy one, ended by the noise level",
-        Needs(undoes=("noise",)),
-        "noise:sigma=25",
-        "Chen et al. 2021",
-        takes=("control", "seed"),
-    ),
-    "med": Method(
-        "resolvent.methods.med:restore",
-        "multi-level encoder-decoder: an untrained generator with enhancers after it",
-        Needs(undoes=(*BLURS, "downsample", "mask", "noise", "jpeg")),
-        "noise:sigma=25",
-        "Mastan, Raman 2019",
-        takes=("control", "seed"),
-    ),
-    "p-gsure": Method(
-        "resolvent.methods.p_gsure:restore",
-        "deep image prior with an unbiased estimate of its own error as the loss",
-        Needs(undoes=(*BLURS, "downsample", "noise")),
-        "noise:sigma=25",
-        "Abu-Hussein et al. 2022, https://arxiv.org/abs/2102.02485",
-        takes=("control", "seed"),
-    ),
 }
 
 
