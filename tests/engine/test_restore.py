@@ -269,6 +269,7 @@ def test_ctrl_c_ends_a_method_with_what_it_has():
         steps.append(done)
         os.kill(os.getpid(), signal.SIGINT)
 
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
     before = signal.getsignal(signal.SIGINT)
     restored = restore(noisy_picture(), **BLURRED, progress=interrupt)
     assert steps == [1]
@@ -282,6 +283,7 @@ def test_ctrl_c_ends_a_method_with_what_it_has():
     with pytest.raises(KeyboardInterrupt):
         restore(noisy_picture(), **BLURRED, progress=insist)
     assert signal.getsignal(signal.SIGINT) is before
+    signal.signal(signal.SIGINT, outside)
 
 
 def test_a_method_enlarges_colours_and_alpha():

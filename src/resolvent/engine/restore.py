@@ -92,10 +92,10 @@ def _run_method(image: Image, options: Options, progress: Progress | None) -> _C
 @contextmanager
 def _stopped_by_hand(control: Control) -> Iterator[None]:
     """Let the first Ctrl-C end a method early, with what it has; the second is an interrupt as always."""
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before == signal.SIG_IGN:
         yield
         return
-    before = signal.getsignal(signal.SIGINT)
 
     def stop(number: int, frame: object) -> None:
         control.cancel()
