@@ -25,7 +25,7 @@ from resolvent.training.recipe import Recipe, load_recipe
 from resolvent.training.release import release
 from resolvent.training.watch import Watch
 
-BASE: dict[str, Any] = {"widths": [48, 96, 192], "blocks": [2, 2, 2], "skips": "add", "noise_level": True}
+BASE: dict[str, Any] = {"widths": [48, 96, 192], "blocks": [2, 2, 2], "skips": "add", "fold": 2, "noise_level": True}
 # name: (what it is, changes of the recipe)
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "small": ("48/96/192, 2/2/2 blocks, space-to-depth 2, additive skips", {}),

@@ -32,11 +32,13 @@ def main() -> None:
     command = f"python benchmarks/quality.py {options.task} --images {options.images.name}/"
     command += f" --limit {options.limit}" * bool(options.limit) + " --figure" * options.figure
     body = markdown_suite(rows)
-    if options.figure:
-        path = RESULTS.with_name(f"pareto-{options.task}.svg")
-        path.write_bytes(pareto(rows, published(), task=options.task, footer=str(provenance())))
+    path = RESULTS.with_name(f"pareto-{options.task}.svg")
+    drawn = pareto(rows, published(), task=options.task, footer=str(provenance())) if options.figure else b""
+    if drawn:
         body = f"![PSNR against seconds per megapixel]({path.name})\n\n{body}"
     write_section(f"Quality: {options.task}", command, body)
+    if drawn:  # last, for what has changed is dirty in the figures' origin
+        path.write_bytes(drawn)
 
 
 if __name__ == "__main__":

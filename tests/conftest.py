@@ -17,7 +17,7 @@ def tiny(tmp_path_factory):
     torch.manual_seed(0)
     network = build("unet-small", **arguments).eval()
     for parameter in network.parameters():
-        parameter.data.copy_((parameter.data + 0.01 * torch.randn(parameter.shape)).half().float())
+        parameter.data.copy_((parameter.data + 0.005 * torch.randn(parameter.shape)).half().float())
     card = Card(
         name="tiny",
         task="denoise",

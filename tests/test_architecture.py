@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "networks": {"errors"},
     "models": {"errors", "networks"},
     "diagnosis": {"errors", "image"},
-    "methods": {"errors", "image", "degradations", "models", "diagnosis"},
+    "methods": {"errors", "image", "degradations", "networks", "models", "diagnosis"},
     "engine": {"errors", "image", "degradations", "models", "methods", "diagnosis"},
     "training": {"errors", "provenance", "image", "degradations", "networks", "models"},
     "evaluation": {"errors", "provenance", "image", "degradations", "models", "methods", "diagnosis", "engine"},

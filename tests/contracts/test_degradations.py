@@ -29,6 +29,7 @@ EXAMPLES = [
         "motion:length=6,angle=-80,boundary=circular",
         "downsample:scale=2",
         "downsample:scale=3,kernel=area",
+        "downsample:scale=4,kernel=lanczos2",
         "downsample:scale=2,kernel=none",
         "downsample:scale=4,boundary=circular",
         "mask:keep=0.6",

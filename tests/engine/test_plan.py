@@ -5,6 +5,7 @@ import pytest
 
 from resolvent.degradations import parse
 from resolvent.diagnosis import diagnose
+from resolvent.diagnosis.choice import Chooser, load_chooser
 from resolvent.engine import plan as module
 from resolvent.engine.plan import Options, plan
 from resolvent.engine.tiles import margin
@@ -78,7 +79,16 @@ def test_degradation_may_be_text_or_data():
     assert Options(method="wiener", degradation=text).told == Options(method="wiener", degradation=parse(text)).told
 
 
-def test_noise_is_diagnosed_and_the_model_told(cards):
+def expect(monkeypatch, gain):
+    """Let the denoiser be expected to gain so many dB, whatever the image."""
+    count = load_chooser().mean.size
+    layer = np.zeros((1, count, 1), np.float32), np.full((1, 1, 1), gain, np.float32)
+    chooser = Chooser(("denoise",), np.zeros(count, np.float32), np.ones(count, np.float32), (layer,), {})
+    monkeypatch.setattr("resolvent.diagnosis.load_chooser", lambda: chooser)
+
+
+def test_noise_is_diagnosed_and_the_model_told(cards, monkeypatch):
+    expect(monkeypatch, 5.0)
     found = plan(scene(sigma=20))
     assert found.model == "denoise"
     assert found.sigma == pytest.approx(20, rel=0.15)
@@ -86,7 +96,8 @@ def test_noise_is_diagnosed_and_the_model_told(cards):
     assert not found.unchanged
 
 
-def test_nothing_to_fix(cards):
+def test_nothing_to_fix(cards, monkeypatch):
+    expect(monkeypatch, 0.1)
     rng = np.random.default_rng(0)
     tiles = np.kron(rng.integers(40, 216, (16, 16, 1)), np.ones((8, 8, 3))).astype(np.uint8)
     image = Image.from_array(tiles)
@@ -143,3 +154,16 @@ def test_memory_for_no_tile(cards, monkeypatch):
     assert plan(image, Options(model="deblur", memory="8M")).tile == 16
     monkeypatch.setattr(module, "tile_memory", lambda: 0)
     assert plan(image, Options(model="deblur")).tile == 16
+
+
+@pytest.mark.parametrize("options", [{"method": "nlm", "degradation": "noise:sigma=5"}, {"model": "denoise"}, {}])
+def test_a_budget_is_for_what_goes_step_by_step(options):
+    with pytest.raises(UsageError, match="budget 5: is for a method that goes step by step"):
+        Options(budget=5, **options)
+    with pytest.raises(UsageError, match="must be above 0 seconds"):
+        Options(budget=0, method="red", degradation="noise:sigma=5")
+
+
+def test_an_enlarging_method_has_nothing_to_blend_with():
+    with pytest.raises(UsageError, match=r"strength 0\.5: self-similarity enlarges here"):
+        Options(method="self-similarity", degradation="downsample:scale=2", strength=0.5)

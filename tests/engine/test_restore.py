@@ -1,3 +1,6 @@
+import os
+import signal
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -238,3 +241,54 @@ def test_out_of_memory_is_one_line(fake, functions):
 
     with pytest.raises(InputError, match=r"^the image: out of memory; close other programs"):
         run(image, Plan(Options(), (), model="fake", tile=16), None, outside)
+
+
+def noisy_picture(shape=(40, 48, 3)):
+    rows, columns = np.mgrid[: shape[0], : shape[1]] / 48
+    clean = 0.5 + 0.3 * np.sin(9 * rows + 5 * columns)[..., None] * np.ones(shape[2])
+    return np.clip(clean + 0.05 * np.random.default_rng(0).standard_normal(shape), 0, 1).astype(np.float32)
+
+
+BLURRED = {"method": "red", "degradation": "blur:sigma=1 + noise:sigma=5"}
+
+
+def test_a_method_tells_its_steps_and_keeps_its_budget():
+    steps = []
+    whole = restore(noisy_picture(), **BLURRED, progress=lambda done, total: steps.append((done, total)))
+    assert steps == [(i, 40) for i in range(1, 41)]
+    short = restore(noisy_picture(), **BLURRED, budget=1e-6)
+    assert np.isfinite(short).all()
+    assert not np.array_equal(short, whole)
+
+
+def test_ctrl_c_ends_a_method_with_what_it_has():
+    """The second one interrupts, as everywhere else."""
+    steps = []
+
+    def interrupt(done, total):
+        steps.append(done)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.getsignal(signal.SIGINT)
+    restored = restore(noisy_picture(), **BLURRED, progress=interrupt)
+    assert steps == [1]
+    assert np.isfinite(restored).all()
+    assert signal.getsignal(signal.SIGINT) is before
+
+    def insist(done, total):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        restore(noisy_picture(), **BLURRED, progress=insist)
+    assert signal.getsignal(signal.SIGINT) is before
+    signal.signal(signal.SIGINT, outside)
+
+
+def test_a_method_enlarges_colours_and_alpha():
+    rgba = np.dstack([noisy_picture(), np.ones((40, 48), np.float32)])
+    rgba[:5, :, 3] = 0
+    image = restore(Image.from_array(rgba), method="self-similarity", degradation="downsample:scale=2")
+    assert image.data.shape == (80, 96, 3)
+    assert image.alpha.shape == (80, 96)

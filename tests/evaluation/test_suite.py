@@ -47,7 +47,9 @@ def test_every_set_meets_its_tasks_models_and_methods(sets):
     told = [(row.method, row.degradation) for row in rows if row.dataset == "A" and row.image == "0.png"]
     assert len(set(told)) == len(told)
     assert {degradation for _, degradation in told} == {f"noise:sigma={sigma}" for sigma in (15, 25, 50)}
-    assert {method for method, _ in told} == {"input", "denoise", "nlm"} | ({"restore"} & set(bundled()))
+    assert {method for method, _ in told} == {"input", "denoise", "nlm", "tv", "wavelet"} | (
+        {"restore"} & set(bundled())
+    )
 
 
 def test_slow_methods_see_fewer_images_and_say_so(sets, monkeypatch):

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from resolvent.cli.lab import benchmark, export, methods, models, train
+from resolvent.cli.lab import benchmark, compare, export, methods, models, train
 from resolvent.cli.options import fail
 from resolvent.cli.photographs import degrade, demo, diagnose, restore
 from resolvent.errors import ResolventError, UsageError
@@ -27,14 +27,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (restore, diagnose, degrade, train, export, benchmark, models, methods, demo):
+for command in (restore, diagnose, degrade, train, export, benchmark, compare, models, methods, demo):
     app.command()(command)
 
 CALL_ERROR: Any = typer.BadParameter.__base__
 """What typer raises for an option or an argument that it cannot read; it does not export the class itself."""
 
 SEVERAL = ("--sigma", "--levels", "--degradation", "--methods", "--models", "--tasks")
-"""Options of ``benchmark`` that take several values: ``--sigma 15 25 50``."""
+"""Options of ``benchmark`` and ``compare`` that take several values: ``--sigma 15 25 50``."""
 
 
 def main() -> NoReturn:
@@ -56,13 +56,13 @@ def main() -> NoReturn:
 
 
 def spread(arguments: list[str]) -> list[str]:
-    """Repeat an option of ``benchmark`` for each of its values, and let ``--json`` stand without one.
+    """Repeat an option of ``benchmark`` or ``compare`` for each of its values, and let ``--json`` stand without one.
 
     Example:
         >>> spread(["benchmark", "denoise", "--sigma", "15", "25", "--json"])
         ['benchmark', 'denoise', '--sigma', '15', '--sigma', '25', '--json', '-']
     """
-    if arguments[:1] != ["benchmark"]:
+    if arguments[:1] not in (["benchmark"], ["compare"]):
         return arguments
     result: list[str] = []
     option, values = "", 0

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from resolvent.cli.options import UNSTATED, Json, Licence, Output, Seed
+from resolvent.cli.options import UNSTATED, Json, Licence, Output, Overwrite, Seed
 from resolvent.console import Bar, console, emit, say, show_json
 from resolvent.errors import UsageError
 from resolvent.image import write_whole
 
-__all__ = ["benchmark", "export", "methods", "models", "train"]
+__all__ = ["benchmark", "compare", "export", "methods", "models", "train"]
 
 
 def train(
@@ -153,6 +153,44 @@ def benchmark(
     if json_file is not None and json_file != "-":
         write_whole(Path(json_file), lambda file: file.write(data), overwrite=True)
     emit(data if json_file == "-" else text.encode(errors="replace"))
+
+
+def compare(
+    image: Annotated[Path, typer.Argument(help="A photograph.")],
+    degradation: Annotated[str, typer.Option("--degradation", help="What happened to it: 'mask:path=m.png'.")],
+    methods: Annotated[
+        list[str] | None, typer.Option("--methods", help="Names of methods; all that can undo it if not given.")
+    ] = None,
+    budget: Annotated[float | None, typer.Option("--budget", help="Seconds for all together.")] = None,
+    truth: Annotated[Path | None, typer.Option("--truth", help="The photograph as it was, for PSNR and SSIM.")] = None,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    seed: Seed = 0,
+) -> None:
+    """Restore a photograph with every method that can, and write one page that shows them side by side."""
+    from resolvent.degradations import parse
+    from resolvent.evaluation.compare import compare as run_all
+    from resolvent.evaluation.compare import compare_page
+    from resolvent.image import read_image
+    from resolvent.provenance import provenance
+
+    told, picture = parse(degradation), read_image(image)
+    true = None if truth is None else read_image(truth)
+    names = [] if methods in (None, ["all"]) else list(methods or ())
+    with Bar() as bar:
+        trials = run_all(
+            picture,
+            told,
+            names,
+            budget=budget,
+            truth=true,
+            seed=seed,
+            progress=lambda name, share: bar.show(share, name),
+        )
+    page = compare_page(image.name, picture, told, trials, provenance(), true)
+    target = output or image.with_name(f"{image.stem}.compared.html")
+    write_whole(target, lambda file: file.write(page.encode()), overwrite=overwrite)
+    say(f"open {target}")
 
 
 def models(

@@ -44,6 +44,9 @@ def restore(
     ] = None,
     runtime: Annotated[str, typer.Option("--runtime", help="onnxruntime (auto), openvino or torch.")] = Options.runtime,
     seed: Seed = Options.seed,
+    budget: Annotated[
+        float | None, typer.Option("--budget", help="Seconds for a method that goes step by step.")
+    ] = Options.budget,
     suffix: Annotated[
         str, typer.Option("--suffix", help="Of results that stand beside their photographs.")
     ] = batch.SUFFIX,
@@ -61,7 +64,7 @@ def restore(
 
     Writes photo.restored.jpg beside photo.jpg, or to -o; a photograph is never changed or replaced.
     """
-    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale)
+    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget)
     limits = Limits(megapixels, megabytes)
     paths = [*(inputs or []), *(more or [])]
     if DASH in paths or output == DASH:

@@ -35,10 +35,17 @@ def _overlap(distance: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     return covered.clip(0)
 
 
+def _lanczos(distance: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """Lanczos' window of two lobes, sinc(x) sinc(x / 2), stretched where the image shrinks."""
+    x = distance / max(step, 1.0)
+    return np.where(np.abs(x) < 2, np.sinc(x) * np.sinc(x / 2), 0)
+
+
 # name: (kernel of the distance between centres, in input pixels; its support in stretched pixels)
 _KERNELS: dict[str, tuple[Callable[[NDArray[np.float64], float], NDArray[np.float64]], int]] = {
     "bicubic": (_cubic, 4),
     "area": (_overlap, 2),
+    "lanczos2": (_lanczos, 4),
 }
 
 
@@ -51,7 +58,7 @@ def resize_weights(
         size_in: Samples of the input.
         size_out: Samples of the output.
         scale: Output pixels per input pixel.
-        kernel: ``bicubic``, or ``area``, the mean over what each output pixel covers.
+        kernel: ``bicubic``, ``lanczos2``, or ``area``, the mean over what each output pixel covers.
         boundary: ``reflect`` repeats the edge, as MATLAB does; ``circular`` wraps.
 
     Returns:
@@ -93,7 +100,7 @@ def imresize(
         image: Floating, any range; not changed.
         scale: Above zero; the output has ceil(scale * size) pixels a side.
         shape: (height, width) of the output, instead of ``scale``.
-        kernel: ``bicubic`` or ``area``.
+        kernel: ``bicubic``, ``lanczos2`` or ``area``.
         boundary: ``reflect`` or ``circular``.
 
     Returns:

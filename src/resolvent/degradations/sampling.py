@@ -28,8 +28,8 @@ class Downsample(Degradation):
 
     Attributes:
         scale: How many pixels a side become one.
-        kernel: ``bicubic``, with antialiasing, exactly MATLAB's imresize(image, 1/scale); ``area``, the mean of each
-            block; ``none``, the top left pixel of each block.
+        kernel: ``bicubic``, with antialiasing, exactly MATLAB's imresize(image, 1/scale); ``lanczos2``, the same with
+            Lanczos' kernel of two lobes; ``area``, the mean of each block; ``none``, the top left pixel of each block.
         boundary: ``reflect`` mirrors with the edge repeated, as MATLAB does; ``circular`` wraps, as the operator does.
 
     Example:
@@ -41,7 +41,7 @@ class Downsample(Degradation):
     name = "downsample"
     linear = True
     scale: int = field(metadata={"kind": Number(2, 16, whole=True, varies=False)})
-    kernel: str = field(default="bicubic", metadata={"kind": Word(("bicubic", "area", "none"))})
+    kernel: str = field(default="bicubic", metadata={"kind": Word(("bicubic", "lanczos2", "area", "none"))})
     boundary: str = field(default="reflect", metadata={"kind": Word(("reflect", "circular"))})
 
     def operator(self, shape: tuple[int, int, int]) -> LinearOperator:

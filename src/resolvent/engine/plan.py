@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolvent import methods
-from resolvent.degradations import Degradation, parse
+from resolvent.degradations import Degradation, Downsample, parse
 from resolvent.diagnosis import diagnose, measure
 from resolvent.engine.memory import parse_memory, tile_memory
 from resolvent.engine.tiles import SMALLEST_TILE, largest_tile, margin, spans
 from resolvent.errors import UsageError, unknown
+from resolvent.methods.control import Control
 from resolvent.models.runtime import RUNTIMES
 from resolvent.models.store import models, read_card
 
@@ -39,6 +40,7 @@ class Options:
         runtime: What runs the model: ``onnxruntime`` (which ``auto`` means), ``openvino`` or ``torch``.
         seed: Of everything random in a method.
         scale: Enlarge by this with a bundled model, instead of naming one.
+        budget: Seconds after which a method that goes step by step gives what it has.
 
     Raises:
         UsageError: An option breaks its rule, or two do not go together.
@@ -55,6 +57,7 @@ class Options:
     runtime: str = "auto"
     seed: int = 0
     scale: int | None = None
+    budget: float | None = None
 
     def __post_init__(self) -> None:
         if self.scale is not None:
@@ -69,6 +72,8 @@ class Options:
             raise UsageError(f"seed {self.seed}: must be 0 or above")
         if self.memory is not None:
             parse_memory(self.memory)
+        if self.budget is not None:
+            Control(self.budget)
         if self.runtime not in ("auto", *RUNTIMES):
             raise unknown("runtime", self.runtime, ("auto", *RUNTIMES))
         self._check_model()
@@ -113,6 +118,10 @@ class Options:
 
     def _check_method(self) -> None:
         name, told = self.method, self.told
+        if self.budget is not None and (name is None or "control" not in methods.takes(name)):
+            raise UsageError(
+                f"budget {self.budget:g}: is for a method that goes step by step, such as pnp; leave it out"
+            )
         if name is None:
             if told is not None:
                 raise UsageError(f"degradation '{told}': tells a method what to undo; give method= too")
@@ -126,6 +135,8 @@ class Options:
                 f"method {name!r}: must know what to undo; give degradation='blur:sigma=1.6 + noise:sigma=2'"
             )
         methods.check(name, told)
+        if self.strength < 1 and any(isinstance(part, Downsample) for part in told.parts):
+            raise UsageError(f"strength {self.strength:g}: {name} enlarges here, and there is nothing to blend with")
 
 
 @dataclass(frozen=True)

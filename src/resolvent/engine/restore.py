@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +21,7 @@ from resolvent.engine.plan import Options, Plan, plan
 from resolvent.engine.stitch import Box, Runner
 from resolvent.errors import InputError, QualityError
 from resolvent.image import Image, Limits, read_image
+from resolvent.methods.control import Control
 from resolvent.models.runtime import Session, open_session
 
 if TYPE_CHECKING:
@@ -61,7 +65,7 @@ def run(
     name = image.path or "the image"
     try:
         if plan.model is None:
-            canvas = _run_method(image, plan.options)
+            canvas = _run_method(image, plan.options, progress)
         else:
             canvas = _run_model(image, plan, open_session(plan.model, plan.options.runtime), progress)
         return canvas.finish(judge)
@@ -71,13 +75,37 @@ def run(
         raise InputError(f"{name}: out of memory; close other programs, or restore it on a larger machine") from error
 
 
-def _run_method(image: Image, options: Options) -> _Canvas:
+def _run_method(image: Image, options: Options, progress: Progress | None) -> _Canvas:
     name, told = cast("tuple[str, Degradation]", (options.method, options.told))
     whole = Box(0, 0, image.height, image.width)
     sigmas = [part.sigma for part in told.parts if isinstance(part, GaussianNoise) and isinstance(part.sigma, float)]
-    canvas = _Canvas(image, options.strength, max(sigmas, default=0.0))
-    canvas.put(whole, methods.load(name)(_visible_colours(image, whole, 0), told))
+    control = Control(options.budget, None if progress is None else lambda done, total, _: progress(done, total))
+    common = {"control": control, "seed": options.seed}
+    known = {key: value for key, value in common.items() if key in methods.takes(name)}
+    with _stopped_by_hand(control) if "control" in known else nullcontext():
+        restored = methods.load(name)(_visible_colours(image, whole, 0), told, **known)
+    canvas = _Canvas(image, options.strength, max(sigmas, default=0.0), restored.shape[0] // image.height)
+    canvas.put(whole, restored)
     return canvas
+
+
+@contextmanager
+def _stopped_by_hand(control: Control) -> Iterator[None]:
+    """Let the first Ctrl-C end a method early, with what it has; the second is an interrupt as always."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before == signal.SIG_IGN:
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        control.cancel()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | None) -> _Canvas:
@@ -173,6 +201,7 @@ def restore(
     runtime: str = Options.runtime,
     seed: int = Options.seed,
     scale: int | None = Options.scale,
+    budget: float | None = Options.budget,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     progress: Progress | None = None,
 ) -> Any:
@@ -192,6 +221,7 @@ def restore(
         runtime: What runs the model.
         seed: Of everything random in a method.
         scale: Enlarge by this, instead of a model.
+        budget: Seconds after which a method that goes step by step gives what it has.
         limits: The largest file that is read.
         progress: Called with the tiles that are done and all tiles.
 
@@ -204,7 +234,7 @@ def restore(
         InputError: The image cannot be used.
         QualityError: The result failed its checks.
     """
-    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale)
+    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget)
     pillow = "PIL.Image" in sys.modules and isinstance(source, sys.modules["PIL.Image"].Image)
     if isinstance(source, Image):
         image = source

@@ -21,7 +21,7 @@ from resolvent.provenance import Provenance
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["page"]
+__all__ = ["document", "page", "photograph_pair", "picture"]
 
 
 def page(
@@ -56,8 +56,13 @@ def page(
     parts += [_sliders(name, [each for each in comparisons if each.image == name]) for name in names]
     told = [*(notes(rows) if rows else ()), *([f"{protocol}."] if protocol else []), str(origin)]
     parts.append("<footer>" + "".join(f"<p>{escape(line)}</p>" for line in told) + "</footer>")
+    return document(title, lead, "\n".join(parts))
+
+
+def document(title: str, lead: str, body: str) -> str:
+    """The whole file around a body of HTML."""
     template = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
-    return template.substitute(title=escape(title), lead=escape(lead), body="\n".join(parts))
+    return template.substitute(title=escape(title), lead=escape(lead), body=body)
 
 
 def _table(title: str, lines: Sequence[Sequence[str]]) -> str:
@@ -93,21 +98,30 @@ def _headlines(comparisons: Sequence[Comparison]) -> str:
 
 def _sliders(name: str, comparisons: Sequence[Comparison]) -> str:
     figures = [
-        f'<figure class="truth">{_image(comparisons[0].truth, f"{name}, true")}<figcaption>true</figcaption></figure>'
+        f'<figure class="truth">{picture(comparisons[0].truth, f"{name}, true")}<figcaption>true</figcaption></figure>'
     ]
     for each in comparisons:
         told = f"{name}, {each.degradation}"
-        figures.append(
-            f'<figure><div class="pair">{_image(each.restored, f"{told}, restored")}'
-            f'<div class="before">{_image(each.degraded, f"{told}, degraded")}</div>'
-            f'<input type="range" value="50" aria-label="How much is shown degraded: {escape(told)}"></div>'
-            f"<figcaption>{escape(each.degradation)}<br>{each.before.psnr:.2f} → <b>{each.after.psnr:.2f} dB</b><br>"
-            f"SSIM {each.before.ssim:.3f} → <b>{each.after.ssim:.3f}</b></figcaption></figure>"
+        caption = (
+            f"{escape(each.degradation)}<br>{each.before.psnr:.2f} → <b>{each.after.psnr:.2f} dB</b><br>"
+            f"SSIM {each.before.ssim:.3f} → <b>{each.after.ssim:.3f}</b>"
         )
+        figures.append(photograph_pair(told, each.restored, each.degraded, caption))
     return f'<section><h2>{escape(name)}</h2><div class="photographs">{"".join(figures)}</div></section>'
 
 
-def _image(pixels: Pixels, alt: str) -> str:
+def photograph_pair(name: str, restored: Pixels, degraded: Pixels, caption: str) -> str:
+    """A restored photograph under the degraded one, with a slider between them; the caption is HTML."""
+    return (
+        f'<figure><div class="pair">{picture(restored, f"{name}, restored")}'
+        f'<div class="before">{picture(degraded, f"{name}, degraded")}</div>'
+        f'<input type="range" value="50" aria-label="How much is shown degraded: {escape(name)}"></div>'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def picture(pixels: Pixels, alt: str) -> str:
+    """An image that the page holds itself."""
     return f'<img src="{_data(to_picture(pixels), quality=92)}" alt="{escape(alt)}">'
 
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resolvent.errors import UsageError, unknown
+from resolvent.errors import MissingDependencyError, UsageError, unknown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from resolvent.degradations import Degradation
 
-__all__ = ["METHODS", "Method", "Needs", "Restore", "able", "check", "load"]
+__all__ = ["METHODS", "Method", "Needs", "Restore", "able", "check", "load", "takes"]
 
 
 Restore = Callable[..., "NDArray[np.float32]"]
@@ -53,6 +53,7 @@ class Method:
         needs: What it must be told.
         example: Text form of a degradation that it is meant for.
         reference: Where it was published.
+        takes: Options that every front end offers and this method knows: ``control``, ``seed``.
     """
 
     entry: str
@@ -60,6 +61,7 @@ class Method:
     needs: Needs
     example: str
     reference: str
+    takes: tuple[str, ...] = ()
 
 
 BLURS = ("blur", "blur-positional", "defocus", "motion", "kernel")
@@ -71,6 +73,20 @@ METHODS: dict[str, Method] = {
         Needs(undoes=("noise",)),
         "noise:sigma=25",
         "Buades, Coll, Morel 2011, https://doi.org/10.5201/ipol.2011.bcm_nlm",
+    ),
+    "tv": Method(
+        "resolvent.methods.tv:restore",
+        "total variation: flat areas with sharp borders",
+        Needs(undoes=("noise",)),
+        "noise:sigma=25",
+        "Chambolle 2004, https://doi.org/10.1023/B:JMIV.0000011325.36760.1e",
+    ),
+    "wavelet": Method(
+        "resolvent.methods.wavelet:restore",
+        "wavelet shrinkage: small coefficients are noise",
+        Needs(undoes=("noise",)),
+        "noise:sigma=25",
+        "Chang, Yu, Vetterli 2000, https://doi.org/10.1109/83.862633",
     ),
     "wiener": Method(
         "resolvent.methods.wiener:restore",
@@ -86,6 +102,30 @@ METHODS: dict[str, Method] = {
         "blur:sigma=1.6 + noise:sigma=2",
         "Richardson 1972, https://doi.org/10.1364/JOSA.62.000055",
     ),
+    "self-similarity": Method(
+        "resolvent.methods.self_similarity:restore",
+        "super-resolution from the smaller copies of each patch within the photograph",
+        Needs(undoes=("downsample",), linear=True),
+        "downsample:scale=2",
+        "Glasner, Bagon, Irani 2009, https://doi.org/10.1109/ICCV.2009.5459271",
+        takes=("control",),
+    ),
+    "pnp": Method(
+        "resolvent.methods.pnp:restore",
+        "plug-and-play: a trained denoiser as the prior of any linear problem",
+        Needs(undoes=(*BLURS, "downsample", "mask", "noise"), linear=True),
+        "blur:sigma=1.6 + noise:sigma=2",
+        "Zhang et al. 2022, https://doi.org/10.1109/TPAMI.2021.3088914",
+        takes=("control",),
+    ),
+    "red": Method(
+        "resolvent.methods.red:restore",
+        "regularisation by denoising",
+        Needs(undoes=(*BLURS, "downsample", "mask", "noise"), linear=True),
+        "blur:sigma=1.6 + noise:sigma=2",
+        "Romano, Elad, Milanfar 2017, https://doi.org/10.1137/16M1102884",
+        takes=("control",),
+    ),
 }
 
 
@@ -94,9 +134,15 @@ def load(name: str) -> Restore:
 
     Raises:
         UsageError: No method has that name.
+        MissingDependencyError: It needs torch, which is not installed.
     """
     module, function = _find(name).entry.split(":")
-    restore: Restore = getattr(importlib.import_module(module), function)
+    try:
+        restore: Restore = getattr(importlib.import_module(module), function)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingDependencyError("torch", "lab", f"the method {name!r}") from error
     return restore
 
 
@@ -121,6 +167,15 @@ def check(name: str, degradation: Degradation) -> None:
     others = able(degradation)
     remedy = f"these can: {', '.join(others)}" if others else "no method can; use a model"
     raise UsageError(f"{name} {fault}; {remedy}")
+
+
+def takes(name: str) -> tuple[str, ...]:
+    """The common options that a method knows; see ``Method``.
+
+    Raises:
+        UsageError: No method has that name.
+    """
+    return _find(name).takes
 
 
 def able(degradation: Degradation) -> list[str]:

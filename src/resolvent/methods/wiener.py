@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from resolvent.degradations import Degradation
 
-__all__ = ["restore"]
+__all__ = ["extend", "restore"]
 
 FLOOR = 0.1  # grey levels: no photograph is known better than that, and without noise the filter would divide by zero
 PASSED = 0.01  # |k|²: what is weaker tells more of the noise, whose level may be wrong, than of the image
@@ -47,6 +47,24 @@ def restore(
         [1] F. Orieux, J.-F. Giovannelli, T. Rodet, Bayesian estimation of regularization and point spread function
         parameters for Wiener-Hunt deconvolution, JOSA A 27(7), 2010. https://doi.org/10.1364/JOSAA.27.001593
     """
+    extended, gain, photograph = extend(y, degradation, regularisation, iterations)
+    return convolve(extended, gain)[photograph].copy()
+
+
+def extend(
+    y: NDArray[np.float32], degradation: Degradation, regularisation: float = 1.5, iterations: int = 20
+) -> tuple[NDArray[np.float32], NDArray[np.complex64], tuple[slice, slice]]:
+    """Give a blurred photograph the margin that makes it wrap around.
+
+    Args:
+        y: (H, W, C).
+        degradation: See ``restore``.
+        regularisation: See ``restore``.
+        iterations: See ``restore``.
+
+    Returns:
+        The photograph with its margin, (H', W', C); its filter, in rfft2's layout; where the photograph lies.
+    """
     height, width, _ = y.shape
     pad = margin(degradation)
     photograph = slice(pad, pad + height), slice(pad, pad + width)
@@ -63,7 +81,7 @@ def restore(
     for _ in range(iterations if pad else 0):
         extended = convolve(extended, response * gain)
         extended[photograph] = y
-    return convolve(extended, gain)[photograph].copy()
+    return extended, gain, photograph
 
 
 def _gradient_power(height: int, width: int) -> NDArray[np.float32]:

@@ -1,0 +1,197 @@
+"""One photograph restored by every method that can, side by side on one page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resolvent import methods
+from resolvent.degradations import Degradation, Downsample
+from resolvent.degradations.resize import imresize
+from resolvent.engine.restore import Options, plan, run
+from resolvent.errors import ResolventError, UsageError
+from resolvent.evaluation.metrics import Pixels, Protocol, Score
+from resolvent.evaluation.page import document, photograph_pair, picture
+from resolvent.image import Image
+from resolvent.provenance import Provenance
+
+__all__ = ["Trial", "compare", "compare_page"]
+
+CROPS, CROP = 3, 64
+"""How many places are shown enlarged, and their side in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What one method made of a photograph.
+
+    Attributes:
+        method: Key of METHODS.
+        restored: (H, W, C), in [0, 1]; None where it failed.
+        seconds: That it took.
+        residual: Root mean square of y - A x in grey levels, for a degradation that begins with a linear part or has
+            none; None otherwise.
+        score: Against the truth, where that was given.
+        error: Why it failed.
+    """
+
+    method: str
+    restored: NDArray[np.float32] | None
+    seconds: float
+    residual: float | None = None
+    score: Score | None = None
+    error: str = ""
+
+
+def compare(
+    image: Image,
+    degradation: Degradation,
+    names: Sequence[str] = (),
+    *,
+    budget: float | None = None,
+    truth: Image | None = None,
+    seed: int = 0,
+    progress: Callable[[str, float], None] | None = None,
+) -> list[Trial]:
+    """Restore a photograph with several methods.
+
+    Args:
+        image: The photograph.
+        degradation: What happened to it.
+        names: Keys of METHODS; all that can undo the degradation if not given.
+        budget: Seconds for all together; those that go step by step share what is left.
+        truth: The photograph as it was.
+        seed: Of everything random.
+        progress: Told of the method at work and its share done, 0 to 1.
+
+    Returns:
+        One trial a method; one that fails says why, and does not stop the others.
+
+    Raises:
+        UsageError: A method does not exist or cannot undo this, none can, or the truth has another size.
+    """
+    chosen = list(names) or methods.able(degradation)
+    if not chosen:
+        raise UsageError(f"{degradation}: no method can undo it; use a model")
+    for name in chosen:
+        methods.check(name, degradation)
+    scale = int(np.prod([part.scale for part in degradation.parts if isinstance(part, Downsample)]))
+    if truth is not None and truth.pixels.shape != (scale * image.height, scale * image.width, image.channels):
+        raise UsageError(
+            f"truth of {truth.width}x{truth.height} pixels: must be {scale} times {image.width}x{image.height}, "
+            "with as many channels"
+        )
+    started = time.monotonic()
+    stepwise = [name for name in chosen if "control" in methods.takes(name)]
+    trials = []
+    for name in sorted(chosen, key=lambda name: name in stepwise):
+        share = None
+        if budget is not None and name in stepwise:
+            left = max(budget - (time.monotonic() - started), 1.0)
+            share = left / (len(stepwise) - stepwise.index(name))
+        trials.append(_try(image, degradation, name, share, truth, seed, progress))
+    return trials
+
+
+def _try(
+    image: Image, degradation: Degradation, name: str, budget: float | None, truth: Image | None, seed: int,
+    progress: Callable[[str, float], None] | None,
+) -> Trial:  # fmt: skip
+    told = Options(method=name, degradation=degradation, budget=budget, seed=seed)
+    if progress is not None:
+        progress(name, 0.0)
+    start = time.perf_counter()
+    try:
+        steps = None if progress is None else lambda done, total: progress(name, done / total)
+        restored = run(image, plan(image, told), steps, judge=False).pixels
+    except ResolventError as error:
+        return Trial(name, None, time.perf_counter() - start, error=str(error))
+    seconds = time.perf_counter() - start
+    score = None if truth is None else Protocol().measure(restored, truth.pixels)
+    return Trial(name, restored, seconds, _residual(image.pixels, restored, degradation), score)
+
+
+def _residual(y: Pixels, x: Pixels, degradation: Degradation) -> float | None:
+    linear, _ = degradation.split()
+    if linear is not None and linear.random:
+        return None
+    again = x if linear is None else linear(np.asarray(x, np.float32))
+    return float(255 * np.sqrt(np.mean(np.square(again - y))))
+
+
+def compare_page(
+    title: str, image: Image, degradation: Degradation, trials: Sequence[Trial], origin: Provenance,
+    truth: Image | None = None,
+) -> str:  # fmt: skip
+    """The trials as one HTML file, the best first: table, crops enlarged, and a slider for each against the input."""
+    worked = [trial for trial in trials if trial.restored is not None]
+    order = sorted(worked, key=lambda trial: -(trial.score.psnr if trial.score else 0.0))
+    y = image.pixels
+    shape = order[0].restored.shape[:2] if order and order[0].restored is not None else y.shape[:2]
+    shown = y if y.shape[:2] == shape else imresize(y, shape=(shape[0], shape[1]))
+    parts = [_table(trials, shown, truth), "<h2>Enlarged</h2>", _crops(order, shown, truth), "<h2>Whole</h2>"]
+    figures = []
+    for trial in order:
+        assert trial.restored is not None  # noqa: S101 - those that failed are not in the list
+        figures.append(photograph_pair(trial.method, trial.restored, shown, _caption(trial)))
+    parts.append(f'<div class="photographs">{"".join(figures)}</div>')
+    parts.append(f"<footer><p>{escape(str(Protocol()))}.</p><p>{escape(str(origin))}</p></footer>")
+    lead = f"Undone: {degradation}. Drag across a photograph: left of the line it is as given, right of it restored."
+    return document(title, lead, "\n".join(parts))
+
+
+def _caption(trial: Trial) -> str:
+    score = "" if trial.score is None else f"<b>{trial.score.psnr:.2f} dB</b>, SSIM {trial.score.ssim:.3f}, "
+    return f"{escape(trial.method)}<br>{score}{trial.seconds:.1f} s"
+
+
+def _table(trials: Sequence[Trial], shown: Pixels, truth: Image | None) -> str:
+    head = ["method", *(["PSNR, dB", "SSIM"] if truth is not None else []), "seconds", "‖y - A x‖, grey levels", ""]
+    rows = []
+    if truth is not None:
+        score = Protocol().measure(shown, truth.pixels)
+        rows.append(["as given", f"{score.psnr:.2f}", f"{score.ssim:.3f}", "", "", ""])
+    for trial in sorted(trials, key=lambda each: -(each.score.psnr if each.score else 0.0)):
+        scores = ["", ""] if trial.score is None else [f"{trial.score.psnr:.2f}", f"{trial.score.ssim:.3f}"]
+        residual = "" if trial.residual is None else f"{trial.residual:.2f}"
+        rows.append(
+            [trial.method, *(scores if truth is not None else []), f"{trial.seconds:.1f}", residual, trial.error]
+        )
+    lines = "".join(
+        "<tr>" + f'<th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(c)}</td>" for c in row[1:]) + "</tr>"
+        for row in rows
+    )
+    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>'
+
+
+def _crops(order: Sequence[Trial], shown: Pixels, truth: Image | None) -> str:
+    """The places of most detail, three times as large: the truth, the input and every method."""
+    sources = [*([("true", truth.pixels)] if truth is not None else []), ("as given", shown)]
+    sources += [(trial.method, trial.restored) for trial in order if trial.restored is not None]
+    rows = []
+    for top, left in _places(sources[0][1] if truth is not None else shown):
+        figures = []
+        for name, pixels in sources:
+            cut = pixels[top : top + CROP, left : left + CROP].repeat(3, 0).repeat(3, 1)
+            figures.append(f"<figure>{picture(cut, name)}<figcaption>{escape(name)}</figcaption></figure>")
+        rows.append(f'<div class="photographs">{"".join(figures)}</div>')
+    return "".join(rows)
+
+
+def _places(pixels: Pixels) -> list[tuple[int, int]]:
+    """Top left corners of the squares with the strongest gradients, that do not overlap."""
+    gray = pixels.mean(-1)
+    height, width = gray.shape
+    rows, columns = range(0, max(height - CROP, 0) + 1, CROP), range(0, max(width - CROP, 0) + 1, CROP)
+    strength = {
+        (top, left): float(np.abs(np.diff(gray[top : top + CROP, left : left + CROP], axis=0)).mean())
+        for top in rows
+        for left in columns
+    }
+    return sorted(strength, key=lambda place: -strength[place])[:CROPS]

@@ -1,0 +1,303 @@
+"""Convolutional sparse coding: an image as a sum of few, shifted atoms of a learned dictionary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from resolvent.degradations import Mask
+from resolvent.methods.control import Control
+from resolvent.methods.forward import noise_level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from resolvent.degradations import Degradation
+
+__all__ = ["Coding", "code", "learn", "load_dictionary", "lowpass", "objective", "restore"]
+
+BORDER = 8
+"""Pixels mirrored around the image, which is then taken to wrap around."""
+SMOOTHNESS = 5.0
+"""λ of the split into smooth and detailed parts."""
+UPDATES = 10
+"""Gradient steps of the atoms for each image."""
+NOISE_SHARE = 2.75
+"""β over the standard deviation of the noise; scored best on a part of Set12's house."""
+TILE, OVERLAP = 256, 16
+"""Pixels a side of what is coded at once, and what neighbours share."""
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How the codes are found.
+
+    Attributes:
+        sparsity: β, the weight of the l1 norm.
+        penalty: μ as a multiple of β.
+        iterations: At most so many.
+        tolerance: Relative primal and dual residual at which to stop.
+        relaxation: Over-relaxation, 1 to 2.
+    """
+
+    sparsity: float = 0.048
+    penalty: float = 400.0
+    iterations: int = 250
+    tolerance: float = 3e-3
+    relaxation: float = 1.8
+
+
+def restore(
+    y: NDArray[np.float32],
+    degradation: Degradation,
+    *,
+    sparsity: float | None = None,
+    iterations: int = 250,
+    control: Control | None = None,
+) -> NDArray[np.float32]:
+    """Code what is not smooth, and take what the atoms make of it [1, 2].
+
+    min_z ½ ‖m (x_high - Σ_k d_k * z_k)‖² + β Σ_k ‖w_k z_k‖₁, by the alternating direction method of multipliers with
+    Fourier transforms [1]; the linear system at each frequency has rank one plus the identity, and Sherman-Morrison's
+    formula solves it [2]. The smooth part, min_l ½ ‖y - l‖² + λ/2 ‖∇l‖², is left as it is.
+
+    Args:
+        y: (H, W, C) in [0, 1] or beyond; each channel is coded by itself.
+        degradation: White noise, whose level is estimated if not told, or a mask, or both.
+        sparsity: β; by default for the noise level.
+        iterations: At most so many.
+        control: See Control.
+
+    Returns:
+        (H, W, C), a new array.
+
+    References:
+        [1] H. Bristow, A. Eriksson, S. Lucey, Fast convolutional sparse coding, CVPR 2013.
+        https://doi.org/10.1109/CVPR.2013.57
+        [2] B. Wohlberg, Efficient algorithms for convolutional sparse representations, IEEE TIP 25(1), 2016.
+        https://doi.org/10.1109/TIP.2015.2495260
+    """
+    control = control or Control()
+    masks = [part for part in degradation.parts if isinstance(part, Mask)]
+    mask = masks[0](np.ones_like(y)) if masks else None
+    noisy = len(degradation.parts) > len(masks)
+    sigma = noise_level(y, degradation) / 255 if noisy else 0.0
+    beta = sparsity or (0.02 if masks else 0.0) + NOISE_SHARE * sigma
+    if beta == 0:
+        return y.copy()
+    told = Coding(beta, iterations=iterations) if mask is None else Coding(beta, 50.0, iterations)
+    dictionary = load_dictionary()
+    planes = []
+    for channel in range(y.shape[2]):
+        plane = torch.from_numpy(np.ascontiguousarray(y[..., channel]))
+        hidden = None if mask is None else torch.from_numpy(np.ascontiguousarray(mask[..., channel]))
+        planes.append(_tiled(plane, hidden, dictionary, told, control))
+    return np.stack([plane.numpy() for plane in planes], axis=-1)
+
+
+def _tiled(plane: Tensor, mask: Tensor | None, dictionary: Tensor, told: Coding, control: Control) -> Tensor:
+    """Restore (H, W), tile by tile."""
+    height, width = plane.shape
+    result = torch.empty_like(plane)
+    for top in range(0, height, TILE):
+        for left in range(0, width, TILE):
+            first, last = max(top - OVERLAP, 0), min(top + TILE + OVERLAP, height)
+            start, end = max(left - OVERLAP, 0), min(left + TILE + OVERLAP, width)
+            box = slice(first, last), slice(start, end)
+            part = _restored(plane[box], None if mask is None else mask[box], dictionary, told, control)
+            own = part[top - first :, left - start :][:TILE, :TILE]
+            result[top : top + TILE, left : left + TILE] = own
+    return result
+
+
+def _restored(plane: Tensor, mask: Tensor | None, dictionary: Tensor, told: Coding, control: Control) -> Tensor:
+    padded = _mirrored(plane)
+    seen = None if mask is None else _mirrored(mask)
+    low = lowpass(padded, SMOOTHNESS, seen)
+    inside = slice(BORDER, -BORDER), slice(BORDER, -BORDER)
+
+    def image(codes: Tensor) -> Tensor:
+        return (low + _synthesis(codes, dictionary))[inside]
+
+    def step(done: int, codes: Callable[[], Tensor]) -> bool:
+        return control.step(done, told.iterations, lambda: image(codes()).numpy()[..., None].copy())
+
+    return image(code(padded - low, dictionary, told, mask=seen, step=step))
+
+
+def _mirrored(plane: Tensor) -> Tensor:
+    return torch.from_numpy(np.pad(plane.numpy(), BORDER, mode="symmetric"))
+
+
+def lowpass(x: Tensor, smoothness: float, mask: Tensor | None = None) -> Tensor:
+    """argmin_l ½ ‖m (x - l)‖² + λ/2 ‖∇l‖² of (H, W) that wraps around; in closed form, or by conjugate gradients."""
+    gradient = _gradient_power(x.shape[0], x.shape[1]).to(x)
+    if mask is None:
+        smooth: Tensor = torch.fft.irfft2(torch.fft.rfft2(x) / (1 + smoothness * gradient), s=x.shape)
+        return smooth
+
+    def normal(v: Tensor) -> Tensor:
+        bent: Tensor = torch.fft.irfft2(gradient * torch.fft.rfft2(v), s=v.shape)
+        return seen * v + smoothness * bent
+
+    seen = mask
+    right = mask * x
+    solution = torch.full_like(x, float(right.sum() / mask.sum().clamp(min=1)))
+    residual = right - normal(solution)
+    direction, power = residual.clone(), residual.square().sum()
+    for _ in range(200):
+        if float(power) < 1e-8 * x.numel() * 1e-2:
+            break
+        moved = normal(direction)
+        length = power / (direction * moved).sum()
+        solution = solution + length * direction
+        residual = residual - length * moved
+        before, power = power, residual.square().sum()
+        direction = residual + power / before * direction
+    return solution
+
+
+def _gradient_power(height: int, width: int) -> Tensor:
+    """|∇|² of the differences between neighbours, in rfft2's layout."""
+    down, across = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)
+    power: Tensor = 4 * torch.sin(torch.pi * down).square() + 4 * torch.sin(torch.pi * across).square()
+    return power
+
+
+def _spectra(dictionary: Tensor, height: int, width: int) -> Tensor:
+    """Of the atoms (K, h, w), with their first pixel at the origin; (K, H, W/2 + 1)."""
+    spectra: Tensor = torch.fft.rfft2(dictionary, s=(height, width))
+    return spectra
+
+
+def _synthesis(codes: Tensor, dictionary: Tensor) -> Tensor:
+    """Σ_k d_k * z_k of codes (K, H, W)."""
+    height, width = codes.shape[-2:]
+    total = (_spectra(dictionary, height, width) * torch.fft.rfft2(codes)).sum(0)
+    image: Tensor = torch.fft.irfft2(total, s=(height, width))
+    return image
+
+
+def _shrunk(x: Tensor, threshold: float) -> Tensor:
+    shrunk: Tensor = torch.nn.functional.softshrink(x, threshold)
+    return shrunk
+
+
+def code(
+    x: Tensor,
+    dictionary: Tensor,
+    told: Coding = Coding(),
+    *,
+    mask: Tensor | None = None,
+    step: Callable[[int, Callable[[], Tensor]], bool] | None = None,
+) -> Tensor:
+    """Find the sparse codes of an image.
+
+    Args:
+        x: (H, W), which wraps around.
+        dictionary: (K, h, w) atoms of norm 1.
+        told: How.
+        mask: (H, W), 1 where ``x`` is known; an atom of one pixel, whose code costs nothing, takes up the rest.
+        step: Called with the steps done and a function that gives the codes so far; returns whether to go on.
+
+    Returns:
+        (K, H, W).
+    """
+    height, width = x.shape
+    atoms = _spectra(dictionary, height, width)
+    power = atoms.abs().square().sum(0)
+    mu = told.penalty * told.sparsity + (0.1 if mask is not None else 0.0)
+    shape = (len(dictionary), height, width)
+    t, u = torch.zeros(shape), torch.zeros(shape)
+    known = x if mask is None else mask * x
+    block, dual = known, torch.zeros_like(x)
+    for done in range(1, told.iterations + 1):
+        data = torch.fft.rfft2(x if mask is None else block - dual)
+        right = atoms.conj() * data + mu * torch.fft.rfft2(t - u)
+        z_hat = (right - atoms.conj() * ((atoms * right).sum(0) / (mu + power))) / mu
+        z = torch.fft.irfft2(z_hat, s=(height, width))
+        if mask is not None:
+            made = torch.fft.irfft2((atoms * z_hat).sum(0), s=(height, width))
+            block = torch.where(mask > 0, (known + made + dual) / 2, made + dual)
+            dual = dual + made - block
+        relaxed = told.relaxation * z + (1 - told.relaxation) * t
+        before, t = t, _shrunk(relaxed + u, told.sparsity / mu)
+        u = u + relaxed - t
+        primal = (z - t).norm() / torch.maximum(z.norm(), t.norm()).clamp(min=1e-12)
+        moved = (t - before).norm() / u.norm().clamp(min=1e-12)
+        if step is not None and not step(done, lambda t=t: t):  # type: ignore[misc]
+            break
+        if bool(t.any()) and float(primal) < told.tolerance and float(moved) < told.tolerance:
+            break
+    return t
+
+
+def objective(x: Tensor, dictionary: Tensor, codes: Tensor, sparsity: float) -> float:
+    """½ ‖x - Σ_k d_k * z_k‖² + β Σ_k ‖z_k‖₁."""
+    misfit = 0.5 * (x - _synthesis(codes, dictionary)).square().sum()
+    return float(misfit + sparsity * codes.abs().sum())
+
+
+def learn(
+    images: Tensor, count: int = 64, side: int = 8, *, sparsity: float = 0.1, rounds: int = 100, seed: int = 0,
+    step: Callable[[int, float], None] | None = None,
+) -> Tensor:  # fmt: skip
+    """Learn a dictionary from the detailed parts of images.
+
+    Codes and atoms take turns: the codes by ``code``, one image after the other; the atoms by a few steps of
+    accelerated projected gradient descent for that image.
+
+    Args:
+        images: (N, H, W), which wrap around.
+        count: Atoms.
+        side: Of an atom.
+        sparsity: β.
+        rounds: Images that are coded, in turn.
+        seed: Of the first atoms.
+        step: Called with the round and the objective of its image.
+
+    Returns:
+        (count, side, side), of norm 1.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    dictionary = _normed(torch.randn((count, side, side), generator=generator))
+    told = Coding(sparsity, 10.0, iterations=40, tolerance=1e-3)
+    height, width = images.shape[1:]
+    for done in range(rounds):
+        x = images[done % len(images)]
+        codes = code(x, dictionary, told)
+        spectra = torch.fft.rfft2(codes)
+        target = torch.fft.rfft2(x)
+        bound = float(spectra.abs().square().sum(0).max())
+        rate, ahead = 1 / max(bound, 1e-6), dictionary
+        for k in range(UPDATES):
+            misfit = (spectra * _spectra(ahead, height, width)).sum(0) - target
+            gradient = torch.fft.irfft2(spectra.conj() * misfit, s=(height, width))[:, :side, :side]
+            before, dictionary = dictionary, _normed(ahead - rate * gradient, unit=False)
+            ahead = dictionary + k / (k + 3) * (dictionary - before)
+        dictionary = _normed(dictionary)
+        if step is not None:
+            step(done + 1, objective(x, dictionary, codes, sparsity))
+    return dictionary
+
+
+def _normed(dictionary: Tensor, *, unit: bool = True) -> Tensor:
+    """Onto the unit sphere, or into the unit ball."""
+    norm = dictionary.flatten(1).norm(dim=1)[:, None, None]
+    normed: Tensor = dictionary / (norm.clamp(min=1e-12) if unit else norm.clamp(min=1.0))
+    return normed
+
+
+@cache
+def load_dictionary() -> Tensor:
+    """The one that comes with Resolvent, (K, h, w)."""
+    with resources.files(__package__).joinpath("csc.npz").open("rb") as file, np.load(file) as arrays:
+        return torch.from_numpy(arrays["dictionary"].astype(np.float32))

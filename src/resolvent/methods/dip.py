@@ -1,0 +1,192 @@
+"""Deep image prior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from resolvent.degradations import Downsample, Jpeg, Mask
+from resolvent.errors import UsageError, unknown
+from resolvent.methods.control import Control
+from resolvent.methods.forward import noise_level
+from resolvent.methods.untrained import (
+    Discrepancy,
+    MovingVariance,
+    Settings,
+    Stop,
+    fit,
+    grid_input,
+    mean_square,
+    noise_input,
+    padded,
+    to_image,
+    to_tensor,
+)
+from resolvent.networks.skip import Skip
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from resolvent.degradations import Degradation
+
+__all__ = ["PRESETS", "Preset", "choose", "restore", "start"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One row of the published settings.
+
+    Attributes:
+        network: Arguments of ``Skip``.
+        settings: How it is fitted.
+        grid: The input is the coordinates of the pixels rather than noise.
+    """
+
+    network: dict[str, Any] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+    grid: bool = False
+
+
+PRESETS: dict[str, Preset] = {
+    "denoise": Preset(),
+    "jpeg": Preset({"inputs": 3, "down": (8, 16, 32, 64, 128), "skip": (0, 0, 0, 4, 4)}, Settings(2400)),
+    "super-resolution": Preset({}, Settings(2000, input_noise=0.03)),
+    "super-resolution-8": Preset({}, Settings(4000, input_noise=0.05)),
+    "inpaint-text": Preset({"skip": (128,) * 5, "upsampling": "nearest"}, Settings(6001, input_noise=0.03)),
+    "inpaint-region": Preset(
+        {"inputs": 2, "skip": (0,) * 5, "upsampling": "nearest"}, Settings(5001, input_noise=0.03), grid=True
+    ),
+    "inpaint-hole": Preset(
+        {
+            "inputs": 1, "down": (16, 32, 64, 128, 128, 128), "skip": (0,) * 6, "upsampling": "nearest", "size_down": 5,
+            "sharp": False,
+        },
+        Settings(3001, input_noise=0.0, weight_noise=0.02),
+    ),
+    "inpaint-half": Preset({}, Settings(11000, learning_rate=0.001, input_noise=0.03)),
+    "inpaint-most": Preset(
+        {"down": (16, 32, 64, 128, 128), "skip": (0,) * 5, "pool": True}, Settings(1000, input_noise=0.0)
+    ),
+    "flash": Preset(
+        {"inputs": 3, "upsampling": ("nearest", "nearest", "bilinear", "bilinear", "bilinear")},
+        Settings(601, learning_rate=0.1, input_noise=0.0),
+    ),
+}  # fmt: skip
+"""The tasks of the paper, as its notebooks run them. What is filled between known pixels takes ``inpaint-half``."""
+
+
+def restore(
+    y: NDArray[np.float32],
+    degradation: Degradation,
+    *,
+    preset: str | None = None,
+    iterations: int | None = None,
+    stop: str = "variance",
+    guide: NDArray[np.float32] | None = None,
+    seed: int = 0,
+    control: Control | None = None,
+) -> NDArray[np.float32]:
+    """Fit an untrained network f_θ(z) to the image, min_θ ‖A f_θ(z) - y‖², and stop in time [1].
+
+    Args:
+        y: (H, W, C) in [0, 1] or beyond.
+        degradation: A blur, a downsampling or a mask, or none of them; then noise or JPEG.
+        preset: A key of PRESETS; by default for the degradation.
+        iterations: At most so many; by default the preset's.
+        stop: ``variance``, where the outputs hardly move; ``discrepancy``, where the residual is as strong as the
+            noise; ``none``, after the last iteration.
+        guide: (H, W, 3), the input instead of noise, such as the flash picture of a pair.
+        seed: Of the network, its input and all noise.
+        control: See Control.
+
+    Returns:
+        (H, W, C), or (scale H, scale W, C), a new array: the running mean of the outputs.
+
+    Raises:
+        UsageError: There is no such preset or stop, or the guide has another size.
+
+    References:
+        [1] D. Ulyanov, A. Vedaldi, V. Lempitsky, Deep image prior, IJCV 128, 2020.
+        https://doi.org/10.1007/s11263-020-01303-4
+    """
+    chosen = choose(degradation) if preset is None else preset
+    if chosen not in PRESETS:
+        raise unknown("preset of dip", chosen, PRESETS)
+    told = PRESETS[chosen]
+    settings = told.settings if iterations is None else replace(told.settings, iterations=iterations)
+    generator = torch.Generator().manual_seed(seed)
+    size = (y.shape[0] * enlargement(degradation), y.shape[1] * enlargement(degradation))
+    network, z = start(told, y.shape[2], size, seed, generator, guide)
+    target, forward = to_tensor(y), forward_model(degradation, (y.shape[2], *size))
+
+    def loss(output: Tensor) -> tuple[Tensor, float]:
+        value = mean_square(forward(output), target)
+        return value, float(value.detach())
+
+    when = stopping(stop, y, degradation)
+    return to_image(
+        fit(
+            network, z, loss, size=size, settings=settings, stop=when, generator=generator, control=control or Control()
+        )
+    )
+
+
+def choose(degradation: Degradation) -> str:
+    """The preset for a degradation."""
+    kinds = {type(part) for part in degradation.parts}
+    if Downsample in kinds:
+        return "super-resolution-8" if enlargement(degradation) >= 8 else "super-resolution"
+    if Mask in kinds:
+        return "inpaint-half"
+    return "jpeg" if Jpeg in kinds else "denoise"
+
+
+def enlargement(degradation: Degradation) -> int:
+    """Sides of the image that is sought over those of the one that is given."""
+    scale = 1
+    for part in degradation.parts:
+        scale *= part.scale if isinstance(part, Downsample) else 1
+    return scale
+
+
+def start(
+    preset: Preset, channels: int, size: tuple[int, int], seed: int, generator: torch.Generator,
+    guide: NDArray[np.float32] | None = None,
+) -> tuple[Skip, Tensor]:  # fmt: skip
+    """A fresh network and its input, as large as the image and on to the next multiple."""
+    torch.manual_seed(seed)
+    network = Skip(**{"channels": channels, **preset.network})
+    height, width = (padded(side, network.multiple, 2 * network.multiple) for side in size)
+    if guide is not None:
+        if guide.shape[:2] != size:
+            raise UsageError(f"guide of {guide.shape[:2]}: the image has {size} (height x width); they must agree")
+        z = torch.nn.functional.pad(to_tensor(guide), (0, width - size[1], 0, height - size[0]), mode="replicate")
+    elif preset.grid:
+        z = grid_input(height, width)
+    else:
+        z = noise_input(network.body.down[0][0].in_channels, height, width, generator)  # type: ignore[index]
+    return network, z
+
+
+def forward_model(degradation: Degradation, shape: tuple[int, int, int]) -> Callable[[Tensor], Tensor]:
+    """The linear part of a degradation on tensors (1, C, H, W), through which gradients pass."""
+    linear, _ = degradation.split()
+    if linear is None:
+        return lambda x: x
+    return linear.on_tensor
+
+
+def stopping(name: str, y: NDArray[np.float32], degradation: Degradation) -> Stop:
+    """When to stop, by name."""
+    if name == "variance":
+        return MovingVariance()
+    if name == "discrepancy":
+        return Discrepancy(noise_level(y, degradation) / 255)
+    if name == "none":
+        return Stop()
+    raise unknown("stop of dip", name, ("variance", "discrepancy", "none"))

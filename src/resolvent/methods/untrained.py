@@ -1,0 +1,222 @@
+"""Fit an untrained network to one image: the loop that deep image prior and its kin share.
+
+The network prefers images to noise, so that on its way to the data it passes near the clean image; what differs
+between the methods is the loss, and when to stop.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resolvent.errors import MissingDependencyError
+from resolvent.methods.control import Control
+
+try:
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional as F
+except ModuleNotFoundError as error:
+    raise MissingDependencyError(str(error.name), "lab", "an untrained method") from error
+
+__all__ = ["Discrepancy", "MovingVariance", "Settings", "Stop", "fit", "noise_input", "to_image", "to_tensor"]
+
+BACKTRACK, DROP = 50, 5.0
+"""Every so many steps, a fit that is worse than at the last look by so many dB returns to it [DIP's code]."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is fitted.
+
+    Attributes:
+        iterations: At most so many.
+        learning_rate: Of Adam.
+        input_noise: Standard deviation of what is added to the input at every step.
+        weight_noise: Standard deviation of what is added to the weights at every step, as a share of that of each
+            tensor.
+        average: Weight of the past in the running mean of the outputs; 0 gives the last output.
+    """
+
+    iterations: int = 3000
+    learning_rate: float = 0.01
+    input_noise: float = 1 / 30
+    weight_noise: float = 0.0
+    average: float = 0.99
+
+
+class Stop:
+    """Decides when a fit has gone far enough; this one never does."""
+
+    def add(self, step: int, output: Tensor, mean: Tensor, residual: float) -> bool:
+        """Hear of a step: the output and the running mean (1, C, H, W), and the mean square of y - A x.
+
+        Returns:
+            Whether to stop.
+        """
+        return False
+
+    @property
+    def best(self) -> Tensor | None:
+        """The image to give; None takes the running mean at the end."""
+        return None
+
+
+class MovingVariance(Stop):
+    """Stop where the outputs hardly move: before that they become an image, after it they fit the noise.
+
+    The variance of the last ``window`` outputs is least near the best one; ES-WMV of H. Wang et al., Early stopping for
+    deep image prior, TMLR 2023, https://arxiv.org/abs/2112.06074.
+
+    Args:
+        window: Outputs.
+        patience: Steps without a smaller variance after which to stop.
+        every: Which pixels are looked at, one of so many a side.
+    """
+
+    def __init__(self, window: int = 100, patience: int = 1000, every: int = 2) -> None:
+        self.frames: deque[Tensor] = deque(maxlen=window)
+        self.patience, self.every = patience, every
+        self.least, self.since = math.inf, 0
+        self.kept: Tensor | None = None
+        self.sum: Tensor | None = None
+        self.squares = 0.0
+
+    def add(self, step: int, output: Tensor, mean: Tensor, residual: float) -> bool:
+        frame = output[..., :: self.every, :: self.every].clone()
+        if len(self.frames) == self.frames.maxlen:
+            gone = self.frames[0]
+            self.sum = self.sum - gone if self.sum is not None else None
+            self.squares -= float(gone.double().square().sum())
+        self.frames.append(frame)
+        self.sum = frame.double() if self.sum is None else self.sum + frame
+        self.squares += float(frame.double().square().sum())
+        if len(self.frames) < (self.frames.maxlen or 0):
+            return False
+        count = len(self.frames)
+        variance = (self.squares - float(self.sum.square().sum()) / count) / count / frame.numel()
+        if variance < self.least:
+            self.least, self.since, self.kept = variance, 0, mean.clone()
+        else:
+            self.since += 1
+        return self.since >= self.patience
+
+    @property
+    def best(self) -> Tensor | None:
+        return self.kept
+
+
+class Discrepancy(Stop):
+    """Stop where the residual is as strong as the noise, averaged over some steps.
+
+    Args:
+        sigma: Of the noise, 1 being white.
+        window: Steps.
+    """
+
+    def __init__(self, sigma: float, window: int = 10) -> None:
+        self.variance = sigma**2
+        self.residuals: deque[float] = deque(maxlen=window)
+
+    def add(self, step: int, output: Tensor, mean: Tensor, residual: float) -> bool:
+        self.residuals.append(residual)
+        full = len(self.residuals) == self.residuals.maxlen
+        return full and sum(self.residuals) / len(self.residuals) <= self.variance
+
+
+def fit(
+    network: nn.Module,
+    z: Tensor,
+    loss: Callable[[Tensor], tuple[Tensor, float]],
+    *,
+    size: tuple[int, int],
+    settings: Settings,
+    stop: Stop,
+    generator: torch.Generator,
+    control: Control,
+) -> Tensor:
+    """Fit a network whose input is ``z``.
+
+    Args:
+        network: Fresh; fitted in place.
+        z: (1, C, H', W').
+        loss: Of an image (1, channels, H, W): what is minimised, and the mean square of y - A x.
+        size: (H, W), at most that of ``z``; what lies beyond is cut off.
+        settings: How.
+        stop: When to stop before the last iteration.
+        generator: Of all noise.
+        control: See Control.
+
+    Returns:
+        (1, channels, H, W), what ``stop`` thinks best or else the running mean of the outputs.
+    """
+    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    mean = torch.zeros(())
+    kept, kept_residual = copy.deepcopy(network.state_dict()), math.inf
+    for step in range(1, settings.iterations + 1):
+        if settings.weight_noise:
+            _shake(network, settings.weight_noise, generator)
+        noise = settings.input_noise * torch.randn(z.shape, generator=generator)
+        output = network(z + noise if settings.input_noise else z)[..., : size[0], : size[1]]
+        value, residual = loss(output)
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        output = output.detach()
+        mean = output if step == 1 else settings.average * mean + (1 - settings.average) * output
+        if stop.add(step, output, mean, residual):
+            break
+        if step % BACKTRACK == 0:
+            if residual > 10 ** (DROP / 10) * kept_residual:
+                network.load_state_dict(kept)
+            else:
+                kept, kept_residual = copy.deepcopy(network.state_dict()), residual
+        if not control.step(step, settings.iterations, lambda mean=mean: to_image(mean)):  # type: ignore[misc]
+            break
+    return mean if stop.best is None else stop.best
+
+
+def _shake(network: nn.Module, share: float, generator: torch.Generator) -> None:
+    with torch.no_grad():
+        for weight in network.parameters():
+            if weight.ndim == 4:
+                noise = torch.randn(weight.shape, generator=generator)
+                weight.add_(share * weight.std() * noise)
+
+
+def noise_input(channels: int, height: int, width: int, generator: torch.Generator) -> Tensor:
+    """Uniform noise in [0, 0.1), (1, channels, height, width)."""
+    return 0.1 * torch.rand((1, channels, height, width), generator=generator)
+
+
+def grid_input(height: int, width: int) -> Tensor:
+    """The coordinates of each pixel in [0, 1], (1, 2, height, width)."""
+    rows = torch.linspace(0, 1, height)[:, None].expand(-1, width)
+    columns = torch.linspace(0, 1, width)[None].expand(height, -1)
+    return torch.stack([columns, rows])[None]
+
+
+def to_tensor(y: NDArray[np.float32]) -> Tensor:
+    """(H, W, C) to (1, C, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(y.transpose(2, 0, 1)))[None]
+
+
+def to_image(x: Tensor) -> NDArray[np.float32]:
+    """(1, C, H, W) to (H, W, C)."""
+    return np.ascontiguousarray(x[0].detach().numpy().transpose(1, 2, 0))
+
+
+def padded(size: int, multiple: int, least: int = 0) -> int:
+    """The next multiple of a number, at least ``least``."""
+    return max(-(-size // multiple) * multiple, least)
+
+
+def mean_square(a: Tensor, b: Tensor) -> Tensor:
+    """Of the difference."""
+    return F.mse_loss(a, b)

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from resolvent import methods
+from resolvent.degradations import degrade, parse
+from resolvent.errors import InputError, UsageError
+from resolvent.evaluation.compare import _places, compare, compare_page
+from resolvent.image import Image
+from resolvent.provenance import provenance
+
+TOLD = parse("noise:sigma=20")
+
+
+def photograph(side=48):
+    rows, columns = np.mgrid[:side, :side] / side
+    waves = [0.5 + 0.3 * np.sin(9 * rows + (4 + c) * columns) for c in range(3)]
+    return Image.from_array((255 * np.stack(waves, -1)).astype(np.uint8))
+
+
+def test_every_method_that_is_named_is_tried():
+    truth = photograph()
+    told = []
+    trials = compare(
+        degrade(truth, TOLD), TOLD, ["nlm", "tv"], truth=truth, progress=lambda name, share: told.append(name)
+    )
+    assert [trial.method for trial in trials] == ["nlm", "tv"] == told
+    for trial in trials:
+        assert trial.score.psnr > 24
+        assert trial.residual == pytest.approx(20, rel=0.35)
+        assert trial.seconds > 0
+
+
+def test_one_that_fails_says_why_and_does_not_stop_the_others(monkeypatch):
+    load = methods.load
+
+    def broken(name):
+        if name == "nlm":
+            raise InputError("no more pixels")
+        return load(name)
+
+    monkeypatch.setattr(methods, "load", broken)
+    failed, worked = compare(photograph(), TOLD, ["nlm", "tv"])
+    assert failed.restored is None
+    assert "no more pixels" in failed.error
+    assert worked.restored is not None
+
+
+def test_the_page_holds_everything(tmp_path):
+    truth = photograph(80)
+    trials = compare(degrade(truth, TOLD), TOLD, ["nlm", "wavelet"], truth=truth)
+    html = compare_page("photo.png", degrade(truth, TOLD), TOLD, trials, provenance(), truth)
+    assert html.count('type="range"') == 2
+    assert html.index("wavelet") > 0
+    for trial in trials:
+        assert f"{trial.score.psnr:.2f}" in html
+    assert "http" not in html.partition("<footer>")[0].replace("http-equiv", "")
+
+
+def test_places_of_most_detail():
+    pixels = np.zeros((192, 128, 1))
+    pixels[64:128, 64:128] = np.random.default_rng(0).random((64, 64, 1))
+    assert _places(pixels)[0] == (64, 64)
+    assert len(set(_places(pixels))) == 3
+
+
+def test_wrong_calls():
+    image = photograph(16)
+    with pytest.raises(UsageError, match="no method can undo it; use a model"):
+        compare(image, parse("saltpepper:amount=0.1"))
+    with pytest.raises(UsageError, match="truth of 48x48 pixels: must be 1 times 16x16"):
+        compare(image, TOLD, ["nlm"], truth=photograph())
+    with pytest.raises(UsageError, match="unknown method"):
+        compare(image, TOLD, ["nml"])

@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+import torch
+
+from resolvent.degradations import parse
+from resolvent.errors import UsageError
+from resolvent.methods import dip, untrained
+from resolvent.methods.control import Control
+from resolvent.methods.untrained import Discrepancy, MovingVariance, Settings, Stop, fit, to_image, to_tensor
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """A network so small that some hundred steps take a second, on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    network = {"inputs": 8, "down": (16, 16), "skip": (4, 4)}
+    monkeypatch.setitem(dip.PRESETS, "denoise", dip.Preset(network, Settings(300, input_noise=0.03)))
+    monkeypatch.setitem(dip.PRESETS, "inpaint-half", dip.Preset(network, Settings(300, input_noise=0.03)))
+    monkeypatch.setitem(dip.PRESETS, "super-resolution", dip.Preset(network, Settings(300, input_noise=0.03)))
+    yield
+    torch.set_num_threads(threads)
+
+
+def picture(side=32, channels=3):
+    rows, columns = np.mgrid[:side, :side] / side
+    waves = [0.5 + 0.3 * np.sin(9 * rows + (4 + c) * columns) for c in range(channels)]
+    return np.stack(waves, -1).astype(np.float32)
+
+
+def psnr(x, y):
+    return -10 * np.log10(np.mean((x - y) ** 2))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_denoises_and_obeys_its_seed(narrow, channels):
+    x, told = picture(channels=channels), parse("noise:sigma=25")
+    y = told(x, np.random.default_rng(0))
+    before = y.copy()
+    restored = dip.restore(y, told, stop="none")
+    assert psnr(restored, x) > psnr(y, x) + 3
+    assert np.array_equal(y, before)
+    assert np.array_equal(dip.restore(y, told, stop="none"), restored)
+    assert not np.array_equal(dip.restore(y, told, stop="none", seed=1), restored)
+
+
+def test_fills_and_enlarges(narrow):
+    x = picture()
+    mask = parse("mask:keep=0.5,seed=3")
+    assert psnr(dip.restore(mask(x), mask, stop="none"), x) > 24
+    small = parse("downsample:scale=4,kernel=lanczos2")
+    restored = dip.restore(small(x), small, stop="none")
+    assert restored.shape == x.shape
+    assert psnr(restored, x) > 24
+
+
+@pytest.mark.parametrize(
+    ("text", "preset"),
+    [
+        ("noise:sigma=25", "denoise"),
+        ("jpeg:quality=10", "jpeg"),
+        ("downsample:scale=4", "super-resolution"),
+        ("downsample:scale=8", "super-resolution-8"),
+        ("mask:keep=0.5,seed=1", "inpaint-half"),
+    ],
+)
+def test_preset_for_a_degradation(text, preset):
+    assert dip.choose(parse(text)) == preset
+
+
+def test_variance_of_the_last_outputs_by_hand():
+    rng = np.random.default_rng(0)
+    frames = [torch.from_numpy(rng.random((1, 2, 4, 4), np.float32)) * (1 if i < 30 else 0.1) for i in range(60)]
+    stop = MovingVariance(window=5, patience=8, every=1)
+    least, since, ended = np.inf, 0, None
+    for i, frame in enumerate(frames):
+        mean = torch.full((1, 2, 4, 4), float(i))
+        if stop.add(i, frame, mean, 0.0):
+            ended = i
+            break
+        if i >= 4:
+            variance = float(np.var(np.stack([f.numpy() for f in frames[i - 4 : i + 1]]), axis=0).mean())
+            if variance < least:
+                least, since, best = variance, 0, i
+            else:
+                since += 1
+        assert stop.least == pytest.approx(least, rel=1e-4) or i < 4
+    assert stop.best is not None
+    assert float(stop.best[0, 0, 0, 0]) == best
+    assert ended is None or since == 7
+
+
+def test_discrepancy_stops_where_the_residual_is_the_noise():
+    stop = Discrepancy(0.1, window=2)
+    residuals = [0.04, 0.02, 0.012, 0.0085, 0.007]
+    assert [stop.add(i, torch.zeros(1), torch.zeros(1), r) for i, r in enumerate(residuals)] == [
+        False, False, False, False, True,
+    ]  # fmt: skip
+
+
+def test_a_fit_that_jumps_away_goes_back(monkeypatch):
+    """A loss that turns against the data at step 60 would lose all; at step 100 the weights of step 50 return."""
+    monkeypatch.setattr(untrained, "BACKTRACK", 50)
+    torch.manual_seed(0)
+    network = torch.nn.Conv2d(1, 1, 1)
+    target, count = torch.full((1, 1, 4, 4), 0.7), [0]
+    states = {}
+
+    def loss(output):
+        count[0] += 1
+        states[count[0]] = network.weight.detach().clone()
+        aim = target if count[0] < 60 else target + 50
+        return (output - aim).square().mean(), float((output.detach() - target).square().mean())
+
+    control = Control()
+    fit(
+        network, torch.ones(1, 1, 4, 4), loss, size=(4, 4), settings=Settings(101, learning_rate=0.05, input_noise=0.0),
+        stop=Stop(), generator=torch.Generator(), control=control,
+    )  # fmt: skip
+    assert torch.allclose(states[101], states[51])
+
+
+def test_cancel_keeps_the_mean_so_far(narrow):
+    x, told = picture(), parse("noise:sigma=25")
+    y = told(x, np.random.default_rng(0))
+    seen = []
+
+    def watch(done, total, image):
+        seen.append(image())
+        if done == 7:
+            control.cancel()
+
+    control = Control(on_step=watch)
+    restored = dip.restore(y, told, control=control)
+    assert len(seen) == 7
+    assert np.array_equal(restored, seen[-1])
+
+
+def test_wrong_names_and_guides_are_refused(narrow):
+    y, told = picture(), parse("noise:sigma=5")
+    with pytest.raises(UsageError, match="unknown preset of dip 'denoize': did you mean 'denoise'"):
+        dip.restore(y, told, preset="denoize")
+    with pytest.raises(UsageError, match="unknown stop of dip 'variances'"):
+        dip.restore(y, told, stop="variances")
+    with pytest.raises(UsageError, match="they must agree"):
+        dip.restore(y, told, guide=picture(24))
+
+
+def test_images_become_tensors_and_come_back():
+    x = picture(8)
+    assert np.array_equal(to_image(to_tensor(x)), x)

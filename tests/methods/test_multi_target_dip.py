@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import torch
+
+from resolvent.degradations import parse
+from resolvent.errors import UsageError
+from resolvent.methods import dip, multi_target_dip
+from resolvent.methods.untrained import Settings
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    preset = dip.Preset({"inputs": 8, "down": (16, 16), "skip": (4, 4)}, Settings(200, input_noise=0.03))
+    monkeypatch.setitem(dip.PRESETS, "denoise", preset)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def picture(side=32):
+    rows, columns = np.mgrid[:side, :side] / side
+    return np.stack([0.5 + 0.3 * np.sin(9 * rows + (4 + c) * columns) for c in range(3)], -1).astype(np.float32)
+
+
+def test_several_targets_are_one_mean_target_and_a_constant():
+    """Σ w_i ‖f - t_i‖² - ‖f - t̄‖² does not depend on f."""
+    y, a, b = (RNG.random((6, 5, 3)) for _ in range(3))
+    weights = (0.5, 0.3, 0.2)
+    mean = multi_target_dip.mean_target(y, [a, b], weights)
+    rest = []
+    for _ in range(4):
+        f = RNG.random((6, 5, 3))
+        several = sum(w * np.sum((f - t) ** 2) for w, t in zip(weights, (y, a, b), strict=True))
+        rest.append(several - np.sum((f - mean) ** 2))
+    np.testing.assert_allclose(rest, rest[0], rtol=1e-5)
+
+
+def test_equal_weights_by_default():
+    y, a = RNG.random((2, 4, 4, 1))
+    np.testing.assert_allclose(multi_target_dip.mean_target(y, [a]), (y + a) / 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("weights", [(0.5, 0.5), (0.6, 0.6, -0.2), (0.5, 0.3, 0.3)])
+def test_weights_must_fit(weights):
+    y = np.zeros((4, 4, 1))
+    with pytest.raises(UsageError, match="give 3 from 0 to 1 that sum to 1"):
+        multi_target_dip.mean_target(y, [y, y], weights)
+
+
+def test_ends_by_itself_near_the_clean_image(narrow):
+    x, told = picture(), parse("noise:sigma=25")
+    y = told(x, np.random.default_rng(0))
+    steps = []
+    control = multi_target_dip.Control(on_step=lambda done, total, image: steps.append(done))
+    restored = multi_target_dip.restore(y, told, targets=("nlm", "tv"), iterations=400, control=control)
+    assert np.mean((restored - x) ** 2) < 0.7 * np.mean((y - x) ** 2)
+    assert len(steps) < 399
+
+
+def test_a_target_must_exist():
+    with pytest.raises(UsageError, match="target 'nml': is neither a method nor a bundled model"):
+        multi_target_dip.restore(picture(), parse("noise:sigma=5"), targets=("nml",))
