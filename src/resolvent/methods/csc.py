@@ -65,7 +65,7 @@ def restore(
 ) -> NDArray[np.float32]:
     """Code what is not smooth, and take what the atoms make of it [1, 2].
 
-    min_z ½ ‖m (x_high - Σ_k d_k * z_k)‖² + β Σ_k ‖w_k z_k‖₁, by the alternating direction method of multipliers with
+    min_z ½ ‖m (x_high - Σ_k d_k * z_k)‖² + β Σ_k ‖z_k‖₁, by the alternating direction method of multipliers with
     Fourier transforms [1]; the linear system at each frequency has rank one plus the identity, and Sherman-Morrison's
     formula solves it [2]. The smooth part, min_l ½ ‖y - l‖² + λ/2 ‖∇l‖², is left as it is.
 
