@@ -21,7 +21,7 @@ from resolvent.errors import MissingDependencyError
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import Image, read_image
 from resolvent.models.runtime import open_session
-from resolvent.models.store import models
+from resolvent.models.store import read_card
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,13 +54,14 @@ class Case:
     psnr: dict[str, float]
 
 
+@cache
 def kinds() -> dict[str, str]:
     """What happens to the photographs: each fault alone, and what the model ``restore`` was trained on."""
     return {
         "noise": "noise:sigma=0..50",
         "blur": "blur:sigma=0.3..3 + noise:sigma=0..2",
         "jpeg": "jpeg:quality=10..95",
-        "mixture": models()["restore"].degradation,
+        "mixture": read_card("restore").degradation,
         "noisy blur": "blur:sigma=0.5..3 + noise:sigma=2..40",
         "clean": "none",
     }

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent import methods
-from resolvent.degradations import Degradation, Downsample
+from resolvent.degradations import Degradation
 from resolvent.degradations.resize import imresize
 from resolvent.engine.restore import Options, plan, run
 from resolvent.errors import ResolventError, UsageError
 from resolvent.evaluation.metrics import Pixels, Protocol, Score
 from resolvent.evaluation.page import document, photograph_pair, picture
 from resolvent.image import Image
+from resolvent.methods.forward import enlargement
 from resolvent.provenance import Provenance
 
 __all__ = ["Trial", "compare", "compare_page"]
@@ -80,7 +81,7 @@ def compare(
         raise UsageError(f"{degradation}: no method can undo it; use a model")
     for name in chosen:
         methods.check(name, degradation)
-    scale = int(np.prod([part.scale for part in degradation.parts if isinstance(part, Downsample)]))
+    scale = enlargement(degradation)
     if truth is not None and truth.pixels.shape != (scale * image.height, scale * image.width, image.channels):
         raise UsageError(
             f"truth of {truth.width}x{truth.height} pixels: must be {scale} times {image.width}x{image.height}, "

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from resolvent.degradations import Downsample, Jpeg, Mask
 from resolvent.errors import UsageError, unknown
 from resolvent.methods.control import Control
-from resolvent.methods.forward import noise_level
+from resolvent.methods.forward import enlargement, noise_level
 from resolvent.methods.untrained import (
     Discrepancy,
     MovingVariance,
@@ -122,18 +121,26 @@ def restore(
     generator = torch.Generator().manual_seed(seed)
     size = (y.shape[0] * enlargement(degradation), y.shape[1] * enlargement(degradation))
     network, z = start(told, y.shape[2], size, seed, generator, guide)
-    target, forward = to_tensor(y), forward_model(degradation, (y.shape[2], *size))
+    return fit_to(y, degradation, network, z, settings, stopping(stop, y, degradation), generator, control)
+
+
+def fit_to(
+    y: NDArray[np.float32], degradation: Degradation, network: nn.Module, z: Tensor, settings: Settings, stop: Stop,
+    generator: torch.Generator, control: Control | None,
+) -> NDArray[np.float32]:  # fmt: skip
+    """Fit a network by ‖A f(z) - y‖², and give the image; see ``fit``."""
+    linear, _ = degradation.split()
+    target = to_tensor(y)
+    size = (y.shape[0] * enlargement(degradation), y.shape[1] * enlargement(degradation))
 
     def loss(output: Tensor) -> tuple[Tensor, float]:
-        value = mean_square(forward(output), target)
+        value = mean_square(output if linear is None else linear.on_tensor(output), target)
         return value, float(value.detach())
 
-    when = stopping(stop, y, degradation)
-    return to_image(
-        fit(
-            network, z, loss, size=size, settings=settings, stop=when, generator=generator, control=control or Control()
-        )
+    fitted = fit(
+        network, z, loss, size=size, settings=settings, stop=stop, generator=generator, control=control or Control()
     )
+    return to_image(fitted)
 
 
 def choose(degradation: Degradation) -> str:
@@ -144,14 +151,6 @@ def choose(degradation: Degradation) -> str:
     if Mask in kinds:
         return "inpaint-half"
     return "jpeg" if Jpeg in kinds else "denoise"
-
-
-def enlargement(degradation: Degradation) -> int:
-    """Sides of the image that is sought over those of the one that is given."""
-    scale = 1
-    for part in degradation.parts:
-        scale *= part.scale if isinstance(part, Downsample) else 1
-    return scale
 
 
 def start(
@@ -171,14 +170,6 @@ def start(
     else:
         z = noise_input(network.body.down[0][0].in_channels, height, width, generator)  # type: ignore[index]
     return network, z
-
-
-def forward_model(degradation: Degradation, shape: tuple[int, int, int]) -> Callable[[Tensor], Tensor]:
-    """The linear part of a degradation on tensors (1, C, H, W), through which gradients pass."""
-    linear, _ = degradation.split()
-    if linear is None:
-        return lambda x: x
-    return linear.on_tensor
 
 
 def stopping(name: str, y: NDArray[np.float32], degradation: Degradation) -> Stop:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resolvent.degradations import GaussianNoise, PoissonNoise
+from resolvent.degradations import Downsample, GaussianNoise, PoissonNoise
 from resolvent.degradations.blur import Blur
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from resolvent.degradations import Degradation
 
-__all__ = ["convolve", "margin", "noise_level", "transfer"]
+__all__ = ["convolve", "enlargement", "margin", "noise_level", "transfer"]
 
 
 def noise_level(y: NDArray[np.float32], degradation: Degradation) -> float:
@@ -40,6 +41,11 @@ def _variance(noise: GaussianNoise | PoissonNoise, mean: float) -> float:
     if isinstance(noise, GaussianNoise):
         return float(noise.sigma) ** 2  # type: ignore[arg-type]
     return 255**2 * max(mean, 0.0) / float(noise.peak)  # type: ignore[arg-type]
+
+
+def enlargement(degradation: Degradation) -> int:
+    """Sides of the image that is sought over those of the one that is given."""
+    return math.prod(part.scale for part in degradation.parts if isinstance(part, Downsample))
 
 
 def _blurs(degradation: Degradation) -> list[Blur]:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from resolvent.methods.control import Control
-from resolvent.methods.dip import PRESETS, choose, enlargement, forward_model, stopping
-from resolvent.methods.untrained import fit, mean_square, noise_input, padded, to_image, to_tensor
+from resolvent.methods.dip import PRESETS, choose, fit_to, stopping
+from resolvent.methods.forward import enlargement
+from resolvent.methods.untrained import noise_input, padded
 from resolvent.networks.med import Med
 
 if TYPE_CHECKING:
@@ -68,20 +68,4 @@ def restore(
     size = (y.shape[0] * enlargement(degradation), y.shape[1] * enlargement(degradation))
     height, columns = (padded(side, network.multiple, 2 * network.multiple) for side in size)
     z = noise_input(INPUTS, height, columns, generator)
-    target, forward = to_tensor(y), forward_model(degradation, (y.shape[2], *size))
-
-    def loss(output: Tensor) -> tuple[Tensor, float]:
-        value = mean_square(forward(output), target)
-        return value, float(value.detach())
-
-    fitted = fit(
-        network,
-        z,
-        loss,
-        size=size,
-        settings=settings,
-        stop=stopping(stop, y, degradation),
-        generator=generator,
-        control=control or Control(),
-    )
-    return to_image(fitted)
+    return fit_to(y, degradation, network, z, settings, stopping(stop, y, degradation), generator, control)

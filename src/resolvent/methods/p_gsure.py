@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from resolvent.degradations.tensors import pad
 from resolvent.methods.control import Control
-from resolvent.methods.forward import noise_level
+from resolvent.methods.forward import enlargement, noise_level
 from resolvent.methods.untrained import Settings, Stop, fit, to_image, to_tensor
 from resolvent.networks.skip import Skip
 
@@ -71,9 +71,7 @@ def restore(
         projected = Projected(None, threshold)
         u = measured
     else:
-        scale = 1
-        for part in linear.parts:
-            scale *= getattr(part, "scale", 1)
+        scale = enlargement(degradation)
         operator = linear.operator((y.shape[2], scale * y.shape[0], scale * y.shape[1]))
         projected = Projected(operator, threshold)
         u = operator.adjoint(measured)

@@ -12,7 +12,7 @@ from resolvent.degradations import Downsample, Mask
 from resolvent.degradations.resize import imresize
 from resolvent.methods.control import Control
 from resolvent.methods.denoiser import Denoiser
-from resolvent.methods.forward import noise_level, transfer
+from resolvent.methods.forward import enlargement, noise_level, transfer
 from resolvent.methods.wiener import extend
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ def data_step(
             return blended
 
         return blend, fill(y, mask), everything
-    scales = [part.scale for part in linear.parts if isinstance(part, Downsample)]
-    if scales:
-        return _enlarging_step(y, linear, int(np.prod(scales)))
+    scale = enlargement(degradation)
+    if scale > 1:
+        return _enlarging_step(y, linear, scale)
     extended, _, inside = extend(y, degradation)
     response = transfer(linear, *extended.shape[:2])
     power, seen = np.abs(response) ** 2, response.conj() * np.fft.rfft2(extended, axes=(0, 1))
