@@ -22,7 +22,7 @@ from experiments.seed.measure import BASELINES, MIXTURE, Restorer, baselines, co
 from experiments.seed.variants import ABLATIONS, BLURS, VARIANTS, Variant, blur
 from resolvent.degradations import parse
 from resolvent.provenance import provenance
-from resolvent.training.loop import Result, train
+from resolvent.training.loop import Result, load_result, train
 from resolvent.training.release import release
 
 SWEPT = tuple(range(3, 42, 2))
@@ -38,6 +38,8 @@ def trained(name: str, variant: Variant, work: Path, photographs: Path, options:
     count = len(list(photographs.iterdir()))
     epochs = options.ablation_epochs if variant in ABLATIONS.values() else options.epochs
     recipe = variant.recipe(*sizes(count), epochs)
+    if options.reached:
+        return load_result(run)
     resume = (run / "last.safetensors").exists()
     print(f"{name}: {recipe.budget} of {recipe.network}{', going on' * resume}", flush=True)
     return train(
@@ -133,10 +135,11 @@ def main() -> None:
     """Train, measure, draw and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="folder of flowers, or the archive flower_photos")
-    parser.add_argument("--epochs", type=int, help="of every variant; 500 for the paper's, 2000 for ours, if not given")
+    parser.add_argument("--epochs", type=int, help="of every variant; 500 if not given")
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--ablation-epochs", type=int, default=100, help="0 leaves the ablations out")
     parser.add_argument("--train", choices=[*VARIANTS, *ABLATIONS], help="train this one and measure nothing")
+    parser.add_argument("--reached", action="store_true", help="train nothing, measure how far the runs have come")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--compile", action="store_true", help="faster; needs a C++ compiler")
     parser.add_argument("--runs", type=Path, default=Path("runs/seed"))
@@ -162,7 +165,7 @@ def main() -> None:
         restorers[name] = network(run.network)
         results[name] = compare(restorers[name], flowers)
         curves[name] = Curves.read(work / name)
-        keras[name] = curves[name][-1]
+        keras[name] = [line for line in curves[name] if "val_accuracy" in line][-1]
         runs[name] = {
             "recipe": run.recipe.to_json(), "steps": run.steps, "seconds": round(run.seconds), "device": run.device,
             "code": run.code, "machine": run.machine,

@@ -13,7 +13,7 @@ from resolvent.degradations import parse
 from resolvent.errors import TrainingError
 from resolvent.training.batches import epoch_steps
 from resolvent.training.data import Shard
-from resolvent.training.recipe import Recipe
+from resolvent.training.recipe import Budget, Recipe
 from resolvent.training.watch import Watch
 
 __all__ = ["Curves", "accuracy"]
@@ -28,11 +28,12 @@ class Curves(Watch):
     """Writes ``curves.jsonl``: accuracy and loss of each epoch, on the batches as they come, and on the held ones.
 
     As in Keras, the figures of training are means over the batches of the epoch, with dropout on and while the weights
-    change; those of validation are of the weights after it, over every photograph under every degradation.
+    change; those of validation are of the weights after it, over every photograph under every degradation, a hundred
+    times in a run.
     """
 
-    def __init__(self, run: Path, every: int = 1) -> None:
-        self.path, self.every = run / "curves.jsonl", every
+    def __init__(self, run: Path) -> None:
+        self.path = run / "curves.jsonl"
         self.batches: list[tuple[int, float, float]] = []
         self.first = True
 
@@ -41,6 +42,8 @@ class Curves(Watch):
     ) -> None:
         self.recipe, self.average, self.device = recipe, average, device
         self.epoch = epoch_steps(recipe, len(training))
+        budget = Budget.parse(recipe.budget)
+        self.every = max(1, round(budget.amount) // 100) if budget.unit == "epochs" else 1
         self.clean = held.patches(torch.arange(len(held)), recipe.patch, None)
         self.degraded = [parse(text).on_tensor(self.clean) for text in recipe.validation]
 

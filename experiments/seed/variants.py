@@ -45,7 +45,7 @@ def _lite(**arguments: Any) -> dict[str, Any]:
 MODERN = {
     "network": "unet-small",
     "flips": True,
-    "batch": 16,
+    "batch": 8,
     "partial_batch": False,
     "loss": "charbonnier",
     "schedule": "cosine",
@@ -54,7 +54,6 @@ MODERN = {
     "epsilon": 1e-8,
     "clip": 1.0,
     "ema": 0.999,
-    "budget": "2000 epochs",
 }
 
 VARIANTS: dict[str, Variant] = {
@@ -65,11 +64,15 @@ VARIANTS: dict[str, Variant] = {
     "unet-small": Variant("unet-small", MODERN),
 }
 
+HALF = (16, 32, 64, 384)
+
 ABLATIONS: dict[str, Variant] = {
-    "dropout 0": Variant("without dropout", _lite(dropout=0.0)),
-    "dropout 0.2": Variant("as it is", _lite()),
-    "dropout 0.5": Variant("dropout 0.5", _lite(dropout=0.5)),
-    "no skips": Variant("without skip connections", _lite(skips=False)),
-    "half widths": Variant("half the widths, 3.7 M", _lite(widths=(16, 32, 64, 384))),
-    "quarter widths": Variant("a quarter of them, 0.9 M", _lite(widths=(8, 16, 32, 192))),
+    "half widths": Variant("half the widths, 3.7 M", _lite(widths=HALF)),
+    "no skips": Variant("... without skip connections", _lite(widths=HALF, skips=False)),
+    "dropout 0": Variant("... without dropout", _lite(widths=HALF, dropout=0.0)),
+    "dropout 0.5": Variant("... dropout 0.5", _lite(widths=HALF, dropout=0.5)),
+    "linear": Variant("... linear output", _lite(widths=HALF, output="linear")),
+    "residual": Variant("... residual output", _lite(widths=HALF, output="residual")),
+    "quarter widths": Variant("a quarter of the widths, 0.9 M", _lite(widths=(8, 16, 32, 192))),
+    "full widths": Variant("the whole width, 15 M", _lite()),
 }

@@ -101,7 +101,7 @@ def test_curves_of_a_resumed_run_have_every_epoch_once(tmp_path):
 
 def test_a_dead_output_is_an_error(tmp_path):
     curves = Curves(tmp_path)
-    curves.epoch, curves.device = 1, torch.device("cpu")
+    curves.epoch, curves.every, curves.device = 1, 1, torch.device("cpu")
     curves.clean = torch.rand(1, 3, 8, 8)
     curves.degraded = [curves.clean]
     curves.average = torch.nn.Conv2d(3, 3, 1)

@@ -97,9 +97,10 @@ def as_large(degraded: Tensor, clean: Tensor) -> Tensor:
 
 
 def fast_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 matrices faster than float32: a GPU, or a CPU with AMX."""
+    """Whether the device multiplies bfloat16 matrices faster than float32: a GPU, or a CPU with AMX or AVX512_BF16."""
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch lack it
-    return device.type == "cuda" or (device.type == "cpu" and bool(capabilities.get("amx_bf16")))
+    on_cpu = any(capabilities.get(each) for each in ("amx_bf16", "avx512_bf16"))
+    return device.type == "cuda" or (device.type == "cpu" and on_cpu)
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
