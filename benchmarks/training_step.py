@@ -15,7 +15,7 @@ from results import write_section
 from torch.utils.flop_counter import FlopCounterMode
 
 from resolvent import networks
-from resolvent.training.batches import fast_bfloat16, memory_format
+from resolvent.networks.precision import fast_bfloat16, memory_format
 from resolvent.training.recipe import load_recipe
 
 

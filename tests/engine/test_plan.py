@@ -164,6 +164,17 @@ def test_a_budget_is_for_what_goes_step_by_step(options):
         Options(budget=0, method="red", degradation="noise:sigma=5")
 
 
+def test_a_preview_is_a_new_png_of_a_method_that_goes_step_by_step(tmp_path):
+    stepwise = {"method": "red", "degradation": "noise:sigma=5"}
+    with pytest.raises(UsageError, match=r"a\.png: is for a method that goes step by step"):
+        Options(preview=tmp_path / "a.png")
+    with pytest.raises(UsageError, match=r"a\.jpg: is a PNG"):
+        Options(preview=tmp_path / "a.jpg", **stepwise)
+    (tmp_path / "a.png").touch()
+    with pytest.raises(UsageError, match=r"a\.png: exists"):
+        Options(preview=tmp_path / "a.png", **stepwise)
+
+
 def test_an_enlarging_method_has_nothing_to_blend_with():
     with pytest.raises(UsageError, match=r"strength 0\.5: self-similarity enlarges here"):
         Options(method="self-similarity", degradation="downsample:scale=2", strength=0.5)

@@ -11,7 +11,7 @@ from resolvent.degradations.resize import imresize
 from resolvent.engine.plan import Options, Plan
 from resolvent.engine.restore import restore, run
 from resolvent.errors import InputError, QualityError
-from resolvent.image import Image, Metadata
+from resolvent.image import Image, Metadata, read_image
 
 
 def picture(shape=(40, 56, 3), dtype=np.uint8, seed=0):
@@ -259,6 +259,21 @@ def test_a_method_tells_its_steps_and_keeps_its_budget():
     short = restore(noisy_picture(), **BLURRED, budget=1e-6)
     assert np.isfinite(short).all()
     assert not np.array_equal(short, whole)
+
+
+def test_a_method_shows_what_it_has(tmp_path, monkeypatch):
+    monkeypatch.setattr("resolvent.engine.restore.PREVIEW_EVERY", 0.0)
+    y = noisy_picture()
+    shown = []
+
+    def look(done, total):
+        shown.append((tmp_path / "p.png").exists() and read_image(tmp_path / "p.png").pixels)
+
+    restored = restore(y, **BLURRED, preview=tmp_path / "p.png", progress=look)
+    assert shown[0] is False
+    assert np.abs(shown[-1] - restored).mean() < np.abs(shown[1] - restored).mean() / 2
+    last = read_image(tmp_path / "p.png").pixels
+    assert np.abs(last - restored).max() <= 0.51 / 255
 
 
 def test_ctrl_c_ends_a_method_with_what_it_has():

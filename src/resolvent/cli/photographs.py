@@ -47,6 +47,9 @@ def restore(
     budget: Annotated[
         float | None, typer.Option("--budget", help="Seconds for a method that goes step by step.")
     ] = Options.budget,
+    preview: Annotated[
+        Path | None, typer.Option("--preview", help="A PNG of what such a method has so far, every few seconds.")
+    ] = Options.preview,
     suffix: Annotated[
         str, typer.Option("--suffix", help="Of results that stand beside their photographs.")
     ] = batch.SUFFIX,
@@ -64,7 +67,7 @@ def restore(
 
     Writes photo.restored.jpg beside photo.jpg, or to -o; a photograph is never changed or replaced.
     """
-    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget)
+    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, preview)
     limits = Limits(megapixels, megabytes)
     paths = [*(inputs or []), *(more or [])]
     if DASH in paths or output == DASH:

@@ -41,6 +41,7 @@ class Options:
         seed: Of everything random in a method.
         scale: Enlarge by this with a bundled model, instead of naming one.
         budget: Seconds after which a method that goes step by step gives what it has.
+        preview: A PNG that such a method writes again every few seconds while it works.
 
     Raises:
         UsageError: An option breaks its rule, or two do not go together.
@@ -58,6 +59,7 @@ class Options:
     seed: int = 0
     scale: int | None = None
     budget: float | None = None
+    preview: Path | None = None
 
     def __post_init__(self) -> None:
         if self.scale is not None:
@@ -118,10 +120,14 @@ class Options:
 
     def _check_method(self) -> None:
         name, told = self.method, self.told
-        if self.budget is not None and (name is None or "control" not in methods.takes(name)):
-            raise UsageError(
-                f"budget {self.budget:g}: is for a method that goes step by step, such as pnp; leave it out"
-            )
+        stepwise = {"budget": self.budget, "preview": self.preview}
+        given = [f"{key} {value}" for key, value in stepwise.items() if value is not None]
+        if given and (name is None or "control" not in methods.takes(name)):
+            raise UsageError(f"{given[0]}: is for a method that goes step by step, such as pnp; leave it out")
+        if self.preview is not None and self.preview.suffix.lower() != ".png":
+            raise UsageError(f"preview {self.preview}: is a PNG; give a name that ends in .png")
+        if self.preview is not None and self.preview.exists():
+            raise UsageError(f"preview {self.preview}: exists, and is never replaced; give another name")
         if name is None:
             if told is not None:
                 raise UsageError(f"degradation '{told}': tells a method what to undo; give method= too")

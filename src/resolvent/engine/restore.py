@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -20,7 +22,7 @@ from resolvent.engine.checks import Checks
 from resolvent.engine.plan import Options, Plan, plan
 from resolvent.engine.stitch import Box, Runner
 from resolvent.errors import InputError, QualityError
-from resolvent.image import Image, Limits, read_image
+from resolvent.image import Image, Limits, read_image, write_image
 from resolvent.methods.control import Control
 from resolvent.models.runtime import Session, open_session
 
@@ -32,6 +34,9 @@ __all__ = ["Options", "Plan", "Progress", "plan", "restore", "run"]
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles that are done and the number of all tiles."""
+
+PREVIEW_EVERY = 2.0
+"""Seconds between two previews."""
 
 
 def run(
@@ -79,7 +84,18 @@ def _run_method(image: Image, options: Options, progress: Progress | None) -> _C
     name, told = cast("tuple[str, Degradation]", (options.method, options.told))
     whole = Box(0, 0, image.height, image.width)
     sigmas = [part.sigma for part in told.parts if isinstance(part, GaussianNoise) and isinstance(part.sigma, float)]
-    control = Control(options.budget, None if progress is None else lambda done, total, _: progress(done, total))
+    shown = -math.inf
+
+    def on_step(done: int, steps: int, so_far: Callable[[], NDArray[np.float32]]) -> None:
+        nonlocal shown
+        if progress is not None:
+            progress(done, steps)
+        if options.preview is not None and time.monotonic() - shown >= PREVIEW_EVERY:
+            levels = np.rint(255 * np.clip(so_far(), 0, 1)).astype(np.uint8)
+            write_image(Image.from_array(levels), options.preview, overwrite=True)
+            shown = time.monotonic()
+
+    control = Control(options.budget, on_step)
     common = {"control": control, "seed": options.seed}
     known = {key: value for key, value in common.items() if key in methods.takes(name)}
     with _stopped_by_hand(control) if "control" in known else nullcontext():
@@ -202,6 +218,7 @@ def restore(
     seed: int = Options.seed,
     scale: int | None = Options.scale,
     budget: float | None = Options.budget,
+    preview: Path | None = Options.preview,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     progress: Progress | None = None,
 ) -> Any:
@@ -222,6 +239,7 @@ def restore(
         seed: Of everything random in a method.
         scale: Enlarge by this, instead of a model.
         budget: Seconds after which a method that goes step by step gives what it has.
+        preview: A PNG that such a method writes again every few seconds.
         limits: The largest file that is read.
         progress: Called with the tiles that are done and all tiles.
 
@@ -234,7 +252,7 @@ def restore(
         InputError: The image cannot be used.
         QualityError: The result failed its checks.
     """
-    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget)
+    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, preview)
     pillow = "PIL.Image" in sys.modules and isinstance(source, sys.modules["PIL.Image"].Image)
     if isinstance(source, Image):
         image = source

@@ -46,4 +46,9 @@ class Control:
         """Tell of a step; whether to go on."""
         if self.on_step is not None:
             self.on_step(done, total, image)
-        return not self.cancelled and (self.budget is None or time.monotonic() - self.started < self.budget)
+        return not self.over
+
+    @property
+    def over(self) -> bool:
+        """Whether the method is to give what it has."""
+        return self.cancelled or (self.budget is not None and time.monotonic() - self.started >= self.budget)

@@ -94,47 +94,63 @@ def restore(
     if beta == 0:
         return y.copy()
     told = Coding(beta, iterations=iterations) if mask is None else Coding(beta, 50.0, iterations)
-    dictionary = load_dictionary()
-    planes = []
-    for channel in range(y.shape[2]):
-        plane = torch.from_numpy(np.ascontiguousarray(y[..., channel]))
-        hidden = None if mask is None else torch.from_numpy(np.ascontiguousarray(mask[..., channel]))
-        planes.append(_tiled(plane, hidden, dictionary, told, control))
-    return np.stack([plane.numpy() for plane in planes], axis=-1)
+    boxes = _boxes(*y.shape)
+    tiles = [_Tile(y, mask, around) for _, around, _ in boxes]
+    result = np.empty_like(y)
+    for tile, (inside, _, own) in zip(tiles, boxes, strict=True):
+        result[inside] = tile.image(None)[own]
+    for i, (tile, (inside, _, own)) in enumerate(zip(tiles, boxes, strict=True)):
 
+        def step(done: int, codes: Callable[[], Tensor], i: int = i) -> bool:
+            def so_far() -> NDArray[np.float32]:
+                shown = result.copy()
+                shown[boxes[i][0]] = tiles[i].image(codes())[boxes[i][2]]
+                return shown
 
-def _tiled(plane: Tensor, mask: Tensor | None, dictionary: Tensor, told: Coding, control: Control) -> Tensor:
-    """Restore (H, W), tile by tile."""
-    height, width = plane.shape
-    result = torch.empty_like(plane)
-    for top in range(0, height, TILE):
-        for left in range(0, width, TILE):
-            first, last = max(top - OVERLAP, 0), min(top + TILE + OVERLAP, height)
-            start, end = max(left - OVERLAP, 0), min(left + TILE + OVERLAP, width)
-            box = slice(first, last), slice(start, end)
-            part = _restored(plane[box], None if mask is None else mask[box], dictionary, told, control)
-            own = part[top - first :, left - start :][:TILE, :TILE]
-            result[top : top + TILE, left : left + TILE] = own
+            return control.step(i * iterations + done, len(tiles) * iterations, so_far)
+
+        result[inside] = tile.image(code(tile.detail, load_dictionary(), told, mask=tile.mask, step=step))[own]
+        if control.over:
+            break
     return result
 
 
-def _restored(plane: Tensor, mask: Tensor | None, dictionary: Tensor, told: Coding, control: Control) -> Tensor:
-    padded = _mirrored(plane)
-    seen = None if mask is None else _mirrored(mask)
-    low = lowpass(padded, SMOOTHNESS, seen)
-    inside = slice(BORDER, -BORDER), slice(BORDER, -BORDER)
-
-    def image(codes: Tensor) -> Tensor:
-        return (low + _synthesis(codes, dictionary))[inside]
-
-    def step(done: int, codes: Callable[[], Tensor]) -> bool:
-        return control.step(done, told.iterations, lambda: image(codes()).numpy()[..., None].copy())
-
-    return image(code(padded - low, dictionary, told, mask=seen, step=step))
+Box = tuple["slice | int", ...]
 
 
-def _mirrored(plane: Tensor) -> Tensor:
-    return torch.from_numpy(np.pad(plane.numpy(), BORDER, mode="symmetric"))
+def _boxes(height: int, width: int, channels: int) -> list[tuple[Box, Box, Box]]:
+    """Tiles of each channel: their own pixels; those and the overlap; the own ones within these."""
+    boxes: list[tuple[Box, Box, Box]] = []
+    for channel in range(channels):
+        for top in range(0, height, TILE):
+            for left in range(0, width, TILE):
+                first, start = max(top - OVERLAP, 0), max(left - OVERLAP, 0)
+                bottom, right = min(top + TILE, height), min(left + TILE, width)
+                inside = slice(top, bottom), slice(left, right), channel
+                around = slice(first, bottom + OVERLAP), slice(start, right + OVERLAP), channel
+                own = slice(top - first, bottom - first), slice(left - start, right - start)
+                boxes.append((inside, around, own))
+    return boxes
+
+
+class _Tile:
+    """Part of one channel, mirrored around, and parted into what is smooth and the detail that is coded."""
+
+    def __init__(self, y: NDArray[np.float32], mask: NDArray[np.float32] | None, around: Box) -> None:
+        plane = _mirrored(y[around])
+        self.mask = None if mask is None else _mirrored(mask[around])
+        self.low = lowpass(plane, SMOOTHNESS, self.mask)
+        self.detail = plane - self.low
+
+    def image(self, codes: Tensor | None) -> NDArray[np.float32]:
+        """What the codes make of it; the smooth part alone without them."""
+        x = self.low if codes is None else self.low + _synthesis(codes, load_dictionary())
+        image: NDArray[np.float32] = x[BORDER:-BORDER, BORDER:-BORDER].numpy()
+        return image
+
+
+def _mirrored(plane: NDArray[np.float32]) -> Tensor:
+    return torch.from_numpy(np.pad(plane, BORDER, mode="symmetric"))
 
 
 def lowpass(x: Tensor, smoothness: float, mask: Tensor | None = None) -> Tensor:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from resolvent.degradations import Degradation
 
-__all__ = ["PRESETS", "Preset", "choose", "restore", "start"]
+__all__ = ["PRESETS", "Preset", "choose", "restore", "restore_fast", "start"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,10 @@ PRESETS: dict[str, Preset] = {
 """The tasks of the paper, as its notebooks run them. What is filled between known pixels takes ``inpaint-half``."""
 
 
+FAST = {"down": (32,) * 5, "skip": (4,) * 5}
+"""A sixteenth of the published network's arithmetic."""
+
+
 def restore(
     y: NDArray[np.float32],
     degradation: Degradation,
@@ -116,11 +120,44 @@ def restore(
     chosen = choose(degradation) if preset is None else preset
     if chosen not in PRESETS:
         raise unknown("preset of dip", chosen, PRESETS)
-    told = PRESETS[chosen]
-    settings = told.settings if iterations is None else replace(told.settings, iterations=iterations)
+    return _restore(y, degradation, PRESETS[chosen], iterations, stop, guide, seed, control)
+
+
+def restore_fast(
+    y: NDArray[np.float32],
+    degradation: Degradation,
+    *,
+    iterations: int | None = None,
+    stop: str = "variance",
+    seed: int = 0,
+    control: Control | None = None,
+) -> NDArray[np.float32]:
+    """Deep image prior with a quarter of the filters, in bfloat16 where that is faster; see ``restore``.
+
+    Args:
+        y: (H, W, C) in [0, 1] or beyond.
+        degradation: See ``restore``.
+        iterations: At most so many; by default those of the published preset for the degradation.
+        stop: See ``restore``.
+        seed: Of the network, its input and all noise.
+        control: See Control.
+
+    Returns:
+        (H, W, C), or (scale H, scale W, C), a new array: the running mean of the outputs.
+    """
+    published = PRESETS[choose(degradation)]
+    preset = replace(published, network=FAST, settings=replace(published.settings, half=True))
+    return _restore(y, degradation, preset, iterations, stop, None, seed, control)
+
+
+def _restore(
+    y: NDArray[np.float32], degradation: Degradation, preset: Preset, iterations: int | None, stop: str,
+    guide: NDArray[np.float32] | None, seed: int, control: Control | None,
+) -> NDArray[np.float32]:  # fmt: skip
+    settings = preset.settings if iterations is None else replace(preset.settings, iterations=iterations)
     generator = torch.Generator().manual_seed(seed)
     size = (y.shape[0] * enlargement(degradation), y.shape[1] * enlargement(degradation))
-    network, z = start(told, y.shape[2], size, seed, generator, guide)
+    network, z = start(preset, y.shape[2], size, seed, generator, guide)
     return fit_to(y, degradation, network, z, settings, stopping(stop, y, degradation), generator, control)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from resolvent.degradations.operators import LinearOperator
 
 __all__ = ["LowestLoss", "Projected", "divergence", "restore"]
+
+NETWORK: dict[str, Any] = {"down": (128,) * 5, "skip": (4,) * 5}
+"""That of deep image prior, as [1] has it."""
 
 EPSILON = 1e-3
 """Step of the divergence; far above the resolution of float32, and small beside any pixel."""
@@ -78,7 +81,7 @@ def restore(
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     size = (u.shape[2], u.shape[3])
-    network = Skip(y.shape[2], y.shape[2], padding="circular")
+    network = Skip(y.shape[2], y.shape[2], **NETWORK, padding="circular")
     stretched = [-(-side // network.multiple) * network.multiple for side in size]
     z = pad(u, (0, 0), (stretched[0] - size[0], stretched[1] - size[1]), "circular")
     pair = Pair(network, generator)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,13 +68,19 @@ def restore(
     """
     control = control or Control()
     (scale, kernel), options = _told(degradation), (neighbours, radius, levels, bandwidth)
-    if y.shape[2] == 1:
-        return _in_strips(y[..., 0], scale, kernel, options, control)[..., None]
-    planes = y @ YCC.T.astype(np.float32)
-    luma = _in_strips(planes[..., 0], scale, kernel, options, control)
-    chroma = imresize(planes[..., 1:], scale)
-    result: NDArray[np.float32] = np.dstack([luma, chroma]) @ np.linalg.inv(YCC).T.astype(np.float32)
-    return result
+    planes = y if y.shape[2] == 1 else y @ YCC.T.astype(np.float32)
+    chroma = imresize(planes[..., 1:], scale) if y.shape[2] > 1 else None
+
+    def image(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+        if chroma is None:
+            return luma[..., None].copy()
+        whole: NDArray[np.float32] = np.dstack([luma, chroma]) @ np.linalg.inv(YCC).T.astype(np.float32)
+        return whole
+
+    def step(done: int, steps: int, luma: NDArray[np.float32]) -> bool:
+        return control.step(done, steps, lambda: image(luma))
+
+    return image(_in_strips(planes[..., 0], scale, kernel, options, step))
 
 
 def _told(degradation: Degradation) -> tuple[int, str]:
@@ -84,8 +91,11 @@ def _told(degradation: Degradation) -> tuple[int, str]:
     return scale, kernel
 
 
+Step = Callable[[int, int, "NDArray[np.float32]"], bool]
+
+
 def _in_strips(
-    small: NDArray[np.float32], scale: int, kernel: str, options: tuple[int, int, int, float], control: Control
+    small: NDArray[np.float32], scale: int, kernel: str, options: tuple[int, int, int, float], step: Step
 ) -> NDArray[np.float32]:
     height, width = small.shape
     rows = max(STRIP // width, 2 * OVERLAP)
@@ -95,7 +105,7 @@ def _in_strips(
         first, last = max(top - OVERLAP, 0), min(top + rows + OVERLAP, height)
         large = enlarge_luma(small[first:last], scale, kernel, *options)
         result[scale * top : scale * (top + rows)] = large[scale * (top - first) :][: scale * rows]
-        if not control.step(done, len(tops), lambda: result[..., None].copy()):
+        if not step(done, len(tops), result):
             break
     return result
 

@@ -22,6 +22,8 @@ try:
     import torch
     from torch import Tensor, nn
     from torch.nn import functional as F
+
+    from resolvent.networks.precision import fast_bfloat16, memory_format
 except ModuleNotFoundError as error:
     raise MissingDependencyError(str(error.name), "lab", "an untrained method") from error
 
@@ -42,6 +44,7 @@ class Settings:
         weight_noise: Standard deviation of what is added to the weights at every step, as a share of that of each
             tensor.
         average: Weight of the past in the running mean of the outputs; 0 gives the last output.
+    half: Convolve in bfloat16, where the device is faster at that.
     """
 
     iterations: int = 3000
@@ -49,6 +52,7 @@ class Settings:
     input_noise: float = 1 / 30
     weight_noise: float = 0.0
     average: float = 0.99
+    half: bool = False
 
 
 class Stop:
@@ -156,6 +160,10 @@ def fit(
     Returns:
         (1, channels, H, W), what ``stop`` thinks best or else the running mean of the outputs.
     """
+    half = settings.half and fast_bfloat16(z.device)
+    if half:
+        network.to(memory_format=memory_format(z.device))  # type: ignore[call-overload]  # torch's stubs lack it
+        z = z.to(memory_format=memory_format(z.device))
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     mean = torch.zeros(())
     kept, kept_residual = copy.deepcopy(network.state_dict()), math.inf
@@ -163,7 +171,9 @@ def fit(
         if settings.weight_noise:
             _shake(network, settings.weight_noise, generator)
         noise = settings.input_noise * torch.randn(z.shape, generator=generator)
-        output = network(z + noise if settings.input_noise else z)[..., : size[0], : size[1]]
+        with torch.autocast(z.device.type, torch.bfloat16, enabled=half):
+            output = network(z + noise if settings.input_noise else z)
+        output = output.float()[..., : size[0], : size[1]]
         value, residual = loss(output)
         optimiser.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from resolvent.degradations import Degradation
 from resolvent.errors import MissingDependencyError
@@ -14,6 +13,8 @@ from resolvent.training.recipe import Recipe
 try:
     import torch
     from torch import Tensor
+
+    from resolvent.networks.precision import memory_format
 except ModuleNotFoundError as error:
     raise MissingDependencyError(str(error.name), "lab", "training") from error
 
@@ -22,8 +23,6 @@ __all__ = [
     "batch",
     "chosen",
     "epoch_steps",
-    "fast_bfloat16",
-    "memory_format",
     "network_input",
     "preview",
     "seed_step",
@@ -94,15 +93,3 @@ def preview(recipe: Recipe, degradation: Degradation, shard: Shard) -> Tensor:
 def as_large(degraded: Tensor, clean: Tensor) -> Tensor:
     """Repeat the pixels of a smaller batch until it can stand beside the clean one."""
     return torch.nn.functional.interpolate(degraded, size=clean.shape[-2:])
-
-
-def fast_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 matrices faster than float32: a GPU, or a CPU with AMX or AVX512_BF16."""
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch lack it
-    on_cpu = any(capabilities.get(each) for each in ("amx_bf16", "avx512_bf16"))
-    return device.type == "cuda" or (device.type == "cpu" and on_cpu)
-
-
-def memory_format(device: torch.device) -> torch.memory_format:
-    """Matrix units want channels last; in float32, oneDNN's own blocked layout is faster from contiguous tensors."""
-    return torch.channels_last if fast_bfloat16(device) else torch.contiguous_format

@@ -20,14 +20,13 @@ except ModuleNotFoundError as error:
     raise MissingDependencyError(str(error.name), "lab", "training") from error
 
 from resolvent.models.export import adopt
+from resolvent.networks.precision import fast_bfloat16, memory_format
 from resolvent.provenance import provenance
 from resolvent.training import checkpoint
 from resolvent.training.batches import (
     as_large,
     batch,
     epoch_steps,
-    fast_bfloat16,
-    memory_format,
     network_input,
     preview,
     seed_step,
