@@ -90,7 +90,7 @@ def restore(
     mask = masks[0](np.ones_like(y)) if masks else None
     noisy = len(degradation.parts) > len(masks)
     sigma = noise_level(y, degradation) / 255 if noisy else 0.0
-    beta = sparsity or (0.02 if masks else 0.0) + NOISE_SHARE * sigma
+    beta = sparsity or (0.007 if masks else 0.0) + NOISE_SHARE * sigma
     if beta == 0:
         return y.copy()
     told = Coding(beta, iterations=iterations) if mask is None else Coding(beta, 50.0, iterations)
