@@ -325,6 +325,10 @@ class TestMask:
                 mask(image[:, 1:])
         with pytest.raises(InputError, match=r"none\.png"):
             Mask(tmp_path / "none.png")(image)
+        with pytest.raises(UsageError, match=r"the mask is 3x3, the image \d+x\d+ .* they must agree"):
+            Mask(array=np.ones((3, 3)))(image)
+        with pytest.raises(UsageError, match="hides every pixel; what is known is 1, or white"):
+            Mask(array=np.zeros(image.shape[:2]))(image)
 
 
 class TestNoise:

@@ -261,6 +261,17 @@ def test_a_method_tells_its_steps_and_keeps_its_budget():
     assert not np.array_equal(short, whole)
 
 
+def test_what_a_mask_hides_is_not_judged(tmp_path):
+    """Three quarters are hidden as black; filling them moves the mean colour by far."""
+    x = noisy_picture()
+    known = np.zeros(x.shape[:2])
+    known[::2, ::2] = 1
+    np.save(tmp_path / "mask.npy", known)
+    y = x * known[..., None].astype(np.float32)
+    restored = restore(y, method="pnp", degradation=f"mask:path={tmp_path / 'mask.npy'}")
+    assert abs(restored.mean() - x.mean()) < 0.05 < x.mean() - y.mean()
+
+
 def test_a_method_shows_what_it_has(tmp_path, monkeypatch):
     monkeypatch.setattr("resolvent.engine.restore.PREVIEW_EVERY", 0.0)
     y = noisy_picture()

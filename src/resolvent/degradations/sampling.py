@@ -174,7 +174,10 @@ class Mask(Degradation):
         if plane.shape != (height, width):
             sizes = f"the mask is {plane.shape[0]}x{plane.shape[1]}, the image {height}x{width}"
             raise UsageError(f"{self}: {sizes} (height x width); they must agree")
-        return plane >= 0.5
+        known: NDArray[np.bool_] = plane >= 0.5
+        if not known.any():
+            raise UsageError(f"{self}: hides every pixel; what is known is 1, or white, in a mask")
+        return known
 
     def _seeded(self, height: int, width: int) -> NDArray[np.float64]:
         return np.random.default_rng(self.seed).random((height, width))

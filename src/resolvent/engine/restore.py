@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent import methods
-from resolvent.degradations import GaussianNoise
+from resolvent.degradations import GaussianNoise, Mask
 from resolvent.degradations.resize import resize_plane
 from resolvent.engine.checks import Checks
 from resolvent.engine.plan import Options, Plan, plan
@@ -101,8 +101,17 @@ def _run_method(image: Image, options: Options, progress: Progress | None) -> _C
     with _stopped_by_hand(control) if "control" in known else nullcontext():
         restored = methods.load(name)(_visible_colours(image, whole, 0), told, **known)
     canvas = _Canvas(image, options.strength, max(sigmas, default=0.0), restored.shape[0] // image.height)
-    canvas.put(whole, restored)
+    canvas.put(whole, restored, _known(image, told))
     return canvas
+
+
+def _known(image: Image, told: Degradation) -> NDArray[np.bool_] | None:
+    """Where a masked image shows what was there, (H, W); None where it does everywhere."""
+    masks = [part for part in told.parts if isinstance(part, Mask)]
+    if not masks:
+        return None
+    seen: NDArray[np.bool_] = masks[0](np.ones((image.height, image.width, 1), np.float32))[..., 0] > 0
+    return seen
 
 
 @contextmanager
@@ -177,17 +186,21 @@ class _Canvas:
         self.data = np.empty((scale * image.height, scale * image.width, image.channels), image.data.dtype)
         self.checks = Checks(image.channels, sigma)
 
-    def put(self, box: Box, restored: NDArray[np.float32]) -> None:
-        """Take what a box of the image became: (scale * h, scale * w, channels of the model)."""
+    def put(self, box: Box, restored: NDArray[np.float32], known: NDArray[np.bool_] | None = None) -> None:
+        """Take what a box of the image became: (scale * h, scale * w, channels of the model).
+
+        What is not ``known``, (h, w), says nothing about what should be there, and is not judged.
+        """
         if self.image.channels == 1:
             restored = restored.mean(2, keepdims=True)
         before, place = self.image.read(*box), box.slices(self.scale)
         hidden = None if self.image.alpha is None else self.image.alpha[box.slices()] == 0
-        if hidden is None or not hidden.any():
+        unjudged = hidden if known is None else ~known if hidden is None else hidden | ~known
+        if unjudged is None or not unjudged.any():
             self.checks.add(before, restored)
         else:
-            large = hidden.repeat(self.scale, 0).repeat(self.scale, 1)
-            self.checks.add(before[~hidden], restored[~large])
+            large = unjudged.repeat(self.scale, 0).repeat(self.scale, 1)
+            self.checks.add(before[~unjudged], restored[~large])
         if self.strength < 1:
             restored = before + np.float32(self.strength) * (np.clip(restored, 0, 1) - before)
         self.data[place] = self.image.quantise(restored)
