@@ -53,6 +53,7 @@ class Method:
         needs: What it must be told.
         example: Text form of a degradation that it is meant for.
         reference: Where it was published.
+        cost: What a colour photograph of 256x256 pixels takes at most on a processor core, if nothing ends it early.
         takes: Options that every front end offers and this method knows: ``control``, ``seed``.
     """
 
@@ -61,6 +62,7 @@ class Method:
     needs: Needs
     example: str
     reference: str
+    cost: str
     takes: tuple[str, ...] = ()
 
 
@@ -73,6 +75,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=("noise",)),
         "noise:sigma=25",
         "Buades, Coll, Morel 2011, https://doi.org/10.5201/ipol.2011.bcm_nlm",
+        "seconds",
     ),
     "tv": Method(
         "resolvent.methods.tv:restore",
@@ -80,6 +83,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=("noise",)),
         "noise:sigma=25",
         "Chambolle 2004, https://doi.org/10.1023/B:JMIV.0000011325.36760.1e",
+        "seconds",
     ),
     "wavelet": Method(
         "resolvent.methods.wavelet:restore",
@@ -87,6 +91,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=("noise",)),
         "noise:sigma=25",
         "Chang, Yu, Vetterli 2000, https://doi.org/10.1109/83.862633",
+        "seconds",
     ),
     "wiener": Method(
         "resolvent.methods.wiener:restore",
@@ -94,6 +99,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=(*BLURS, "noise"), linear=True),
         "blur:sigma=1.6 + noise:sigma=2",
         "Orieux, Giovannelli, Rodet 2010, https://doi.org/10.1364/JOSAA.27.001593",
+        "seconds",
     ),
     "richardson-lucy": Method(
         "resolvent.methods.richardson_lucy:restore",
@@ -101,6 +107,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=(*BLURS, "noise", "poisson"), linear=True),
         "blur:sigma=1.6 + noise:sigma=2",
         "Richardson 1972, https://doi.org/10.1364/JOSA.62.000055",
+        "seconds",
     ),
     "self-similarity": Method(
         "resolvent.methods.self_similarity:restore",
@@ -108,6 +115,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=("downsample",), linear=True),
         "downsample:scale=2",
         "Glasner, Bagon, Irani 2009, https://doi.org/10.1109/ICCV.2009.5459271",
+        "seconds",
         takes=("control",),
     ),
     "pnp": Method(
@@ -116,6 +124,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=(*BLURS, "downsample", "mask", "noise"), linear=True),
         "blur:sigma=1.6 + noise:sigma=2",
         "Zhang et al. 2022, https://doi.org/10.1109/TPAMI.2021.3088914",
+        "seconds",
         takes=("control",),
     ),
     "red": Method(
@@ -124,6 +133,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=(*BLURS, "downsample", "mask", "noise"), linear=True),
         "blur:sigma=1.6 + noise:sigma=2",
         "Romano, Elad, Milanfar 2017, https://doi.org/10.1137/16M1102884",
+        "seconds",
         takes=("control",),
     ),
     "csc": Method(
@@ -132,6 +142,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=("mask", "noise")),
         "noise:sigma=25",
         "Bristow, Eriksson, Lucey 2013, https://doi.org/10.1109/CVPR.2013.57",
+        "minutes",
         takes=("control",),
     ),
     "dip": Method(
@@ -140,6 +151,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=(*BLURS, "downsample", "mask", "noise", "jpeg")),
         "noise:sigma=25",
         "Ulyanov, Vedaldi, Lempitsky 2020, https://doi.org/10.1007/s11263-020-01303-4",
+        "hours",
         takes=("control", "seed"),
     ),
     "dip-fast": Method(
@@ -148,6 +160,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=(*BLURS, "downsample", "mask", "noise", "jpeg")),
         "noise:sigma=25",
         "Ulyanov, Vedaldi, Lempitsky 2020, https://doi.org/10.1007/s11263-020-01303-4",
+        "minutes",
         takes=("control", "seed"),
     ),
     "multi-target-dip": Method(
@@ -156,6 +169,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=("noise",)),
         "noise:sigma=25",
         "X. Chen et al. 2021",
+        "hours",
         takes=("control", "seed"),
     ),
     "med": Method(
@@ -164,6 +178,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=(*BLURS, "downsample", "mask", "noise", "jpeg")),
         "noise:sigma=25",
         "Mastan, Raman 2019",
+        "hours",
         takes=("control", "seed"),
     ),
     "p-gsure": Method(
@@ -172,6 +187,7 @@ METHODS: dict[str, Method] = {
         Needs(undoes=(*BLURS, "downsample", "noise")),
         "blur:sigma=1.6,boundary=circular + noise:sigma=2",
         "Abu-Hussein et al. 2022, https://arxiv.org/abs/2102.02485",
+        "hours",
         takes=("control", "seed"),
     ),
 }
