@@ -4,6 +4,7 @@ import torch
 
 from resolvent.degradations import parse
 from resolvent.errors import UsageError
+from resolvent.image import Image, write_image
 from resolvent.methods import dip, untrained
 from resolvent.methods.control import Control
 from resolvent.methods.untrained import Discrepancy, MovingVariance, Settings, Stop, fit, to_image, to_tensor
@@ -134,6 +135,22 @@ def test_cancel_keeps_the_mean_so_far(narrow):
     restored = dip.restore(y, told, control=control)
     assert len(seen) == 7
     assert np.array_equal(restored, seen[-1])
+
+
+def test_settings_of_a_fit_replace_the_presets(narrow):
+    x, told = picture(), parse("noise:sigma=25")
+    runs = [{}, {"weight_noise": 0.05}, {"input_noise": 0.0}, {"average": 0.0}, {"average": 0.99}]
+    images = [dip.restore(x, told, iterations=4, **options) for options in runs]
+    assert [np.array_equal(image, images[0]) for image in images] == [True, False, False, False, True]
+
+
+def test_a_guide_may_be_a_file(narrow, tmp_path, monkeypatch):
+    monkeypatch.setitem(dip.PRESETS, "flash", dip.Preset({"inputs": 3, "down": (8, 8), "skip": (4, 4)}, Settings(3)))
+    x, told = picture(), parse("noise:sigma=5")
+    write_image(Image.from_array(np.rint(255 * x).astype(np.uint8)), tmp_path / "flash.png")
+    by_file = dip.restore(x, told, preset="flash", guide=str(tmp_path / "flash.png"))
+    guide = np.rint(255 * x).astype(np.uint8).astype(np.float32) / 255
+    np.testing.assert_allclose(by_file, dip.restore(x, told, preset="flash", guide=guide), atol=1e-5)
 
 
 def test_wrong_names_and_guides_are_refused(narrow):

@@ -220,10 +220,17 @@ def methods(as_json: Json = False) -> None:
     """List the methods: what each one does, needs and costs."""
     import dataclasses
 
-    from resolvent.methods import METHODS
+    from resolvent.errors import MissingDependencyError
+    from resolvent.methods import METHODS, settings
+
+    def own(name: str) -> dict[str, str] | None:
+        try:
+            return settings(name)
+        except MissingDependencyError:  # a list is of use without torch too
+            return None
 
     if as_json:
-        show_json({name: dataclasses.asdict(method) for name, method in METHODS.items()})
+        show_json({name: {**dataclasses.asdict(method), "options": own(name)} for name, method in METHODS.items()})
         return
     from rich.table import Table
 

@@ -14,6 +14,7 @@ from resolvent.console import RestoreConsole, console, emit, say, show_json, std
 from resolvent.engine.restore import Options
 from resolvent.errors import UsageError
 from resolvent.image import QUALITY, Limits, output_format, read_image, write_image
+from resolvent.methods import read_settings
 
 __all__ = ["degrade", "demo", "diagnose", "restore"]
 
@@ -47,6 +48,9 @@ def restore(
     budget: Annotated[
         float | None, typer.Option("--budget", help="Seconds for a method that goes step by step.")
     ] = Options.budget,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="An option of the method, such as iterations=500.")
+    ] = None,
     preview: Annotated[
         Path | None, typer.Option("--preview", help="A PNG of what such a method has so far, every few seconds.")
     ] = Options.preview,
@@ -67,7 +71,14 @@ def restore(
 
     Writes photo.restored.jpg beside photo.jpg, or to -o; a photograph is never changed or replaced.
     """
-    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, preview)
+    told = None
+    if settings:
+        if method is None:
+            raise UsageError(f"--set {settings[0]}: is an option of a method; give --method too")
+        told = read_settings(method, settings)
+    options = Options(
+        model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, told, preview
+    )
     limits = Limits(megapixels, megabytes)
     paths = [*(inputs or []), *(more or [])]
     if DASH in paths or output == DASH:

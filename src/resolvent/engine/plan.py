@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resolvent import methods
 from resolvent.degradations import Degradation, Downsample, parse
@@ -41,6 +42,7 @@ class Options:
         seed: Of everything random in a method.
         scale: Enlarge by this with a bundled model, instead of naming one.
         budget: Seconds after which a method that goes step by step gives what it has.
+        settings: Options of the method itself, by name.
         preview: A PNG that such a method writes again every few seconds while it works.
 
     Raises:
@@ -59,6 +61,7 @@ class Options:
     seed: int = 0
     scale: int | None = None
     budget: float | None = None
+    settings: Mapping[str, Any] | None = None
     preview: Path | None = None
 
     def __post_init__(self) -> None:
@@ -131,6 +134,8 @@ class Options:
         if name is None:
             if told is not None:
                 raise UsageError(f"degradation '{told}': tells a method what to undo; give method= too")
+            if self.settings:
+                raise UsageError(f"settings {', '.join(self.settings)}: are of a method; give method= too")
             return
         if self.model is not None:
             raise UsageError(f"model {str(self.model)!r} and method {name!r}: give one of them")
@@ -141,6 +146,9 @@ class Options:
                 f"method {name!r}: must know what to undo; give degradation='blur:sigma=1.6 + noise:sigma=2'"
             )
         methods.check(name, told)
+        for key in self.settings or ():
+            if key not in methods.settings(name):
+                raise unknown(f"option of {name}", key, methods.settings(name))
         if self.strength < 1 and any(isinstance(part, Downsample) for part in told.parts):
             raise UsageError(f"strength {self.strength:g}: {name} enlarges here, and there is nothing to blend with")
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -99,7 +99,7 @@ def _run_method(image: Image, options: Options, progress: Progress | None) -> _C
     common = {"control": control, "seed": options.seed}
     known = {key: value for key, value in common.items() if key in methods.takes(name)}
     with _stopped_by_hand(control) if "control" in known else nullcontext():
-        restored = methods.load(name)(_visible_colours(image, whole, 0), told, **known)
+        restored = methods.load(name)(_visible_colours(image, whole, 0), told, **known, **(options.settings or {}))
     canvas = _Canvas(image, options.strength, max(sigmas, default=0.0), restored.shape[0] // image.height)
     canvas.put(whole, restored, _known(image, told))
     return canvas
@@ -231,6 +231,7 @@ def restore(
     seed: int = Options.seed,
     scale: int | None = Options.scale,
     budget: float | None = Options.budget,
+    settings: Mapping[str, Any] | None = Options.settings,
     preview: Path | None = Options.preview,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     progress: Progress | None = None,
@@ -252,6 +253,7 @@ def restore(
         seed: Of everything random in a method.
         scale: Enlarge by this, instead of a model.
         budget: Seconds after which a method that goes step by step gives what it has.
+        settings: Options of the method itself, by name.
         preview: A PNG that such a method writes again every few seconds.
         limits: The largest file that is read.
         progress: Called with the tiles that are done and all tiles.
@@ -265,7 +267,9 @@ def restore(
         InputError: The image cannot be used.
         QualityError: The result failed its checks.
     """
-    options = Options(model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, preview)
+    options = Options(
+        model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, settings, preview
+    )
     pillow = "PIL.Image" in sys.modules and isinstance(source, sys.modules["PIL.Image"].Image)
     if isinstance(source, Image):
         image = source

@@ -7,9 +7,10 @@ happened to it, and options by keyword; it gives a new array of the same kind, n
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +21,18 @@ if TYPE_CHECKING:
 
     from resolvent.degradations import Degradation
 
-__all__ = ["METHODS", "Method", "Needs", "Restore", "able", "check", "load", "takes"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "Needs",
+    "Restore",
+    "able",
+    "check",
+    "load",
+    "read_settings",
+    "settings",
+    "takes",
+]
 
 
 Restore = Callable[..., "NDArray[np.float32]"]
@@ -221,7 +233,7 @@ def check(name: str, degradation: Degradation) -> None:
         >>> check("wiener", parse("jpeg:quality=20"))
         Traceback (most recent call last):
         ...
-        resolvent.errors.UsageError: wiener cannot undo jpeg; no method can; use a model
+        resolvent.errors.UsageError: wiener cannot undo jpeg; these can: dip, dip-fast, med
     """
     fault = _fault(_find(name).needs, degradation)
     if fault is None:
@@ -240,6 +252,61 @@ def takes(name: str) -> tuple[str, ...]:
         UsageError: No method has that name.
     """
     return _find(name).takes
+
+
+def settings(name: str) -> dict[str, str]:
+    """The options of a method beyond those that every front end offers, with their types as text.
+
+    Raises:
+        UsageError: No method has that name.
+        MissingDependencyError: It needs torch, which is not installed.
+    """
+    given = inspect.signature(load(name)).parameters.values()
+    own = [each for each in given if each.kind is each.KEYWORD_ONLY and each.name not in ("control", "seed")]
+    return {each.name: str(each.annotation) for each in own}
+
+
+def read_settings(name: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Read options of a method from text such as ``iterations=500`` or ``targets=nlm,tv``.
+
+    Raises:
+        UsageError: A text has no ``=``, the method has no such option, or it is of another type.
+
+    Example:
+        >>> read_settings("nlm", ["patch_distance=5"])
+        {'patch_distance': 5}
+    """
+    types, values = settings(name), {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"set {text!r}: give name=value, of {', '.join(types)}")
+        if key not in types:
+            raise unknown(f"option of {name}", key, types)
+        wanted = types[key].split(" | ")
+        read = next((READERS[each] for each in wanted if each in READERS), str)
+        try:
+            values[key] = read(value)
+        except ValueError as error:
+            raise UsageError(f"set {text!r}: {key} is {wanted[0]}") from error
+    return values
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+def _several(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
+    return lambda text: tuple(read(part.strip()) for part in text.split(","))
+
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "int": int, "float": float, "bool": _truth, "str": str,
+    "Sequence[int]": _several(int), "Sequence[float]": _several(float), "Sequence[str]": _several(str),
+}  # fmt: skip
+"""How an option is read, by its type."""
 
 
 def able(degradation: Degradation) -> list[str]:

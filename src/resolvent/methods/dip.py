@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from resolvent.degradations import Downsample, Jpeg, Mask
 from resolvent.errors import UsageError, unknown
+from resolvent.image import read_image
 from resolvent.methods.control import Control
 from resolvent.methods.forward import enlargement, noise_level
 from resolvent.methods.untrained import (
@@ -17,6 +18,7 @@ from resolvent.methods.untrained import (
     MovingVariance,
     Settings,
     Stop,
+    device,
     fit,
     grid_input,
     mean_square,
@@ -90,7 +92,10 @@ def restore(
     preset: str | None = None,
     iterations: int | None = None,
     stop: str = "variance",
-    guide: NDArray[np.float32] | None = None,
+    guide: NDArray[np.float32] | str | None = None,
+    input_noise: float | None = None,
+    weight_noise: float | None = None,
+    average: float | None = None,
     seed: int = 0,
     control: Control | None = None,
 ) -> NDArray[np.float32]:
@@ -103,7 +108,10 @@ def restore(
         iterations: At most so many; by default the preset's.
         stop: ``variance``, where the outputs hardly move; ``discrepancy``, where the residual is as strong as the
             noise; ``none``, after the last iteration.
-        guide: (H, W, 3), the input instead of noise, such as the flash picture of a pair.
+        guide: (H, W, 3), or the path of a picture: the input instead of noise, such as the flash picture of a pair.
+        input_noise: See Settings, as for the next two; by default the preset's.
+        weight_noise: Which [1] meant for its large hole; its code changes nothing there.
+        average: 0 gives the last output.
         seed: Of the network, its input and all noise.
         control: See Control.
 
@@ -120,7 +128,11 @@ def restore(
     chosen = choose(degradation) if preset is None else preset
     if chosen not in PRESETS:
         raise unknown("preset of dip", chosen, PRESETS)
-    return _restore(y, degradation, PRESETS[chosen], iterations, stop, guide, seed, control)
+    given = {
+        "iterations": iterations, "input_noise": input_noise, "weight_noise": weight_noise, "average": average,
+    }  # fmt: skip
+    shown = read_image(guide).pixels if isinstance(guide, str) else guide
+    return _restore(y, degradation, PRESETS[chosen], given, stop, shown, seed, control)
 
 
 def restore_fast(
@@ -147,14 +159,14 @@ def restore_fast(
     """
     published = PRESETS[choose(degradation)]
     preset = replace(published, network=FAST, settings=replace(published.settings, half=True))
-    return _restore(y, degradation, preset, iterations, stop, None, seed, control)
+    return _restore(y, degradation, preset, {"iterations": iterations}, stop, None, seed, control)
 
 
 def _restore(
-    y: NDArray[np.float32], degradation: Degradation, preset: Preset, iterations: int | None, stop: str,
+    y: NDArray[np.float32], degradation: Degradation, preset: Preset, given: dict[str, Any], stop: str,
     guide: NDArray[np.float32] | None, seed: int, control: Control | None,
 ) -> NDArray[np.float32]:  # fmt: skip
-    settings = preset.settings if iterations is None else replace(preset.settings, iterations=iterations)
+    settings = replace(preset.settings, **{key: value for key, value in given.items() if value is not None})
     generator = torch.Generator().manual_seed(seed)
     size = (y.shape[0] * enlargement(degradation), y.shape[1] * enlargement(degradation))
     network, z = start(preset, y.shape[2], size, seed, generator, guide)
@@ -167,7 +179,8 @@ def fit_to(
 ) -> NDArray[np.float32]:  # fmt: skip
     """Fit a network by ‖A f(z) - y‖², and give the image; see ``fit``."""
     linear, _ = degradation.split()
-    target = to_tensor(y)
+    z = z.to(device())
+    target = to_tensor(y).to(z)
     size = (y.shape[0] * enlargement(degradation), y.shape[1] * enlargement(degradation))
 
     def loss(output: Tensor) -> tuple[Tensor, float]:

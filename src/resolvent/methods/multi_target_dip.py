@@ -17,7 +17,7 @@ from resolvent.errors import UsageError
 from resolvent.methods.control import Control
 from resolvent.methods.denoiser import Denoiser
 from resolvent.methods.dip import PRESETS, start
-from resolvent.methods.untrained import Discrepancy, fit, mean_square, to_image, to_tensor
+from resolvent.methods.untrained import Discrepancy, device, fit, mean_square, to_image, to_tensor
 from resolvent.models.store import models
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def restore(
     """
     level = _noise(y, degradation)
     cleaned = [_clean(name, y, level) for name in targets]
-    target = to_tensor(mean_target(y, cleaned, weights))
-    noisy = to_tensor(y)
+    target = to_tensor(mean_target(y, cleaned, weights)).to(device())
+    noisy = to_tensor(y).to(target)
     preset = PRESETS["denoise"]
     generator = torch.Generator().manual_seed(seed)
     size = (y.shape[0], y.shape[1])
@@ -76,7 +76,7 @@ def restore(
 
     fitted = fit(
         network,
-        z,
+        z.to(target),
         loss,
         size=size,
         settings=replace(preset.settings, iterations=iterations),

@@ -149,7 +149,7 @@ def fit(
 
     Args:
         network: Fresh; fitted in place.
-        z: (1, C, H', W').
+        z: (1, C, H', W'), on the device to compute on.
         loss: Of an image (1, channels, H, W): what is minimised, and the mean square of y - A x.
         size: (H, W), at most that of ``z``; what lies beyond is cut off.
         settings: How.
@@ -164,13 +164,14 @@ def fit(
     if half:
         network.to(memory_format=memory_format(z.device))  # type: ignore[call-overload]  # torch's stubs lack it
         z = z.to(memory_format=memory_format(z.device))
+    network.to(z.device)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     mean = torch.zeros(())
     kept, kept_residual = copy.deepcopy(network.state_dict()), math.inf
     for step in range(1, settings.iterations + 1):
         if settings.weight_noise:
             _shake(network, settings.weight_noise, generator)
-        noise = settings.input_noise * torch.randn(z.shape, generator=generator)
+        noise = settings.input_noise * torch.randn(z.shape, generator=generator).to(z)
         with torch.autocast(z.device.type, torch.bfloat16, enabled=half):
             output = network(z + noise if settings.input_noise else z)
         output = output.float()[..., : size[0], : size[1]]
@@ -196,8 +197,13 @@ def _shake(network: nn.Module, share: float, generator: torch.Generator) -> None
     with torch.no_grad():
         for weight in network.parameters():
             if weight.ndim == 4:
-                noise = torch.randn(weight.shape, generator=generator)
+                noise = torch.randn(weight.shape, generator=generator).to(weight)
                 weight.add_(share * weight.std() * noise)
+
+
+def device() -> torch.device:
+    """Where networks are fitted: a GPU, if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def noise_input(channels: int, height: int, width: int, generator: torch.Generator) -> Tensor:
@@ -219,7 +225,7 @@ def to_tensor(y: NDArray[np.float32]) -> Tensor:
 
 def to_image(x: Tensor) -> NDArray[np.float32]:
     """(1, C, H, W) to (H, W, C)."""
-    return np.ascontiguousarray(x[0].detach().numpy().transpose(1, 2, 0))
+    return np.ascontiguousarray(x[0].detach().cpu().numpy().transpose(1, 2, 0))
 
 
 def padded(size: int, multiple: int, least: int = 0) -> int:
