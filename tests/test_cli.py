@@ -166,9 +166,19 @@ def test_method_with_a_degradation(run, photo):
     assert pixels(target).std() < pixels(photo).std()
 
 
+def test_a_methods_own_option_and_its_preview(run, photo):
+    one, two, seen = (photo.with_name(f"{name}.png") for name in ("one", "two", "seen"))
+    red = ("--method", "red", "--degradation", "blur:sigma=1 + noise:sigma=20")
+    assert run("restore", photo, *red, "--set", "iterations=2", "--preview", seen, "-o", one)[0] == 0
+    assert run("restore", photo, *red, "--set", "iterations=3", "--set", "level=8", "-o", two)[0] == 0
+    assert not np.array_equal(pixels(one), pixels(two))
+    assert pixels(seen).shape == pixels(one).shape
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["restore", "PHOTO", "--set", "iterations=2"], "give --method too"),
         (["restore", "PHOTO", "-m", "denoize"], "unknown model 'denoize'"),
         (["restore", "PHOTO", "--method", "nlmm", "--degradation", "noise:sigma=5"], "did you mean 'nlm'"),
         (["restore", "PHOTO", "--method", "wiener", "--degradation", "jpeg:quality=5"], "cannot undo jpeg"),
