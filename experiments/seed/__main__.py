@@ -9,6 +9,7 @@ again until all is there; ``--train NAME`` trains one and measures nothing, for 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,20 @@ def trained(name: str, variant: Variant, work: Path, photographs: Path, options:
     recipe = variant.recipe(*sizes(count), epochs)
     if options.reached:
         return load_result(run)
+    if variant.after:
+        recipe = dataclasses.replace(recipe, start=str(work / variant.after / f"{variant.after}.onnx"))
     resume = (run / "last.safetensors").exists()
     print(f"{name}: {recipe.budget} of {recipe.network}{', going on' * resume}", flush=True)
     return train(
         recipe, photographs, run, threads=options.threads, compiled=options.compile, resume=resume, watch=Curves(run)
     )
+
+
+def export(run: Result, name: str, work: Path) -> None:
+    """Write the model file of a run into its folder."""
+    rebuild = f"python -m experiments.seed --images FLOWERS --train {name!r}"
+    data = f"flower_photos (CC BY 2.0); trained by {rebuild}"
+    release(run, work / name.replace(" ", "-") / f"{name}.onnx", data=data, licence="CC-BY-2.0")
 
 
 def table(results: dict[str, Any], labels: dict[str, str]) -> str:
@@ -151,7 +161,8 @@ def main() -> None:
         arrange(options.images, photographs)
     everything = {**VARIANTS, **ABLATIONS}
     if options.train:
-        trained(options.train, everything[options.train], work, photographs, options)
+        run = trained(options.train, everything[options.train], work, photographs, options)
+        export(run, options.train, work)
         return
 
     flowers = prepare(sorted(photographs.iterdir()), work)
@@ -161,7 +172,7 @@ def main() -> None:
     runs, restorers, keras, curves = {}, {}, {}, {}
     for name in options.only:
         run = trained(name, VARIANTS[name], work, photographs, options)
-        release(run, work / name / f"{name}.onnx", data="flowers", licence="unstated")
+        export(run, name, work)
         restorers[name] = network(run.network)
         results[name] = compare(restorers[name], flowers)
         curves[name] = Curves.read(work / name)

@@ -25,10 +25,12 @@ class Variant:
     Attributes:
         label: For tables and figures.
         changes: Of the recipe ``seed``.
+        after: The variant whose weights it starts from.
     """
 
     label: str
     changes: dict[str, Any]
+    after: str = ""
 
     def recipe(self, train: int, val: int, epochs: int | None) -> Recipe:
         """The recipe for so many photographs; for other epochs than its own if they are given."""
@@ -62,6 +64,11 @@ VARIANTS: dict[str, Variant] = {
     "lite-linear": Variant("lite, linear output", _lite(output="linear")),
     "lite-residual": Variant("lite, residual output", _lite(output="residual")),
     "unet-small": Variant("unet-small", MODERN),
+    "largest-channel": Variant(
+        "unet-small, for the accuracy",
+        MODERN | {"loss": "largest-channel", "learning_rate": 4e-4, "budget": "100 epochs"},
+        after="unet-small",
+    ),
 }
 
 HALF = (16, 32, 64, 384)

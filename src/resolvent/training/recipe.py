@@ -18,7 +18,7 @@ from resolvent.networks import NETWORKS
 
 __all__ = ["Budget", "Recipe", "load_recipe", "parse_settings", "recipes"]
 
-LOSS_NAMES = ("l1", "mse", "charbonnier")
+LOSS_NAMES = ("l1", "mse", "charbonnier", "largest-channel")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
