@@ -377,7 +377,7 @@ def table(kept: dict[str, Any]) -> str:
             cells = [row["method"], row["what"], row["published"], row["ours"], f"{row['seconds']:.0f}", f"`{name}`"]
             lines.append("| " + " | ".join(cells) + " |")
     measured = [f"- {', '.join(names)}: {origin}" for origin, names in origins.items()]
-    return "\n".join([*lines, "", "Each was measured on:", "", *measured])
+    return "\n".join([*lines, "", "Each check where it was last run:", "", *measured])
 
 
 def main() -> None:
@@ -389,19 +389,20 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
+    origin = str(provenance())  # before anything is written
     for name in options.only:
         rows = []
         for row in CHECKS[name](options.data):
             print(f"{row.method}: {row.what}: {row.published}: {row.ours} ({row.seconds:.0f} s)", flush=True)
             rows.append(asdict(row))
         kept = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
-        kept[name] = {"rows": rows, "origin": str(provenance())}
+        kept[name] = {"rows": rows, "origin": origin}
         KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
     body = (
         "PSNR in dB, of floats clipped to [0, 1]; noise is float, not clipped, seed 0. Set5: Y, border of the "
         "scale cut, 8 bit.\n\n" + table(kept)
     )
-    write_section("Methods: verification", "python benchmarks/methods.py --data DATA", body)
+    write_section("Methods: verification", "python benchmarks/methods.py --data DATA", body, origin)
 
 
 if __name__ == "__main__":

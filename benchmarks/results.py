@@ -16,9 +16,9 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 TITLE = "# Results\n\nEach section is written by the command that it names.\n"
 
 
-def write_section(title: str, command: str, body: str) -> None:
-    """Replace the section of that title, or add it at the end."""
-    section = f"## {title}\n\n`{command}`\n\n{body.strip()}\n\nMeasured on: {provenance()}\n"
+def write_section(title: str, command: str, body: str, origin: str | None = None) -> None:
+    """Replace the section of that title, or add it at the end; ``origin`` stands for this commit and machine."""
+    section = f"## {title}\n\n`{command}`\n\n{body.strip()}\n\nMeasured on: {origin or provenance()}\n"
     text = RESULTS.read_text("utf-8") if RESULTS.exists() else TITLE
     pattern = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
     replaced, found = pattern.subn(lambda _: section + "\n", text)

@@ -57,16 +57,18 @@ def export(run: Result, name: str, work: Path) -> None:
     release(run, work / name.replace(" ", "-") / f"{name}.onnx", data=data, licence="CC-BY-2.0")
 
 
-def table(results: dict[str, Any], labels: dict[str, str]) -> str:
+def table(results: dict[str, Any], labels: dict[str, str], keras: dict[str, Any]) -> str:
     """Accuracy and gain on each split, on the mixture and on the blur of 15 pixels."""
     lines = [
-        "| | train accuracy | val accuracy | test accuracy | val PSNR | test PSNR | test PSNR at 15x15 | gain |",
-        "|---|---|---|---|---|---|---|---|",
+        "| | epochs | train accuracy, Keras | train | val | test | val PSNR | test PSNR | at 15x15 | gain |",
+        "|---" * 10 + "|",
     ]
     nothing = results["identity"]["15"]["test"]["psnr"]
     for name, scores in results.items():
         mixture, at15 = scores[MIXTURE], scores["15"]["test"]["psnr"]
-        cells = [f"{100 * mixture[split]['accuracy']:.2f} %" for split in ("train", "val", "test")]
+        told = keras.get(name)
+        cells = ["", ""] if told is None else [str(told["epoch"]), f"{100 * told['accuracy']:.2f} %"]
+        cells += [f"{100 * mixture[split]['accuracy']:.2f} %" for split in ("train", "val", "test")]
         cells += [f"{mixture['val']['psnr']:.2f}", f"{mixture['test']['psnr']:.2f}", f"{at15:.2f}"]
         lines.append("| " + " | ".join([labels[name], *cells, f"{at15 - nothing:+.2f}"]) + " |")
     return "\n".join(lines)
@@ -178,12 +180,18 @@ def main() -> None:
         curves[name] = Curves.read(work / name)
         keras[name] = [line for line in curves[name] if "val_accuracy" in line][-1]
         runs[name] = {
-            "recipe": run.recipe.to_json(), "steps": run.steps, "seconds": round(run.seconds), "device": run.device,
-            "code": run.code, "machine": run.machine,
-        }  # fmt: skip
+            "recipe": run.recipe.to_json() | {"start": VARIANTS[name].after},
+            "steps_of_the_weights": run.steps,
+            "seconds": round(run.seconds),
+            "device": run.device,
+            "code": run.code,
+            "machine": run.machine,
+        }
     ablations: dict[str, Any] = {}
     if options.ablation_epochs:
         for name, variant in ABLATIONS.items():
+            if options.reached and not (work / name.replace(" ", "-") / "best.safetensors").exists():
+                continue
             run = trained(name, variant, work, photographs, options)
             ablations[name] = compare(network(run.network), flowers)
     swept = draw(options.output, flowers, restorers, curves, results)
@@ -200,7 +208,7 @@ def main() -> None:
         + "\n",
         "utf-8",
     )  # fmt: skip
-    text = [table(results, labels), by_blur(results, labels)]
+    text = [table(results, labels, keras), by_blur(results, labels)]
     if ablations:
         text.append(ablation_table(ablations, options.ablation_epochs))
     text.append(f"Measured on: {where}.")
