@@ -45,3 +45,13 @@ def test_noise_level_is_estimated_where_none_is_named(sigma, channels):
     blur = parse("blur:sigma=1.6,boundary=circular")
     y = parse(f"noise:sigma={sigma}")(blur(scene), RNG)
     assert noise_level(y, blur) == pytest.approx(sigma, rel=0.15)
+
+
+def test_noise_is_found_without_a_blur_and_none_is_assumed_behind_a_mask():
+    rows, columns = np.mgrid[:96, :96] / 96
+    scene = (0.5 + 0.3 * np.sin(9 * rows + 5 * columns))[..., None].astype(np.float32)
+    y = parse("noise:sigma=6")(scene, RNG)
+    assert noise_level(y, parse("downsample:scale=2")) == pytest.approx(6, rel=0.2)
+    assert noise_level(scene, parse("downsample:scale=2")) < 1
+    mask = parse("mask:keep=0.5,seed=1")
+    assert noise_level(mask(scene), mask) == 0

@@ -88,8 +88,7 @@ def restore(
     control = control or Control()
     masks = [part for part in degradation.parts if isinstance(part, Mask)]
     mask = masks[0](np.ones_like(y)) if masks else None
-    noisy = len(degradation.parts) > len(masks)
-    sigma = noise_level(y, degradation) / 255 if noisy else 0.0
+    sigma = noise_level(y, degradation) / 255
     beta = sparsity or (0.007 if masks else 0.0) + NOISE_SHARE * sigma
     if beta == 0:
         return y.copy()

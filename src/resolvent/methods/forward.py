@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resolvent.degradations import Downsample, GaussianNoise, PoissonNoise
+from resolvent.degradations import Downsample, GaussianNoise, Mask, PoissonNoise
 from resolvent.degradations.blur import Blur
+from resolvent.diagnosis.noise import noise_sigma
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,16 +22,21 @@ __all__ = ["convolve", "enlargement", "margin", "noise_level", "transfer"]
 def noise_level(y: NDArray[np.float32], degradation: Degradation) -> float:
     """Standard deviation of the noise in 8-bit grey levels; of photon noise, its root mean square over the image.
 
-    Where the degradation names no noise, it is estimated: the tenth of the frequencies that the blurs let through least
-    holds next to nothing but noise, whose periodogram is exponentially distributed, with the median σ² log 2.
+    Where the degradation names no noise, it is estimated. The tenth of the frequencies that the blurs let through least
+    holds next to nothing but noise, whose periodogram is exponentially distributed, with the median σ² log 2; without a
+    blur, the plainest patches show it. What a mask has cut up shows none, and is taken to have none.
 
     Args:
         y: (H, W, C).
-        degradation: What happened to ``y``: blurs, noise or both.
+        degradation: What happened to ``y``.
     """
     noises = [part for part in degradation.parts if isinstance(part, GaussianNoise | PoissonNoise)]
     if noises:
         return float(np.sqrt(sum(_variance(noise, float(y.mean())) for noise in noises)))
+    if any(isinstance(part, Mask) for part in degradation.parts):
+        return 0.0
+    if not _blurs(degradation):
+        return noise_sigma(255 * y[None])
     passed = np.abs(transfer(degradation, *y.shape[:2])[..., 0])
     blocked = np.fft.rfft2(y, axes=(0, 1))[passed <= np.quantile(passed, 0.1)]
     return float(255 * np.sqrt(np.median(np.abs(blocked) ** 2) / y[..., 0].size / np.log(2)))
