@@ -8,10 +8,10 @@ from resolvent.diagnosis import diagnose
 from resolvent.diagnosis.choice import Chooser, load_chooser
 from resolvent.engine import plan as module
 from resolvent.engine.plan import Options, plan
-from resolvent.engine.tiles import margin
 from resolvent.errors import InputError, UsageError
 from resolvent.image import Image
 from resolvent.models.card import Card
+from resolvent.models.tiles import margin
 
 
 def card(**values):

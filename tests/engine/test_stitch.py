@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from resolvent.engine.stitch import Box, Runner
 from resolvent.errors import InputError
+from resolvent.models.stitch import Box, Runner
 
 
 def picture(height, width):

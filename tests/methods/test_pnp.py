@@ -137,13 +137,13 @@ def test_a_budget_is_above_zero():
         Control(budget=0)
 
 
-def test_strips_do_not_show(monkeypatch):
+def test_tiles_do_not_show(monkeypatch):
     from skimage.data import astronaut
 
     x = np.tile(astronaut()[70:198:2, 160:288:2].astype(np.float32) / 255, (5, 1, 1))[:301]
     denoise = Denoiser()
     whole = denoise(x, 20)
-    monkeypatch.setattr("resolvent.methods.denoiser.STRIP", 64 * 64)
+    monkeypatch.setattr("resolvent.methods.denoiser.AREA", 160 * 160)
     np.testing.assert_allclose(denoise(x, 20), whole, atol=1 / 255)
 
 

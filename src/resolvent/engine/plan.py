@@ -13,11 +13,11 @@ from resolvent import methods
 from resolvent.degradations import Degradation, Downsample, parse
 from resolvent.diagnosis import diagnose, measure
 from resolvent.engine.memory import parse_memory, tile_memory
-from resolvent.engine.tiles import SMALLEST_TILE, largest_tile, margin, spans
 from resolvent.errors import UsageError, unknown
 from resolvent.methods.control import Control
 from resolvent.models.runtime import RUNTIMES
 from resolvent.models.store import models, read_card
+from resolvent.models.tiles import SMALLEST_TILE, largest_tile, margin, spans
 
 if TYPE_CHECKING:
     from resolvent.image import Image

@@ -20,11 +20,11 @@ from resolvent.degradations import GaussianNoise, Mask
 from resolvent.degradations.resize import resize_plane
 from resolvent.engine.checks import Checks
 from resolvent.engine.plan import Options, Plan, plan
-from resolvent.engine.stitch import Box, Runner
 from resolvent.errors import InputError, QualityError
 from resolvent.image import Image, Limits, read_image, write_image
 from resolvent.methods.control import Control
 from resolvent.models.runtime import Session, open_session
+from resolvent.models.stitch import Box, Runner
 
 if TYPE_CHECKING:
     from resolvent.degradations import Degradation

@@ -8,6 +8,8 @@ import numpy as np
 
 from resolvent.errors import UsageError
 from resolvent.models.runtime import open_session
+from resolvent.models.stitch import Box, Runner
+from resolvent.models.tiles import SMALLEST_TILE, largest_tile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,12 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Denoiser"]
 
-STRIP = 512 * 512
-"""Pixels that one run of the model sees, about, without its context."""
+AREA = 768 * 768
+"""Pixels that one run of the model sees at most."""
 
 
 class Denoiser:
-    """A model that is told the noise level, on images of any size, strip by strip.
+    """A model that is told the noise level, on images of any size, tile by tile.
 
     Args:
         model: Name of a bundled model, or a model file.
@@ -42,21 +44,16 @@ class Denoiser:
         """Denoise (H, W, C), C = 1 or 3, whose noise has this standard deviation in grey levels."""
         height, width, channels = x.shape
         card = self.session.card
-        sigma = min(max(sigma, self.low), self.high)
-        rows = max(STRIP // width, card.multiple) // card.multiple * card.multiple
-        halo = -(-card.halo // card.multiple) * card.multiple
-        result = np.empty((height, width, 3), np.float32)
-        for top in range(0, height, rows):
-            first, last = max(top - halo, 0), min(top + rows + halo, height)
-            part = self._run(x[first:last], sigma)
-            result[top : top + rows] = part[top - first :][:rows]
-        return result if channels == 3 else result.mean(2, keepdims=True)
+        level = min(max(sigma, self.low), self.high) / 255
 
-    def _run(self, x: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-        height, width = x.shape[:2]
-        multiple = self.session.card.multiple
-        padded = np.pad(x, ((0, -height % multiple), (0, -width % multiple), (0, 0)), mode="symmetric")
-        tensor = np.empty((1, 4, *padded.shape[:2]), np.float32)
-        tensor[0, :3] = padded.transpose(2, 0, 1)
-        tensor[0, 3] = sigma / 255
-        return self.session.run(tensor)[0, :, :height, :width].transpose(1, 2, 0)
+        def read(box: Box) -> NDArray[np.float32]:
+            part = x[box.slices()]
+            tensor = np.full((1, 4, *part.shape[:2]), level, np.float32)
+            tensor[0, :3] = part.transpose(2, 0, 1)
+            return tensor
+
+        tile = largest_tile(AREA, height, width, card.halo, card.multiple) or SMALLEST_TILE
+        result = np.empty((height, width, 3), np.float32)
+        for box, values in Runner(self.session).blocks(read, height, width, tile):
+            result[box.slices()] = values.transpose(1, 2, 0)
+        return result if channels == 3 else result.mean(2, keepdims=True)

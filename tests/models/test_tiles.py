@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolvent.engine.tiles import SMALLEST_TILE, largest_tile, margin, spans
+from resolvent.models.tiles import SMALLEST_TILE, largest_tile, margin, spans
 
 relaxed = settings(derandomize=True, deadline=None, max_examples=200)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.engine.tiles import Span, largest_tile, spans
 from resolvent.errors import InputError
+from resolvent.models.tiles import Span, largest_tile, spans
 
 if TYPE_CHECKING:
     from resolvent.models.runtime import Session
