@@ -71,15 +71,15 @@ VARIANTS: dict[str, Variant] = {
     ),
 }
 
-HALF = (16, 32, 64, 384)
+QUARTER = (8, 16, 32, 192)
 
 ABLATIONS: dict[str, Variant] = {
-    "half widths": Variant("half the widths, 3.7 M", _lite(widths=HALF)),
-    "no skips": Variant("... without skip connections", _lite(widths=HALF, skips=False)),
-    "dropout 0": Variant("... without dropout", _lite(widths=HALF, dropout=0.0)),
-    "dropout 0.5": Variant("... dropout 0.5", _lite(widths=HALF, dropout=0.5)),
-    "linear": Variant("... linear output", _lite(widths=HALF, output="linear")),
-    "residual": Variant("... residual output", _lite(widths=HALF, output="residual")),
-    "quarter widths": Variant("a quarter of the widths, 0.9 M", _lite(widths=(8, 16, 32, 192))),
+    "quarter widths": Variant("a quarter of the widths, 0.9 M", _lite(widths=QUARTER)),
+    "no skips": Variant("... without skip connections", _lite(widths=QUARTER, skips=False)),
+    "dropout 0": Variant("... without dropout", _lite(widths=QUARTER, dropout=0.0)),
+    "dropout 0.5": Variant("... dropout 0.5", _lite(widths=QUARTER, dropout=0.5)),
+    "linear": Variant("... linear output", _lite(widths=QUARTER, output="linear")),
+    "residual": Variant("... residual output", _lite(widths=QUARTER, output="residual")),
+    "half widths": Variant("half the widths, 3.7 M", _lite(widths=(16, 32, 64, 384))),
     "full widths": Variant("the whole width, 15 M", _lite()),
 }
