@@ -4,7 +4,7 @@ import torch
 
 from resolvent.errors import UsageError
 from resolvent.networks import build
-from resolvent.networks.seed_unet import ConvTransposeSame, SeedUNet
+from resolvent.networks.seed_unet import ConvTransposeSame, Dropout, SeedUNet
 
 
 def test_stride_two_transposed_convolution_is_aligned_as_in_keras():
@@ -67,7 +67,27 @@ def test_dropout_is_drawn_in_training_only():
         assert torch.equal(network.eval()(x), network(x))
 
 
-@pytest.mark.parametrize("arguments", [{"variant": "30m"}, {"output": "tanh"}, {"depth": 3}, {"widths": (4, 8)}])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_dropout_zeroes_a_share_of_the_values_and_keeps_the_mean(layout):
+    torch.manual_seed(0)
+    x = torch.rand(4, 7, 61, 53).add(1).to(memory_format=layout)
+    y = Dropout(0.2)(x)
+    share = (y == 0).double()
+    assert share.mean().item() == pytest.approx(0.2, abs=3 * (0.2 * 0.8 / x.numel()) ** 0.5)
+    neighbours = [torch.corrcoef(torch.stack([share[..., :-1].flatten(), share[..., 1:].flatten()]))[0, 1],
+                  torch.corrcoef(torch.stack([share[:, :-1].flatten(), share[:, 1:].flatten()]))[0, 1]]  # fmt: skip
+    assert max(map(abs, neighbours)) < 0.015
+    torch.testing.assert_close(y[y > 0], x[y > 0] / 0.8, rtol=1e-4, atol=0)
+    torch.manual_seed(0)
+    torch.rand(4, 7, 61, 53)
+    assert torch.equal(Dropout(0.2)(x), y)
+    assert Dropout(0.2).eval()(x) is x
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"variant": "30m"}, {"output": "tanh"}, {"depth": 3}, {"widths": (4, 8)}, {"dropout": 1.0}],
+)
 def test_wrong_arguments_are_refused_by_name(arguments):
     (key,) = arguments
     with pytest.raises(UsageError, match=key):
