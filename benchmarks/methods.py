@@ -321,14 +321,14 @@ def gsure_scenarios(data: Path, number: int = 1000) -> Iterator[Row]:
         cases.append(
             (f"{name}, sigma {np.sqrt(variance):.2f}", Kernel(array=kernel, boundary="circular") + noise, threshold)
         )
-    for scale, kernel, sigma, threshold in (
+    for scale, kind, sigma, threshold in (
         (3, "Gaussian 1.6", 10**0.5, 0.01), (3, "Gaussian 1.6", 7, 0.01), (2, "bicubic", 10**0.5, 0.01),
         (3, "bicubic", 10**0.5, 0.0), (2, "bicubic", 7, 0.0), (3, "bicubic", 7, 0.0),
     ):  # fmt: skip
         shrink = f"downsample:scale={scale},boundary=circular"
-        if kernel != "bicubic":
+        if kind != "bicubic":
             shrink = f"blur:sigma=1.6,boundary=circular + downsample:scale={scale},kernel=none"
-        cases.append((f"x{scale} {kernel}, sigma {sigma:.2f}", parse(f"{shrink} + noise:sigma={sigma}"), threshold))
+        cases.append((f"x{scale} {kind}, sigma {sigma:.2f}", parse(f"{shrink} + noise:sigma={sigma}"), threshold))
     for name, told, threshold in cases:
         truth = x[: x.shape[0] // 6 * 6, : x.shape[1] // 6 * 6]
         y, found, seconds = degraded(truth, told), [], 0.0

@@ -44,7 +44,7 @@ class Settings:
         weight_noise: Standard deviation of what is added to the weights at every step, as a share of that of each
             tensor.
         average: Weight of the past in the running mean of the outputs; 0 gives the last output.
-    half: Convolve in bfloat16, where the device is faster at that.
+        half: Convolve in bfloat16, where the device is faster at that.
     """
 
     iterations: int = 3000
