@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -60,7 +61,7 @@ class Row:
 
 @dataclass
 class Trace:
-    """The PSNR of a method's image as it goes: step, seconds of the processor, dB."""
+    """The PSNR of a method's image as it goes, which is also told: step, seconds of the processor, dB."""
 
     truth: Pixels
     every: int
@@ -74,6 +75,7 @@ class Trace:
             if done % self.every == 0 or done == total:
                 seen = psnr(np.clip(image(), 0, 1), self.truth)
                 self.steps.append((done, time.process_time() - started, seen))
+                print(f"step {done} of {total}: {self.steps[-1][1]:.0f} s, {seen:.2f} dB", file=sys.stderr, flush=True)
 
         return Control(on_step=look)
 
