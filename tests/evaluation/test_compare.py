@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -41,8 +43,16 @@ def test_one_that_fails_says_why_and_does_not_stop_the_others(monkeypatch):
     monkeypatch.setattr(methods, "load", broken)
     failed, worked = compare(photograph(), TOLD, ["nlm", "tv"])
     assert failed.restored is None
-    assert "no more pixels" in failed.error
+    assert "no more pixels" in failed.remark
     assert worked.restored is not None
+
+
+def test_a_method_that_the_budget_cuts_off_says_so():
+    truth = photograph()
+    finished, cut = compare(degrade(truth, TOLD), TOLD, ["nlm", "dip-fast"], budget=0.5)
+    assert finished.remark == ""
+    assert re.fullmatch(r"cut off by the budget after \d+ of 3000 steps", cut.remark)
+    assert cut.remark in compare_page("photo.png", truth, TOLD, [finished, cut], provenance())
 
 
 def test_the_page_holds_everything(tmp_path):

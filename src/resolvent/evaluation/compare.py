@@ -38,7 +38,7 @@ class Trial:
         residual: Root mean square of y - A x in grey levels, for a degradation that begins with a linear part or has
             none; None otherwise.
         score: Against the truth, where that was given.
-        error: Why it failed.
+        remark: Why it failed, or that the budget cut it short.
     """
 
     method: str
@@ -46,7 +46,7 @@ class Trial:
     seconds: float
     residual: float | None = None
     score: Score | None = None
-    error: str = ""
+    remark: str = ""
 
 
 def compare(
@@ -106,15 +106,23 @@ def _try(
     told = Options(method=name, degradation=degradation, budget=budget, seed=seed)
     if progress is not None:
         progress(name, 0.0)
+    reached = ""
+
+    def steps(done: int, total: int) -> None:
+        nonlocal reached
+        reached = f"cut off by the budget after {done} of {total} steps" if done < total else ""
+        if progress is not None:
+            progress(name, done / total)
+
     start = time.perf_counter()
     try:
-        steps = None if progress is None else lambda done, total: progress(name, done / total)
         restored = run(image, plan(image, told), steps, judge=False).pixels
     except ResolventError as error:
-        return Trial(name, None, time.perf_counter() - start, error=str(error))
+        return Trial(name, None, time.perf_counter() - start, remark=str(error))
     seconds = time.perf_counter() - start
     score = None if truth is None else Protocol().measure(restored, truth.pixels)
-    return Trial(name, restored, seconds, _residual(image.pixels, restored, degradation), score)
+    remark = reached if budget is not None and seconds >= budget else ""
+    return Trial(name, restored, seconds, _residual(image.pixels, restored, degradation), score, remark)
 
 
 def _residual(y: Pixels, x: Pixels, degradation: Degradation) -> float | None:
@@ -148,7 +156,8 @@ def compare_page(
 
 def _caption(trial: Trial) -> str:
     score = "" if trial.score is None else f"<b>{trial.score.psnr:.2f} dB</b>, SSIM {trial.score.ssim:.3f}, "
-    return f"{escape(trial.method)}<br>{score}{trial.seconds:.1f} s"
+    remark = trial.remark and f"<br>{escape(trial.remark)}"
+    return f"{escape(trial.method)}<br>{score}{trial.seconds:.1f} s{remark}"
 
 
 def _table(trials: Sequence[Trial], shown: Pixels, truth: Image | None) -> str:
@@ -161,7 +170,7 @@ def _table(trials: Sequence[Trial], shown: Pixels, truth: Image | None) -> str:
         scores = ["", ""] if trial.score is None else [f"{trial.score.psnr:.2f}", f"{trial.score.ssim:.3f}"]
         residual = "" if trial.residual is None else f"{trial.residual:.2f}"
         rows.append(
-            [trial.method, *(scores if truth is not None else []), f"{trial.seconds:.1f}", residual, trial.error]
+            [trial.method, *(scores if truth is not None else []), f"{trial.seconds:.1f}", residual, trial.remark]
         )
     lines = "".join(
         "<tr>" + f'<th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(c)}</td>" for c in row[1:]) + "</tr>"
