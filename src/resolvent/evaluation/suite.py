@@ -30,8 +30,8 @@ def suite(
 ) -> list[Row]:
     """Measure every task that has a bundled model.
 
-    On each set: the task's own model, its rivals, and every method and peer that can undo the degradation. A set of
-    pairs (NAME_real, NAME_mean) is for the task ``real`` alone.
+    On each set: the task's own model, its rivals, and every peer and method that can undo the degradation; methods
+    that take more than seconds a photograph are measured by ``benchmarks/methods.py`` instead. A set of pairs (NAME_real, NAME_mean) is for the task ``real`` alone.
 
     Args:
         images: A folder of sets, each a folder of images; or one such set.
@@ -70,7 +70,8 @@ def _measure(
 ) -> list[Row]:
     how, told = TASKS[task], parse(degradation)
     names = [name for name in (own_model(how, told), *how.rivals) if name in bundled()]
-    able = [] if how.pairs else [*methods.able(told), *peers_at_hand(told)]
+    quick = [name for name in methods.able(told) if methods.METHODS[name].cost == "seconds"]
+    able = [] if how.pairs else [*quick, *peers_at_hand(told)]
     few = min((n for n in (limit, how.few) if n), default=None)
     rows: list[Row] = []
     for models, others, count in ((names, [], limit), ([], able, few)):
