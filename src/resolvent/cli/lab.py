@@ -112,7 +112,7 @@ def benchmark(
 ) -> None:
     """Degrade the photographs of a folder, restore them, and print how near they come to the originals.
 
-    The task "all" measures every bundled model and every method on every set that it finds in a folder.
+    The task "all" measures every bundled model and every method of seconds on every set that it finds in a folder.
     """
     from resolvent.evaluation.benchmark import benchmark as measure
     from resolvent.evaluation.page import page as make_page

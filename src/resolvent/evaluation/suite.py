@@ -30,8 +30,9 @@ def suite(
 ) -> list[Row]:
     """Measure every task that has a bundled model.
 
-    On each set: the task's own model, its rivals, and every peer and method that can undo the degradation; methods
-    that take more than seconds a photograph are measured by ``benchmarks/methods.py`` instead. A set of pairs (NAME_real, NAME_mean) is for the task ``real`` alone.
+    On each set: the task's own model, its rivals, and every peer and method that can undo the degradation in seconds;
+    ``benchmarks/methods.py`` measures the slower ones. A set of pairs (NAME_real, NAME_mean) is for the task ``real``
+    alone.
 
     Args:
         images: A folder of sets, each a folder of images; or one such set.
