@@ -112,6 +112,12 @@ def best_of(results: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _after(first: str, curves: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The curve of a variant, beginning where that of the one whose weights it starts from ends."""
+    done = curves[first][-1]["epoch"] if curves.get(first) else 0
+    return [line | {"epoch": done + line["epoch"]} for line in curves[name]]
+
+
 def draw(
     out: Path, flowers: Flowers, restorers: dict[str, Restorer], curves: dict[str, Any], results: dict[str, Any]
 ) -> dict[str, Any]:
@@ -120,16 +126,17 @@ def draw(
     clean = flowers.test[:SHOWN]
     last = list(restorers)[-1]
     for i, truth in enumerate(clean):
-        tolds = [parse(blur(k)) for k in BLURS]
-        ys = [degraded(truth[None], told)[0] for told in tolds]
+        kernels = [parse(blur(k)) for k in BLURS]
+        ys = [degraded(truth[None], kernel)[0] for kernel in kernels]
         rows: list[tuple[str, Any]] = [("true", [truth] * len(BLURS)), ("degraded", ys)]
         for name in dict.fromkeys([next(iter(restorers)), last]):
-            xs = [restorers[name](y[None], told)[0] for y, told in zip(ys, tolds, strict=True)]
+            xs = [restorers[name](y[None], kernel)[0] for y, kernel in zip(ys, kernels, strict=True)]
             rows.append((labels[name], xs))
             rows.append(("4 |restored - true|", [4 * np.abs(np.clip(x, 0, 1) - truth) for x in xs]))
         rows_figure(out / f"rows-{i}.png", rows, [f"blur {k}x{k}" for k in BLURS])
     identity = {split: results["identity"][MIXTURE][split]["accuracy"] for split in ("train", "val")}
-    curves_figure(out / "curves.svg", {labels[name]: curves[name] for name in restorers if curves[name]}, identity)
+    told = {labels[name]: _after(VARIANTS[name].after, curves, name) for name in restorers if curves[name]}
+    curves_figure(out / "curves.svg", told, identity)
     by_ksize = sweep(restorers, flowers.test, [blur(k) for k in SWEPT])
     by_sigma = sweep(restorers, flowers.test, [f"noise:sigma={s}" if s else "none" for s in NOISES])
     named = [{labels.get(name, name): values for name, values in each.items()} for each in (by_ksize, by_sigma)]

@@ -41,7 +41,7 @@ def rows_figure(
             ax.set_yticks([])
             for side in ax.spines.values():
                 side.set_visible(False)
-        axes[0].set_ylabel(label, fontsize=9)
+        axes[0].set_ylabel(label.replace(", ", ",\n"), fontsize=9)
     for ax, title in zip(grid[0], columns, strict=True):
         ax.set_title(title, fontsize=9)
     save(sheet, path, dpi=110)
@@ -51,11 +51,11 @@ def curves_figure(path: Path, curves: dict[str, list[dict[str, Any]]], identity:
     """Accuracy over the epochs, in training and in validation, beside doing nothing and what the paper states."""
     sheet = Figure(figsize=(9.6, 4.2), layout="constrained")
     panels = sheet.subplots(1, 2, sharey=True)
+    low = min(*PAPER.values(), *identity.values())
     for ax, title, key, split in (
         (panels[0], "training", "accuracy", "train"),
         (panels[1], "validation", "val_accuracy", "val"),
     ):
-        low = min(PAPER[title], identity[split])
         for (label, lines), colour in zip(curves.items(), COLOURS, strict=False):
             points = [(line["epoch"], 100 * line[key]) for line in lines if key in line]
             ax.plot(*zip(*points, strict=True), color=colour, linewidth=1.1, label=label)
@@ -64,8 +64,8 @@ def curves_figure(path: Path, curves: dict[str, list[dict[str, Any]]], identity:
         rule(ax, 100 * PAPER[title], "the paper", dashed=True)
         ax.set_title(title, loc="left", fontsize=10)
         ax.set_xlabel("epoch")
-        ax.set_ylim(100 * low - 8, 100)
         ax.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylim(100 * low - 5, 100)
     panels[0].set_ylabel("pixels with the right largest channel, %")
     panels[1].legend(frameon=False, fontsize=8, loc="lower right")
     save(sheet, path)
