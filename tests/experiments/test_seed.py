@@ -157,3 +157,10 @@ def test_the_whole_in_a_short_form(flowers, tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     command.main()  # everything is trained already
     assert [line["epoch"] for line in Curves.read(tmp_path / "runs" / "lite")] == [1, 2, 3]
+
+
+def test_what_trains_after_another_is_drawn_behind_it():
+    curves = {"unet-small": [{"epoch": 1}, {"epoch": 3}], "largest-channel": [{"epoch": 1, "accuracy": 0.5}]}
+    assert command._after("unet-small", curves, "largest-channel") == [{"epoch": 4, "accuracy": 0.5}]
+    assert command._after("", curves, "unet-small") == curves["unet-small"]
+    assert command._after("lite", curves, "unet-small") == curves["unet-small"]
