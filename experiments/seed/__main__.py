@@ -27,7 +27,7 @@ from resolvent.training.loop import Result, load_result, train
 from resolvent.training.release import release
 
 SWEPT = tuple(range(3, 42, 2))
-NOISES = (0, 5, 10, 15, 20, 25, 30, 40, 50)
+NOISES = (5, 10, 15, 20, 25, 30, 40, 50)
 SHOWN = 3
 """Test photographs in the figures."""
 BEGIN, END = "<!-- tables -->", "<!-- /tables -->"
@@ -138,7 +138,7 @@ def draw(
     told = {labels[name]: _after(VARIANTS[name].after, curves, name) for name in restorers if curves[name]}
     curves_figure(out / "curves.svg", told, identity)
     by_ksize = sweep(restorers, flowers.test, [blur(k) for k in SWEPT])
-    by_sigma = sweep(restorers, flowers.test, [f"noise:sigma={s}" if s else "none" for s in NOISES])
+    by_sigma = sweep(restorers, flowers.test, [f"noise:sigma={s}" for s in NOISES])
     named = [{labels.get(name, name): values for name, values in each.items()} for each in (by_ksize, by_sigma)]
     sweep_figure(out / "sweep.svg", SWEPT, named[0], NOISES, named[1], BLURS)
     return {"ksize": list(SWEPT), "psnr_by_ksize": by_ksize, "sigma": list(NOISES), "psnr_by_sigma": by_sigma}

@@ -126,7 +126,7 @@ def test_the_whole_in_a_short_form(flowers, tmp_path, monkeypatch, capsys):
     for name in list(variants.ABLATIONS)[1:]:
         monkeypatch.delitem(variants.ABLATIONS, name)
     monkeypatch.setattr(command, "SWEPT", (3, 15, 41))
-    monkeypatch.setattr(command, "NOISES", (0, 25))
+    monkeypatch.setattr(command, "NOISES", (5, 25))
     monkeypatch.setattr(command, "SHOWN", 1)
     out = tmp_path / "out"
     out.mkdir()
