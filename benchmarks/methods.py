@@ -428,20 +428,18 @@ def main() -> None:
     """Run the checks, keep their rows, and write the section."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--only", nargs="*", choices=list(CHECKS), default=list(CHECKS), help="none: the table alone")
+    parser.add_argument("--only", nargs="+", choices=list(CHECKS), default=list(CHECKS))
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
     origin = str(provenance())  # before anything is written
-    kept: dict[str, Any] = {}
-    if KEPT.exists():
-        kept = json.loads(KEPT.read_text("utf-8"))
     for name in options.only:
         rows = []
         for row in CHECKS[name](options.data):
             print(f"{row.method}: {row.what}: {row.published}: {row.ours} ({row.seconds:.0f} s)", flush=True)
             rows.append(asdict(row))
+        kept = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
         kept[name] = {"rows": rows, "origin": origin}
         KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
     body = (
