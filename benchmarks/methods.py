@@ -120,16 +120,26 @@ def denoise_set12(name: str, published: str, data: Path) -> Iterator[Row]:
     yield Row(name, "Set12, sigma 15 / 25 / 50", published, ours, sum(seconds for _, seconds in found))
 
 
+def cropped(file: Path, scale: int) -> Pixels:
+    """A photograph whose sides the scale divides."""
+    x = read_image(file).pixels
+    return x[: x.shape[0] // scale * scale, : x.shape[1] // scale * scale]
+
+
+def enlarged_psnr(result: Pixels, x: Pixels, scale: int) -> float:
+    """As the literature measures super-resolution: Y, the border cut, 8 bits."""
+    return psnr(result, x, space="y", border=scale, round8=True)
+
+
 def self_similarity(data: Path) -> Iterator[Row]:
     """Super-resolution of Set5, Y channel."""
     published = {2: "35.43", 3: "31.10", 4: "28.84"}
     for scale, figure in published.items():
         told, scores, seconds = parse(f"downsample:scale={scale}"), [], 0.0
         for file in find_images(data / "Set5"):
-            x = read_image(file).pixels
-            x = x[: x.shape[0] // scale * scale, : x.shape[1] // scale * scale]
+            x = cropped(file, scale)
             result, took = restored("self-similarity", told(x), told)
-            scores.append(psnr(result, x, space="y", border=scale, round8=True))
+            scores.append(enlarged_psnr(result, x, scale))
             seconds += took
         ours = f"{np.mean(scores):.2f}"
         yield Row("self-similarity", f"Set5 x{scale}, Y", f"{figure} (Glasner, by Huang)", ours, seconds)
@@ -162,10 +172,9 @@ def pnp_enlarge(data: Path) -> Iterator[Row]:
     for scale, figure in ((2, "33.64 (bicubic)"), (4, "28.42 (bicubic)")):
         told, scores, seconds = parse(f"downsample:scale={scale}"), [], 0.0
         for file in find_images(data / "Set5"):
-            x = read_image(file).pixels
-            x = x[: x.shape[0] // scale * scale, : x.shape[1] // scale * scale]
+            x = cropped(file, scale)
             result, took = restored("pnp", told(x), told + parse("noise:sigma=0.1"))
-            scores.append(psnr(result, x, space="y", border=scale, round8=True))
+            scores.append(enlarged_psnr(result, x, scale))
             seconds += took
         yield Row("pnp", f"Set5 x{scale}, Y", figure, f"{np.mean(scores):.2f}", seconds)
 
@@ -244,12 +253,11 @@ def dip_enlarge(data: Path) -> Iterator[Row]:
     """Super-resolution of each photograph of Set5, Y, by the fast preset, at the published number of iterations."""
     told = parse("downsample:scale=4,kernel=lanczos2")
     for file in find_images(data / "Set5"):
-        x = read_image(file).pixels
-        x = x[: x.shape[0] // 4 * 4, : x.shape[1] // 4 * 4]
+        x = cropped(file, 4)
         y = told(x)
-        plain = psnr(np.clip(imresize(y, shape=x.shape[:2]), 0, 1), x, space="y", border=4, round8=True)
+        plain = enlarged_psnr(np.clip(imresize(y, shape=x.shape[:2]), 0, 1), x, 4)
         result, seconds = restored("dip-fast", y, told, stop="none")
-        ours = f"{psnr(result, x, space='y', border=4, round8=True):.2f}"
+        ours = f"{enlarged_psnr(result, x, 4):.2f}"
         published = f"29.90 (mean of the five, Ulyanov); bicubic {plain:.2f}"
         yield Row("dip-fast", f"Set5/{file.stem}, {x.shape[1]}x{x.shape[0]}, x4, Y", published, ours, seconds)
 
