@@ -31,9 +31,10 @@ class Unit(nn.Sequential):
         pool: bool = False,
         padding: Padding = "reflect",
     ) -> None:
-        conv = nn.Conv2d(channels, filters, size, stride=1 if pool else stride, padding=size // 2, padding_mode=padding)
+        mode = padding if size > 1 else "zeros"  # which a 1x1 convolution would pay for with a copy
+        conv = nn.Conv2d(channels, filters, size, stride=1 if pool else stride, padding=size // 2, padding_mode=mode)
         middle = [nn.AvgPool2d(2)] if pool else []
-        super().__init__(conv, *middle, nn.BatchNorm2d(filters), nn.LeakyReLU(0.2))
+        super().__init__(conv, *middle, nn.BatchNorm2d(filters), nn.LeakyReLU(0.2, inplace=True))
 
 
 class Scale(nn.Module):
