@@ -28,10 +28,8 @@ def save(sheet: Figure, path: Path, **options: Any) -> None:
     path.write_bytes(file.getvalue())
 
 
-def rows_figure(
-    path: Path, rows: Sequence[tuple[str, Sequence[NDArray[np.float32]]]], columns: Sequence[str], gain: float = 4.0
-) -> None:
-    """Pictures in rows: the true ones, the degraded, the restored, and what is still wrong, enlarged by ``gain``."""
+def rows_figure(path: Path, rows: Sequence[tuple[str, Sequence[NDArray[np.float32]]]], columns: Sequence[str]) -> None:
+    """Pictures in rows, each row and each column with its name."""
     sheet = Figure(figsize=(1.7 * len(columns) + 1, 1.72 * len(rows)), layout="constrained")
     grid = sheet.subplots(len(rows), len(columns), squeeze=False)
     for axes, (label, pictures) in zip(grid, rows, strict=True):
