@@ -6,7 +6,7 @@ import pytest
 from resolvent import methods
 from resolvent.degradations import degrade, parse
 from resolvent.errors import InputError, UsageError
-from resolvent.evaluation.compare import _places, compare, compare_page
+from resolvent.evaluation.compare import _places, compare, compare_page, trained_for
 from resolvent.image import Image
 from resolvent.provenance import provenance
 
@@ -30,6 +30,30 @@ def test_every_method_that_is_named_is_tried():
         assert trial.score.psnr > 24
         assert trial.residual == pytest.approx(20, rel=0.35)
         assert trial.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("degradation", "names"),
+    [
+        ("noise:sigma=20", ["denoise", "restore"]),
+        ("noise:sigma=60", ["denoise"]),
+        ("noise:sigma=90", []),
+        ("blur:sigma=2 + noise:sigma=2", ["deblur", "restore"]),
+        ("blur:sigma=2 + jpeg:quality=60", ["restore"]),
+        ("downsample:scale=2", ["upscale2"]),
+        ("downsample:scale=3", []),
+        ("mask:keep=0.5,seed=0", []),
+    ],
+)
+def test_models_that_were_trained_for_it(degradation, names):
+    assert trained_for(parse(degradation)) == names
+
+
+def test_models_stand_beside_the_methods():
+    truth = photograph(64)
+    trials = compare(degrade(truth, TOLD), TOLD, ["denoise", "tv"], truth=truth)
+    assert [trial.method for trial in trials] == ["denoise", "tv"]
+    assert trials[0].score.psnr > trials[1].score.psnr > 24
 
 
 def test_one_that_fails_says_why_and_does_not_stop_the_others(monkeypatch):
@@ -75,9 +99,13 @@ def test_places_of_most_detail():
 
 def test_wrong_calls():
     image = photograph(16)
-    with pytest.raises(UsageError, match="no method can undo it; use a model"):
+    with pytest.raises(
+        UsageError, match="no method can undo it, and no bundled model was trained for it; name a model"
+    ):
         compare(image, parse("saltpepper:amount=0.1"))
     with pytest.raises(UsageError, match="truth of 48x48 pixels: must be 1 times 16x16"):
         compare(image, TOLD, ["nlm"], truth=photograph())
     with pytest.raises(UsageError, match="unknown method"):
         compare(image, TOLD, ["nml"])
+    with pytest.raises(UsageError, match="model 'upscale2': enlarges by 2, and noise:sigma=20 is undone by 1"):
+        compare(image, TOLD, ["nlm", "upscale2"])

@@ -159,7 +159,8 @@ def compare(
     image: Annotated[Path, typer.Argument(help="A photograph.")],
     degradation: Annotated[str, typer.Option("--degradation", help="What happened to it: 'mask:path=m.png'.")],
     methods: Annotated[
-        list[str] | None, typer.Option("--methods", help="Names of methods; all that can undo it if not given.")
+        list[str] | None,
+        typer.Option("--methods", help="Names of methods and of models; all that can undo it if not given."),
     ] = None,
     budget: Annotated[float | None, typer.Option("--budget", help="Seconds for all together.")] = None,
     truth: Annotated[Path | None, typer.Option("--truth", help="The photograph as it was, for PSNR and SSIM.")] = None,
@@ -167,7 +168,7 @@ def compare(
     overwrite: Overwrite = False,
     seed: Seed = 0,
 ) -> None:
-    """Restore a photograph with every method that can, and write one page that shows them side by side."""
+    """Restore a photograph with every method and model that can, and write one page that shows them side by side."""
     from resolvent.degradations import parse
     from resolvent.evaluation.compare import compare as run_all
     from resolvent.evaluation.compare import compare_page

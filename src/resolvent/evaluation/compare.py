@@ -1,27 +1,29 @@
-"""One photograph restored by every method that can, side by side on one page."""
+"""One photograph restored by every method and model that can, side by side on one page."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resolvent import methods
-from resolvent.degradations import Degradation
+from resolvent.degradations import Degradation, Sometimes, parse
+from resolvent.degradations.parameters import Range
 from resolvent.degradations.resize import imresize
 from resolvent.engine.restore import Options, plan, run
-from resolvent.errors import ResolventError, UsageError
+from resolvent.errors import ResolventError, UsageError, unknown
 from resolvent.evaluation.metrics import Pixels, Protocol, Score
 from resolvent.evaluation.page import document, photograph_pair, picture
 from resolvent.image import Image
-from resolvent.methods.forward import enlargement
+from resolvent.methods.forward import enlargement, noise_level
+from resolvent.models.store import models, read_card
 from resolvent.provenance import Provenance
 
-__all__ = ["Trial", "compare", "compare_page"]
+__all__ = ["Trial", "compare", "compare_page", "trained_for"]
 
 CROPS, CROP = 3, 64
 """How many places are shown enlarged, and their side in pixels."""
@@ -29,10 +31,10 @@ CROPS, CROP = 3, 64
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What one method made of a photograph.
+    """What one method or model made of a photograph.
 
     Attributes:
-        method: Key of METHODS.
+        method: Key of METHODS, or a model.
         restored: (H, W, C), in [0, 1]; None where it failed.
         seconds: That it took.
         residual: Root mean square of y - A x in grey levels, for a degradation that begins with a linear part or has
@@ -59,12 +61,13 @@ def compare(
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> list[Trial]:
-    """Restore a photograph with several methods.
+    """Restore a photograph with several methods and models.
 
     Args:
         image: The photograph.
         degradation: What happened to it.
-        names: Keys of METHODS; all that can undo the degradation if not given.
+        names: Keys of METHODS, and models; if not given, all methods that can undo the degradation, and all bundled
+            models that were trained for it.
         budget: Seconds for all together; those that go step by step share what is left.
         truth: The photograph as it was.
         seed: Of everything random.
@@ -74,21 +77,22 @@ def compare(
         One trial a method; one that fails says why, and does not stop the others.
 
     Raises:
-        UsageError: A method does not exist or cannot undo this, none can, or the truth has another size.
+        UsageError: A method or model does not exist or cannot undo this, none can, or the truth has another size.
+        InputError: A model's file cannot be used.
     """
-    chosen = list(names) or methods.able(degradation)
+    chosen = list(names) or [*trained_for(degradation), *methods.able(degradation)]
     if not chosen:
-        raise UsageError(f"{degradation}: no method can undo it; use a model")
-    for name in chosen:
-        methods.check(name, degradation)
+        raise UsageError(f"{degradation}: no method can undo it, and no bundled model was trained for it; name a model")
     scale = enlargement(degradation)
+    for name in chosen:
+        _check(name, degradation, scale)
     if truth is not None and truth.pixels.shape != (scale * image.height, scale * image.width, image.channels):
         raise UsageError(
             f"truth of {truth.width}x{truth.height} pixels: must be {scale} times {image.width}x{image.height}, "
             "with as many channels"
         )
     started = time.monotonic()
-    stepwise = [name for name in chosen if "control" in methods.takes(name)]
+    stepwise = [name for name in chosen if name in methods.METHODS and "control" in methods.takes(name)]
     trials = []
     for name in sorted(chosen, key=lambda name: name in stepwise):
         share = None
@@ -99,11 +103,49 @@ def compare(
     return trials
 
 
+def trained_for(degradation: Degradation) -> list[str]:
+    """Name the bundled models that were trained for all that happened, as strong as it is."""
+    found = []
+    for name, card in models().items():
+        known = [part.degradation if isinstance(part, Sometimes) else part for part in parse(card.degradation).parts]
+        if all(any(_within(part, each) for each in known) for part in degradation.parts):
+            found.append(name)
+    return found
+
+
+def _within(part: Degradation, known: Degradation) -> bool:
+    """Whether a degradation is of one kind with another, and its numbers are that one's or lie in its ranges."""
+    if type(part) is not type(known):
+        return False
+    for field in fields(part):  # type: ignore[arg-type]  # every degradation is a dataclass
+        value, other = getattr(part, field.name), getattr(known, field.name)
+        if isinstance(other, Range):
+            if not isinstance(value, int | float) or not other.low <= value <= other.high:
+                return False
+        elif isinstance(other, int | float) and value != other:
+            return False
+    return True
+
+
+def _check(name: str, degradation: Degradation, scale: int) -> None:
+    if name in methods.METHODS:
+        methods.check(name, degradation)
+    elif name not in models() and not name.endswith(".onnx"):
+        raise unknown("method or model", name, [*methods.METHODS, *models()])
+    elif read_card(name).scale != scale:
+        raise UsageError(f"model {name!r}: enlarges by {read_card(name).scale}, and {degradation} is undone by {scale}")
+
+
+def _options(name: str, y: Pixels, degradation: Degradation, budget: float | None, seed: int) -> Options:
+    if name in methods.METHODS:
+        return Options(method=name, degradation=degradation, budget=budget, seed=seed)
+    return Options(model=name, sigma=noise_level(y, degradation) if read_card(name).noise_level else None)
+
+
 def _try(
     image: Image, degradation: Degradation, name: str, budget: float | None, truth: Image | None, seed: int,
     progress: Callable[[str, float], None] | None,
 ) -> Trial:  # fmt: skip
-    told = Options(method=name, degradation=degradation, budget=budget, seed=seed)
     if progress is not None:
         progress(name, 0.0)
     reached = ""
@@ -116,6 +158,7 @@ def _try(
 
     start = time.perf_counter()
     try:
+        told = _options(name, image.pixels, degradation, budget, seed)
         restored = run(image, plan(image, told), steps, judge=False).pixels
     except ResolventError as error:
         return Trial(name, None, time.perf_counter() - start, remark=str(error))
@@ -172,10 +215,10 @@ def _table(trials: Sequence[Trial], shown: Pixels, truth: Image | None) -> str:
         rows.append(
             [trial.method, *(scores if truth is not None else []), f"{trial.seconds:.1f}", residual, trial.remark]
         )
-    lines = "".join(
-        "<tr>" + f'<th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(c)}</td>" for c in row[1:]) + "</tr>"
-        for row in rows
-    )
+    lines = ""
+    for first, *numbers, remark in rows:
+        cells = "".join(f"<td>{escape(cell)}</td>" for cell in numbers)
+        lines += f'<tr><th scope="row">{escape(first)}</th>{cells}<td class="words">{escape(remark)}</td></tr>'
     top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>'
 
