@@ -1,0 +1,166 @@
+"""The methods that fit a network to the one image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from checks.common import Pixels, Row, Trace, cropped, degraded, enlarged_psnr, restored
+from resolvent.degradations import Degradation, GaussianNoise, Kernel, parse
+from resolvent.degradations.resize import imresize
+from resolvent.evaluation.benchmark import find_images
+from resolvent.evaluation.metrics import psnr
+from resolvent.image import read_image
+
+SIGMA = "noise:sigma=25"
+
+
+def dip_pair(data: Path, number: int = 1800) -> Iterator[Row]:
+    """House at full length by the published preset and by the fast one: dB, and time to the same dB."""
+    x = read_image(data / "CSet9" / "image_House256rgb.png").pixels
+    told = parse(SIGMA)
+    y = degraded(x, told)
+    traces = {name: Trace(x, 25, []) for name in ("dip", "dip-fast")}
+    for name, trace in traces.items():
+        restored(name, y, told, iterations=number, stop="none", control=trace.control())
+        _, seconds, last = trace.steps[-1]
+        step, _, peak = trace.best
+        yield Row(name, f"House, sigma 25, {number} iterations", "30.43 (mean of the nine, Ulyanov)",
+                  f"{last:.2f} at the end; {peak:.2f} at {step}", seconds)  # fmt: skip
+    level = traces["dip"].best[2] - 0.2
+    times = [traces[name].reached(level) for name in ("dip", "dip-fast")]
+    ours = "not reached" if times[0] is None or times[1] is None else f"{times[0]:.0f} s, {times[1]:.0f} s"
+    yield Row("dip-fast", f"seconds to {level:.2f} dB, dip and dip-fast", "5 times faster (our aim)", ours, 0.0)
+
+
+def dip_enlarge(data: Path) -> Iterator[Row]:
+    """Super-resolution of each photograph of Set5, Y, by the fast preset, at the published number of iterations."""
+    told = parse("downsample:scale=4,kernel=lanczos2")
+    for file in find_images(data / "Set5"):
+        x = cropped(file, 4)
+        y = told(x)
+        plain = enlarged_psnr(np.clip(imresize(y, shape=x.shape[:2]), 0, 1), x, 4)
+        result, seconds = restored("dip-fast", y, told, stop="none")
+        ours = f"{enlarged_psnr(result, x, 4):.2f}"
+        published = f"29.90 (mean of the five, Ulyanov); bicubic {plain:.2f}"
+        yield Row("dip-fast", f"Set5/{file.stem}, {x.shape[1]}x{x.shape[0]}, x4, Y", published, ours, seconds)
+
+
+def stopping(name: str, data: Path, **options: Any) -> Iterator[Row]:
+    """How far from the best iterate a method stops by itself."""
+    told = parse(SIGMA)
+    for file in ("image_House256rgb.png", "kodim03.png"):
+        x = read_image(data / "CSet9" / file).pixels[:256, :256]
+        y = degraded(x, told)
+        for stop in ("variance", "discrepancy"):
+            trace = Trace(x, 25, [])
+            result, seconds = restored(name, y, told, iterations=3000, stop=stop, control=trace.control(), **options)
+            gap = trace.best[2] - psnr(result, x)
+            what = f"{file.split('.')[0]}, sigma 25, stopped by {stop} at about {trace.steps[-1][0]}"
+            yield Row(
+                name, what, "at most 0.2 dB below the best iterate", f"{psnr(result, x):.2f}, {gap:.2f} below", seconds
+            )
+
+
+def multi_target(data: Path) -> Iterator[Row]:
+    """Beside deep image prior with averaging on the same image."""
+    x = read_image(data / "CSet9" / "image_House256rgb.png").pixels
+    told = parse(SIGMA)
+    trace = Trace(x, 10, [])
+    result, seconds = restored("multi-target-dip", degraded(x, told), told, control=trace.control())
+    ours = f"{psnr(result, x):.2f} after {trace.steps[-1][0]} iterations; best {trace.best[2]:.2f}"
+    yield Row("multi-target-dip", "House, sigma 25", "beats dip, in fewer iterations", ours, seconds)
+
+
+def overfitting(data: Path, number: int = 1500) -> Iterator[Row]:
+    """Least squares and projected GSURE on the same network: peak and end."""
+    x = read_image(data / "Set12" / "08.png").pixels[192:256, 192:256].repeat(3, 2)
+    for text in ("noise:sigma=12.75", "blur:sigma=1.6,boundary=circular + noise:sigma=1.41421"):
+        told = parse(text)
+        y = degraded(x, told)
+        found, seconds = [], 0.0
+        for name, options in (("dip", {"stop": "none"}), ("p-gsure", {})):
+            trace = Trace(x, 10, [])
+            result, took = restored(name, y, told, iterations=number, control=trace.control(), **options)
+            found.append((trace.best[2], trace.steps[-1][2], psnr(result, x)))
+            seconds += took
+        yield Row(
+            "p-gsure", f"64x64 of Set12/08, {text}, {number} iterations",
+            f"dip: peak {found[0][0]:.2f}, end {found[0][1]:.2f}",
+            f"peak {found[1][0]:.2f}, end {found[1][1]:.2f}, given {found[1][2]:.2f}", seconds,
+        )  # fmt: skip
+
+
+def gsure_kernels() -> dict[str, tuple[Pixels, float, float]]:
+    """The blurs of the paper of P-GSURE, the variance of the noise in grey levels, and the threshold."""
+    r = np.arange(-7, 8)
+    squares = r[:, None] ** 2 + r[None] ** 2
+    taps = np.array([1, 4, 6, 4, 1], np.float32)
+    return {
+        "1 / (1 + r²)": ((1 / (1 + squares)).astype(np.float32), 2, 0.05),
+        "1 / (1 + r²), more noise": ((1 / (1 + squares)).astype(np.float32), 8, 0.1),
+        "box 9x9": (np.ones((9, 9), np.float32), 0.3, 0.005),
+        "binomial": (np.outer(taps, taps), 49, 0.1),
+        "Gaussian 1.6": (np.exp(-squares / (2 * 1.6**2)).astype(np.float32), 4, 0.05),
+        "Gaussian 0.4": (np.exp(-squares / (2 * 0.4**2)).astype(np.float32), 64, 0.0),
+    }
+
+
+def gsure_deblur(data: Path) -> Iterator[Row]:
+    """Deblurring as the paper of P-GSURE parts it."""
+    for name, (kernel, variance, threshold) in gsure_kernels().items():
+        sigma = float(np.sqrt(variance))
+        told = Kernel(array=kernel, boundary="circular") + GaussianNoise(sigma)
+        yield gsure_row(data, f"{name}, sigma {sigma:.2f}", told, threshold)
+
+
+def gsure_enlarge(data: Path) -> Iterator[Row]:
+    """Super-resolution as the paper of P-GSURE parts it."""
+    for scale, kind, sigma, threshold in (
+        (3, "Gaussian 1.6", 10**0.5, 0.01), (3, "Gaussian 1.6", 7, 0.01), (2, "bicubic", 10**0.5, 0.01),
+        (3, "bicubic", 10**0.5, 0.0), (2, "bicubic", 7, 0.0), (3, "bicubic", 7, 0.0),
+    ):  # fmt: skip
+        shrink = f"downsample:scale={scale},boundary=circular"
+        if kind != "bicubic":
+            shrink = f"blur:sigma=1.6,boundary=circular + downsample:scale={scale},kernel=none"
+        yield gsure_row(
+            data, f"x{scale} {kind}, sigma {sigma:.2f}", parse(f"{shrink} + noise:sigma={sigma}"), threshold
+        )
+
+
+def gsure_row(data: Path, name: str, told: Degradation, threshold: float, number: int = 600) -> Row:
+    """Projected GSURE beside plain least squares, on 60x60 pixels."""
+    truth = read_image(data / "Set12" / "08.png").pixels[192:252, 192:252].repeat(3, 2)
+    y, found, seconds = degraded(truth, told), [], 0.0
+    for method, options in (("dip", {"stop": "none"}), ("p-gsure", {"threshold": threshold})):
+        trace = Trace(truth, 20, [])
+        result, took = restored(method, y, told, iterations=number, control=trace.control(), **options)
+        found.append((trace.best[2], psnr(result, truth)))
+        seconds += took
+    start = psnr(np.clip(y if y.shape == truth.shape else imresize(y, shape=truth.shape[:2]), 0, 1), truth)
+    beside = f"input {start:.2f}; dip: peak {found[0][0]:.2f}, end {found[0][1]:.2f}"
+    what = f"60x60 of Set12/08, {name}, {number} iterations"
+    return Row("p-gsure", what, beside, f"peak {found[1][0]:.2f}, given {found[1][1]:.2f}", seconds)
+
+
+def med_grid(data: Path, number: int = 600) -> Iterator[Row]:
+    """Links, cascade, composition and depth, on a square of 64 pixels, with 32 filters."""
+    x = read_image(data / "CSet9" / "image_House256rgb.png").pixels[96:160, 96:160]
+    for text in (SIGMA, "downsample:scale=4,kernel=lanczos2", "mask:keep=0.5,seed=0"):
+        told = parse(text)
+        y = degraded(x, told)
+        for depth, parts in product((3, 4, 5), (1, 2, 3)):
+            levels, found, seconds = tuple(range(depth, depth - parts, -1)), [], 0.0
+            for skip, cascade in product((0, 4), (False, True)):
+                options = {"levels": levels, "skip": skip, "cascade": cascade, "width": 32, "stop": "none"}
+                result, took = restored("med", y, told, iterations=number, **options)
+                found.append(psnr(result, x))
+                seconds += took
+            start = psnr(np.clip(y if y.shape == x.shape else imresize(y, shape=x.shape[:2]), 0, 1), x)
+            ours = " / ".join(f"{value:.2f}" for value in found)
+            what = f"64x64 of House, {text}, scales {levels}; bare / cascade / links / both"
+            yield Row("med", what, f"input {start:.2f}", ours, seconds)
