@@ -121,6 +121,28 @@ def test_a_fit_that_jumps_away_goes_back(monkeypatch):
     assert torch.allclose(states[101], states[51])
 
 
+def test_the_mean_forgets_the_first_steps_of_a_short_run():
+    """Of outputs 1, 2, 3, 4: 21 / 11 after two, (2 * 21 / 11 + 30) / 12 after three, and so on."""
+
+    class Counter(torch.nn.Conv2d):
+        calls = 0
+
+        def forward(self, z):
+            self.calls += 1
+            return super().forward(z) * 0 + self.calls
+
+    def mean(iterations, average):
+        fitted = fit(
+            Counter(1, 1, 1), torch.ones(1, 1, 2, 2), lambda output: (output.mean(), 0.0), size=(2, 2),
+            settings=Settings(iterations, average=average), stop=Stop(), generator=torch.Generator(), control=Control(),
+        )  # fmt: skip
+        return float(fitted[0, 0, 0, 0])
+
+    assert mean(4, 0.99) == pytest.approx((3 * (2 * 21 / 11 + 30) / 12 + 40) / 13)
+    assert mean(4, 0.0) == 4
+    assert mean(2000, 0.5) == pytest.approx(1999)
+
+
 def test_cancel_keeps_the_mean_so_far(narrow):
     x, told = picture(), parse("noise:sigma=25")
     y = told(x, np.random.default_rng(0))

@@ -32,6 +32,9 @@ __all__ = ["Discrepancy", "MovingVariance", "Settings", "Stop", "fit", "noise_in
 BACKTRACK, DROP = 50, 5.0
 """Every so many steps, a fit that is worse than at the last look by so many dB returns to it [DIP's code]."""
 
+WARM_UP = 10
+"""Steps after which the past may weigh one half in the running mean."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -43,7 +46,8 @@ class Settings:
         input_noise: Standard deviation of what is added to the input at every step.
         weight_noise: Standard deviation of what is added to the weights at every step, as a share of that of each
             tensor.
-        average: Weight of the past in the running mean of the outputs; 0 gives the last output.
+        average: Weight of the past in the running mean of the outputs, but at most k / (k + 10) after k steps, lest the
+            first outputs linger in a fit that is stopped early; 0 gives the last output.
         half: Convolve in bfloat16, where the device is faster at that.
     """
 
@@ -180,7 +184,8 @@ def fit(
         value.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         output = output.detach()
-        mean = output if step == 1 else settings.average * mean + (1 - settings.average) * output
+        past = min(settings.average, (step - 1) / (step - 1 + WARM_UP))
+        mean = past * mean + (1 - past) * output
         if stop.add(step, output, mean, residual):
             break
         if step % BACKTRACK == 0:
