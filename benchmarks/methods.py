@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from checks import classical, untrained
+from checks import classical, cost, untrained
 from checks.common import Row
-from checks.cost import costs
 from results import write_section
 
 from resolvent.provenance import provenance
@@ -29,7 +28,8 @@ KEPT = Path(__file__).with_name("methods.json")
 
 
 CHECKS: dict[str, Callable[[Path], Iterator[Row]]] = {
-    "cost": costs,
+    "cost": cost.costs,
+    "memory": cost.memory,
     "nlm": partial(classical.denoise_set12, "nlm", "31.15 / 28.68 / 25.02 (scikit-image)"),
     "tv": partial(classical.denoise_set12, "tv", "none"),
     "wavelet": partial(classical.denoise_set12, "wavelet", "none"),

@@ -1,7 +1,10 @@
-"""What the methods cost."""
+"""What the methods cost: time and memory."""
 
 from __future__ import annotations
 
+import multiprocessing
+import resource
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +16,7 @@ from resolvent import methods
 from resolvent.degradations import parse
 from resolvent.image import read_image
 from resolvent.methods.control import Control
+from resolvent.methods.forward import enlargement
 
 
 def costs(data: Path, looks: int = 5) -> Iterator[Row]:
@@ -35,3 +39,30 @@ def costs(data: Path, looks: int = 5) -> Iterator[Row]:
             seconds += (total - looks) * float(np.median(np.diff(times)))
         what = f"256x256 in colour, {method.example}"
         yield Row(name, what, f"stated: {method.cost}", f"{seconds:.0f} s", seconds)
+
+
+def memory(data: Path) -> Iterator[Row]:
+    """What every method takes for one more pixel of the result, in colour: the peaks of two processes compared."""
+    for name, method in methods.METHODS.items():
+        sides = (256, 512) if method.cost in ("minutes", "hours") else (512, 1024)
+        started = time.process_time()
+        with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+            small, large = pool.map(_peak, [(name, side) for side in sides], chunksize=1)
+        slope = (large - small) / (sides[1] ** 2 - sides[0] ** 2)
+        yield Row(
+            name, f"bytes for a pixel, {sides[0]}x{sides[0]} to {sides[1]}x{sides[1]}", f"stated: {method.memory}",
+            f"{slope:.0f}", time.process_time() - started,
+        )  # fmt: skip
+
+
+def _peak(job: tuple[str, int]) -> int:
+    """Bytes that this process has held at most after two steps of a method."""
+    name, side = job
+    method = methods.METHODS[name]
+    told = parse(method.example)
+    small = side // enlargement(told)
+    y = np.random.default_rng(0).random((small, small, 3), np.float32)
+    control = Control(on_step=lambda done, total, image: control.cancel() if done == 2 else None)
+    restored(name, y, told, **({"control": control} if "control" in method.takes else {}))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

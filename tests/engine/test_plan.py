@@ -10,6 +10,7 @@ from resolvent.engine import plan as module
 from resolvent.engine.plan import Options, plan
 from resolvent.errors import InputError, UsageError
 from resolvent.image import Image
+from resolvent.methods import METHODS
 from resolvent.models.card import Card
 from resolvent.models.tiles import margin
 
@@ -154,6 +155,24 @@ def test_memory_for_no_tile(cards, monkeypatch):
     assert plan(image, Options(model="deblur", memory="8M")).tile == 16
     monkeypatch.setattr(module, "tile_memory", lambda: 0)
     assert plan(image, Options(model="deblur")).tile == 16
+
+
+def test_an_image_too_large_for_a_method_is_refused_before_any_work(monkeypatch):
+    image = Image.from_array(np.zeros((1000, 2000), np.uint8))
+    told = {"method": "dip", "degradation": "downsample:scale=2"}
+    needed = METHODS["dip"].memory * 2000 * 4000
+    monkeypatch.setattr(module, "available_memory", lambda: needed - 1)
+    size = f"dip takes about {needed / 2**30:.1f} GiB for 4000x2000 pixels"
+    with pytest.raises(
+        InputError, match=f"the image: {size}, more than the {needed / 2**30:.1f} GiB there are; restore a part"
+    ):
+        plan(image, Options(**told))
+    with pytest.raises(InputError, match=r"more than the 1\.0 GiB there are"):
+        plan(image, Options(memory="1G", **told))
+    monkeypatch.setattr(module, "available_memory", lambda: needed)
+    assert not plan(image, Options(**told)).unchanged
+    monkeypatch.setattr(module, "available_memory", lambda: 0)
+    assert not plan(image, Options(memory=needed, **told)).unchanged
 
 
 @pytest.mark.parametrize("options", [{"method": "nlm", "degradation": "noise:sigma=5"}, {"model": "denoise"}, {}])

@@ -235,7 +235,8 @@ def methods(as_json: Json = False) -> None:
         return
     from rich.table import Table
 
-    table = Table("method", "what it is", "needs", "cost", caption="cost: for 256x256 pixels in colour, on one core")
+    told = "cost: for 256x256 pixels in colour, on one core; memory: for a megapixel"
+    table = Table("method", "what it is", "needs", "cost", "memory", caption=told)
     for name, method in METHODS.items():
-        table.add_row(name, method.summary, str(method.needs), method.cost)
+        table.add_row(name, method.summary, str(method.needs), method.cost, f"{method.memory / 1000:.1f} GB")
     console().print(table)

@@ -41,7 +41,10 @@ def restore(
         int | None, typer.Option("-t", "--tile", help="Pixels a side of a tile; as many as fit.")
     ] = Options.tile,
     memory: Annotated[
-        str | None, typer.Option("--memory", help="For the tiles, such as 512M; half of what is free.")
+        str | None,
+        typer.Option(
+            "--memory", help="For the tiles, such as 512M; half of what is free. For a method: all it may take."
+        ),
     ] = None,
     runtime: Annotated[str, typer.Option("--runtime", help="onnxruntime (auto), openvino or torch.")] = Options.runtime,
     seed: Seed = Options.seed,

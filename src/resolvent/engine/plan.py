@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from resolvent import methods
 from resolvent.degradations import Degradation, Downsample, parse
 from resolvent.diagnosis import diagnose, measure
-from resolvent.engine.memory import parse_memory, tile_memory
-from resolvent.errors import UsageError, unknown
+from resolvent.engine.memory import available_memory, parse_memory, tile_memory
+from resolvent.errors import InputError, UsageError, unknown
 from resolvent.methods.control import Control
+from resolvent.methods.forward import enlargement
 from resolvent.models.runtime import RUNTIMES
 from resolvent.models.store import models, read_card
 from resolvent.models.tiles import SMALLEST_TILE, largest_tile, margin, spans
@@ -37,7 +38,8 @@ class Options:
         sigma: Noise level for the model, in 8-bit grey levels; measured if not given.
         strength: 0 keeps the image as it is, 1 restores it fully, between is the blend y + strength (x - y).
         tile: Pixels a side that a tile contributes; as many as ``memory`` allows if not given.
-        memory: For the tiles: bytes, or text such as ``"2G"``; half of what is free, at most 512 MiB, if not given.
+        memory: For the tiles: bytes, or text such as ``"2G"``; half of what is free, at most 512 MiB, if not given. For
+            a method, how much it may take; all that is free if not given.
         runtime: What runs the model: ``onnxruntime`` (which ``auto`` means), ``openvino`` or ``torch``.
         seed: Of everything random in a method.
         scale: Enlarge by this with a bundled model, instead of naming one.
@@ -189,10 +191,12 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
 
     Raises:
         UsageError: ``memory`` is too little for the smallest tile.
+        InputError: The image is too large for the method and the memory there is.
     """
     if options.strength == 0:
         return Plan(options, ("strength 0 keeps the image as it is",))
     if options.method is not None:
+        _check_memory(image, options)
         return Plan(options, (f"method {options.method!r}, as asked",))
     model, card, sigma = options.model, options.card, options.sigma
     reasons: tuple[str, ...] = (f"model {str(model)!r}, as asked",)
@@ -208,6 +212,18 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
     tile = _tile(image, card, options)
     tiles = math.prod(len(spans(n, tile, card.halo, card.multiple)) for n in (image.height, image.width))
     return Plan(options, reasons, model, sigma, tile, tiles)
+
+
+def _check_memory(image: Image, options: Options) -> None:
+    name, told = cast("tuple[str, Degradation]", (options.method, options.told))
+    height, width = (side * enlargement(told) for side in (image.height, image.width))
+    needed = methods.METHODS[name].memory * height * width
+    free = available_memory() if options.memory is None else parse_memory(options.memory)
+    if needed > free:
+        raise InputError(
+            f"{image.path or 'the image'}: {name} takes about {needed / 2**30:.1f} GiB for {width}x{height} pixels, "
+            f"more than the {free / 2**30:.1f} GiB there are; restore a part of it, or use a model"
+        )
 
 
 def _tile(image: Image, card: Card, options: Options) -> int:

@@ -66,6 +66,7 @@ class Method:
         example: Text form of a degradation that it is meant for.
         reference: Where it was published.
         cost: What a colour photograph of 256x256 pixels takes at most on a processor core, if nothing ends it early.
+        memory: Bytes for each pixel of a result in colour, with room to spare; measured.
         takes: Options that every front end offers and this method knows: ``control``, ``seed``.
     """
 
@@ -75,6 +76,7 @@ class Method:
     example: str
     reference: str
     cost: str
+    memory: int
     takes: tuple[str, ...] = ()
 
 
@@ -88,6 +90,7 @@ METHODS: dict[str, Method] = {
         "noise:sigma=25",
         "Buades, Coll, Morel 2011, https://doi.org/10.5201/ipol.2011.bcm_nlm",
         "seconds",
+        memory=120,
     ),
     "tv": Method(
         "resolvent.methods.tv:restore",
@@ -96,6 +99,7 @@ METHODS: dict[str, Method] = {
         "noise:sigma=25",
         "Chambolle 2004, https://doi.org/10.1023/B:JMIV.0000011325.36760.1e",
         "seconds",
+        memory=90,
     ),
     "wavelet": Method(
         "resolvent.methods.wavelet:restore",
@@ -104,6 +108,7 @@ METHODS: dict[str, Method] = {
         "noise:sigma=25",
         "Chang, Yu, Vetterli 2000, https://doi.org/10.1109/83.862633",
         "seconds",
+        memory=100,
     ),
     "wiener": Method(
         "resolvent.methods.wiener:restore",
@@ -112,6 +117,7 @@ METHODS: dict[str, Method] = {
         "blur:sigma=1.6 + noise:sigma=2",
         "Orieux, Giovannelli, Rodet 2010, https://doi.org/10.1364/JOSAA.27.001593",
         "seconds",
+        memory=180,
     ),
     "richardson-lucy": Method(
         "resolvent.methods.richardson_lucy:restore",
@@ -120,6 +126,7 @@ METHODS: dict[str, Method] = {
         "blur:sigma=1.6 + noise:sigma=2",
         "Richardson 1972, https://doi.org/10.1364/JOSA.62.000055",
         "seconds",
+        memory=220,
     ),
     "self-similarity": Method(
         "resolvent.methods.self_similarity:restore",
@@ -128,6 +135,7 @@ METHODS: dict[str, Method] = {
         "downsample:scale=2",
         "Glasner, Bagon, Irani 2009, https://doi.org/10.1109/ICCV.2009.5459271",
         "seconds",
+        memory=160,
         takes=("control",),
     ),
     "pnp": Method(
@@ -137,6 +145,7 @@ METHODS: dict[str, Method] = {
         "blur:sigma=1.6 + noise:sigma=2",
         "Zhang et al. 2022, https://doi.org/10.1109/TPAMI.2021.3088914",
         "seconds",
+        memory=220,
         takes=("control",),
     ),
     "red": Method(
@@ -146,6 +155,7 @@ METHODS: dict[str, Method] = {
         "blur:sigma=1.6 + noise:sigma=2",
         "Romano, Elad, Milanfar 2017, https://doi.org/10.1137/16M1102884",
         "seconds",
+        memory=200,
         takes=("control",),
     ),
     "csc": Method(
@@ -155,6 +165,7 @@ METHODS: dict[str, Method] = {
         "noise:sigma=25",
         "Bristow, Eriksson, Lucey 2013, https://doi.org/10.1109/CVPR.2013.57",
         "minutes",
+        memory=100,
         takes=("control",),
     ),
     "dip": Method(
@@ -164,6 +175,7 @@ METHODS: dict[str, Method] = {
         "noise:sigma=25",
         "Ulyanov, Vedaldi, Lempitsky 2020, https://doi.org/10.1007/s11263-020-01303-4",
         "hours",
+        memory=9_000,
         takes=("control", "seed"),
     ),
     "dip-fast": Method(
@@ -173,6 +185,7 @@ METHODS: dict[str, Method] = {
         "noise:sigma=25",
         "Ulyanov, Vedaldi, Lempitsky 2020, https://doi.org/10.1007/s11263-020-01303-4",
         "minutes",
+        memory=2_500,
         takes=("control", "seed"),
     ),
     "multi-target-dip": Method(
@@ -182,6 +195,7 @@ METHODS: dict[str, Method] = {
         "noise:sigma=25",
         "X. Chen et al. 2021",
         "hours",
+        memory=9_000,
         takes=("control", "seed"),
     ),
     "med": Method(
@@ -191,6 +205,7 @@ METHODS: dict[str, Method] = {
         "noise:sigma=25",
         "Mastan, Raman 2019",
         "hours",
+        memory=26_000,
         takes=("control", "seed"),
     ),
     "p-gsure": Method(
@@ -200,6 +215,7 @@ METHODS: dict[str, Method] = {
         "blur:sigma=1.6,boundary=circular + noise:sigma=2",
         "Abu-Hussein et al. 2022, https://arxiv.org/abs/2102.02485",
         "hours",
+        memory=16_000,
         takes=("control", "seed"),
     ),
 }
