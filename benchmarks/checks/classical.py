@@ -10,22 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from checks.common import Row, cropped, degraded, enlarged_psnr, restored
-from resolvent.degradations import Degradation, parse
+from checks.common import Row, cropped, degraded, enlarged_psnr, mean_over, restored
+from resolvent.degradations import parse
 from resolvent.evaluation.benchmark import find_images
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import read_image
-
-
-def mean_over(name: str, files: list[Path], told: Degradation, **options: Any) -> tuple[float, float]:
-    """Mean PSNR over photographs, and the seconds in all."""
-    scores, seconds = [], 0.0
-    for file in files:
-        x = read_image(file).pixels
-        result, took = restored(name, degraded(x, told), told, **options)
-        scores.append(psnr(result, x))
-        seconds += took
-    return float(np.mean(scores)), seconds
 
 
 def denoise_set12(name: str, published: str, data: Path) -> Iterator[Row]:

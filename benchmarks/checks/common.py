@@ -82,6 +82,17 @@ def restored(name: str, y: Pixels, told: Degradation, **options: Any) -> tuple[P
     return np.clip(x, 0, 1), time.process_time() - started
 
 
+def mean_over(name: str, files: list[Path], told: Degradation, **options: Any) -> tuple[float, float]:
+    """Mean PSNR over photographs, and the seconds in all."""
+    scores, seconds = [], 0.0
+    for file in files:
+        x = read_image(file).pixels
+        result, took = restored(name, degraded(x, told), told, **options)
+        scores.append(psnr(result, x))
+        seconds += took
+    return float(np.mean(scores)), seconds
+
+
 def cropped(file: Path, scale: int) -> Pixels:
     """A photograph whose sides the scale divides."""
     x = read_image(file).pixels
