@@ -61,13 +61,15 @@ def spread(arguments: list[str]) -> list[str]:
     Example:
         >>> spread(["benchmark", "denoise", "--sigma", "15", "25", "--json"])
         ['benchmark', 'denoise', '--sigma', '15', '--sigma', '25', '--json', '-']
+        >>> spread(["compare", "--methods", "nlm", "tv", "-o", "a.html", "b.png"])
+        ['compare', '--methods', 'nlm', '--methods', 'tv', '-o', 'a.html', 'b.png']
     """
     if arguments[:1] not in (["benchmark"], ["compare"]):
         return arguments
     result: list[str] = []
     option, values = "", 0
     for argument in [*arguments, "--"]:
-        if argument.startswith("--"):
+        if argument.startswith("--") or (argument[:1] == "-" and argument[1:2].isalpha()):
             if option == "--json" and not values:
                 result.append("-")
             option, values = argument, 0
