@@ -60,6 +60,17 @@ def test_ends_by_itself_near_the_clean_image(narrow):
     assert len(steps) < 399
 
 
+def test_fast_takes_the_smaller_network(narrow, monkeypatch):
+    built = []
+    monkeypatch.setattr(dip, "FAST", {"inputs": 8, "down": (8,), "skip": (2,)})
+    monkeypatch.setattr(
+        multi_target_dip, "start", lambda preset, *rest: built.append(preset) or dip.start(preset, *rest)
+    )
+    for fast in (False, True):
+        multi_target_dip.restore(picture(), parse("noise:sigma=25"), targets=("tv",), iterations=2, fast=fast)
+    assert [preset.network["down"] for preset in built] == [(16, 16), (8,)]
+
+
 def test_a_target_must_exist():
     with pytest.raises(UsageError, match="target 'nml': is neither a method nor a bundled model"):
         multi_target_dip.restore(picture(), parse("noise:sigma=5"), targets=("nml",))

@@ -16,7 +16,7 @@ from resolvent.diagnosis.noise import noise_sigma
 from resolvent.errors import UsageError
 from resolvent.methods.control import Control
 from resolvent.methods.denoiser import Denoiser
-from resolvent.methods.dip import PRESETS, start
+from resolvent.methods.dip import PRESETS, fast_preset, start
 from resolvent.methods.untrained import Discrepancy, device, fit, mean_square, to_image, to_tensor
 from resolvent.models.store import models
 
@@ -35,6 +35,7 @@ def restore(
     targets: Sequence[str] = ("denoise", "nlm"),
     weights: Sequence[float] | None = None,
     iterations: int = 3000,
+    fast: bool = False,
     seed: int = 0,
     control: Control | None = None,
 ) -> NDArray[np.float32]:
@@ -49,6 +50,7 @@ def restore(
         targets: Bundled models or methods that make a clean target each.
         weights: Of the noisy image and of each target; all alike by default.
         iterations: At most so many.
+        fast: With the network of ``dip-fast``, instead of that of ``dip``.
         seed: Of the network, its input and all noise.
         control: See Control.
 
@@ -66,7 +68,7 @@ def restore(
     cleaned = [_clean(name, y, level) for name in targets]
     target = to_tensor(mean_target(y, cleaned, weights)).to(device())
     noisy = to_tensor(y).to(target)
-    preset = PRESETS["denoise"]
+    preset = fast_preset("denoise") if fast else PRESETS["denoise"]
     generator = torch.Generator().manual_seed(seed)
     size = (y.shape[0], y.shape[1])
     network, z = start(preset, y.shape[2], size, seed, generator)
