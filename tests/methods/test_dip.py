@@ -99,6 +99,22 @@ def test_discrepancy_stops_where_the_residual_is_the_noise():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("noise:sigma=25", Discrepancy),
+        ("blur:sigma=1 + poisson:peak=100", Discrepancy),
+        ("mask:keep=0.5,seed=0", MovingVariance),
+        ("jpeg:quality=10", MovingVariance),
+        ("noise:sigma=25 + jpeg:quality=10", MovingVariance),
+    ],
+)
+def test_noise_that_is_told_says_when_to_stop(text, kind):
+    y, told = picture(), parse(text)
+    assert type(dip.stopping("auto", y, told)) is kind
+    assert type(dip.stopping("none", y, told)) is Stop
+
+
 def test_a_fit_that_jumps_away_goes_back(monkeypatch):
     """A loss that turns against the data at step 60 would lose all; at step 100 the weights of step 50 return."""
     monkeypatch.setattr(untrained, "BACKTRACK", 50)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from resolvent.degradations import Downsample, Jpeg, Mask
+from resolvent.degradations import Downsample, GaussianNoise, Jpeg, Mask, PoissonNoise
 from resolvent.errors import UsageError, unknown
 from resolvent.image import read_image
 from resolvent.methods.control import Control
@@ -91,7 +91,7 @@ def restore(
     *,
     preset: str | None = None,
     iterations: int | None = None,
-    stop: str = "variance",
+    stop: str = "auto",
     guide: NDArray[np.float32] | str | None = None,
     input_noise: float | None = None,
     weight_noise: float | None = None,
@@ -106,8 +106,9 @@ def restore(
         degradation: A blur, a downsampling or a mask, or none of them; then noise or JPEG.
         preset: A key of PRESETS; by default for the degradation.
         iterations: At most so many; by default the preset's.
-        stop: ``variance``, where the outputs hardly move; ``discrepancy``, where the residual is as strong as the
-            noise; ``none``, after the last iteration.
+        stop: ``discrepancy``, where the residual is as strong as the noise; ``variance``, where the outputs hardly
+            move; ``none``, after the last iteration; ``auto``, the first where noise is told that no JPEG has changed,
+            and else the second, which may come too soon on an even photograph.
         guide: (H, W, 3), or the path of a picture: the input instead of noise, such as the flash picture of a pair.
         input_noise: See Settings, as for the next two; by default the preset's.
         weight_noise: Which [1] meant for its large hole; its code changes nothing there.
@@ -140,7 +141,7 @@ def restore_fast(
     degradation: Degradation,
     *,
     iterations: int | None = None,
-    stop: str = "variance",
+    stop: str = "auto",
     seed: int = 0,
     control: Control | None = None,
 ) -> NDArray[np.float32]:
@@ -229,10 +230,13 @@ def start(
 
 def stopping(name: str, y: NDArray[np.float32], degradation: Degradation) -> Stop:
     """When to stop, by name."""
+    if name == "auto":
+        kinds = {type(part) for part in degradation.parts}
+        name = "discrepancy" if kinds & {GaussianNoise, PoissonNoise} and Jpeg not in kinds else "variance"
     if name == "variance":
         return MovingVariance()
     if name == "discrepancy":
         return Discrepancy(noise_level(y, degradation) / 255)
     if name == "none":
         return Stop()
-    raise unknown("stop of dip", name, ("variance", "discrepancy", "none"))
+    raise unknown("stop of dip", name, ("auto", "variance", "discrepancy", "none"))

@@ -35,7 +35,7 @@ def restore(
     cascade: bool = False,
     resize: float = 1.0,
     iterations: int | None = None,
-    stop: str = "variance",
+    stop: str = "auto",
     seed: int = 0,
     control: Control | None = None,
 ) -> NDArray[np.float32]:
