@@ -44,7 +44,7 @@ def costs(data: Path, looks: int = 5) -> Iterator[Row]:
 def memory(data: Path) -> Iterator[Row]:
     """What every method takes for one more pixel of the result, in colour: the peaks of two processes compared."""
     for name, method in methods.METHODS.items():
-        sides = (256, 512) if method.cost in ("minutes", "hours") else (512, 1024)
+        sides = (256, 512) if method.memory > 1000 else (512, 1024)
         started = time.process_time()
         with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
             small, large = pool.map(_peak, [(name, side) for side in sides], chunksize=1)
