@@ -51,7 +51,7 @@ CHECKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "red": classical.red_deblur,
     "dip": untrained.dip_pair,
     "dip-cset9": partial(untrained.denoise_cset9, "dip"),
-    "dip-enlarge": partial(untrained.enlarge_set5, "dip"),
+    **{f"dip-enlarge-{n}": partial(untrained.enlarge_set5, "dip", numbers=[n]) for n in range(1, 6)},
     "dip-fast-enlarge": partial(untrained.enlarge_set5, "dip-fast"),
     "dip-fast-stop": partial(untrained.stopping, "dip-fast"),
     "multi-target-dip": untrained.multi_target,

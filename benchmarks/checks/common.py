@@ -65,9 +65,9 @@ class Trace:
         """The step of the highest PSNR."""
         return max(self.steps, key=lambda step: step[2])
 
-    def reached(self, level: float) -> float | None:
-        """Seconds until a PSNR."""
-        return next((seconds for _, seconds, seen in self.steps if seen >= level), None)
+    def reached(self, level: float) -> tuple[int, float, float] | None:
+        """The first step of a PSNR."""
+        return next((step for step in self.steps if step[2] >= level), None)
 
 
 def degraded(x: Pixels, told: Degradation, seed: int = 0) -> Pixels:

@@ -45,24 +45,23 @@ def memory(data: Path) -> Iterator[Row]:
     """What every method takes for one more pixel of the result, in colour: the peaks of two processes compared."""
     for name, method in methods.METHODS.items():
         sides = (256, 512) if method.memory > 1000 else (512, 1024)
-        started = time.process_time()
         with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-            small, large = pool.map(_peak, [(name, side) for side in sides], chunksize=1)
+            (small, few), (large, many) = pool.map(_peak, [(name, side) for side in sides], chunksize=1)
         slope = (large - small) / (sides[1] ** 2 - sides[0] ** 2)
         yield Row(
             name, f"bytes for a pixel, {sides[0]}x{sides[0]} to {sides[1]}x{sides[1]}", f"stated: {method.memory}",
-            f"{slope:.0f}", time.process_time() - started,
+            f"{slope:.0f}", few + many,
         )  # fmt: skip
 
 
-def _peak(job: tuple[str, int]) -> int:
-    """Bytes that this process has held at most after two steps of a method."""
+def _peak(job: tuple[str, int]) -> tuple[int, float]:
+    """Bytes that this process has held at most after two steps of a method, and the seconds of it."""
     name, side = job
     method = methods.METHODS[name]
     told = parse(method.example)
     small = side // enlargement(told)
     y = np.random.default_rng(0).random((small, small, 3), np.float32)
     control = Control(on_step=lambda done, total, image: control.cancel() if done == 2 else None)
-    restored(name, y, told, **({"control": control} if "control" in method.takes else {}))
+    _, seconds = restored(name, y, told, **({"control": control} if "control" in method.takes else {}))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+    return (peak if sys.platform == "darwin" else 1024 * peak), seconds

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from resolvent import methods
 from resolvent.degradations import GaussianNoise
-from resolvent.diagnosis.noise import noise_sigma
 from resolvent.errors import UsageError
 from resolvent.methods.control import Control
 from resolvent.methods.denoiser import Denoiser
 from resolvent.methods.dip import PRESETS, fast_preset, start
+from resolvent.methods.forward import noise_level
 from resolvent.methods.untrained import Discrepancy, device, fit, mean_square, to_image, to_tensor
 from resolvent.models.store import models
 
@@ -64,7 +64,7 @@ def restore(
         [1] X. Chen et al., Deep image prior with multiple targets and adaptive termination, 2021; the weights and the
         estimate of the noise are ours.
     """
-    level = _noise(y, degradation)
+    level = noise_level(y, degradation)
     cleaned = [_clean(name, y, level) for name in targets]
     target = to_tensor(mean_target(y, cleaned, weights)).to(device())
     noisy = to_tensor(y).to(target)
@@ -103,12 +103,6 @@ def mean_target(
         raise UsageError(f"weights {tuple(shares)}: give {count} from 0 to 1 that sum to 1, that of the image first")
     mean: NDArray[np.float32] = np.tensordot(np.asarray(shares, np.float32), np.stack([y, *cleaned]), 1)
     return mean
-
-
-def _noise(y: NDArray[np.float32], degradation: Degradation) -> float:
-    """In grey levels: as told, or else measured."""
-    told = [float(part.sigma) for part in degradation.parts if isinstance(part, GaussianNoise)]  # type: ignore[arg-type]
-    return float(np.sqrt(np.sum(np.square(told)))) if told else noise_sigma(255 * y[None])
 
 
 def _clean(name: str, y: NDArray[np.float32], level: float) -> NDArray[np.float32]:
