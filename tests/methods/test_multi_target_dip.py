@@ -71,6 +71,17 @@ def test_fast_takes_the_smaller_network(narrow, monkeypatch):
     assert [preset.network["down"] for preset in built] == [(16, 16), (8,)]
 
 
+def test_the_input_is_still_unless_told(narrow, monkeypatch):
+    """So that the noise of the input, too, is an option, and none of the preset's comes through."""
+    chosen = []
+    monkeypatch.setattr(
+        multi_target_dip, "fit", lambda *rest, settings, **more: chosen.append(settings) or torch.zeros(1, 3, 32, 32)
+    )
+    for options in ({}, {"input_noise": 0.02}):
+        multi_target_dip.restore(picture(), parse("noise:sigma=25"), targets=("tv",), **options)
+    assert [settings.input_noise for settings in chosen] == [0.0, 0.02]
+
+
 def test_a_target_must_exist():
     with pytest.raises(UsageError, match="target 'nml': is neither a method nor a bundled model"):
         multi_target_dip.restore(picture(), parse("noise:sigma=5"), targets=("nml",))

@@ -36,6 +36,7 @@ def restore(
     weights: Sequence[float] | None = None,
     iterations: int = 3000,
     fast: bool = False,
+    input_noise: float = 0.0,
     seed: int = 0,
     control: Control | None = None,
 ) -> NDArray[np.float32]:
@@ -51,6 +52,8 @@ def restore(
         weights: Of the noisy image and of each target; all alike by default.
         iterations: At most so many.
         fast: With the network of ``dip-fast``, instead of that of ``dip``.
+        input_noise: See Settings. That of ``dip`` keeps it from fitting the noise; here the targets hold little, and it
+            only delays the fit.
         seed: Of the network, its input and all noise.
         control: See Control.
 
@@ -61,8 +64,8 @@ def restore(
         UsageError: The weights do not fit the targets, or a target is neither a model nor a method.
 
     References:
-        [1] X. Chen et al., Deep image prior with multiple targets and adaptive termination, 2021; the weights and the
-        estimate of the noise are ours.
+        [1] X. Chen et al., Deep image prior with multiple targets and adaptive termination, 2021; the weights, the
+        estimate of the noise and the still input are ours.
     """
     level = noise_level(y, degradation)
     cleaned = [_clean(name, y, level) for name in targets]
@@ -81,7 +84,7 @@ def restore(
         z.to(target),
         loss,
         size=size,
-        settings=replace(preset.settings, iterations=iterations),
+        settings=replace(preset.settings, iterations=iterations, input_noise=input_noise),
         stop=Discrepancy(level / 255),
         generator=generator,
         control=control or Control(),
