@@ -7,7 +7,7 @@ from resolvent.errors import UsageError
 from resolvent.image import Image, write_image
 from resolvent.methods import dip, untrained
 from resolvent.methods.control import Control
-from resolvent.methods.untrained import Discrepancy, MovingVariance, Settings, Stop, fit, to_image, to_tensor
+from resolvent.methods.untrained import Discrepancy, MovingVariance, Settings, Settled, Stop, fit, to_image, to_tensor
 
 
 @pytest.fixture
@@ -97,6 +97,12 @@ def test_discrepancy_stops_where_the_residual_is_the_noise():
     assert [stop.add(i, torch.zeros(1), torch.zeros(1), r) for i, r in enumerate(residuals)] == [
         False, False, False, False, True,
     ]  # fmt: skip
+
+
+def test_settled_where_the_mean_moves_little():
+    stop = Settled(0.1, share=0.5, every=2)
+    means = [torch.full((1, 1, 2, 2), value) for value in (0.0, 0.0, 0.5, 0.3, 0.3, 0.2501)]
+    assert [stop.add(step, mean, mean, 0.0) for step, mean in enumerate(means, 1)] == [False] * 5 + [True]
 
 
 @pytest.mark.parametrize(

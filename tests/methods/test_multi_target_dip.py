@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from resolvent import methods
 from resolvent.degradations import parse
 from resolvent.errors import UsageError
 from resolvent.methods import dip, multi_target_dip
@@ -55,7 +56,7 @@ def test_ends_by_itself_near_the_clean_image(narrow):
     y = told(x, np.random.default_rng(0))
     steps = []
     control = multi_target_dip.Control(on_step=lambda done, total, image: steps.append(done))
-    restored = multi_target_dip.restore(y, told, targets=("nlm", "tv"), iterations=400, control=control)
+    restored = multi_target_dip.restore(y, told, targets=("nlm", "tv"), iterations=400, warm=False, control=control)
     assert np.mean((restored - x) ** 2) < 0.7 * np.mean((y - x) ** 2)
     assert len(steps) < 399
 
@@ -71,15 +72,24 @@ def test_fast_takes_the_smaller_network(narrow, monkeypatch):
     assert [preset.network["down"] for preset in built] == [(16, 16), (8,)]
 
 
-def test_the_input_is_still_unless_told(narrow, monkeypatch):
-    """So that the noise of the input, too, is an option, and none of the preset's comes through."""
-    chosen = []
-    monkeypatch.setattr(
-        multi_target_dip, "fit", lambda *rest, settings, **more: chosen.append(settings) or torch.zeros(1, 3, 32, 32)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_warm_start_shows_the_network_what_the_targets_are(narrow, monkeypatch, channels):
+    y, given = picture()[..., :channels], []
+    monkeypatch.setattr(multi_target_dip, "fit", lambda network, z, *rest, **more: given.append(z) or z[:, :channels])
+    multi_target_dip.restore(y, parse("noise:sigma=25"), targets=("nlm", "tv"))
+    multi_target_dip.restore(y, parse("noise:sigma=25"), targets=("nlm", "tv"), warm=False)
+    clean = np.concatenate([methods.load(name)(y, parse("noise:sigma=25")) for name in ("nlm", "tv")], 2)
+    np.testing.assert_array_equal(given[0][0].numpy().transpose(1, 2, 0), clean)
+    assert given[1].shape == (1, 8, 32, 32)
+
+
+def test_a_warm_start_is_sooner_as_near_the_clean_image(narrow):
+    x, told = picture(), parse("noise:sigma=25")
+    y = told(x, np.random.default_rng(0))
+    cold, warm = (
+        multi_target_dip.restore(y, told, targets=("nlm", "tv"), iterations=60, warm=warm) for warm in (False, True)
     )
-    for options in ({}, {"input_noise": 0.02}):
-        multi_target_dip.restore(picture(), parse("noise:sigma=25"), targets=("tv",), **options)
-    assert [settings.input_noise for settings in chosen] == [0.0, 0.02]
+    assert np.mean((warm - x) ** 2) < 0.8 * np.mean((cold - x) ** 2)
 
 
 def test_a_target_must_exist():

@@ -1,4 +1,4 @@
-"""Deep image prior with several targets, which ends where the noise level says."""
+"""Deep image prior with several targets, which ends by the noise level."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from resolvent.methods.control import Control
 from resolvent.methods.denoiser import Denoiser
 from resolvent.methods.dip import PRESETS, fast_preset, start
 from resolvent.methods.forward import noise_level
-from resolvent.methods.untrained import Discrepancy, device, fit, mean_square, to_image, to_tensor
+from resolvent.methods.untrained import Discrepancy, Settled, device, fit, mean_square, to_image, to_tensor
 from resolvent.models.store import models
 
 if TYPE_CHECKING:
@@ -36,14 +36,18 @@ def restore(
     weights: Sequence[float] | None = None,
     iterations: int = 3000,
     fast: bool = False,
-    input_noise: float = 0.0,
+    warm: bool = True,
     seed: int = 0,
     control: Control | None = None,
 ) -> NDArray[np.float32]:
     """Fit an untrained network to the noisy image and to what other denoisers make of it [1].
 
     min_θ w_0 ‖f_θ(z) - y‖² + Σ_i w_i ‖f_θ(z) - t_i‖² = min_θ ‖f_θ(z) - t̄‖² + const, with t̄ = w_0 y + Σ_i w_i t_i and
-    weights that sum to one. It ends where ‖f_θ(z) - y‖² / N has come down to the variance of the noise.
+    weights that sum to one.
+
+    From a cold start, z is noise, and the fit ends where ‖f_θ(z) - y‖² / N has come down to the variance of the noise.
+    From a warm one, z is the clean targets, with fresh noise at every step, which keeps the network from copying them;
+    the image is there after some hundred steps and then stays, and the fit ends where it has settled.
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
@@ -52,8 +56,7 @@ def restore(
         weights: Of the noisy image and of each target; all alike by default.
         iterations: At most so many.
         fast: With the network of ``dip-fast``, instead of that of ``dip``.
-        input_noise: See Settings. That of ``dip`` keeps it from fitting the noise; here the targets hold little, and it
-            only delays the fit.
+        warm: Start from the targets; otherwise as published.
         seed: Of the network, its input and all noise.
         control: See Control.
 
@@ -65,7 +68,7 @@ def restore(
 
     References:
         [1] X. Chen et al., Deep image prior with multiple targets and adaptive termination, 2021; the weights, the
-        estimate of the noise and the still input are ours.
+        estimate of the noise and the warm start are ours.
     """
     level = noise_level(y, degradation)
     cleaned = [_clean(name, y, level) for name in targets]
@@ -74,7 +77,11 @@ def restore(
     preset = fast_preset("denoise") if fast else PRESETS["denoise"]
     generator = torch.Generator().manual_seed(seed)
     size = (y.shape[0], y.shape[1])
-    network, z = start(preset, y.shape[2], size, seed, generator)
+    guide = None
+    if warm and cleaned:
+        guide = np.concatenate(cleaned, axis=2)
+        preset = replace(preset, network={**preset.network, "inputs": guide.shape[2]})
+    network, z = start(preset, y.shape[2], size, seed, generator, guide)
 
     def loss(output: Tensor) -> tuple[Tensor, float]:
         return mean_square(output, target), float(mean_square(output.detach(), noisy))
@@ -84,8 +91,8 @@ def restore(
         z.to(target),
         loss,
         size=size,
-        settings=replace(preset.settings, iterations=iterations, input_noise=input_noise),
-        stop=Discrepancy(level / 255),
+        settings=replace(preset.settings, iterations=iterations),
+        stop=Discrepancy(level / 255) if guide is None else Settled(level / 255),
         generator=generator,
         control=control or Control(),
     )

@@ -27,7 +27,17 @@ try:
 except ModuleNotFoundError as error:
     raise MissingDependencyError(str(error.name), "lab", "an untrained method") from error
 
-__all__ = ["Discrepancy", "MovingVariance", "Settings", "Stop", "fit", "noise_input", "to_image", "to_tensor"]
+__all__ = [
+    "Discrepancy",
+    "MovingVariance",
+    "Settings",
+    "Settled",
+    "Stop",
+    "fit",
+    "noise_input",
+    "to_image",
+    "to_tensor",
+]
 
 BACKTRACK, DROP = 50, 5.0
 """Every so many steps, a fit that is worse than at the last look by so many dB returns to it [DIP's code]."""
@@ -136,6 +146,27 @@ class Discrepancy(Stop):
         self.residuals.append(residual)
         full = len(self.residuals) == self.residuals.maxlen
         return full and sum(self.residuals) / len(self.residuals) <= self.variance
+
+
+class Settled(Stop):
+    """Stop where the running mean moves no more than by a share of the noise.
+
+    Args:
+        sigma: Of the noise, 1 being white.
+        share: Of it.
+        every: Steps between looks.
+    """
+
+    def __init__(self, sigma: float, share: float = 0.02, every: int = 50) -> None:
+        self.least, self.every = share * sigma, every
+        self.seen: Tensor | None = None
+
+    def add(self, step: int, output: Tensor, mean: Tensor, residual: float) -> bool:
+        if step % self.every:
+            return False
+        settled = self.seen is not None and float(mean_square(mean, self.seen)) <= self.least**2
+        self.seen = mean.clone()
+        return settled
 
 
 def fit(
