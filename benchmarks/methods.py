@@ -5,6 +5,10 @@ python benchmarks/methods.py --data DATA [--only nlm csc-oracle ...] [--threads 
 DATA holds the sets as folders: Set12, Set5, CSet9, and kernels/levin09.npz beside or in it. Each check keeps its rows,
 with the commit and the machine, in ``methods.json``, so that they can be run one at a time; those that were not run are
 listed as such. ``csc-oracle`` needs sporco, which nothing else does.
+
+python benchmarks/methods.py --merge OTHER/benchmarks/methods.json ...
+
+takes in what other checkouts or machines have run since, and runs nothing.
 """
 
 from __future__ import annotations
@@ -102,29 +106,54 @@ def table(kept: dict[str, Any]) -> str:
     return "\n".join([*lines, "", "Each check where it was last run:", "", *measured])
 
 
+def load(path: Path) -> dict[str, Any]:
+    """The kept rows by check; none where there is no file yet."""
+    kept: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return kept
+
+
+def keep(kept: dict[str, Any]) -> None:
+    """Write them."""
+    KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def measured_at(check: dict[str, Any]) -> str:
+    """When a check was run, as text that sorts."""
+    return str(check["origin"].rsplit("; ", 1)[-1])
+
+
 def main() -> None:
     """Run the checks, keep their rows, and write the section."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--data", type=Path)
+    what.add_argument("--merge", type=Path, nargs="+")
     parser.add_argument("--only", nargs="+", choices=list(CHECKS), default=list(CHECKS))
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    origin = str(provenance())  # before anything is written
-    for name in options.only:
-        rows = []
-        for row in CHECKS[name](options.data):
-            print(f"{row.method}: {row.what}: {row.published}: {row.ours} ({row.seconds:.0f} s)", flush=True)
-            rows.append(asdict(row))
-        kept = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
-        kept[name] = {"rows": rows, "origin": origin}
-        KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    if options.merge:
+        kept = load(KEPT)
+        for path in options.merge:
+            for name, check in json.loads(path.read_text("utf-8")).items():
+                kept[name] = max(check, kept.get(name, check), key=measured_at)
+        keep(kept)
+    else:
+        origin = str(provenance())  # before anything is written
+        for name in options.only:
+            rows = []
+            for row in CHECKS[name](options.data):
+                print(f"{row.method}: {row.what}: {row.published}: {row.ours} ({row.seconds:.0f} s)", flush=True)
+                rows.append(asdict(row))
+            keep({**load(KEPT), name: {"rows": rows, "origin": origin}})
+    kept = load(KEPT)
     body = (
         "PSNR in dB, of floats clipped to [0, 1]; noise is float, not clipped, seed 0. Set5: Y, border of the "
         "scale cut, 8 bit.\n\n" + table(kept)
     )
-    write_section("Methods: verification", "python benchmarks/methods.py --data DATA", body, origin)
+    newest = max(kept.values(), key=measured_at)["origin"]
+    write_section("Methods: verification", "python benchmarks/methods.py --data DATA", body, newest)
 
 
 if __name__ == "__main__":
