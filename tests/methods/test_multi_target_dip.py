@@ -61,6 +61,14 @@ def test_ends_by_itself_near_the_clean_image(narrow):
     assert len(steps) < 399
 
 
+def test_cut_off_too_soon_it_gives_the_mean_of_the_targets(narrow):
+    y = parse("noise:sigma=25")(picture(), np.random.default_rng(0))
+    control = multi_target_dip.Control(on_step=lambda done, total, image: control.cancel())
+    restored = multi_target_dip.restore(y, parse("noise:sigma=25"), targets=("nlm", "tv"), control=control)
+    clean = [methods.load(name)(y, parse("noise:sigma=25")) for name in ("nlm", "tv")]
+    np.testing.assert_allclose(restored, (clean[0] + clean[1]) / 2, atol=1e-6)
+
+
 def test_fast_takes_the_smaller_network(narrow, monkeypatch):
     built = []
     monkeypatch.setattr(dip, "FAST", {"inputs": 8, "down": (8,), "skip": (2,)})

@@ -61,7 +61,8 @@ def restore(
         control: See Control.
 
     Returns:
-        (H, W, C), a new array: the running mean of the outputs.
+        (H, W, C), a new array: the running mean of the outputs, or, while that of a warm start is farther from ``y``
+        than the noise is strong, the mean of the clean targets, from which there is then more to learn.
 
     Raises:
         UsageError: The weights do not fit the targets, or a target is neither a model nor a method.
@@ -86,6 +87,10 @@ def restore(
     def loss(output: Tensor) -> tuple[Tensor, float]:
         return mean_square(output, target), float(mean_square(output.detach(), noisy))
 
+    def give(image: Tensor) -> Tensor:
+        explained = float(mean_square(image, noisy)) <= (level / 255) ** 2
+        return image if explained or guide is None else to_tensor(np.mean(cleaned, axis=0))
+
     fitted = fit(
         network,
         z.to(target),
@@ -95,6 +100,7 @@ def restore(
         stop=Discrepancy(level / 255) if guide is None else Settled(level / 255),
         generator=generator,
         control=control or Control(),
+        give=give,
     )
     return to_image(fitted)
 

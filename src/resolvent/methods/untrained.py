@@ -179,6 +179,7 @@ def fit(
     stop: Stop,
     generator: torch.Generator,
     control: Control,
+    give: Callable[[Tensor], Tensor] = lambda mean: mean,
 ) -> Tensor:
     """Fit a network whose input is ``z``.
 
@@ -191,9 +192,10 @@ def fit(
         stop: When to stop before the last iteration.
         generator: Of all noise.
         control: See Control.
+        give: From the running mean of the outputs to the image to show and to give.
 
     Returns:
-        (1, channels, H, W), what ``stop`` thinks best or else the running mean of the outputs.
+        (1, channels, H, W), what ``stop`` thinks best or else the running mean of the outputs, as ``give`` has it.
     """
     half = settings.half and fast_bfloat16(z.device)
     if half:
@@ -224,9 +226,9 @@ def fit(
                 network.load_state_dict(kept)
             else:
                 kept, kept_residual = copy.deepcopy(network.state_dict()), residual
-        if not control.step(step, settings.iterations, lambda mean=mean: to_image(mean)):  # type: ignore[misc]
+        if not control.step(step, settings.iterations, lambda mean=mean: to_image(give(mean))):  # type: ignore[misc]
             break
-    return mean if stop.best is None else stop.best
+    return give(mean) if stop.best is None else stop.best
 
 
 def _shake(network: nn.Module, share: float, generator: torch.Generator) -> None:
