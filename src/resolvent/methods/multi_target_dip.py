@@ -72,6 +72,7 @@ def restore(
         estimate of the noise and the warm start are ours.
     """
     level = noise_level(y, degradation)
+    sigma = level / 255
     cleaned = [_clean(name, y, level) for name in targets]
     target = to_tensor(mean_target(y, cleaned, weights)).to(device())
     noisy = to_tensor(y).to(target)
@@ -88,8 +89,9 @@ def restore(
         return mean_square(output, target), float(mean_square(output.detach(), noisy))
 
     def give(image: Tensor) -> Tensor:
-        explained = float(mean_square(image, noisy)) <= (level / 255) ** 2
-        return image if explained or guide is None else to_tensor(np.mean(cleaned, axis=0))
+        if guide is None or float(mean_square(image, noisy)) <= sigma**2:
+            return image
+        return to_tensor(np.mean(cleaned, axis=0))
 
     fitted = fit(
         network,
@@ -97,7 +99,7 @@ def restore(
         loss,
         size=size,
         settings=replace(preset.settings, iterations=iterations),
-        stop=Discrepancy(level / 255) if guide is None else Settled(level / 255),
+        stop=Discrepancy(sigma) if guide is None else Settled(sigma),
         generator=generator,
         control=control or Control(),
         give=give,
