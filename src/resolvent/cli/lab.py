@@ -63,7 +63,7 @@ def train(
     if cooldown is not None:
         if output is None or overrides or resume:
             raise UsageError(
-                "--cooldown: begins a run of the trunk's recipe in the folder -o; leave out --resume, --set and --budget"
+                "--cooldown: begins a run of the trunk's recipe in the folder -o; leave out --resume, --set, --budget"
             )
         told = branch(trunk or Path("runs") / told.name, run, cooldown)
     elif resume and (run / "last.safetensors").exists():
