@@ -1,17 +1,20 @@
 """Which optimizer, rate and biases to train with: PSNR after one budget of CPU time.
 
-python benchmarks/optimizers.py --images TRAIN --validation VAL [--budget 8m] [--only NAME ...]
+python benchmarks/optimizers.py --images TRAIN --validation VAL [--seconds 300] [--only NAME ...]
 
-Every variant trains as the recipe ``denoise`` does, for the same time on one core, in ``runs/optimizers/NAME``; one
-that is there already is not trained again, so that two can be trained side by side on two cores, each by a call with
---only, before a call without it writes the table.
+Every variant trains as the recipe ``denoise`` does, for as many steps as the budget of CPU seconds on one core allows
+by the time of its first steps, in ``runs/optimizers/NAME``; one that is there already is not trained again, so that two
+can be trained side by side, each by a call with --only, before a call without it writes the table.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import statistics
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -44,27 +47,45 @@ class Progress(Watch):
         print(f"{self.name}: step {step}, " + ", ".join(f"{value:.2f}" for value in psnr.values()), flush=True)
 
 
-def recipe(changes: dict[str, Any], budget: str) -> Recipe:
+class Clock(Watch):
+    """The CPU time of every step."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def step(self, *_: object) -> None:
+        """Note it."""
+        self.times.append(time.process_time())
+
+    def median(self) -> float:
+        """Seconds a step."""
+        return statistics.median(b - a for a, b in itertools.pairwise(self.times))
+
+
+def recipe(changes: dict[str, Any], steps: int) -> Recipe:
     """The recipe ``denoise`` from random weights, unclipped, by AdamW with biases, with one thing changed."""
     base = dataclasses.replace(
-        load_recipe("denoise", budget=budget),
+        load_recipe("denoise", budget=f"{steps} steps"),
         start="", optimizer="adamw", learning_rate=1.2e-3, schedule="cosine", warmup=0.02, batch=16, patch=96,
-        degradation="noise:sigma=0..75", arguments={"noise_level": True}, validations=4,
+        loss="charbonnier", degradation="noise:sigma=0..75", arguments={"noise_level": True}, validations=4,
     )  # fmt: skip
     return dataclasses.replace(base, **{**changes, "arguments": {**base.arguments, **changes.get("arguments", {})}})
 
 
 def trained(name: str, options: argparse.Namespace) -> Result:
     """Train a variant, or load it where it has been trained."""
-    run, told = RUNS / name, recipe(VARIANTS[name][1], options.budget)
-    if not (run / "done").exists():
-        resume = (run / "last.safetensors").exists()
-        train(told, options.images, run, validation=options.validation, threads=1, resume=resume, watch=Progress(name))
-        (run / "done").touch()
-    result = load_result(run)
-    if result.recipe != told:
-        raise SystemExit(f"{run}: was trained with other options; delete it")
-    return result
+    run, changes = RUNS / name, VARIANTS[name][1]
+    if not (run / "best.safetensors").exists():
+        clock = Clock()
+        with tempfile.TemporaryDirectory() as folder:
+            short = dataclasses.replace(recipe(changes, 20), limit=16)
+            train(short, options.images, Path(folder), validation=options.validation, threads=1, watch=clock)
+        steps = round(options.seconds / clock.median())
+        print(f"{name}: {clock.median():.3f} s a step, {steps} steps", flush=True)
+        train(
+            recipe(changes, steps), options.images, run, validation=options.validation, threads=1, watch=Progress(name)
+        )
+    return load_result(run)
 
 
 def main() -> None:
@@ -72,7 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--validation", type=Path, required=True)
-    parser.add_argument("--budget", default="8m")
+    parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), help="train these and write nothing")
     options = parser.parse_args()
     results = {name: trained(name, options) for name in options.only or VARIANTS}
@@ -84,8 +105,8 @@ def main() -> None:
         values = [*result.psnr.values(), statistics.mean(result.psnr.values())]
         lines.append(f"| {VARIANTS[name][0]} | " + " | ".join(f"{v:.2f}" for v in values) + f" | {result.steps} |")
     lines.append(
-        f"\nPSNR in dB on the centers of {options.validation.name} (160x160), after {options.budget} of one core each, "
-        f"two side by side ({first.device}); batches of {first.recipe.batch} patches of {first.recipe.patch}x"
+        f"\nPSNR in dB on the centers of {options.validation.name} (160x160), after {options.seconds:.0f} CPU seconds each "
+        f"({first.device}); batches of {first.recipe.batch} patches of {first.recipe.patch}x"
         f"{first.recipe.patch} pixels, unclipped noise of sigma 0 to 75, cosine schedule, averaged weights, one seed."
     )
     command = f"python benchmarks/optimizers.py --images {options.images.name} --validation {options.validation.name}"

@@ -18,7 +18,7 @@ from resolvent.networks import NETWORKS
 
 __all__ = ["Budget", "Recipe", "load_recipe", "parse_settings", "recipes"]
 
-LOSS_NAMES = ("l1", "mse", "charbonnier", "largest-channel")
+LOSS_NAMES = ("l1", "mse", "charbonnier", "largest-channel", "psnr")
 SCHEDULES = ("cosine", "constant", "cooldown")
 OPTIMIZERS = ("adamw", "muon")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -89,7 +89,7 @@ class Recipe:
         partial_batch: End every epoch with a smaller batch, as Keras does, rather than run on into the next.
         limit: Use the first so many photographs, in the order of their names; None uses all.
         holdout: Share of the photographs, the last, kept for validation where no validation folder is given.
-        loss: ``l1``, ``mse`` or ``charbonnier``.
+        loss: ``l1``, ``mse``, ``charbonnier``, or ``psnr``, the logarithm of each sample's error.
         optimizer: ``adamw``, or ``muon`` for the kernels between the first and the last with AdamW for the rest.
         learning_rate: Peak of AdamW's.
         kernel_rate: Peak of Muon's.
