@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from resolvent.degradations.base import CHANCE, Chain, Degradation, Nothing, Sometimes
 from resolvent.degradations.blur import DefocusBlur, GaussianBlur, Kernel, MotionBlur, PositionalBlur
+from resolvent.degradations.camera import Camera
 from resolvent.degradations.jpeg import Jpeg
 from resolvent.degradations.noise import GaussianNoise, Grain, PoissonNoise, Quantise, SaltPepper
 from resolvent.degradations.parameters import Choice, Range
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEGRADATIONS",
+    "Camera",
     "Chain",
     "Choice",
     "DefocusBlur",
@@ -74,6 +76,7 @@ DEGRADATIONS: dict[str, type[Degradation]] = {
     "grain": Grain,
     "poisson": PoissonNoise,
     "saltpepper": SaltPepper,
+    "camera": Camera,
     "quantise": Quantise,
     "jpeg": Jpeg,
     "none": Nothing,

@@ -80,8 +80,8 @@ class Degradation(ABC):
     def draw(self, rng: np.random.Generator) -> Degradation:
         """What happens this time: each Range and each Choice replaced by one value drawn from it."""
         drawn = {
-            name: value.draw(rng, whole=whole)
-            for name, value, whole in self._numbers()
+            name: value.draw(rng, whole=kind.whole, log=kind.log)
+            for name, value, kind in self._numbers()
             if isinstance(value, Range | Choice)
         }
         return replace(self, **drawn)  # type: ignore[type-var]
@@ -109,7 +109,8 @@ class Degradation(ABC):
             raise UsageError(f"{self}: is random; pass generator=torch.Generator().manual_seed(seed)")
         stream = cast("torch.Generator", generator)
         numbers = {
-            name: tensors.draw(value, len(x), stream, x.device, whole=whole) for name, value, whole in self._numbers()
+            name: tensors.draw(value, len(x), stream, x.device, whole=kind.whole, log=kind.log)
+            for name, value, kind in self._numbers()
         }
         return self._apply_batch(x, numbers, stream), {f"{self.name}.{name}": value for name, value in numbers.items()}
 
@@ -165,12 +166,12 @@ class Degradation(ABC):
             fixed[name] = value
         return fixed
 
-    def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, bool]]:
-        """Name, value and whether it is whole, of each field that may vary and is given."""
+    def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, Number]]:
+        """Name, value and kind of each field that may vary and is given."""
         for field in fields(self):  # type: ignore[arg-type]
             kind, value = field.metadata["kind"], getattr(self, field.name)
             if isinstance(kind, Number) and kind.varies and value is not None:
-                yield field.name, value, kind.whole
+                yield field.name, value, kind
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,7 @@ class Chain(Degradation):
     def __str__(self) -> str:
         return " + ".join(map(str, self.links))
 
-    def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, bool]]:
+    def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, Number]]:
         return iter(())
 
 
@@ -349,7 +350,7 @@ class Sometimes(Degradation):
     def __str__(self) -> str:
         return f"{self.degradation} @ {format_value(self.chance)}"
 
-    def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, bool]]:
+    def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, Number]]:
         return iter(())
 
 
