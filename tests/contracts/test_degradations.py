@@ -43,6 +43,7 @@ EXAMPLES = [
         "saltpepper:amount=0.1",
         "jpeg:quality=40",
         "jpeg:quality=75,subsampling=4:4:4",
+        "jpeg:quality=75,subsampling=4:2:2",
         "jpeg:quality=40,top=3,left=6",
         "quantise",
         "quantise:bits=3",
@@ -63,6 +64,7 @@ VARIED = [
         "motion:length=1..9,angle=0..180",
         "mask:keep=0.2..0.9,seed=1",
         "jpeg:quality=20|50|90,subsampling=4:4:4",
+        "jpeg:quality=75..100,subsampling=4:2:0|4:2:2|4:4:4,top=0..3",
         "jpeg:quality=60,top=0..7,left=0..7",
         "quantise:bits=2..8",
         "rescale:factor=0.4..0.9",
@@ -161,6 +163,9 @@ def test_each_sample_of_a_batch_gets_the_numbers_that_are_reported(degradation):
     assert len({tuple(float(values[i]) for values in numbers.values()) for i in range(6)}) > 1
     for i in range(6):
         drawn = {name.partition(".")[2]: float(values[i]) for name, values in numbers.items()}
+        for field in dataclasses.fields(degradation):
+            if isinstance(kind := field.metadata["kind"], Word) and kind.varies:
+                drawn[field.name] = kind.words[int(drawn[field.name])]
         expected = dataclasses.replace(degradation, **drawn)(image)
         assert np.abs(expected - to_image(batch[i : i + 1])).max() <= max(tolerance(degradation), 5e-6)
 
@@ -252,7 +257,9 @@ def value_of(kind):
             steps = st.integers(int(kind.above), 10**7)
             one = steps.map(lambda step: kind.low + (kind.high - kind.low) * (step / 10**7) ** 3)
         case Word():
-            return st.sampled_from(kind.words)
+            one = st.sampled_from(kind.words)
+            choices = st.lists(one, min_size=2, max_size=4).map(lambda words: Choice(tuple(words)))
+            return one | choices if kind.varies else one
         case Text():
             return st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
                 ["a + b.npy", 'x="1",y', " k", "a@b.npy"]

@@ -5,6 +5,7 @@ The text form names each degradation, gives what is not default, and joins them 
     blur:sigma=1.6 + noise:sigma=25
     noise:sigma=0..75                 uniform between the two
     blur:ksize=5|9|15|21              one of these, each as likely
+    jpeg:quality=75,subsampling=4:2:0|4:4:4
     jpeg:quality=20..100 @ 0.6        happens with this probability
     kernel:path="a, b.npy"            quoted as in JSON where it holds one of , + = @ "
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.degradations.parameters import Choice, Number, Range, format_value
+from resolvent.degradations.parameters import Choice, Number, Range, Word, format_value
 from resolvent.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Degradation(ABC):
         """What happens this time: each Range and each Choice replaced by one value drawn from it."""
         drawn = {
             name: value.draw(rng, whole=kind.whole, log=kind.log)
-            for name, value, kind in self._numbers()
+            for name, value, kind in self._varying()
             if isinstance(value, Range | Choice)
         }
         return replace(self, **drawn)  # type: ignore[type-var]
@@ -97,20 +97,20 @@ class Degradation(ABC):
 
         Returns:
             The degraded batch, and the numbers of each sample: float32 tensors (N,) named such as ``"noise.sigma"``, or
-            ``"noise2.sigma"`` for the second noise of a chain.
+            ``"noise2.sigma"`` for the second noise of a chain. A word counts as its place among those it may be.
 
         Raises:
             UsageError: Something is random and there is no generator.
         """
         from resolvent.degradations import tensors
 
-        varied = any(isinstance(value, Range | Choice) for _, value, _ in self._numbers())
+        varied = any(isinstance(value, Range | Choice) for _, value, _ in self._varying())
         if generator is None and (self.random or varied):
             raise UsageError(f"{self}: is random; pass generator=torch.Generator().manual_seed(seed)")
         stream = cast("torch.Generator", generator)
         numbers = {
-            name: tensors.draw(value, len(x), stream, x.device, whole=kind.whole, log=kind.log)
-            for name, value, kind in self._numbers()
+            name: tensors.draw(kind.number(value), len(x), stream, x.device, whole=kind.whole, log=kind.log)
+            for name, value, kind in self._varying()
         }
         return self._apply_batch(x, numbers, stream), {f"{self.name}.{name}": value for name, value in numbers.items()}
 
@@ -142,7 +142,7 @@ class Degradation(ABC):
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        """Degrade an image (H, W, C); ``numbers`` holds each that may vary; ``rng`` is there if ``random``."""
+        """Degrade an image (H, W, C); ``numbers`` holds each value that may vary; ``rng`` is there if ``random``."""
 
     @abstractmethod
     def _apply_batch(
@@ -160,17 +160,17 @@ class Degradation(ABC):
 
     def _fixed(self) -> dict[str, float]:
         fixed: dict[str, float] = {}
-        for name, value, _ in self._numbers():
+        for name, value, kind in self._varying():
             if isinstance(value, Range | Choice):
                 raise UsageError(f"{self}: {name} is not one value; call .draw(rng) first")
-            fixed[name] = value
+            fixed[name] = cast(float, kind.number(value))
         return fixed
 
-    def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, Number]]:
+    def _varying(self) -> Iterator[tuple[str, float | str | Range | Choice, Number | Word]]:
         """Name, value and kind of each field that may vary and is given."""
         for field in fields(self):  # type: ignore[arg-type]
             kind, value = field.metadata["kind"], getattr(self, field.name)
-            if isinstance(kind, Number) and kind.varies and value is not None:
+            if isinstance(kind, Number | Word) and kind.varies and value is not None:
                 yield field.name, value, kind
 
 
@@ -245,7 +245,7 @@ class Chain(Degradation):
     def __str__(self) -> str:
         return " + ".join(map(str, self.links))
 
-    def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, Number]]:
+    def _varying(self) -> Iterator[tuple[str, float | str | Range | Choice, Number | Word]]:
         return iter(())
 
 
@@ -350,7 +350,7 @@ class Sometimes(Degradation):
     def __str__(self) -> str:
         return f"{self.degradation} @ {format_value(self.chance)}"
 
-    def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, Number]]:
+    def _varying(self) -> Iterator[tuple[str, float | str | Range | Choice, Number | Word]]:
         return iter(())
 
 
