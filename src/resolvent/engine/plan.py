@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -42,7 +42,8 @@ class Options:
             a method, how much it may take; all that is free if not given.
         runtime: What runs the model: ``onnxruntime`` (which ``auto`` means), ``openvino`` or ``torch``.
         seed: Of everything random in a method.
-        scale: Enlarge by this with a bundled model, instead of naming one.
+        scale: Enlarge by this with a bundled model, after restoring what diagnosis finds wrong; where ``model`` names
+            the enlarging model, it alone runs.
         budget: Seconds after which a method that goes step by step gives what it has.
         settings: Options of the method itself, by name.
         preview: A PNG that such a method writes again every few seconds while it works.
@@ -67,8 +68,6 @@ class Options:
     preview: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.scale is not None:
-            object.__setattr__(self, "model", self._enlarging())
         if not 0 <= self.strength <= 1:
             raise UsageError(f"strength {self.strength:g}: must be from 0 (the image as it is) to 1 (fully restored)")
         if self.tile is not None and self.tile < SMALLEST_TILE:
@@ -87,9 +86,14 @@ class Options:
         self._check_method()
 
     @cached_property
+    def requested_model(self) -> str | Path | None:
+        """The model that is named, or the bundled one that enlarges by ``scale``; None if neither is given."""
+        return self.model if self.scale is None else self._enlarging()
+
+    @cached_property
     def card(self) -> Card | None:
         """Of the model, if one is asked for."""
-        return None if self.model is None else read_card(self.model)
+        return None if self.requested_model is None else read_card(self.requested_model)
 
     @cached_property
     def told(self) -> Degradation | None:
@@ -139,8 +143,8 @@ class Options:
             if self.settings:
                 raise UsageError(f"settings {', '.join(self.settings)}: are of a method; give method= too")
             return
-        if self.model is not None:
-            raise UsageError(f"model {str(self.model)!r} and method {name!r}: give one of them")
+        if self.requested_model is not None:
+            raise UsageError(f"model {str(self.requested_model)!r} and method {name!r}: give one of them")
         if name not in methods.METHODS:
             raise unknown("method", name, methods.METHODS)
         if told is None:
@@ -165,7 +169,8 @@ class Plan:
         model: Name or path of the model that will run; None if a method will, or nothing.
         sigma: Noise level that it is told, in 8-bit grey levels.
         tile: Pixels a side that a tile contributes.
-        tiles: How many tiles there are.
+        tiles: How many tiles there are, those of ``first`` included.
+        first: What is done before, where a photograph is restored and then enlarged.
     """
 
     options: Options
@@ -174,6 +179,7 @@ class Plan:
     sigma: float | None = None
     tile: int = 0
     tiles: int = 1
+    first: Plan | None = None
 
     @property
     def unchanged(self) -> bool:
@@ -198,8 +204,12 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
     if options.method is not None:
         _check_memory(image, options)
         return Plan(options, (f"method {options.method!r}, as asked",))
-    model, card, sigma = options.model, options.card, options.sigma
+    model, card, sigma, first = options.requested_model, options.card, options.sigma, None
     reasons: tuple[str, ...] = (f"model {str(model)!r}, as asked",)
+    if options.scale is not None and options.model is None:
+        before = plan(image, replace(options, scale=None), source)
+        first = None if before.unchanged else before
+        reasons = (*before.reasons, f"enlarged by model {str(model)!r}" + (", after restoring" if first else ""))
     if card is None:
         found = diagnose(image, source)
         if found.model is None:
@@ -211,7 +221,7 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
         reasons += (f"noise level {sigma:.1f} of 255, as measured",)
     tile = _tile(image, card, options)
     tiles = math.prod(len(spans(n, tile, card.halo, card.multiple)) for n in (image.height, image.width))
-    return Plan(options, reasons, model, sigma, tile, tiles)
+    return Plan(options, reasons, model, sigma, tile, tiles + (first.tiles if first else 0), first)
 
 
 def _check_memory(image: Image, options: Options) -> None:

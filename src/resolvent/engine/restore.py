@@ -68,6 +68,8 @@ def run(
     if plan.unchanged:
         return image
     name = image.path or "the image"
+    if plan.first is not None:
+        image = run(image, plan.first, progress, open_session, judge=judge)
     try:
         if plan.model is None:
             canvas = _run_method(image, plan.options, progress)
@@ -140,8 +142,9 @@ def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | 
         return _tensor(_visible_colours(image, box, card.halo), card, sigma)
 
     canvas = _Canvas(image, plan.options.strength, sigma, card.scale)
+    before = plan.first.tiles if plan.first else 0
     blocks = Runner(session).blocks(read, image.height, image.width, plan.tile)
-    for done, (box, values) in enumerate(blocks, 1):
+    for done, (box, values) in enumerate(blocks, before + 1):
         canvas.put(box, values.transpose(1, 2, 0))
         if progress is not None:
             progress(done, plan.tiles)
