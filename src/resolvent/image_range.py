@@ -28,10 +28,10 @@ SAMPLE = 1 << 20
 """Values that the statistics of a float picture rest on at most."""
 
 TAILS = (0.001, 0.01, 0.05)
-"""Shares of the values that may be outliers, at either end; the first unless what it adds is far from the rest."""
+"""Shares of the values that may be outliers, at either end: the least, unless what it leaves is far from the rest."""
 
 FAR = 4.0
-"""A tail that reaches so many times as far from the median as the next is one of outliers."""
+"""A quantile so many times as far from the median as the one before is of outliers."""
 
 REACH = 6.0
 """Standard deviations of the noise: what is further outside of the range is no noise."""
@@ -39,8 +39,8 @@ REACH = 6.0
 SLACK = 0.1
 """Share of the range by which ringing and sharpening leave it."""
 
-MARGIN = 0.05
-"""Share of a measured range that is added at both of its ends."""
+MARGINS = (0.05, 0.5)
+"""Least and greatest share of a measured range that is added at both of its ends."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +83,14 @@ def used_range(data: NDArray[Any]) -> ValueRange:
     Integers of 16 bits: 0 to 2^b - 1, with the least b of 8, 10, 12, 14 and 16 that holds every value.
 
     Floats: 0 to the least top of 1, 255, 1023, 4095, 16383 and 65535 which the medians of blocks of 16x16 pixels keep
-    to, within a tenth and the noise; a top above 1 only where the picture uses more than half of it. Values beyond, by
-    no more than a tenth of the range or six standard deviations of the noise, are noise and ringing, and are read as
-    they are; what is further outside is an outlier.
+    to, within a tenth and the noise; a top above 1 only where the picture's quantiles (see below) keep to it within a
+    tenth, and use more than half of it. Values beyond, by no more than a tenth of the range or six standard deviations
+    of the noise, are noise and ringing, and are read as they are; what is further outside is an outlier.
 
-    Other floats: the 0.1 % and 99.9 % quantiles, with a margin of 5 % or six standard deviations of the noise,
-    whichever is more; all outside is an outlier. Where such a quantile is four times as far from the median as the
-    next, of 1 % and then of 5 %, it is one of outliers itself, such as the lamps in a dark room, and the next is taken.
+    Other floats: the 0.1 % and 99.9 % quantiles, with a margin of three standard deviations of the noise, but from 5
+    to 50 % of what lies between them; all outside is an outlier. Where that of 1 % is more than four times as far from
+    the median as that of 5 %, or that of 0.1 % as that of 1 %, it is one of outliers itself, such as the lamps in a
+    dark room, and the one before is taken.
 
     Args:
         data: (H, W, C), uint8, uint16 or finite float32.
@@ -114,12 +115,14 @@ def _float_range(data: NDArray[np.float32]) -> ValueRange:
     medians, noise = _block_medians(data), _noise(data)
     tails = _tails(_thinned(data), noise)
     for top in FLOAT_TOPS:
-        slack = SLACK * top + 0.4 * noise  # a median of 256 values strays by 0.08 σ: five times that
-        if medians.min() >= -slack and medians.max() <= top + slack and (top == 1 or tails[1] > top / 2):
+        slack = SLACK * top
+        stray = slack + 0.4 * noise  # a median of 256 values strays by 0.08 σ: five times that
+        fits = medians.min() >= -stray and medians.max() <= top + stray
+        if fits and (top == 1 or (tails[0] >= -slack and top / 2 < tails[1] <= top + slack)):
             reach = max(SLACK * top, REACH * noise)
             return _noted(data, 0.0, top, -reach, top + reach, plain=top == 1)
     low, high = tails
-    margin = max(MARGIN * (high - low), REACH * noise)
+    margin = float(np.clip(REACH / 2 * noise, MARGINS[0] * (high - low), MARGINS[1] * (high - low)))
     low, high = low - margin, high + margin
     if high <= low:  # all alike but for outliers
         low, high = min(0.0, float(data.min())), max(1.0, float(data.max()))
@@ -149,11 +152,11 @@ def _tails(values: NDArray[np.float32], noise: float) -> tuple[float, float]:
 
 
 def _tail(distances: list[float], noise: float) -> float:
-    """The first of the distances from the median, or a later one, where that is of content and far less."""
-    for outer, inner in pairwise(distances):
-        if abs(outer) <= FAR * abs(inner) or abs(inner) <= 3 * noise:
-            return outer
-    return distances[-1]
+    """The first, and greatest, of the distances from the median; a later one of content where the next goes too far."""
+    for inner, outer in pairwise(reversed(distances)):
+        if abs(outer) > FAR * abs(inner) and abs(inner) > 3 * noise:
+            return inner
+    return distances[0]
 
 
 def _thinned(data: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -133,7 +133,8 @@ class Checks:
         limits = SHIFT + 0.8 * noise * clipped + (16 * SHIFT + 4 * noise) / math.sqrt(self.pixels[0])
         worst = int(np.argmax(shifts - limits))
         if shifts[worst] > limits[worst]:
+            remedy = f"; tell less noise than {self.sigma:g}" if self.sigma > 2 * noise + SHIFT else ""
             raise QualityError(
                 f"the mean colour moved by {shifts[worst]:.1f} of 255, where {limits[worst]:.1f} is the most; "
-                "the result is not kept"
+                f"the result is not kept{remedy}"
             )
