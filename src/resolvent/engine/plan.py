@@ -13,12 +13,13 @@ from resolvent import methods
 from resolvent.degradations import Degradation, Downsample, parse
 from resolvent.diagnosis import diagnose, measure
 from resolvent.engine.memory import available_memory, parse_memory, tile_memory
+from resolvent.engine.remarks import nothing_to_do, remarks
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.methods.control import Control
 from resolvent.methods.forward import enlargement
 from resolvent.models.runtime import RUNTIMES
 from resolvent.models.store import models, read_card
-from resolvent.models.tiles import SMALLEST_TILE, largest_tile, margin, spans
+from resolvent.models.tiles import SMALLEST_TILE, largest_tile, margin, reflected, spans
 
 if TYPE_CHECKING:
     from resolvent.image import Image
@@ -35,7 +36,7 @@ class Options:
         model: Name of a bundled model, or path of a model file; without it or a method, diagnosis chooses.
         method: A key of METHODS, instead of a model.
         degradation: What the method is to undo.
-        sigma: Noise level for the model, in 8-bit grey levels; measured if not given.
+        sigma: Noise level for the model, in 8-bit gray levels of the range that the image uses; measured if not given.
         strength: 0 keeps the image as it is, 1 restores it fully, between is the blend y + strength (x - y).
         tile: Pixels a side that a tile contributes; as many as ``memory`` allows if not given.
         memory: For the tiles: bytes, or text such as ``"2G"``; half of what is free, at most 512 MiB, if not given. For
@@ -197,10 +198,18 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
 
     Raises:
         UsageError: ``memory`` is too little for the smallest tile.
-        InputError: The image is too large for the method and the memory there is.
+        InputError: The image is too large for the method and the memory there is, or ``sigma`` is more than its values
+            span.
     """
     if options.strength == 0:
         return Plan(options, ("strength 0 keeps the image as it is",))
+    alone = nothing_to_do(image, options)
+    chosen = Plan(options, (alone,)) if alone and options.scale is None else _chosen(image, options, source)
+    return replace(chosen, reasons=tuple(dict.fromkeys(chosen.reasons + remarks(image, chosen, source))))
+
+
+def _chosen(image: Image, options: Options, source: bytes | None) -> Plan:
+    """Choose the model, as asked or by diagnosis."""
     if options.method is not None:
         _check_memory(image, options)
         return Plan(options, (f"method {options.method!r}, as asked",))
@@ -220,7 +229,8 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
         sigma = min(max(measure(image, source).noise_sigma, low), high)
         reasons += (f"noise level {sigma:.1f} of 255, as measured",)
     tile = _tile(image, card, options)
-    tiles = math.prod(len(spans(n, tile, card.halo, card.multiple)) for n in (image.height, image.width))
+    sides = (reflected(side, card.multiple) for side in (image.height, image.width))
+    tiles = math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides)
     return Plan(options, reasons, model, sigma, tile, tiles + (first.tiles if first else 0), first)
 
 
@@ -240,7 +250,8 @@ def _tile(image: Image, card: Card, options: Options) -> int:
     if options.tile is not None and options.memory is None:
         return options.tile
     memory = tile_memory() if options.memory is None else parse_memory(options.memory)
-    fits = largest_tile(memory // card.memory, image.height, image.width, card.halo, card.multiple)
+    height, width = (reflected(side, card.multiple) for side in (image.height, image.width))
+    fits = largest_tile(memory // card.memory, height, width, card.halo, card.multiple)
     if not fits and options.memory is not None:
         least = card.memory * (SMALLEST_TILE + 2 * margin(card.halo, card.multiple)) ** 2
         raise UsageError(
