@@ -125,7 +125,7 @@ def test_the_noise_of_the_sensor_has_its_variance(level, monkeypatch):
     seen = []
     monkeypatch.setattr(steps, "demosaic", lambda xp, raw, *rest: seen.append(raw) or [raw[..., 2:-2, 2:-2]] * 3)
     image = np.full((200, 200, 1), level, np.float32)
-    changed(QUIET, iso=10000, read=1, red=2, blue=2)(image, rng())
+    changed(QUIET, iso=20000, read=1, red=2, blue=2)(image, rng())
     shot = 8e-3
     read = np.exp(2.18 * np.log(shot) + 1.2)
     linear = ((level + 0.055) / 1.055) ** 2.4
@@ -139,12 +139,12 @@ def test_the_noise_of_the_sensor_has_its_variance(level, monkeypatch):
 def test_neighbors_share_the_noise():
     flat = np.full((96, 96, 3), 0.5, np.float32)
     for malvar, least in ((0, 0.45), (1, 0.3)):
-        noise = changed(QUIET, iso=1600, malvar=malvar)(flat, rng()) - flat
+        noise = changed(QUIET, iso=3200, malvar=malvar)(flat, rng()) - flat
         for channel in (0, 2):
             assert correlation(noise[..., channel], 0, 1) > least
             assert correlation(noise[..., channel], 1, 0) > least
     plain, soft, chroma = (
-        changed(QUIET, iso=1600, **extra)(flat, rng()) - flat for extra in ({}, {"denoise": 1}, {"chroma": 1})
+        changed(QUIET, iso=3200, **extra)(flat, rng()) - flat for extra in ({}, {"denoise": 1}, {"chroma": 1})
     )
     assert soft.std() < 0.9 * plain.std()
     assert correlation(soft[..., 1], 0, 1) > correlation(plain[..., 1], 0, 1) + 0.1
@@ -154,9 +154,9 @@ def test_neighbors_share_the_noise():
 
 def test_higher_iso_is_noisier_and_the_dark_is_noisier():
     flat = np.full((64, 64, 3), 0.5, np.float32)
-    levels = [changed(QUIET, iso=iso)(flat, rng()).std() for iso in (100, 400, 1600, 6400)]
+    levels = [changed(QUIET, iso=iso)(flat, rng()).std() for iso in (200, 800, 3200, 12800)]
     assert np.allclose(np.diff(np.log2(levels)), 1, atol=0.1)
-    dark = changed(QUIET, iso=1600)(flat * 0.4, rng()).std()
+    dark = changed(QUIET, iso=3200)(flat * 0.4, rng()).std()
     assert dark > 1.1 * levels[2]
 
 

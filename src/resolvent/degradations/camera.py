@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Camera"]
 
-SHOT = 8e-7
-"""Variance of the shot noise per ISO, the sensor's range being [0, 1]; 12,500 electrons fill a pixel at ISO 100."""
+SHOT = 4e-7
+"""Shot noise per ISO: its variance at 1, the sensor's range being [0, 1]. 25,000 electrons fill a pixel at ISO 100."""
 
 WHITE = 0.8
 """Where the green of a white surface lies in the sensor's range, as the mean of Brooks et al."""
@@ -52,22 +52,24 @@ class Camera(Degradation):
 
     Backwards: tone curve, sRGB transfer, color matrix, white balance. On the sensor: an RGGB mosaic of random phase,
     whose noise has the variance s v + r at the value v, s the shot noise and r the read noise, ln r = 2.18 ln s + 1.2.
-    Forwards: demosaicing, the same steps, and what cameras add: noise reduction of the luma and of the chroma,
-    sharpening. Without noise a smooth picture comes back. In [0, 1], not rounded; a gray picture goes through as three
-    equal channels, of which the luma is taken. What is not given varies from picture to picture as between cameras.
+    Forwards: white balance, demosaicing, the other steps back, and what cameras add: noise reduction of the luma and of
+    the chroma, sharpening. Without noise a smooth picture comes back. In [0, 1], not rounded; a gray picture goes
+    through as three equal channels, of which the luma is taken. What is not given varies from picture to picture as
+    between cameras.
 
     Attributes:
-        iso: ISO speed of a sensor that holds 12,500 electrons a pixel at 100, s = 8e-7 iso; a Range of it is uniform in
-            the logarithm. Pixels of a full-frame camera hold about five times as many and are as noisy at five times
-            the speed.
+        iso: ISO speed of a camera whose pixels hold 25,000 electrons at 100, as an APS-C sensor's, s = 4e-7 iso; a
+            Range of it is uniform in the logarithm. A full-frame camera is as noisy at two to three times that speed, a
+            phone at a third or a quarter of it.
         read: Standard deviation of the read noise, as a multiple of the usual.
         red: White balance, red against green.
         blue: White balance, blue against green.
         sensor: Color matrix: 0, 1, 2, 3 are four cameras; between two, the matrices are mixed.
         tone: Contrast of the tone curve, from none to the smoothstep 3 x^2 - 2 x^3.
         malvar: Demosaicing, from 0, bilinear, to 1, Malvar, He and Cutler (doi:10.1109/ICASSP.2004.1326587).
-        denoise: Noise reduction of the luma: detail below this many times 3 standard deviations of the noise fades.
-        chroma: Noise reduction of the chroma, from none to the mean over 5x5 pixels.
+        denoise: Noise reduction of the luma: detail d against a 5x5 binomial blur is multiplied by d^2 / (d^2 + t^2),
+            t this many times 3 standard deviations of the noise at that brightness.
+        chroma: Noise reduction of the chroma, the same against the mean over 7x7 pixels.
         sharpen: Amount of unsharp masking of the luma, 3x3 pixels.
     """
 
@@ -79,10 +81,10 @@ class Camera(Degradation):
     blue: float | Range | Choice = field(default=Range(1.3, 2.4), metadata={"kind": Number(0.5, 5)})
     sensor: float | Range | Choice = field(default=Range(0, 3), metadata={"kind": Number(0, 3)})
     tone: float | Range | Choice = field(default=Range(0, 1), metadata={"kind": Number(0, 1)})
-    malvar: float | Range | Choice = field(default=Choice((0, 1)), metadata={"kind": Number(0, 1)})
-    denoise: float | Range | Choice = field(default=Range(0, 1), metadata={"kind": Number(0, 4)})
-    chroma: float | Range | Choice = field(default=Range(0, 1), metadata={"kind": Number(0, 1)})
-    sharpen: float | Range | Choice = field(default=Choice((0, 0, 0.4, 0.8)), metadata={"kind": Number(0, 4)})
+    malvar: float | Range | Choice = field(default=Choice((0, 1, 1)), metadata={"kind": Number(0, 1)})
+    denoise: float | Range | Choice = field(default=Range(0, 0.6), metadata={"kind": Number(0, 4)})
+    chroma: float | Range | Choice = field(default=Range(0, 3), metadata={"kind": Number(0, 8)})
+    sharpen: float | Range | Choice = field(default=Choice((0, 0, 0.3, 0.6)), metadata={"kind": Number(0, 4)})
 
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
@@ -189,19 +191,24 @@ def _finished(xp: Any, x: Any, numbers: dict[str, Any], shot: Any, read: Any) ->
     """Noise reduction of luma and chroma, and sharpening; three pixels smaller on each side."""
     luma = _luma(x)
     chroma = xp.concatenate([x[:, :1] - luma, x[:, 2:] - luma], 1)
-    chroma = _cut(chroma, 2) * (1 - numbers["chroma"]) + _blurred(chroma, (0.2, 0.2, 0.2, 0.2, 0.2)) * numbers["chroma"]
 
     smooth = _blurred(luma, (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16))
-    detail = _cut(luma, 2) - smooth
     linear = _from_display(xp, smooth)
     slope = 1.055 / 2.4 * xp.clip(linear, 0.0031308, None) ** (1 / 2.4 - 1)
-    variance = (shot * WHITE * linear + read) * (slope / WHITE) ** 2
-    power = detail**2
-    luma = smooth + detail * (power / (power + (3 * numbers["denoise"]) ** 2 * variance + 1e-12))
+    variance = 9 * (shot * WHITE * linear + read) * (slope / WHITE) ** 2  # of three standard deviations
 
-    luma = _cut(luma, 1) * (1 + numbers["sharpen"]) - _blurred(luma, (1 / 3, 1 / 3, 1 / 3)) * numbers["sharpen"]
-    red, blue = luma + _cut(chroma[:, :1], 1), luma + _cut(chroma[:, 1:], 1)
+    luma = _faded(_cut(luma, 2), smooth, numbers["denoise"] ** 2 * variance)
+    chroma = _faded(_cut(chroma, 3), _blurred(chroma, (1 / 7,) * 7), numbers["chroma"] ** 2 * _cut(variance, 1))
+
+    luma = _cut(luma, 1) * (1 + numbers["sharpen"]) - _blurred(luma, (1 / 3,) * 3) * numbers["sharpen"]
+    red, blue = luma + chroma[:, :1], luma + chroma[:, 1:]
     return xp.concatenate([red, (luma - _LUMA[0] * red - _LUMA[2] * blue) / _LUMA[1], blue], 1)
+
+
+def _faded(x: Any, smooth: Any, threshold: Any) -> Any:
+    """The detail of x against what is smooth, kept where its square is far above the threshold."""
+    power = (x - smooth) ** 2
+    return smooth + (x - smooth) * (power / (power + threshold + 1e-12))
 
 
 def _color_matrix(xp: Any, sensor: Any) -> Any:
