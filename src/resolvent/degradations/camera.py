@@ -31,8 +31,10 @@ BLOWN = 0.99
 """Linear mean of the channels from which a highlight saturates the sensor. Brooks et al. have 0.9, for a target that
 has lost the same highlights; the target here is the clean picture, which must come back."""
 
-REACH = 5
-"""Pixels of the sensor beyond the border that the picture depends on: 2 by the mosaic, 3 by what comes later."""
+REACH = 6
+"""Pixels of the sensor beyond the border that the picture depends on: 2 by the mosaic, 4 by what comes later."""
+
+THIRDS = (1 / 3, 1 / 3, 1 / 3)
 
 # XYZ to the color space of four cameras, from their DNG files, as Brooks et al. give them
 _CAMERAS = (
@@ -67,8 +69,8 @@ class Camera(Degradation):
         sensor: Color matrix: 0, 1, 2, 3 are four cameras; between two, the matrices are mixed.
         tone: Contrast of the tone curve, from none to the smoothstep 3 x^2 - 2 x^3.
         malvar: Demosaicing, from 0, bilinear, to 1, Malvar, He and Cutler (doi:10.1109/ICASSP.2004.1326587).
-        denoise: Noise reduction of the luma: detail d against a 5x5 binomial blur is multiplied by d^2 / (d^2 + t^2),
-            t this many times 3 standard deviations of the noise at that brightness.
+        denoise: Noise reduction of the luma: its difference d from a 5x5 binomial blur is multiplied by P / (P + t^2),
+            P the mean of d^2 over 3x3 pixels, t this many standard deviations of the noise at that brightness.
         chroma: Noise reduction of the chroma, the same against the mean over 7x7 pixels.
         sharpen: Amount of unsharp masking of the luma, 3x3 pixels.
     """
@@ -82,8 +84,8 @@ class Camera(Degradation):
     sensor: float | Range | Choice = field(default=Range(0, 3), metadata={"kind": Number(0, 3)})
     tone: float | Range | Choice = field(default=Range(0, 1), metadata={"kind": Number(0, 1)})
     malvar: float | Range | Choice = field(default=Choice((0, 1, 1)), metadata={"kind": Number(0, 1)})
-    denoise: float | Range | Choice = field(default=Range(0, 0.6), metadata={"kind": Number(0, 4)})
-    chroma: float | Range | Choice = field(default=Range(0, 3), metadata={"kind": Number(0, 8)})
+    denoise: float | Range | Choice = field(default=Range(0, 1.5), metadata={"kind": Number(0, 20)})
+    chroma: float | Range | Choice = field(default=Range(0, 8), metadata={"kind": Number(0, 20)})
     sharpen: float | Range | Choice = field(default=Choice((0, 0, 0.3, 0.6)), metadata={"kind": Number(0, 4)})
 
     def _apply(
@@ -140,7 +142,7 @@ def _photograph(xp: Any, x: Any, numbers: dict[str, Any], rows: Any, columns: An
     tone = xp.clip(numbers["tone"], 1e-3, 1)  # the inverse divides by it
     shot, read = noise_law(xp, numbers["iso"], numbers["read"])
 
-    scene = _from_display(xp, _untoned(xp, xp.clip(_extended(x), 0, 1), tone))
+    scene = _from_display(xp, _untoned(xp, xp.clip(_extended(xp, x), 0, 1), tone))
     gray = scene.shape[1] == 1
     planes = [scene] * 3 if gray else _mixed(to_camera, [scene[:, i : i + 1] for i in range(3)])
     over = scene if gray else (planes[0] + planes[1] + planes[2]) / 3
@@ -188,27 +190,28 @@ def demosaic(xp: Any, raw: Any, rows: Any, columns: Any, malvar: Any) -> list[An
 
 
 def _finished(xp: Any, x: Any, numbers: dict[str, Any], shot: Any, read: Any) -> Any:
-    """Noise reduction of luma and chroma, and sharpening; three pixels smaller on each side."""
+    """Noise reduction of luma and chroma, and sharpening; four pixels smaller on each side."""
     luma = _luma(x)
     chroma = xp.concatenate([x[:, :1] - luma, x[:, 2:] - luma], 1)
 
     smooth = _blurred(luma, (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16))
     linear = _from_display(xp, smooth)
     slope = 1.055 / 2.4 * xp.clip(linear, 0.0031308, None) ** (1 / 2.4 - 1)
-    variance = 9 * (shot * WHITE * linear + read) * (slope / WHITE) ** 2  # of three standard deviations
+    variance = (shot * WHITE * linear + read) * (slope / WHITE) ** 2
 
-    luma = _faded(_cut(luma, 2), smooth, numbers["denoise"] ** 2 * variance)
-    chroma = _faded(_cut(chroma, 3), _blurred(chroma, (1 / 7,) * 7), numbers["chroma"] ** 2 * _cut(variance, 1))
+    luma = _faded(_cut(luma, 2), smooth, numbers["denoise"] ** 2 * _cut(variance, 1))
+    chroma = _faded(_cut(chroma, 3), _blurred(chroma, (1 / 7,) * 7), numbers["chroma"] ** 2 * _cut(variance, 2))
 
-    luma = _cut(luma, 1) * (1 + numbers["sharpen"]) - _blurred(luma, (1 / 3,) * 3) * numbers["sharpen"]
+    luma = _cut(luma, 1) * (1 + numbers["sharpen"]) - _blurred(luma, THIRDS) * numbers["sharpen"]
     red, blue = luma + chroma[:, :1], luma + chroma[:, 1:]
     return xp.concatenate([red, (luma - _LUMA[0] * red - _LUMA[2] * blue) / _LUMA[1], blue], 1)
 
 
 def _faded(x: Any, smooth: Any, threshold: Any) -> Any:
-    """The detail of x against what is smooth, kept where its square is far above the threshold."""
-    power = (x - smooth) ** 2
-    return smooth + (x - smooth) * (power / (power + threshold + 1e-12))
+    """The detail of x against what is smooth, kept where its square, the mean of 3x3, is far above the threshold."""
+    detail = x - smooth
+    power = _blurred(detail**2, THIRDS)
+    return _cut(smooth, 1) + _cut(detail, 1) * (power / (power + threshold + 1e-12))
 
 
 def _color_matrix(xp: Any, sensor: Any) -> Any:
@@ -257,14 +260,16 @@ def _luma(x: Any) -> Any:
     return _LUMA[0] * x[:, :1] + _LUMA[1] * x[:, 1:2] + _LUMA[2] * x[:, 2:]
 
 
-def _extended(x: Any) -> Any:
+def _extended(xp: Any, x: Any) -> Any:
     """REACH pixels larger on each side, mirrored at the value of the edge, so that a slope goes on."""
     for axis in (2, 3):
         size = x.shape[axis]
-        places = range(-REACH, size + REACH)
-        edge = [min(max(i, 0), size - 1) for i in places]
-        mirror = [min(max(2 * e - i, 0), size - 1) for e, i in zip(edge, places, strict=True)]
-        x = 2 * x[:, :, edge] - x[:, :, mirror] if axis == 2 else 2 * x[..., edge] - x[..., mirror]
+        last = [max(size - 2 - i, 0) for i in range(REACH)]
+        first = [size - 1 - i for i in reversed(last)]
+        if axis == 2:
+            x = xp.concatenate([2 * x[:, :, :1] - x[:, :, first], x, 2 * x[:, :, -1:] - x[:, :, last]], axis)
+        else:
+            x = xp.concatenate([2 * x[..., :1] - x[..., first], x, 2 * x[..., -1:] - x[..., last]], axis)
     return x
 
 
