@@ -10,6 +10,7 @@ from resolvent.errors import UsageError
 
 PLAIN = {
     "read": 0,
+    "lens": 0,
     "red": 2,
     "blue": 1.7,
     "sensor": 1.3,
@@ -182,7 +183,7 @@ def test_both_routes_are_one_text():
 def test_each_sample_has_its_own_numbers():
     x = torch.full((8, 3, 32, 32), 0.5)
     y, numbers = parse("camera:iso=100..25600").apply_batch(x, torch.Generator().manual_seed(0))
-    assert list(numbers)[:3] == ["camera.iso", "camera.read", "camera.red"]
+    assert list(numbers)[:3] == ["camera.iso", "camera.read", "camera.lens"]
     order = numbers["camera.iso"].argsort()
     noise = y.std((1, 2, 3))
     assert noise[order[-2:]].min() > 2 * noise[order[:2]].max()
@@ -203,3 +204,18 @@ def test_it_takes_any_size_and_gray_or_rgb_alone():
         assert degrade(np.full(shape, 0.5, np.float32), "camera").shape == shape
     with pytest.raises(UsageError, match="an image of 4 channels; must be gray or RGB"):
         QUIET(np.zeros((8, 8, 4), np.float32), rng())
+
+
+@pytest.mark.parametrize("sigma", [0.3, 0.6])
+def test_the_lens_blurs_by_its_standard_deviation(sigma):
+    """In linear light: the variance of a spot grows by that of the blur."""
+
+    def spread(image: np.ndarray) -> np.ndarray:
+        linear = ((image[..., 1].astype(np.float64) + 0.055) / 1.055) ** 2.4
+        weight = linear - np.median(linear)
+        return np.array([(weight * axis**2).sum() / weight.sum() for axis in (rows, columns)])
+
+    rows, columns = np.mgrid[-16:17, -16:17]
+    spot = (0.3 + 0.4 * np.exp(-(rows**2 + columns**2) / 8))[..., None].astype(np.float32).repeat(3, 2)
+    sharp, blurred = (np.mean([changed(QUIET, lens=lens)(spot, rng(i)) for i in range(40)], 0) for lens in (0, sigma))
+    np.testing.assert_allclose(spread(blurred) - spread(sharp), sigma**2, atol=0.02)
