@@ -10,6 +10,7 @@ from resolvent.errors import UsageError
 
 PLAIN = {
     "read": 0,
+    "lens": 0,
     "red": 2,
     "blue": 1.7,
     "sensor": 1.3,
@@ -85,7 +86,7 @@ def test_malvar_has_the_published_kernels():
 @pytest.mark.parametrize("sensor", [0, 1.5, 3])
 def test_without_noise_a_smooth_picture_comes_back(channels, tone, sensor):
     image = smooth(channels)
-    for quiet in (changed(QUIET, tone=tone, sensor=sensor), changed(QUIET, tone=tone, sensor=sensor, chroma=1)):
+    for quiet in (changed(QUIET, tone=tone, sensor=sensor), changed(QUIET, tone=tone, sensor=sensor, chroma=4)):
         difference = 255 * np.abs(quiet(image, rng()) - image)
         assert difference.mean() < 0.3
         assert difference.max() < 3
@@ -96,7 +97,7 @@ def test_nothing_moves(malvar):
     """Over the four phases of the mosaic, the picture of a symmetric spot is symmetric about it."""
     rows, columns = np.mgrid[-20:21, -20:21]
     spot = (0.2 + 0.5 * np.exp(-(rows**2 + columns**2) / 8))[..., None].astype(np.float32).repeat(3, 2)
-    busy = changed(QUIET, malvar=malvar, denoise=1, chroma=1, sharpen=0.5)
+    busy = changed(QUIET, malvar=malvar, denoise=2, chroma=4, sharpen=0.5)
     light = np.mean([busy(spot, rng(seed)) for seed in range(40)], 0) - 0.2
     for channel in range(3):
         weight = light[8:-8, 8:-8, channel]
@@ -125,7 +126,7 @@ def test_the_noise_of_the_sensor_has_its_variance(level, monkeypatch):
     seen = []
     monkeypatch.setattr(steps, "demosaic", lambda xp, raw, *rest: seen.append(raw) or [raw[..., 2:-2, 2:-2]] * 3)
     image = np.full((200, 200, 1), level, np.float32)
-    changed(QUIET, iso=10000, read=1, red=2, blue=2)(image, rng())
+    changed(QUIET, iso=20000, read=1, red=2, blue=2)(image, rng())
     shot = 8e-3
     read = np.exp(2.18 * np.log(shot) + 1.2)
     linear = ((level + 0.055) / 1.055) ** 2.4
@@ -139,12 +140,12 @@ def test_the_noise_of_the_sensor_has_its_variance(level, monkeypatch):
 def test_neighbors_share_the_noise():
     flat = np.full((96, 96, 3), 0.5, np.float32)
     for malvar, least in ((0, 0.45), (1, 0.3)):
-        noise = changed(QUIET, iso=1600, malvar=malvar)(flat, rng()) - flat
+        noise = changed(QUIET, iso=3200, malvar=malvar)(flat, rng()) - flat
         for channel in (0, 2):
             assert correlation(noise[..., channel], 0, 1) > least
             assert correlation(noise[..., channel], 1, 0) > least
     plain, soft, chroma = (
-        changed(QUIET, iso=1600, **extra)(flat, rng()) - flat for extra in ({}, {"denoise": 1}, {"chroma": 1})
+        changed(QUIET, iso=3200, **extra)(flat, rng()) - flat for extra in ({}, {"denoise": 2}, {"chroma": 4})
     )
     assert soft.std() < 0.9 * plain.std()
     assert correlation(soft[..., 1], 0, 1) > correlation(plain[..., 1], 0, 1) + 0.1
@@ -154,18 +155,19 @@ def test_neighbors_share_the_noise():
 
 def test_higher_iso_is_noisier_and_the_dark_is_noisier():
     flat = np.full((64, 64, 3), 0.5, np.float32)
-    levels = [changed(QUIET, iso=iso)(flat, rng()).std() for iso in (100, 400, 1600, 6400)]
+    levels = [changed(QUIET, iso=iso)(flat, rng()).std() for iso in (50, 200, 800, 3200)]
     assert np.allclose(np.diff(np.log2(levels)), 1, atol=0.1)
-    dark = changed(QUIET, iso=1600)(flat * 0.4, rng()).std()
-    assert dark > 1.1 * levels[2]
+    dark = changed(QUIET, iso=3200)(flat * 0.4, rng()).std()
+    assert dark > 1.1 * levels[3]
 
 
 def test_both_routes_are_one_text():
     """The same noise gives the same picture from NumPy and from torch, whatever the numbers."""
     random = rng(3)
     image = random.random((1, 3, 12, 14)).astype(np.float32)
-    noise = random.standard_normal((1, 1, 22, 24)).astype(np.float32)
-    rows, columns = np.arange(22)[:, None] % 2 == 1, np.arange(24) % 2 == 0
+    height, width = 12 + 2 * steps.REACH, 14 + 2 * steps.REACH
+    noise = random.standard_normal((1, 1, height, width)).astype(np.float32)
+    rows, columns = np.arange(height)[:, None] % 2 == 1, np.arange(width) % 2 == 0
     for seed in range(20):
         numbers = {
             name: np.full((1, 1, 1, 1), value, np.float32)
@@ -181,7 +183,7 @@ def test_both_routes_are_one_text():
 def test_each_sample_has_its_own_numbers():
     x = torch.full((8, 3, 32, 32), 0.5)
     y, numbers = parse("camera:iso=100..25600").apply_batch(x, torch.Generator().manual_seed(0))
-    assert list(numbers)[:3] == ["camera.iso", "camera.read", "camera.red"]
+    assert list(numbers)[:3] == ["camera.iso", "camera.read", "camera.lens"]
     order = numbers["camera.iso"].argsort()
     noise = y.std((1, 2, 3))
     assert noise[order[-2:]].min() > 2 * noise[order[:2]].max()
@@ -202,3 +204,18 @@ def test_it_takes_any_size_and_gray_or_rgb_alone():
         assert degrade(np.full(shape, 0.5, np.float32), "camera").shape == shape
     with pytest.raises(UsageError, match="an image of 4 channels; must be gray or RGB"):
         QUIET(np.zeros((8, 8, 4), np.float32), rng())
+
+
+@pytest.mark.parametrize("sigma", [0.3, 0.6])
+def test_the_lens_blurs_by_its_standard_deviation(sigma):
+    """In linear light: the variance of a spot grows by that of the blur."""
+
+    def spread(image: np.ndarray) -> np.ndarray:
+        linear = ((image[..., 1].astype(np.float64) + 0.055) / 1.055) ** 2.4
+        weight = linear - np.median(linear)
+        return np.array([(weight * axis**2).sum() / weight.sum() for axis in (rows, columns)])
+
+    rows, columns = np.mgrid[-16:17, -16:17]
+    spot = (0.3 + 0.4 * np.exp(-(rows**2 + columns**2) / 8))[..., None].astype(np.float32).repeat(3, 2)
+    sharp, blurred = (np.mean([changed(QUIET, lens=lens)(spot, rng(i)) for i in range(40)], 0) for lens in (0, sigma))
+    np.testing.assert_allclose(spread(blurred) - spread(sharp), sigma**2, atol=0.02)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Camera"]
 
-SHOT = 8e-7
-"""Variance of the shot noise per ISO, the sensor's range being [0, 1]; 12,500 electrons fill a pixel at ISO 100."""
+SHOT = 4e-7
+"""Shot noise per ISO: its variance at 1, the sensor's range being [0, 1]. 25,000 electrons fill a pixel at ISO 100."""
 
 WHITE = 0.8
 """Where the green of a white surface lies in the sensor's range, as the mean of Brooks et al."""
@@ -31,8 +31,8 @@ BLOWN = 0.99
 """Linear mean of the channels from which a highlight saturates the sensor. Brooks et al. have 0.9, for a target that
 has lost the same highlights; the target here is the clean picture, which must come back."""
 
-REACH = 5
-"""Pixels of the sensor beyond the border that the picture depends on: 2 by the mosaic, 3 by what comes later."""
+REACH = 6
+"""Pixels of the sensor beyond the border that the picture depends on: 2 by the mosaic, 4 by what comes later."""
 
 # XYZ to the color space of four cameras, from their DNG files, as Brooks et al. give them
 _CAMERAS = (
@@ -50,24 +50,28 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 class Camera(Degradation):
     """Taken by a digital camera: a Bayer mosaic of noisy pixels, developed into a picture of the same size.
 
-    Backwards: tone curve, sRGB transfer, color matrix, white balance. On the sensor: an RGGB mosaic of random phase,
-    whose noise has the variance s v + r at the value v, s the shot noise and r the read noise, ln r = 2.18 ln s + 1.2.
-    Forwards: demosaicing, the same steps, and what cameras add: noise reduction of the luma and of the chroma,
-    sharpening. Without noise a smooth picture comes back. In [0, 1], not rounded; a gray picture goes through as three
-    equal channels, of which the luma is taken. What is not given varies from picture to picture as between cameras.
+    Backwards: tone curve, sRGB transfer, color matrix, white balance. On the sensor: the blur of the lens, an RGGB
+    mosaic of random phase, and noise whose variance at the value v is s v + r, s the shot noise and r the read noise,
+    ln r = 2.18 ln s + 1.2. Forwards: white balance, demosaicing, the other steps back, and what cameras add: noise
+    reduction of the luma and of the chroma, sharpening. Without noise and blur a smooth picture comes back. In [0, 1],
+    not rounded; a gray picture goes through as three equal channels, of which the luma is taken. What is not given
+    varies from picture to picture as between cameras.
 
     Attributes:
-        iso: ISO speed of a sensor that holds 12,500 electrons a pixel at 100, s = 8e-7 iso; a Range of it is uniform in
-            the logarithm. Pixels of a full-frame camera hold about five times as many and are as noisy at five times
-            the speed.
+        iso: ISO speed of a camera whose pixels hold 25,000 electrons at 100, as an APS-C sensor's, s = 4e-7 iso; a
+            Range of it is uniform in the logarithm. A full-frame camera is as noisy at two to three times that speed, a
+            phone at a third or a quarter of it.
         read: Standard deviation of the read noise, as a multiple of the usual.
+        lens: Blur of the lens and of the filter before the sensor, standard deviation in pixels; without it a picture
+            that is sharp to the pixel shows the colored fringes of demosaicing more than a camera does.
         red: White balance, red against green.
         blue: White balance, blue against green.
         sensor: Color matrix: 0, 1, 2, 3 are four cameras; between two, the matrices are mixed.
         tone: Contrast of the tone curve, from none to the smoothstep 3 x^2 - 2 x^3.
         malvar: Demosaicing, from 0, bilinear, to 1, Malvar, He and Cutler (doi:10.1109/ICASSP.2004.1326587).
-        denoise: Noise reduction of the luma: detail below this many times 3 standard deviations of the noise fades.
-        chroma: Noise reduction of the chroma, from none to the mean over 5x5 pixels.
+        denoise: Noise reduction of the luma: its difference d from a 5x5 binomial blur is multiplied by P / (P + t^2),
+            P the mean of d^2 over 3x3 pixels, t this many standard deviations of the noise at that brightness.
+        chroma: Noise reduction of the chroma, the same against the mean over 7x7 pixels.
         sharpen: Amount of unsharp masking of the luma, 3x3 pixels.
     """
 
@@ -75,14 +79,15 @@ class Camera(Degradation):
     random = True
     iso: float | Range | Choice = field(default=Range(100, 25600), metadata={"kind": Number(1e-3, 1e6, log=True)})
     read: float | Range | Choice = field(default=Range(0.75, 1.33), metadata={"kind": Number(0, 10)})
+    lens: float | Range | Choice = field(default=Range(0, 0.6), metadata={"kind": Number(0, 0.7, "pixels")})
     red: float | Range | Choice = field(default=Range(1.5, 2.6), metadata={"kind": Number(0.5, 5)})
     blue: float | Range | Choice = field(default=Range(1.3, 2.4), metadata={"kind": Number(0.5, 5)})
     sensor: float | Range | Choice = field(default=Range(0, 3), metadata={"kind": Number(0, 3)})
     tone: float | Range | Choice = field(default=Range(0, 1), metadata={"kind": Number(0, 1)})
-    malvar: float | Range | Choice = field(default=Choice((0, 1)), metadata={"kind": Number(0, 1)})
-    denoise: float | Range | Choice = field(default=Range(0, 1), metadata={"kind": Number(0, 4)})
-    chroma: float | Range | Choice = field(default=Range(0, 1), metadata={"kind": Number(0, 1)})
-    sharpen: float | Range | Choice = field(default=Choice((0, 0, 0.4, 0.8)), metadata={"kind": Number(0, 4)})
+    malvar: float | Range | Choice = field(default=Choice((0, 1, 1)), metadata={"kind": Number(0, 1)})
+    denoise: float | Range | Choice = field(default=Range(0, 1.5), metadata={"kind": Number(0, 20)})
+    chroma: float | Range | Choice = field(default=Range(0, 8), metadata={"kind": Number(0, 20)})
+    sharpen: float | Range | Choice = field(default=Choice((0, 0, 0.3, 0.6)), metadata={"kind": Number(0, 4)})
 
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
@@ -138,7 +143,9 @@ def _photograph(xp: Any, x: Any, numbers: dict[str, Any], rows: Any, columns: An
     tone = xp.clip(numbers["tone"], 1e-3, 1)  # the inverse divides by it
     shot, read = noise_law(xp, numbers["iso"], numbers["read"])
 
-    scene = _from_display(xp, _untoned(xp, xp.clip(_extended(x), 0, 1), tone))
+    scene = _from_display(xp, _untoned(xp, xp.clip(_extended(xp, x, REACH + 1), 0, 1), tone))
+    side = numbers["lens"] ** 2 / 2
+    scene = _blurred(scene, 1 - 2 * side, side)
     gray = scene.shape[1] == 1
     planes = [scene] * 3 if gray else _mixed(to_camera, [scene[:, i : i + 1] for i in range(3)])
     over = scene if gray else (planes[0] + planes[1] + planes[2]) / 3
@@ -186,22 +193,28 @@ def demosaic(xp: Any, raw: Any, rows: Any, columns: Any, malvar: Any) -> list[An
 
 
 def _finished(xp: Any, x: Any, numbers: dict[str, Any], shot: Any, read: Any) -> Any:
-    """Noise reduction of luma and chroma, and sharpening; three pixels smaller on each side."""
+    """Noise reduction of luma and chroma, and sharpening; four pixels smaller on each side."""
     luma = _luma(x)
     chroma = xp.concatenate([x[:, :1] - luma, x[:, 2:] - luma], 1)
-    chroma = _cut(chroma, 2) * (1 - numbers["chroma"]) + _blurred(chroma, (0.2, 0.2, 0.2, 0.2, 0.2)) * numbers["chroma"]
 
-    smooth = _blurred(luma, (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16))
-    detail = _cut(luma, 2) - smooth
+    smooth = _blurred(luma, 6 / 16, 4 / 16, 1 / 16)
     linear = _from_display(xp, smooth)
     slope = 1.055 / 2.4 * xp.clip(linear, 0.0031308, None) ** (1 / 2.4 - 1)
     variance = (shot * WHITE * linear + read) * (slope / WHITE) ** 2
-    power = detail**2
-    luma = smooth + detail * (power / (power + (3 * numbers["denoise"]) ** 2 * variance + 1e-12))
 
-    luma = _cut(luma, 1) * (1 + numbers["sharpen"]) - _blurred(luma, (1 / 3, 1 / 3, 1 / 3)) * numbers["sharpen"]
-    red, blue = luma + _cut(chroma[:, :1], 1), luma + _cut(chroma[:, 1:], 1)
+    luma = _faded(_cut(luma, 2), smooth, numbers["denoise"] ** 2 * _cut(variance, 1))
+    chroma = _faded(_cut(chroma, 3), _blurred(chroma, *(1 / 7,) * 4), numbers["chroma"] ** 2 * _cut(variance, 2))
+
+    luma = _cut(luma, 1) * (1 + numbers["sharpen"]) - _blurred(luma, 1 / 3, 1 / 3) * numbers["sharpen"]
+    red, blue = luma + chroma[:, :1], luma + chroma[:, 1:]
     return xp.concatenate([red, (luma - _LUMA[0] * red - _LUMA[2] * blue) / _LUMA[1], blue], 1)
+
+
+def _faded(x: Any, smooth: Any, threshold: Any) -> Any:
+    """The detail of x against what is smooth, kept where its square, the mean of 3x3, is far above the threshold."""
+    detail = x - smooth
+    power = _blurred(detail**2, 1 / 3, 1 / 3)
+    return _cut(smooth, 1) + _cut(detail, 1) * (power / (power + threshold + 1e-12))
 
 
 def _color_matrix(xp: Any, sensor: Any) -> Any:
@@ -250,14 +263,16 @@ def _luma(x: Any) -> Any:
     return _LUMA[0] * x[:, :1] + _LUMA[1] * x[:, 1:2] + _LUMA[2] * x[:, 2:]
 
 
-def _extended(x: Any) -> Any:
-    """REACH pixels larger on each side, mirrored at the value of the edge, so that a slope goes on."""
+def _extended(xp: Any, x: Any, border: int) -> Any:
+    """Larger by a border on each side, mirrored at the value of the edge, so that a slope goes on."""
     for axis in (2, 3):
         size = x.shape[axis]
-        places = range(-REACH, size + REACH)
-        edge = [min(max(i, 0), size - 1) for i in places]
-        mirror = [min(max(2 * e - i, 0), size - 1) for e, i in zip(edge, places, strict=True)]
-        x = 2 * x[:, :, edge] - x[:, :, mirror] if axis == 2 else 2 * x[..., edge] - x[..., mirror]
+        last = [max(size - 2 - i, 0) for i in range(border)]
+        first = [size - 1 - i for i in reversed(last)]
+        if axis == 2:
+            x = xp.concatenate([2 * x[:, :, :1] - x[:, :, first], x, 2 * x[:, :, -1:] - x[:, :, last]], axis)
+        else:
+            x = xp.concatenate([2 * x[..., :1] - x[..., first], x, 2 * x[..., -1:] - x[..., last]], axis)
     return x
 
 
@@ -265,9 +280,16 @@ def _cut(x: Any, border: int) -> Any:
     return x[:, :, border : x.shape[2] - border, border : x.shape[3] - border]
 
 
-def _blurred(x: Any, taps: tuple[float, ...]) -> Any:
-    """Convolved along both axes, smaller by half the taps on each side."""
+def _blurred(x: Any, *taps: Any) -> Any:
+    """Convolved along both axes with symmetric taps, of which the middle one and those after it are given.
+
+    As many pixels smaller on each side as taps follow the middle one.
+    """
+    reach = len(taps) - 1
     for axis in (2, 3):
-        size = x.shape[axis] - len(taps) + 1
-        x = sum(tap * (x[:, :, i : i + size] if axis == 2 else x[..., i : i + size]) for i, tap in enumerate(taps))
+        size = x.shape[axis] - 2 * reach
+        shifted = [x[:, :, i : i + size] if axis == 2 else x[..., i : i + size] for i in range(2 * reach + 1)]
+        x = shifted[reach] * taps[0]
+        for i, tap in enumerate(taps[1:], 1):
+            x = x + (shifted[reach - i] + shifted[reach + i]) * tap
     return x
