@@ -174,7 +174,7 @@ class Creases(Damage):
         count: Folds.
         width: Of the core in pixels; each has 0.5 to 1.5 times as much.
         opacity: Of the core.
-        shadow: How much darker the paper is beside the core, as a share; fades over some 2 widths.
+        shadow: How much darker the paper is beside the core, as a share; fades over about a width.
         cracks: Short cracks that leave each fold.
     """
 
@@ -182,7 +182,7 @@ class Creases(Damage):
     count: int | Range | Choice = field(default=1, metadata={"kind": Number(0, 50, whole=True)})
     width: float | Range | Choice = field(default=2.5, metadata={"kind": Number(0, 50, "pixels", above=True)})
     opacity: float | Range | Choice = field(default=0.9, metadata={"kind": SHARE})
-    shadow: float | Range | Choice = field(default=0.15, metadata={"kind": SHARE})
+    shadow: float | Range | Choice = field(default=0.12, metadata={"kind": SHARE})
     cracks: int | Range | Choice = field(default=4, metadata={"kind": Number(0, 50, whole=True)})
 
     def _paint(self, x: Any, numbers: dict[str, Any], sheet: Sheet) -> Any:
@@ -197,7 +197,7 @@ class Creases(Damage):
                 "width": numbers["width"] * sheet.uniform(0.5, 1.5),
                 "bend": 0.1 * (sheet.uniform() - 0.5),
             }
-            soft = (1.0 + line["width"]) * sheet.uniform(0.6, 1.2)
+            soft = 0.8 + line["width"] * sheet.uniform(0.3, 0.6)
             shade = sheet.stroke(**line, shade=soft)
             x = x * (1 - (numbers["shadow"] * there)[:, None, None] * shade)[:, None]
             color = _color(sheet, x.shape[1], 0 * half + 1)
