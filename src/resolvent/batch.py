@@ -152,8 +152,8 @@ def restore_many(
         raise UsageError(f"quality {quality}: must be from 1 to 100")
     jobs = find_jobs(inputs, output, suffix=suffix, ext=ext)
     sessions = cache(open_session)
-    if options.model is not None:
-        sessions(options.model, options.runtime)
+    if options.requested_model is not None:
+        sessions(options.requested_model, options.runtime)
     watch = _Watch(len(jobs), on_event)
     results = []
     for job in jobs:

@@ -40,7 +40,8 @@ def test_strength_blends(fake, functions, dtype, strength):
     image = Image.from_array(picture(dtype=dtype))
     top = 1 if dtype == np.float32 else np.iinfo(dtype).max
     y = image.data / top
-    x = functions.window(image.pixels.transpose(2, 0, 1)[None])[0].transpose(1, 2, 0)
+    padded = np.pad(image.pixels, ((8, 8), (8, 8), (0, 0)), mode="reflect")
+    x = functions.window(padded.transpose(2, 0, 1)[None])[0, :, 8:-8, 8:-8].transpose(1, 2, 0)
     out = go(fake(functions.window, halo=15), image, strength=strength, tile=16)
     rounding = 0.0 if dtype == np.float32 else 0.5 / top
     np.testing.assert_allclose(out.data / top, y + strength * (x - y), rtol=0, atol=rounding + 1e-5)
@@ -64,7 +65,7 @@ def test_noise_beyond_the_range_reaches_the_model_and_is_clipped_after_it(fake):
     seen = []
     noisy = np.float32(0.5) + np.random.default_rng(0).standard_normal((32, 32, 3)).astype(np.float32)
     out = go(fake(lambda x: seen.append(x) or x), Image.from_array(noisy), sigma=255)
-    np.testing.assert_array_equal(seen[0][0].transpose(1, 2, 0), noisy)
+    np.testing.assert_array_equal(seen[0][0, :, 8:40, 8:40].transpose(1, 2, 0), noisy)
     np.testing.assert_array_equal(out.data, noisy.clip(0, 1))
 
 
@@ -121,6 +122,17 @@ def test_enlarging_model(fake, functions):
     np.testing.assert_array_equal(out.data, image.data.repeat(2, 0).repeat(2, 1))
 
 
+def test_what_comes_first_is_done_before_enlarging(fake, functions):
+    sessions = {"clean": fake(lambda x: x * 0.98), "large": fake(functions.doubled, scale=2)}
+    image, seen = Image.from_array(picture((40, 30, 3), np.float32)), []
+    first = Plan(Options(), (), model="clean", tile=64, tiles=1)
+    told = Plan(Options(), (), model="large", tile=64, tiles=2, first=first)
+    out = run(image, told, lambda done, total: seen.append((done, total)), lambda model, _: sessions[model])
+    expected = (image.data * np.float32(0.98)).repeat(2, 0).repeat(2, 1)
+    np.testing.assert_allclose(out.data, expected, atol=1e-6)
+    assert [done for done, _ in seen] == [1, 2]
+
+
 def test_alpha_is_enlarged_with_the_image(fake, functions):
     """Bicubic, in its own type and range; what is hidden does not bleed into what can be seen."""
     image, disk = see_through((0, 0, 0))
@@ -162,8 +174,8 @@ def test_interrupt_passes(fake):
 
 
 def mean(pixels):
-    """What the model of ``model_file`` makes of (H, W, 3): multiples of 8 in size, so that no padding shows."""
-    return ndimage.uniform_filter(pixels, (3, 3, 1), mode="constant")
+    """What the model of ``model_file`` makes of (H, W, 3), reflected at its borders."""
+    return ndimage.uniform_filter(pixels, (3, 3, 1), mode="mirror")
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])

@@ -89,3 +89,17 @@ def test_concatenated_skips_reach_the_decoder():
 def test_unknown_skips_suggest_the_nearest():
     with pytest.raises(UsageError, match="did you mean 'concat'"):
         UNet((8, 16), (1, 1), skips="concatenate")
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_without_biases_it_is_homogeneous(scale):
+    """f(a x) = a f(x) for a > 0, with the noise level as part of x; with biases it is not."""
+    x = torch.rand(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    for bias in (False, True):
+        torch.manual_seed(1)
+        network = UNet((8, 12), (1, 1), noise_level=True, bias=bias, scale=scale)
+        for parameter in network.parameters():
+            if parameter.ndim == 1:
+                torch.nn.init.normal_(parameter)
+        with torch.no_grad():
+            assert torch.allclose(network(0.25 * x), 0.25 * network(x), atol=1e-5) is not bias

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,12 +13,13 @@ from resolvent import methods
 from resolvent.degradations import Degradation, Downsample, parse
 from resolvent.diagnosis import diagnose, measure
 from resolvent.engine.memory import available_memory, parse_memory, tile_memory
+from resolvent.engine.remarks import nothing_to_do, remarks
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.methods.control import Control
 from resolvent.methods.forward import enlargement
 from resolvent.models.runtime import RUNTIMES
 from resolvent.models.store import models, read_card
-from resolvent.models.tiles import SMALLEST_TILE, largest_tile, margin, spans
+from resolvent.models.tiles import SMALLEST_TILE, largest_tile, margin, reflected, spans
 
 if TYPE_CHECKING:
     from resolvent.image import Image
@@ -35,14 +36,15 @@ class Options:
         model: Name of a bundled model, or path of a model file; without it or a method, diagnosis chooses.
         method: A key of METHODS, instead of a model.
         degradation: What the method is to undo.
-        sigma: Noise level for the model, in 8-bit grey levels; measured if not given.
+        sigma: Noise level for the model, in 8-bit gray levels of the range that the image uses; measured if not given.
         strength: 0 keeps the image as it is, 1 restores it fully, between is the blend y + strength (x - y).
         tile: Pixels a side that a tile contributes; as many as ``memory`` allows if not given.
         memory: For the tiles: bytes, or text such as ``"2G"``; half of what is free, at most 512 MiB, if not given. For
             a method, how much it may take; all that is free if not given.
         runtime: What runs the model: ``onnxruntime`` (which ``auto`` means), ``openvino`` or ``torch``.
         seed: Of everything random in a method.
-        scale: Enlarge by this with a bundled model, instead of naming one.
+        scale: Enlarge by this with a bundled model, after restoring what diagnosis finds wrong; where ``model`` names
+            the enlarging model, it alone runs.
         budget: Seconds after which a method that goes step by step gives what it has.
         settings: Options of the method itself, by name.
         preview: A PNG that such a method writes again every few seconds while it works.
@@ -67,8 +69,6 @@ class Options:
     preview: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.scale is not None:
-            object.__setattr__(self, "model", self._enlarging())
         if not 0 <= self.strength <= 1:
             raise UsageError(f"strength {self.strength:g}: must be from 0 (the image as it is) to 1 (fully restored)")
         if self.tile is not None and self.tile < SMALLEST_TILE:
@@ -87,9 +87,14 @@ class Options:
         self._check_method()
 
     @cached_property
+    def requested_model(self) -> str | Path | None:
+        """The model that is named, or the bundled one that enlarges by ``scale``; None if neither is given."""
+        return self.model if self.scale is None else self._enlarging()
+
+    @cached_property
     def card(self) -> Card | None:
         """Of the model, if one is asked for."""
-        return None if self.model is None else read_card(self.model)
+        return None if self.requested_model is None else read_card(self.requested_model)
 
     @cached_property
     def told(self) -> Degradation | None:
@@ -139,8 +144,8 @@ class Options:
             if self.settings:
                 raise UsageError(f"settings {', '.join(self.settings)}: are of a method; give method= too")
             return
-        if self.model is not None:
-            raise UsageError(f"model {str(self.model)!r} and method {name!r}: give one of them")
+        if self.requested_model is not None:
+            raise UsageError(f"model {str(self.requested_model)!r} and method {name!r}: give one of them")
         if name not in methods.METHODS:
             raise unknown("method", name, methods.METHODS)
         if told is None:
@@ -165,7 +170,8 @@ class Plan:
         model: Name or path of the model that will run; None if a method will, or nothing.
         sigma: Noise level that it is told, in 8-bit grey levels.
         tile: Pixels a side that a tile contributes.
-        tiles: How many tiles there are.
+        tiles: How many tiles there are, those of ``first`` included.
+        first: What is done before, where a photograph is restored and then enlarged.
     """
 
     options: Options
@@ -174,6 +180,7 @@ class Plan:
     sigma: float | None = None
     tile: int = 0
     tiles: int = 1
+    first: Plan | None = None
 
     @property
     def unchanged(self) -> bool:
@@ -191,15 +198,27 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
 
     Raises:
         UsageError: ``memory`` is too little for the smallest tile.
-        InputError: The image is too large for the method and the memory there is.
+        InputError: The image is too large for the method and the memory there is, or ``sigma`` is more than its values
+            span.
     """
     if options.strength == 0:
         return Plan(options, ("strength 0 keeps the image as it is",))
+    alone = nothing_to_do(image, options)
+    chosen = Plan(options, (alone,)) if alone and options.scale is None else _chosen(image, options, source)
+    return replace(chosen, reasons=tuple(dict.fromkeys(chosen.reasons + remarks(image, chosen, source))))
+
+
+def _chosen(image: Image, options: Options, source: bytes | None) -> Plan:
+    """Choose the model, as asked or by diagnosis."""
     if options.method is not None:
         _check_memory(image, options)
         return Plan(options, (f"method {options.method!r}, as asked",))
-    model, card, sigma = options.model, options.card, options.sigma
+    model, card, sigma, first = options.requested_model, options.card, options.sigma, None
     reasons: tuple[str, ...] = (f"model {str(model)!r}, as asked",)
+    if options.scale is not None and options.model is None:
+        before = plan(image, replace(options, scale=None), source)
+        first = None if before.unchanged else before
+        reasons = (*before.reasons, f"enlarged by model {str(model)!r}" + (", after restoring" if first else ""))
     if card is None:
         found = diagnose(image, source)
         if found.model is None:
@@ -210,8 +229,9 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
         sigma = min(max(measure(image, source).noise_sigma, low), high)
         reasons += (f"noise level {sigma:.1f} of 255, as measured",)
     tile = _tile(image, card, options)
-    tiles = math.prod(len(spans(n, tile, card.halo, card.multiple)) for n in (image.height, image.width))
-    return Plan(options, reasons, model, sigma, tile, tiles)
+    sides = (reflected(side, card.multiple) for side in (image.height, image.width))
+    tiles = math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides)
+    return Plan(options, reasons, model, sigma, tile, tiles + (first.tiles if first else 0), first)
 
 
 def _check_memory(image: Image, options: Options) -> None:
@@ -230,7 +250,8 @@ def _tile(image: Image, card: Card, options: Options) -> int:
     if options.tile is not None and options.memory is None:
         return options.tile
     memory = tile_memory() if options.memory is None else parse_memory(options.memory)
-    fits = largest_tile(memory // card.memory, image.height, image.width, card.halo, card.multiple)
+    height, width = (reflected(side, card.multiple) for side in (image.height, image.width))
+    fits = largest_tile(memory // card.memory, height, width, card.halo, card.multiple)
     if not fits and options.memory is not None:
         least = card.memory * (SMALLEST_TILE + 2 * margin(card.halo, card.multiple)) ** 2
         raise UsageError(

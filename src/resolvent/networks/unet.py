@@ -23,19 +23,19 @@ from resolvent.errors import UsageError, unknown
 class ResidualBlock(nn.Module):
     """x + conv(relu(conv(x)))."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, bias: bool = True) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=bias)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         residual: Tensor = self.conv2(F.relu(self.conv1(x)))
         return x + residual
 
 
-def stage(width: int, blocks: int) -> nn.Sequential:
+def stage(width: int, blocks: int, *, bias: bool = True) -> nn.Sequential:
     """A run of residual blocks at one scale."""
-    return nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
+    return nn.Sequential(*(ResidualBlock(width, bias=bias) for _ in range(blocks)))
 
 
 def cubic(x: Tensor) -> Tensor:
@@ -106,6 +106,8 @@ class UNet(nn.Module):
         mask: The input carries one more channel, 1 where a pixel is missing, else 0. What the image holds there does
             not count; all other pixels come back exactly.
         outputs: 3, an image; or 1, the probability in [0, 1] that a pixel is damaged, (N, 1, H, W).
+        bias: Whether convolutions add a constant; without, f(a x) = a f(x) for a > 0, and a clean flat image stays as
+            it is at any noise level (Mohan et al., 2020, arXiv:1906.05478).
 
     Raises:
         UsageError: widths and blocks differ in length, the kind of skip is unknown, or the outputs are not 3 or 1, or do
@@ -123,6 +125,7 @@ class UNet(nn.Module):
         scale: int = 1,
         mask: bool = False,
         outputs: int = 3,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         if len(widths) != len(blocks) or not widths:
@@ -139,15 +142,15 @@ class UNet(nn.Module):
         self.fold, self.skips, self.scale, self.mask, self.outputs = fold, skips, scale, mask, outputs
         self.multiple = fold * 2 ** (len(widths) - 1)
         pairs = list(pairwise(widths))
-        self.head = nn.Conv2d((3 + noise_level + mask) * fold**2, widths[0], 3, padding=1)
-        self.encoder = nn.ModuleList(stage(w, b) for w, b in zip(widths[:-1], blocks[:-1], strict=True))
-        self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairs)
-        self.middle = stage(widths[-1], blocks[-1])
-        self.up = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in pairs)
-        self.decoder = nn.ModuleList(stage(w, b) for w, b in zip(widths[:-1], blocks[:-1], strict=True))
+        self.head = nn.Conv2d((3 + noise_level + mask) * fold**2, widths[0], 3, padding=1, bias=bias)
+        self.encoder = nn.ModuleList(stage(w, b, bias=bias) for w, b in zip(widths[:-1], blocks[:-1], strict=True))
+        self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2, bias=bias) for fine, coarse in pairs)
+        self.middle = stage(widths[-1], blocks[-1], bias=bias)
+        self.up = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2, bias=bias) for fine, coarse in pairs)
+        self.decoder = nn.ModuleList(stage(w, b, bias=bias) for w, b in zip(widths[:-1], blocks[:-1], strict=True))
         if skips == "concat":
-            self.merge = nn.ModuleList(nn.Conv2d(2 * w, w, 1) for w in widths[:-1])
-        self.tail = nn.Conv2d(widths[0], outputs * (fold * scale) ** 2, 3, padding=1)
+            self.merge = nn.ModuleList(nn.Conv2d(2 * w, w, 1, bias=bias) for w in widths[:-1])
+        self.tail = nn.Conv2d(widths[0], outputs * (fold * scale) ** 2, 3, padding=1, bias=bias)
         if scale > 1:
             self.enlarge = Enlarge(scale)
         self.initialise()

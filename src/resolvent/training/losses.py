@@ -14,6 +14,15 @@ def charbonnier(restored: Tensor, clean: Tensor, epsilon: float = 1e-3) -> Tenso
     return torch.sqrt((restored - clean).square() + epsilon**2).mean()
 
 
+def psnr(restored: Tensor, clean: Tensor, floor: float = 1e-5) -> Tensor:
+    """log(1 + MSE / floor) of each sample, averaged: near-clean and ruined samples weigh alike, as in mean PSNR.
+
+    ``floor`` is the mean squared error at 50 dB, below which a sample counts for less.
+    """
+    error = (restored - clean).square().flatten(1).mean(1)
+    return torch.log1p(error / floor).mean()
+
+
 def largest_channel(restored: Tensor, clean: Tensor, temperature: float = 2 / 255, weight: float = 0.004) -> Tensor:
     """Charbonnier, and what the founding paper's accuracy counts: the cross-entropy of which channel is largest.
 
@@ -37,5 +46,6 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": F.mse_loss,
     "charbonnier": charbonnier,
     "largest-channel": largest_channel,
+    "psnr": psnr,
     "bce-dice": bce_dice,
 }
