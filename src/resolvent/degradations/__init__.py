@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 from resolvent.degradations.base import CHANCE, Chain, Degradation, Nothing, Sometimes
 from resolvent.degradations.blur import DefocusBlur, GaussianBlur, Kernel, MotionBlur, PositionalBlur
 from resolvent.degradations.camera import Camera
+from resolvent.degradations.damage import Creases, Dust, Holes, Scratches
+from resolvent.degradations.fading import Fading
 from resolvent.degradations.jpeg import Jpeg
 from resolvent.degradations.noise import GaussianNoise, Grain, PoissonNoise, Quantise, SaltPepper
 from resolvent.degradations.parameters import Choice, Range
@@ -42,12 +44,16 @@ __all__ = [
     "Camera",
     "Chain",
     "Choice",
+    "Creases",
     "DefocusBlur",
     "Degradation",
     "Downsample",
+    "Dust",
+    "Fading",
     "GaussianBlur",
     "GaussianNoise",
     "Grain",
+    "Holes",
     "Jpeg",
     "Kernel",
     "Mask",
@@ -59,6 +65,7 @@ __all__ = [
     "Range",
     "Rescale",
     "SaltPepper",
+    "Scratches",
     "Sometimes",
     "degrade",
     "parse",
@@ -80,6 +87,11 @@ DEGRADATIONS: dict[str, type[Degradation]] = {
     "camera": Camera,
     "quantise": Quantise,
     "jpeg": Jpeg,
+    "scratches": Scratches,
+    "dust": Dust,
+    "creases": Creases,
+    "holes": Holes,
+    "fading": Fading,
     "none": Nothing,
 }
 

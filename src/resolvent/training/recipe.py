@@ -12,13 +12,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from resolvent.degradations import parse
+from resolvent.degradations import Degradation, Sometimes, parse
+from resolvent.degradations.damage import Damage
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.networks import NETWORKS
 
 __all__ = ["Budget", "Recipe", "load_recipe", "parse_settings", "recipes"]
 
-LOSS_NAMES = ("l1", "mse", "charbonnier", "largest-channel", "psnr")
+LOSS_NAMES = ("l1", "mse", "charbonnier", "largest-channel", "psnr", "bce-dice")
 SCHEDULES = ("cosine", "constant", "cooldown")
 OPTIMIZERS = ("adamw", "muon")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -89,7 +90,8 @@ class Recipe:
         partial_batch: End every epoch with a smaller batch, as Keras does, rather than run on into the next.
         limit: Use the first so many photographs, in the order of their names; None uses all.
         holdout: Share of the photographs, the last, kept for validation where no validation folder is given.
-        loss: ``l1``, ``mse``, ``charbonnier``, or ``psnr``, the logarithm of each sample's error.
+        loss: ``l1``, ``mse``, ``charbonnier``, or ``psnr``, the logarithm of each sample's error;
+            ``bce-dice`` for a network that finds damage.
         optimizer: ``adamw``, or ``muon`` for the kernels between the first and the last with AdamW for the rest.
         learning_rate: Peak of AdamW's.
         kernel_rate: Peak of Muon's.
@@ -167,11 +169,30 @@ class Recipe:
         Budget.parse(self.budget)
         for text in (self.degradation, *self.validation):
             parse(text)
+            if (self.finds or self.fills) and not any(isinstance(part, Damage) for part in _happening(text)):
+                raise UsageError(
+                    f"recipe {self.name!r}: {text!r} damages no pixel, and the network finds or fills damage; add "
+                    "scratches, dust, creases or holes"
+                )
+        if self.finds != (self.loss == "bce-dice"):
+            raise UsageError(
+                f"recipe {self.name!r}: loss = {self.loss}: bce-dice goes with outputs = 1, and only with it"
+            )
 
     @property
     def noise_level(self) -> bool:
         """Whether the network is told the noise level."""
         return bool(self.arguments.get("noise_level"))
+
+    @property
+    def finds(self) -> bool:
+        """Whether the network finds damage: its target is the mask of what was damaged."""
+        return self.arguments.get("outputs") == 1
+
+    @property
+    def fills(self) -> bool:
+        """Whether the network fills what a mask names: it is given the mask of what was damaged."""
+        return bool(self.arguments.get("mask"))
 
     @property
     def cut(self) -> int:
@@ -277,6 +298,11 @@ def _fits(value: object, kind: Any) -> bool:
     if inner:
         return any(_fits(value, one) for one in inner)
     return isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _happening(text: str) -> list[Degradation]:
+    """The parts of a degradation, those that happen by chance without it."""
+    return [part.degradation if isinstance(part, Sometimes) else part for part in parse(text).parts]
 
 
 def _read(text: str, origin: str) -> Recipe:
