@@ -16,7 +16,7 @@ def fast_bfloat16(device: torch.device) -> bool:
     in float32.
     """
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch lack it
     return device.type == "cpu" and bool(capabilities.get("amx_bf16"))
 
