@@ -1,13 +1,12 @@
 """How often ``resolvent restore`` without options chooses well, among the bundled models and doing nothing.
 
 python benchmarks/choice.py --images VAL [--count 200] [--seed 0]
-python benchmarks/choice.py --images TRAIN --learn [--count 3000] [--cases FILE]
+python benchmarks/choice.py --images TRAIN --learn [--drawings DIR] [--count 3000] [--cases FILE]
 
-Each case is one photograph, degraded at random, rounded to 8 bit, and, where the last fault is JPEG, a real JPEG file.
-A fifth of the cases has noise alone, a fifth blur, a fifth JPEG; two fifths are drawn from the chain that the recipe
-``restore`` trains on. To learn, squares of other photographs, some of them gray, some left clean, and drawings are
-degraded in the same ways; the result replaces the bundled ``choice.npz``. It has to be learned again when a model
-changes.
+Each case is one photograph, degraded at random in one of the ways of ``resolvent.evaluation.choice.kinds``, rounded to
+8 bit, and, where the last fault is JPEG, a real JPEG file. To learn, pieces of many sizes of other photographs are
+degraded in the same ways, some of them gray, some with borders, and drawings, those of a folder too; the result
+replaces the bundled ``choice.npz``. It has to be learned again when a model changes.
 """
 
 from __future__ import annotations
@@ -23,24 +22,18 @@ import numpy as np
 from results import write_section
 
 import resolvent.diagnosis
-from resolvent.diagnosis import Measurements
-from resolvent.diagnosis.choice import Chooser, best, load_chooser
+from resolvent.diagnosis.choice import Candidate, Chooser, decide, load_chooser
 from resolvent.evaluation.benchmark import find_images
 from resolvent.evaluation.choice import CANDIDATES, NOTHING, Case, drawing, kinds, learn, make_cases
 from resolvent.image import read_image
 from resolvent.provenance import provenance
 
-TURNS = ("noise", "blur", "jpeg", "mixture", "mixture")
-LEARNING_TURNS = (
-    *("noise", "blur", "jpeg", "mixture", "noisy blur", "mixture"),
-    *("noise", "blur", "jpeg", "mixture", "noisy blur", "clean"),
-)
 NEAR = 0.2
 """dB that a choice may lie below the best."""
-SIDE = 256
+SIDES = (96, 160, 224, 320)
 """Pixels of the squares that are learned from."""
-DRAWINGS, GRAYS, HIDDEN = 0.1, 0.1, 0.2
-"""Shares of the squares: no photograph; gray; a JPEG that was converted to another format."""
+DRAWINGS, GRAYS, BORDERS, HIDDEN = 0.15, 0.1, 0.08, 0.2
+"""Shares of the squares: no photograph; gray; with a plain border; a JPEG that was converted to another format."""
 FIRST_SEED = 1_000_000
 """Of learning, far from those of measuring."""
 
@@ -50,14 +43,22 @@ def whole(path: Path) -> np.ndarray:
     return read_image(path).pixels
 
 
-def square(path: Path, seed: int) -> np.ndarray:
-    """A square of a photograph, at random; or, sometimes, a gray one, or a drawing."""
+def square(path: Path, drawings: Sequence[Path], seed: int) -> np.ndarray:
+    """A square of a photograph, at random; or, sometimes, a gray one, one with a border, or a drawing."""
     rng = np.random.default_rng(seed)
+    side = int(rng.choice(SIDES))
     if rng.random() < DRAWINGS:
-        return drawing(SIDE, seed)
+        if not drawings or rng.random() < 0.25:
+            return drawing(side, seed)
+        path = drawings[rng.integers(len(drawings))]
     pixels = read_image(path).pixels
-    top, left = (int(rng.integers(max(side - SIDE, 0) + 1)) for side in pixels.shape[:2])
-    cut = pixels[top : top + SIDE, left : left + SIDE]
+    top, left = (int(rng.integers(max(length - side, 0) + 1)) for length in pixels.shape[:2])
+    cut = pixels[top : top + side, left : left + side].copy()
+    if rng.random() < BORDERS:
+        rows, columns = rng.integers(0, side // 3, 2)
+        value = np.float32(rng.choice([0.0, 1.0, rng.random()]))
+        cut[:rows] = cut[len(cut) - rows :] = value
+        cut[:, :columns] = cut[:, cut.shape[1] - columns :] = value
     return cut.mean(2, keepdims=True) if rng.random() < GRAYS else cut
 
 
@@ -67,24 +68,32 @@ def report(done: int, total: int) -> None:
         print(f"{done} of {total}", flush=True)
 
 
+def label(candidate: Candidate) -> str:
+    """The model, and its strength where that is not 1."""
+    model, strength = candidate
+    return model if strength in (0, 1) else f"{model}, half" if strength == 0.5 else f"{model}, {strength:.0%}"
+
+
+def taken(case: Case, chooser: Chooser) -> Candidate:
+    """What is chosen without options."""
+    return (case.features is not None and decide(chooser, case.features).candidate) or NOTHING
+
+
 def table(cases: Sequence[Case], chooser: Chooser) -> str:
     """How often each kind was met well, and what always taking one model would give."""
-
-    def choose(case: Case) -> str:
-        seen = case.measured.features
-        return (seen is not None and best(chooser.gains(seen))) or NOTHING
-
-    choices = ["resolvent restore", NOTHING, *CANDIDATES]
-    lines = ["| cases | " + " | ".join(choices) + " | mean loss of the choice, dB |", "|---" * (len(choices) + 2) + "|"]
+    choices = ["resolvent restore", *map(label, (NOTHING, *CANDIDATES))]
+    ends = ["mean loss, dB", "worst loss, dB", "worst change, dB"]
+    lines = ["| cases | " + " | ".join([*choices, *ends]) + " |", "|---" * (len(choices) + 4) + "|"]
     for kind in (*kinds(), "all"):
         some = [each for each in cases if kind in (each.kind, "all")]
         if not some:
             continue
         top = np.array([max(each.psnr.values()) for each in some])
-        taken = [np.array([each.psnr[choose(each)] for each in some])]
-        taken += [np.array([each.psnr[name] for each in some]) for name in (NOTHING, *CANDIDATES)]
-        rates = [f"{np.mean(top - values <= NEAR):.0%}" for values in taken]
-        lines.append("| " + " | ".join([f"{kind} ({len(some)})", *rates, f"{np.mean(top - taken[0]):.2f}"]) + " |")
+        ours = np.array([each.psnr[taken(each, chooser)] for each in some])
+        every = [ours, *(np.array([each.psnr[name] for each in some]) for name in (NOTHING, *CANDIDATES))]
+        rates = [f"{np.mean(top - values <= NEAR):.0%}" for values in every]
+        losses = [f"{np.mean(top - ours):.2f}", f"{np.max(top - ours):.2f}", f"{np.min(ours - every[1]):.2f}"]
+        lines.append("| " + " | ".join([f"{kind} ({len(some)})", *rates, *losses]) + " |")
     return "\n".join(lines)
 
 
@@ -93,10 +102,8 @@ def keep(path: Path, cases: Sequence[Case]) -> None:
     rows = [
         {
             **dataclasses.asdict(case),
-            "measured": {
-                **dataclasses.asdict(case.measured),
-                "features": None if case.measured.features is None else case.measured.features.round(4).tolist(),
-            },
+            "features": None if case.features is None else case.features.round(4).tolist(),
+            "psnr": [[*candidate, value] for candidate, value in case.psnr.items()],
         }
         for case in cases
     ]
@@ -107,19 +114,19 @@ def kept(path: Path) -> list[Case]:
     """Read what ``keep`` wrote."""
     cases = []
     for row in json.loads(path.read_text("utf-8")):
-        seen = row["measured"].pop("features")
-        measured = Measurements(**row.pop("measured"), features=None if seen is None else np.array(seen, np.float32))
-        cases.append(Case(**row, measured=measured))
+        seen, scores = row.pop("features"), row.pop("psnr")
+        psnr = {(model, strength): value for model, strength, value in scores}
+        cases.append(Case(**row, features=None if seen is None else np.array(seen, np.float32), psnr=psnr))
     return cases
 
 
-def make_learning_cases(files: Sequence[Path], count: int) -> list[Case]:
+def make_learning_cases(files: Sequence[Path], drawings: Sequence[Path], count: int) -> list[Case]:
     """Degrade squares of photographs and drawings, and restore them with every model."""
-    order = np.random.default_rng(0).permutation(len(files))
+    order, turns = np.random.default_rng(0).permutation(len(files)), list(kinds())
     sources = []
     for i in range(count):
         path, seed = files[order[i % len(files)]], FIRST_SEED + i
-        sources.append((path.name, partial(square, path, seed), LEARNING_TURNS[i % len(LEARNING_TURNS)], seed))
+        sources.append((path.name, partial(square, path, drawings, seed), turns[i % len(turns)], seed))
     return list(make_cases(sources, report, HIDDEN))
 
 
@@ -138,6 +145,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--count", type=int)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--drawings", type=Path, help="a folder of drawings, text and screenshots to learn from too")
     parser.add_argument("--learn", action="store_true", help="replace the bundled choice.npz")
     parser.add_argument("--cases", type=Path, help="a file that keeps the cases to learn from")
     options = parser.parse_args()
@@ -147,22 +155,23 @@ def main() -> None:
         if options.cases and options.cases.exists():
             cases = kept(options.cases)
         else:
-            cases = make_learning_cases(files, options.count or 3000)
+            drawings = find_images(options.drawings) if options.drawings else []
+            cases = make_learning_cases(files, drawings, options.count or 3000)
             if options.cases:
                 keep(options.cases, cases)
         learn_choice(cases, len(files))
         return
     count = options.count or 200
-    sources = []
+    sources, turns = [], list(kinds())
     for i in range(count):
         path = files[i % len(files)]
-        sources.append((path.name, partial(whole, path), TURNS[i // len(files) % len(TURNS)], options.seed + i))
+        sources.append((path.name, partial(whole, path), turns[i % len(turns)], options.seed + i))
     cases = list(make_cases(sources, report))
     body = (
         f"Share of {len(cases)} random degradations of {len(files)} photographs of {options.images.name} where a "
         f"choice ends within {NEAR} dB (PSNR-RGB, 8 bit) of the best of doing nothing and of the models "
-        f"{', '.join(CANDIDATES)}. The first column is what `resolvent restore` chooses by itself; the others, what "
-        "taking one of them every time would give. `denoise` is told the noise level that was measured.\n\n"
+        f"{', '.join(map(label, CANDIDATES))}. The first column is what `resolvent restore` chooses by itself; the "
+        "others, what taking one of them every time would give. `denoise` is told the measured noise level.\n\n"
         + table(cases, load_chooser())
     )
     write_section(

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "degradations": {"errors", "image"},
     "networks": {"errors"},
     "models": {"errors", "networks"},
-    "diagnosis": {"errors", "image"},
+    "diagnosis": {"errors", "image", "models"},
     "methods": {"errors", "image", "degradations", "networks", "models", "diagnosis"},
     "engine": {"errors", "image", "degradations", "models", "methods", "diagnosis"},
     "training": {"errors", "provenance", "image", "degradations", "networks", "models"},

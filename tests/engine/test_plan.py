@@ -5,7 +5,7 @@ import pytest
 
 from resolvent.degradations import parse
 from resolvent.diagnosis import diagnose
-from resolvent.diagnosis.choice import Chooser, load_chooser
+from resolvent.diagnosis.choice import LEAST_GAIN, Decision, Prediction
 from resolvent.engine import plan as module
 from resolvent.engine.plan import Options, plan
 from resolvent.errors import InputError, UsageError
@@ -80,12 +80,12 @@ def test_degradation_may_be_text_or_data():
     assert Options(method="wiener", degradation=text).told == Options(method="wiener", degradation=parse(text)).told
 
 
-def expect(monkeypatch, gain):
+def expect(monkeypatch, gain, strength=1.0):
     """Let the denoiser be expected to gain so many dB, whatever the image."""
-    count = load_chooser().mean.size
-    layer = np.zeros((1, count, 1), np.float32), np.full((1, 1, 1), gain, np.float32)
-    chooser = Chooser(("denoise",), np.zeros(count, np.float32), np.ones(count, np.float32), (layer,), {})
-    monkeypatch.setattr("resolvent.diagnosis.load_chooser", lambda: chooser)
+    candidate = ("denoise", strength)
+    decision = Decision(candidate if gain > LEAST_GAIN else None, {candidate: Prediction(gain, 0.0)}, novel=False)
+    monkeypatch.setattr("resolvent.diagnosis.load_chooser", lambda: None)
+    monkeypatch.setattr("resolvent.diagnosis.decide", lambda chooser, features: decision)
 
 
 def test_noise_is_diagnosed_and_the_model_told(cards, monkeypatch):
@@ -95,6 +95,13 @@ def test_noise_is_diagnosed_and_the_model_told(cards, monkeypatch):
     assert found.sigma == pytest.approx(20, rel=0.15)
     assert found.reasons == diagnose(scene(sigma=20)).reasons
     assert not found.unchanged
+
+
+def test_what_is_not_certain_is_blended(cards, monkeypatch):
+    expect(monkeypatch, 5.0, strength=0.5)
+    assert plan(scene(20)).strength == 0.5
+    assert plan(scene(20), Options(strength=0.6)).strength == pytest.approx(0.3)
+    assert plan(scene(20), Options(model="denoise", strength=0.6)).strength == 0.6
 
 
 def test_nothing_to_fix(cards, monkeypatch):
@@ -129,6 +136,7 @@ def test_strength_zero_and_a_method_need_no_diagnosis(monkeypatch):
 
 def test_scale_names_a_model_that_enlarges_so_much(cards, monkeypatch):
     monkeypatch.setattr(module, "models", lambda: cards)
+    expect(monkeypatch, 0.0)
     assert plan(scene(0), Options(scale=2)).model == "enlarge"
     assert plan(scene(0), Options(scale=2, model="enlarge")).model == "enlarge"
     with pytest.raises(UsageError, match="scale 3: the bundled models enlarge by 2"):

@@ -1,9 +1,9 @@
-"""Which model to choose: the gain of each, foretold from how strong the detail of a photograph is at every frequency.
+"""Which model to choose: the PSNR gain of each, predicted from how strong the detail is at every frequency.
 
 Noise fills all frequencies alike, grain the lower ones, blur empties the higher ones, and JPEG leaves few of them. How
 strong each coefficient of the 8x8 cosine transform is in the smoothest, the middling and the most detailed blocks tells
-these apart, and mixtures of them too. Small networks, learned by ``benchmarks/choice.py --learn`` from photographs that
-were degraded and restored by every model, turn that into dB.
+these apart, and mixtures of them too; and so does what the model ``restore`` would change. Small networks, learned by
+``benchmarks/choice.py --learn`` from photographs that were degraded and restored by every model, turn that into dB.
 """
 
 from __future__ import annotations
@@ -21,92 +21,142 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from resolvent.diagnosis.noise import Grain
+__all__ = [
+    "FALLBACK",
+    "LEAST_GAIN",
+    "NOVEL",
+    "Candidate",
+    "Chooser",
+    "Decision",
+    "Prediction",
+    "decide",
+    "features",
+    "load_chooser",
+]
 
-__all__ = ["LEAST_GAIN", "Chooser", "best", "features", "load_chooser"]
+Candidate = tuple[str, float]
+"""A model, and the strength at which its result is blended with the photograph."""
 
-LEAST_GAIN = 0.3
+LEAST_GAIN = 0.15
 """dB of PSNR; where no model is expected to gain so much, a photograph is left alone."""
+
+CAUTION = 1.0
+"""Standard deviations among the networks by which a gain is taken to be smaller than their mean."""
+
+NOVEL = 0.02
+"""Share of the features further than REACH from those that were learned, above which a prediction is not believed."""
+
+FALLBACK: Candidate = ("restore", 0.5)
+"""What is done at most to a photograph unlike all that were learned from."""
 
 BLOCK = 8
 LUMA, CHROMA = (0.1, 0.5, 0.9), (0.25, 0.75)  # quantiles over the blocks
 FLOOR = 0.25  # grey levels; the rounding to 8 bits makes a coefficient about as large
+FINE = 0.05  # grey levels; the like for what a model changes
 REACH = 5.0  # standard deviations: further from what was learned, a feature says no more
 
 
 def features(
-    sample: NDArray[np.float32], noise: float, blur: float, quality: int | None, grain: Grain
+    sample: NDArray[np.float32], change: NDArray[np.float32], numbers: NDArray[np.float64]
 ) -> NDArray[np.float32] | None:
-    """Measure what the choice rests on.
+    """Describe a photograph for the choice.
 
     Args:
-        sample: (K, h, w, C) windows, in grey levels 0 to 255.
-        noise: Grey levels.
-        blur: Pixels.
-        quality: Of JPEG.
-        grain: See ``Grain``.
+        sample: (K, h, w, C) windows, in gray levels 0 to 255.
+        change: (L, h, w, C), what a model would add to some of them, in gray levels.
+        numbers: (N,) what else was measured.
 
     Returns:
-        (F,); None where no window holds a block.
+        (F,) float32; None where no window holds a block.
     """
-    height, width = (side // BLOCK * BLOCK for side in sample.shape[1:3])
-    if not height or not width:
+    if min(*sample.shape[1:3], *change.shape[1:3]) < BLOCK:
         return None
-    blocks = sample[:, :height, :width]
-    luma, chroma = blocks.mean(-1), blocks[..., 0] - blocks[..., -1]
-    clipped = float(np.mean((sample <= 0) | (sample >= 255)))
-    numbers = [
-        np.log1p(noise), blur, (100 if quality is None else quality) / 100, quality is not None,
-        np.log1p(grain.roughness), np.log(grain.evenness + FLOOR), np.sqrt(clipped), float(np.ptp(chroma) > 0),
-    ]  # fmt: skip
-    spectra = [_spectrum(luma, LUMA), _spectrum(chroma, CHROMA)]
-    return np.concatenate([*spectra, numbers]).astype(np.float32)
+    spectra = []
+    for windows, floor in ((sample, FLOOR), (change, FINE)):
+        luma, chroma = windows.mean(-1), windows[..., 0] - windows[..., -1]
+        spectra += [_spectrum(luma, LUMA, floor), _spectrum(chroma, CHROMA, floor)]
+    return np.concatenate([*spectra[:2], *map(_bands, spectra[2:]), numbers]).astype(np.float32)
 
 
-def _spectrum(planes: NDArray[np.float32], quantiles: tuple[float, ...]) -> NDArray[np.float64]:
+def _bands(spectrum: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means of a spectrum over the coefficients of about one frequency, 1 to 14 half waves a block."""
+    k = np.arange(BLOCK)
+    order = (k[:, None] + k).ravel()[1:]
+    rows = spectrum.reshape(-1, order.size)
+    means: NDArray[np.float64] = np.stack([rows[:, order == n].mean(1) for n in range(1, 2 * BLOCK - 1)], 1).ravel()
+    return means
+
+
+def _spectrum(planes: NDArray[np.float32], quantiles: tuple[float, ...], floor: float) -> NDArray[np.float64]:
     """Logarithms of quantiles of the 63 alternating coefficients over the blocks of (K, h, w)."""
-    count, height, width = planes.shape
+    height, width = (side // BLOCK * BLOCK for side in planes.shape[1:])
+    planes, count = planes[:, :height, :width], len(planes)
     k = np.arange(BLOCK)
     basis = np.cos(np.pi / (2 * BLOCK) * (2 * k + 1) * k[:, None]) * np.sqrt(2 / BLOCK)
     basis[0] /= np.sqrt(2)
     basis = basis.astype(np.float32)
     blocks = planes.reshape(count, height // BLOCK, BLOCK, width // BLOCK, BLOCK).swapaxes(2, 3)
     coefficients = np.abs(basis @ blocks @ basis.T).reshape(-1, BLOCK**2)[:, 1:]
-    spectrum: NDArray[np.float64] = np.log(np.quantile(coefficients, quantiles, axis=0) + FLOOR).ravel()
+    spectrum: NDArray[np.float64] = np.log(np.quantile(coefficients, quantiles, axis=0) + floor).ravel()
     return spectrum
 
 
 @dataclass(frozen=True)
-class Chooser:
-    """A few small networks whose mean foretells gains.
+class Prediction:
+    """The gain that is expected of a candidate.
 
     Attributes:
-        models: Whose gains they are.
+        gain: dB of PSNR, the mean of what the networks say.
+        spread: Their standard deviation in dB.
+    """
+
+    gain: float
+    spread: float
+
+    @property
+    def cautious(self) -> float:
+        """The gain that can be counted on, in dB."""
+        return self.gain - CAUTION * self.spread
+
+
+@dataclass(frozen=True)
+class Chooser:
+    """A few small networks that predict gains.
+
+    Attributes:
+        candidates: Whose gains they are.
         mean: Of each feature, (F,).
         scale: Its standard deviation, (F,).
         layers: Weights (members, inputs, outputs) and biases (members, 1, outputs) of each layer; ReLU between them.
         about: How they were learned.
     """
 
-    models: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
     layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
     about: dict[str, Any]
 
-    def gains(self, measured: NDArray[np.float32]) -> dict[str, float]:
-        """Foretell the gain of each model in dB, from (F,) features."""
+    def predict(self, measured: NDArray[np.float32]) -> dict[Candidate, Prediction]:
+        """Predict the gain of each candidate from (F,) features."""
         x = np.clip((measured - self.mean) / self.scale, -REACH, REACH)[None, None]
         for i, (weight, bias) in enumerate(self.layers):
             x = (np.maximum(x, 0) if i else x) @ weight + bias
-        return dict(zip(self.models, x.mean(axis=(0, 1)).tolist(), strict=True))
+        gains, spreads = x.mean(axis=(0, 1)).tolist(), x.std(axis=(0, 1)).tolist()
+        return {
+            name: Prediction(gain, spread) for name, gain, spread in zip(self.candidates, gains, spreads, strict=True)
+        }
+
+    def novelty(self, measured: NDArray[np.float32]) -> float:
+        """Share of (F,) features that lie further than REACH standard deviations from those that were learned."""
+        return float(np.mean(np.abs((measured - self.mean) / self.scale) > REACH))
 
     def save(self, file: IO[bytes] | Path) -> None:
         """Write it as .npz, the weights in float16."""
         arrays: dict[str, Any] = {}
         for i, (weight, bias) in enumerate(self.layers):
             arrays |= {f"w{i}": weight.astype(np.float16), f"b{i}": bias.astype(np.float16)}
-        text = json.dumps({"models": self.models, "about": self.about})
+        text = json.dumps({"candidates": self.candidates, "about": self.about})
         np.savez_compressed(file, text=np.array(text), mean=self.mean, scale=self.scale, **arrays)
 
     @classmethod
@@ -118,13 +168,36 @@ class Chooser:
             layers = tuple(
                 (arrays[f"w{i}"].astype(np.float32), arrays[f"b{i}"].astype(np.float32)) for i in range(count)
             )
-            return cls(tuple(text["models"]), arrays["mean"], arrays["scale"], layers, text["about"])
+            candidates = tuple((model, strength) for model, strength in text["candidates"])
+            return cls(candidates, arrays["mean"], arrays["scale"], layers, text["about"])
 
 
-def best(gains: Mapping[str, float]) -> str | None:
-    """The model that gains most; None where that is less than LEAST_GAIN."""
-    first = max(gains, key=lambda name: gains[name], default=None)
-    return first if first is not None and gains[first] >= LEAST_GAIN else None
+@dataclass(frozen=True)
+class Decision:
+    """What to do to a photograph.
+
+    Attributes:
+        candidate: The model and the strength to use; None to leave it alone.
+        predictions: Of every candidate.
+        novel: Whether the photograph is unlike all that was learned from, so that the predictions are not believed.
+    """
+
+    candidate: Candidate | None
+    predictions: Mapping[Candidate, Prediction]
+    novel: bool
+
+
+def decide(chooser: Chooser, measured: NDArray[np.float32]) -> Decision:
+    """Take the candidate with the largest gain that can be counted on, if that is LEAST_GAIN or more.
+
+    Of a photograph unlike those that were learned from, FALLBACK is taken, or nothing.
+    """
+    predictions = chooser.predict(measured)
+    novel = chooser.novelty(measured) > NOVEL
+    able = [name for name in predictions if not novel or name == FALLBACK]
+    first = max(able, key=lambda name: predictions[name].cautious, default=None)
+    chosen = first if first is not None and predictions[first].cautious >= LEAST_GAIN else None
+    return Decision(chosen, predictions, novel)
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,20 +14,23 @@ from numpy.typing import NDArray
 
 from resolvent import methods
 from resolvent.degradations import Degradation, Downsample, parse
-from resolvent.diagnosis import diagnose, measure
+from resolvent.diagnosis import denoising_level, diagnose, measure
 from resolvent.engine.memory import available_memory, parse_memory, tile_memory
 from resolvent.engine.remarks import nothing_to_do, remarks
 from resolvent.engine.repair import FILL_TILE, MaskSource, count_tiles, find_damage, read_mask
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.methods.control import Control
 from resolvent.methods.forward import enlargement
-from resolvent.models.runtime import RUNTIMES, open_session
+from resolvent.models.runtime import RUNTIMES, Session, open_session
 from resolvent.models.store import models, read_card
 from resolvent.models.tiles import SMALLEST_TILE, largest_tile, margin, reflected, spans
 
 if TYPE_CHECKING:
     from resolvent.image import Image
     from resolvent.models.card import Card
+
+Opener = Callable[[str | Path, str], Session]
+"""Loads a model, by name or path, into a runtime."""
 
 __all__ = ["Options", "Plan", "plan"]
 
@@ -230,6 +233,7 @@ class Plan:
         tiles: How many tiles there are, those of ``first`` included.
         first: What is done before, where a photograph is repaired or restored and then enlarged.
         mask: (H, W), True where a pixel is filled, and that is all that is done; None where nothing is repaired.
+        confidence: Share of the restoration that diagnosis trusts; it multiplies the strength.
     """
 
     options: Options
@@ -240,6 +244,12 @@ class Plan:
     tiles: int = 1
     first: Plan | None = None
     mask: NDArray[np.bool_] | None = field(default=None, compare=False)
+    confidence: float = 1.0
+
+    @property
+    def strength(self) -> float:
+        """At which the result is blended with the image."""
+        return self.options.strength * self.confidence
 
     @property
     def unchanged(self) -> bool:
@@ -251,13 +261,19 @@ class Plan:
         return self.model is None and self.options.method is None
 
 
-def plan(image: Image, options: Options = Options(), source: bytes | None = None) -> Plan:
+def plan(
+    image: Image,
+    options: Options = Options(),
+    source: bytes | None = None,
+    open_session: Opener = open_session,
+) -> Plan:
     """Decide what to do to an image.
 
     Args:
         image: The image.
         options: What is asked.
         source: The bytes of the file, if it was not read from a path; they tell the JPEG quality.
+        open_session: Loads a model into a runtime; pass a caching one to restore many images.
 
     Raises:
         UsageError: ``memory`` is too little for the smallest tile.
@@ -265,15 +281,15 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
             span, or the mask cannot be read.
     """
     if options.repairs and (options.strength > 0 or options.write_mask is not None):
-        return _repaired(image, options, source)
+        return _repaired(image, options, source, open_session)
     if options.strength == 0:
         return Plan(options, ("strength 0 keeps the image as it is",))
     alone = nothing_to_do(image, options)
-    chosen = Plan(options, (alone,)) if alone and options.scale is None else _chosen(image, options, source)
+    chosen = Plan(options, (alone,)) if alone else _chosen(image, options, source, open_session)
     return replace(chosen, reasons=tuple(dict.fromkeys(chosen.reasons + remarks(image, chosen, source))))
 
 
-def _repaired(image: Image, options: Options, source: bytes | None) -> Plan:
+def _repaired(image: Image, options: Options, source: bytes | None, open_session: Opener) -> Plan:
     """Find what is to be filled, and choose what is done after that."""
     mask = np.zeros((image.height, image.width), np.bool_)
     reasons: list[str] = []
@@ -291,7 +307,7 @@ def _repaired(image: Image, options: Options, source: bytes | None) -> Plan:
     repaired = Plan(options, tuple(reasons), tile=tile, tiles=count_tiles(mask, card, tile), mask=mask)
     if options.only_repairs:
         return repaired
-    after = plan(image, replace(options, repair=False, mask=None, write_mask=None), source)
+    after = plan(image, replace(options, repair=False, mask=None, write_mask=None), source, open_session)
     return repaired if after.unchanged else _preceded(after, repaired)
 
 
@@ -305,30 +321,33 @@ def _percent(mask: NDArray[np.bool_]) -> str:
     return f"{100 * mask.mean():.2g} %"
 
 
-def _chosen(image: Image, options: Options, source: bytes | None) -> Plan:
+def _chosen(image: Image, options: Options, source: bytes | None, open_session: Opener) -> Plan:
     """Choose the model, as asked or by diagnosis."""
     if options.method is not None:
         _check_memory(image, options)
         return Plan(options, (f"method {options.method!r}, as asked",))
     model, card, sigma, first = options.requested_model, options.card, options.sigma, None
+    confidence = 1.0
     reasons: tuple[str, ...] = (f"model {str(model)!r}, as asked",)
     if options.scale is not None and options.model is None:
-        before = plan(image, replace(options, scale=None), source)
+        before = plan(image, replace(options, scale=None), source, open_session)
         first = None if before.unchanged else before
         reasons = (*before.reasons, f"enlarged by model {str(model)!r}" + (", after restoring" if first else ""))
     if card is None:
-        found = diagnose(image, source)
+        found = diagnose(image, source, open_session=lambda name: open_session(name, options.runtime))
         if found.model is None:
             return Plan(options, found.reasons)
         model, card, sigma, reasons = found.model, read_card(found.model), found.sigma, found.reasons
+        confidence = found.strength
     elif card.noise_level and sigma is None:
         low, high = card.sigma_range or (0.0, 255.0)
-        sigma = min(max(measure(image, source).noise_sigma, low), high)
+        sigma = min(max(denoising_level(measure(image, source)), low), high)
         reasons += (f"noise level {sigma:.1f} of 255, as measured",)
     tile = _tile(image, card, options)
     sides = (reflected(side, card.multiple) for side in (image.height, image.width))
     tiles = math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides)
-    return Plan(options, reasons, model, sigma, tile, tiles + (first.tiles if first else 0), first)
+    tiles += first.tiles if first else 0
+    return Plan(options, reasons, model, sigma, tile, tiles, first, confidence=confidence)
 
 
 def _check_memory(image: Image, options: Options) -> None:

@@ -28,7 +28,7 @@ def nothing_to_do(image: Image, options: Options) -> str | None:
     Raises:
         InputError: The noise level that is told is more than the image's greatest and least value differ by.
     """
-    if options.model is None and options.method is None:
+    if options.requested_model is None and options.method is None:
         alone = "black and white only, as a page of 1 bit: not restored; name a model to restore it as gray"
         return alone if is_bilevel(image) else None
     if options.sigma is None:

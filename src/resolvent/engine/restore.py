@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -157,7 +158,7 @@ def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | 
     def read(box: Box) -> NDArray[np.float32]:
         return _tensor(visible_colors(image, box, card.halo), card, sigma)
 
-    canvas = _Canvas(image, plan.options.strength, sigma, card.scale)
+    canvas = _Canvas(image, plan.strength, sigma, card.scale)
     before = plan.first.tiles if plan.first else 0
     blocks = Runner(session).blocks(read, image.height, image.width, plan.tile)
     for done, (box, values) in enumerate(blocks, before + 1):
@@ -297,8 +298,9 @@ def restore(
         image = Image.from_pil(source)
     else:
         image = read_image(source, limits)
-    chosen = plan(image, options, source if isinstance(source, bytes) else None)
-    restored = run(image, chosen, progress)
+    sessions = cache(open_session)
+    chosen = plan(image, options, source if isinstance(source, bytes) else None, sessions)
+    restored = run(image, chosen, progress, sessions)
     if pillow:
         return source.copy() if chosen.unchanged else restored.to_pil()
     if isinstance(source, np.ndarray):

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from resolvent.degradations import Degradation, Jpeg, parse
-from resolvent.diagnosis import NOISE_LIMIT, Measurements, measure
-from resolvent.diagnosis.choice import REACH, Chooser
+from resolvent.diagnosis import denoising_level, measure
+from resolvent.diagnosis.choice import FALLBACK, REACH, Candidate, Chooser
 from resolvent.engine.restore import Options, plan, run
 from resolvent.errors import MissingDependencyError
 from resolvent.evaluation.metrics import psnr
@@ -26,13 +26,36 @@ from resolvent.models.store import read_card
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CANDIDATES", "NOTHING", "Case", "as_file", "drawing", "kinds", "learn", "make_case", "make_cases"]
+__all__ = ["CANDIDATES", "MODELS", "NOTHING", "Case", "as_file", "drawing", "kinds", "learn", "make_case", "make_cases"]
 
-CANDIDATES = ("denoise", "deblur", "dejpeg", "restore")
-NOTHING = "nothing"
+MODELS = ("denoise", "deblur", "dejpeg", "restore")
+CANDIDATES: tuple[Candidate, ...] = (*((model, 1.0) for model in MODELS), FALLBACK)
+NOTHING: Candidate = ("nothing", 0.0)
 
 PERFECT = 60.0
 """dB at which a photograph counts as undamaged, and differences as nothing."""
+
+COLOR = "subsampling=4:2:0|4:2:2|4:4:4"
+KINDS: dict[str, str] = {
+    "clean": "none",
+    "good jpeg": f"jpeg:quality=85..100,{COLOR}",
+    "jpeg": f"jpeg:quality=8..92,{COLOR}",
+    "double jpeg": (
+        f"jpeg:quality=40..95,{COLOR},top=0..7,left=0..7 + rescale:factor=0.6..1 @ 0.3 + jpeg:quality=60..98,{COLOR}"
+    ),
+    "camera": f"camera + rescale:factor=0.6..1 @ 0.4 + jpeg:quality=75..100,{COLOR} @ 0.8",
+    "noise": "noise:sigma=0..50",
+    "weak noise": f"noise:sigma=0.5..8 + jpeg:quality=80..100,{COLOR} @ 0.3",
+    "shot noise": f"poisson:peak=15..3000 + jpeg:quality=70..100,{COLOR} @ 0.3",
+    "grain": f"grain:sigma=0..25,radius=0.3..2 + jpeg:quality=60..100,{COLOR} @ 0.4",
+    "impulses": "saltpepper:amount=0.0005..0.05 + noise:sigma=0..10 @ 0.4",
+    "blur": f"blur:sigma=0.3..4 + noise:sigma=0..3 + jpeg:quality=60..100,{COLOR} @ 0.4",
+    "defocus": f"defocus:radius=0.7..6 + noise:sigma=0..3 + jpeg:quality=60..100,{COLOR} @ 0.4",
+    "motion": f"motion:length=2..17,angle=0..180 + noise:sigma=0..3 + jpeg:quality=60..100,{COLOR} @ 0.4",
+    "noisy blur": f"blur:sigma=0.5..3 + noise:sigma=2..40 + jpeg:quality=50..100,{COLOR} @ 0.3",
+    "soft": "rescale:factor=0.3..0.95",
+}
+"""What happens to the photographs; ``mixture`` is what the model ``restore`` was trained on."""
 
 
 @dataclass(frozen=True)
@@ -43,28 +66,21 @@ class Case:
         image: Of which photograph.
         kind: A key of ``kinds``.
         drawn: What happened to it, in text form.
-        measured: What diagnosis sees.
-        psnr: In dB at 8 bits, of NOTHING and of each of CANDIDATES.
+        features: What the choice rests on; None if there is too little to see.
+        psnr: In dB, of NOTHING and of each of CANDIDATES.
     """
 
     image: str
     kind: str
     drawn: str
-    measured: Measurements
-    psnr: dict[str, float]
+    features: NDArray[np.float32] | None
+    psnr: dict[Candidate, float]
 
 
 @cache
 def kinds() -> dict[str, str]:
-    """What happens to the photographs: each fault alone, and what the model ``restore`` was trained on."""
-    return {
-        "noise": "noise:sigma=0..50",
-        "blur": "blur:sigma=0.3..3 + noise:sigma=0..2",
-        "jpeg": "jpeg:quality=10..95",
-        "mixture": read_card("restore").degradation,
-        "noisy blur": "blur:sigma=0.5..3 + noise:sigma=2..40",
-        "clean": "none",
-    }
+    """KINDS, and the mixture."""
+    return {**KINDS, "mixture": read_card("restore").degradation}
 
 
 def as_file(
@@ -97,14 +113,18 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
     rng = np.random.default_rng(seed)
     drawn = parse(kinds()[kind]).draw(rng)
     degraded, file = as_file(truth, drawn, rng, hidden)
-    scores = {NOTHING: min(psnr(degraded.pixels, truth), PERFECT)}
-    measured = measure(degraded, file)
-    for model in CANDIDATES:
-        sigma = min(measured.noise_sigma, NOISE_LIMIT) if model == "denoise" else None
-        planned = plan(degraded, Options(model=model, sigma=sigma), file)
-        restored = run(degraded, planned, open_session=_opened, judge=False)
-        scores[model] = min(psnr(restored.pixels, truth), PERFECT)
-    return Case(image, kind, str(drawn), measured, scores)
+    before = degraded.pixels
+    scores = {NOTHING: min(psnr(before, truth), PERFECT)}
+    measured = measure(degraded, file, _opened)
+    restored: dict[str, NDArray[np.float32]] = {}
+    for model, strength in CANDIDATES:
+        if model not in restored:
+            sigma = denoising_level(measured) if model == "denoise" else None
+            planned = plan(degraded, Options(model=model, sigma=sigma), file)
+            restored[model] = run(degraded, planned, open_session=_opened, judge=False).pixels
+        blend = before + np.float32(strength) * (restored[model] - before)
+        scores[model, strength] = min(psnr(blend, truth), PERFECT)
+    return Case(image, kind, str(drawn), measured.features, scores)
 
 
 _opened = cache(partial(open_session, threads=1))
@@ -156,14 +176,15 @@ MEMBERS = 8
 BATCH = 256
 DROPPED = 0.05  # share of the features that an update does not see
 WORST, MOST = -6.0, 12.0  # dB; a larger loss or gain is no harder to choose by
+HARM = 2.0  # a dB that is lost counts so many times as much as one that is missed, besides
 TEMPERATURE = 0.3  # dB; a choice that is better by this is e times as likely to be taken while learning
 
 
 def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 2500, seed: int = 0) -> Chooser:
-    """Learn to foretell the gains from cases.
+    """Learn to predict the gains from cases.
 
-    The networks minimise the error of the gains, and what is lost, in dB, by choosing with a probability that grows
-    with what they foretell.
+    The networks minimize the error of the gains, and what is lost, in dB, by choosing with a probability that grows
+    with what they predict; a choice that makes a photograph worse than it was counts more.
 
     Args:
         cases: Hundreds of them or more, of all kinds, each with features.
@@ -180,20 +201,21 @@ def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 2500,
     except ModuleNotFoundError as error:
         raise MissingDependencyError(str(error.name), "lab", "learning the choice") from error
 
-    measured = np.stack([seen for case in cases if (seen := case.measured.features) is not None])
+    cases = [case for case in cases if case.features is not None]
+    measured = np.stack([cast("NDArray[np.float32]", case.features) for case in cases])
     gained = [[case.psnr[name] - case.psnr[NOTHING] for name in CANDIDATES] for case in cases]
     mean, scale = measured.mean(0), measured.std(0) + 1e-3
     generator = torch.Generator().manual_seed(seed)
     x = torch.from_numpy((measured - mean) / scale).clamp(-REACH, REACH).float()
     target = torch.tensor(gained).clamp(WORST, MOST).float()
     with_nothing = F.pad(target, (0, 1))
-    regret = with_nothing.max(1, keepdim=True).values - with_nothing
+    regret = with_nothing.max(1, keepdim=True).values - with_nothing + HARM * (-with_nothing).clamp(min=0)
     widths = (x.shape[1], *HIDDEN, len(CANDIDATES))
     layers = []
     for inputs, outputs in pairwise(widths):
         weight = torch.randn(MEMBERS, inputs, outputs, generator=generator) * (2 / inputs) ** 0.5
         layers.append((weight.requires_grad_(), torch.zeros(MEMBERS, 1, outputs, requires_grad=True)))
-    optimiser = torch.optim.AdamW([p for pair in layers for p in pair], lr=2e-3, weight_decay=0.03)
+    optimizer = torch.optim.AdamW([p for pair in layers for p in pair], lr=2e-3, weight_decay=0.03)
     for step in range(steps):
         some = torch.randint(len(x), (MEMBERS, BATCH), generator=generator)
         y = x[some] * (torch.rand((MEMBERS, BATCH, x.shape[1]), generator=generator) > DROPPED) / (1 - DROPPED)
@@ -201,10 +223,10 @@ def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 2500,
             y = torch.baddbmm(bias, F.relu(y) if i else y, weight)
         chance = (F.pad(y, (0, 1)) / TEMPERATURE).softmax(-1)
         loss = F.smooth_l1_loss(y, target[some]) + (chance * regret[some]).sum(-1).mean()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = 2e-3 * (1 - step / steps)
-        optimiser.step()
+        optimizer.step()
     arrays = tuple((w.detach().numpy(), b.detach().numpy()) for w, b in layers)
     return Chooser(CANDIDATES, mean, scale, arrays, dict(about))
