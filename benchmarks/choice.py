@@ -23,7 +23,7 @@ import numpy as np
 from results import write_section
 
 import resolvent.diagnosis
-from resolvent.diagnosis import Measurements
+from resolvent.diagnosis import Content, Measurements, Noise
 from resolvent.diagnosis.choice import Chooser, best, load_chooser
 from resolvent.evaluation.benchmark import find_images
 from resolvent.evaluation.choice import CANDIDATES, NOTHING, Case, drawing, kinds, learn, make_cases
@@ -107,8 +107,15 @@ def kept(path: Path) -> list[Case]:
     """Read what ``keep`` wrote."""
     cases = []
     for row in json.loads(path.read_text("utf-8")):
-        seen = row["measured"].pop("features")
-        measured = Measurements(**row.pop("measured"), features=None if seen is None else np.array(seen, np.float32))
+        seen = row.pop("measured")
+        features = seen.pop("features")
+        noise, content = Noise(**seen.pop("noise")), Content(**seen.pop("content"))
+        measured = Measurements(
+            noise=noise,
+            content=content,
+            features=None if features is None else np.array(features, np.float32),
+            **seen,
+        )
         cases.append(Case(**row, measured=measured))
     return cases
 

@@ -8,15 +8,14 @@ were degraded and restored by every model, turn that into dB.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from resolvent.diagnosis.ensemble import Ensemble
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +29,7 @@ LEAST_GAIN = 0.3
 
 BLOCK = 8
 LUMA, CHROMA = (0.1, 0.5, 0.9), (0.25, 0.75)  # quantiles over the blocks
-FLOOR = 0.25  # grey levels; the rounding to 8 bits makes a coefficient about as large
-REACH = 5.0  # standard deviations: further from what was learned, a feature says no more
+FLOOR = 0.25  # gray levels; the rounding to 8 bits makes a coefficient about as large
 
 
 def features(
@@ -40,8 +38,8 @@ def features(
     """Measure what the choice rests on.
 
     Args:
-        sample: (K, h, w, C) windows, in grey levels 0 to 255.
-        noise: Grey levels.
+        sample: (K, h, w, C) windows, in gray levels 0 to 255.
+        noise: Gray levels.
         blur: Pixels.
         quality: Of JPEG.
         grain: See ``Grain``.
@@ -76,49 +74,17 @@ def _spectrum(planes: NDArray[np.float32], quantiles: tuple[float, ...]) -> NDAr
     return spectrum
 
 
-@dataclass(frozen=True)
-class Chooser:
-    """A few small networks whose mean foretells gains.
+class Chooser(Ensemble):
+    """Small networks whose outputs are the gains of the models that they name."""
 
-    Attributes:
-        models: Whose gains they are.
-        mean: Of each feature, (F,).
-        scale: Its standard deviation, (F,).
-        layers: Weights (members, inputs, outputs) and biases (members, 1, outputs) of each layer; ReLU between them.
-        about: How they were learned.
-    """
-
-    models: tuple[str, ...]
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
-    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
-    about: dict[str, Any]
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Whose gains they are."""
+        return self.outputs
 
     def gains(self, measured: NDArray[np.float32]) -> dict[str, float]:
-        """Foretell the gain of each model in dB, from (F,) features."""
-        x = np.clip((measured - self.mean) / self.scale, -REACH, REACH)[None, None]
-        for i, (weight, bias) in enumerate(self.layers):
-            x = (np.maximum(x, 0) if i else x) @ weight + bias
-        return dict(zip(self.models, x.mean(axis=(0, 1)).tolist(), strict=True))
-
-    def save(self, file: IO[bytes] | Path) -> None:
-        """Write it as .npz, the weights in float16."""
-        arrays: dict[str, Any] = {}
-        for i, (weight, bias) in enumerate(self.layers):
-            arrays |= {f"w{i}": weight.astype(np.float16), f"b{i}": bias.astype(np.float16)}
-        text = json.dumps({"models": self.models, "about": self.about})
-        np.savez_compressed(file, text=np.array(text), mean=self.mean, scale=self.scale, **arrays)
-
-    @classmethod
-    def load(cls, file: IO[bytes] | Path) -> Chooser:
-        """Read what ``save`` wrote."""
-        with np.load(file, allow_pickle=False) as arrays:
-            text = json.loads(str(arrays["text"]))
-            count = sum(name.startswith("w") for name in arrays.files)
-            layers = tuple(
-                (arrays[f"w{i}"].astype(np.float32), arrays[f"b{i}"].astype(np.float32)) for i in range(count)
-            )
-            return cls(tuple(text["models"]), arrays["mean"], arrays["scale"], layers, text["about"])
+        """Predict the gain of each model in dB, from (F,) features."""
+        return self.predict(measured)
 
 
 def best(gains: Mapping[str, float]) -> str | None:

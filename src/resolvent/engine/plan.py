@@ -207,7 +207,7 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
         model, card, sigma, reasons = found.model, read_card(found.model), found.sigma, found.reasons
     elif card.noise_level and sigma is None:
         low, high = card.sigma_range or (0.0, 255.0)
-        sigma = min(max(measure(image, source).noise_sigma, low), high)
+        sigma = min(max(measure(image, source).told_sigma, low), high)
         reasons += (f"noise level {sigma:.1f} of 255, as measured",)
     tile = _tile(image, card, options)
     tiles = math.prod(len(spans(n, tile, card.halo, card.multiple)) for n in (image.height, image.width))

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resolvent.degradations import Degradation, Jpeg, parse
-from resolvent.diagnosis import NOISE_LIMIT, Measurements, measure
-from resolvent.diagnosis.choice import REACH, Chooser
+from resolvent.diagnosis import Measurements, measure
+from resolvent.diagnosis.choice import Chooser
+from resolvent.diagnosis.ensemble import REACH
 from resolvent.engine.restore import Options, plan, run
 from resolvent.errors import MissingDependencyError
 from resolvent.evaluation.metrics import psnr
@@ -99,7 +100,7 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
     scores = {NOTHING: min(psnr(degraded.pixels, truth), PERFECT)}
     measured = measure(degraded, file)
     for model in CANDIDATES:
-        sigma = min(measured.noise_sigma, NOISE_LIMIT) if model == "denoise" else None
+        sigma = measured.told_sigma if model == "denoise" else None
         planned = plan(degraded, Options(model=model, sigma=sigma), file)
         restored = run(degraded, planned, open_session=_opened, judge=False)
         scores[model] = min(psnr(restored.pixels, truth), PERFECT)
