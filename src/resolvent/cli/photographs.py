@@ -31,7 +31,7 @@ def restore(
         str | None, typer.Option("--degradation", help="What the method is to undo, such as 'blur:sigma=1.6'.")
     ] = None,
     sigma: Annotated[
-        float | None, typer.Option("--sigma", help="Noise level in grey levels of 255; measured if not given.")
+        float | None, typer.Option("--sigma", help="Noise level in gray levels of 255; measured if not given.")
     ] = Options.sigma,
     strength: Annotated[
         float, typer.Option("--strength", help="0 keeps the photograph exactly, 1 restores it fully.")
@@ -154,7 +154,13 @@ def diagnose(
         show_json(dataclasses.asdict(found))
         return
     out = console()
-    out.print(f"noise    {found.noise_sigma:.1f} grey levels of 255")
+    red, green, blue = found.noise_levels
+    out.print(
+        f"noise    {found.noise_sigma:.1f} gray levels of 255 (red {red:.1f}, green {green:.1f}, blue {blue:.1f})"
+    )
+    if found.noise_colored:
+        out.print(f"         neighboring pixels share it (correlation {found.noise_correlation:.2f}): from a camera,")
+        out.print("         film or compression, not white noise")
     out.print(f"blur     {found.blur_sigma:.1f} pixels")
     out.print(f"JPEG     {'not a JPEG' if found.jpeg_quality is None else f'quality {found.jpeg_quality}'}")
     for reason in found.reasons:

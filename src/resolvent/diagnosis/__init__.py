@@ -7,7 +7,7 @@ the photograph; and with numpy alone, because a restore starts here, and importi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,12 @@ import numpy as np
 
 from resolvent.diagnosis.blur import blur_sigma
 from resolvent.diagnosis.choice import LEAST_GAIN, Chooser, decide, features, load_chooser
+from resolvent.diagnosis.content import Content, content_of, with_content
 from resolvent.diagnosis.jpeg import jpeg_quality
-from resolvent.diagnosis.noise import grain_of, noise_sigma
+from resolvent.diagnosis.level import Noise, measure_noise
+from resolvent.diagnosis.noise import Grain, grain_of
 from resolvent.diagnosis.probe import BORDER, PROBE, change
-from resolvent.diagnosis.sample import windows
+from resolvent.diagnosis.sample import sample_of
 from resolvent.models.runtime import open_session
 
 if TYPE_CHECKING:
@@ -27,10 +29,19 @@ if TYPE_CHECKING:
     from resolvent.image import Image
     from resolvent.models.runtime import Session
 
-__all__ = ["LEAST_GAIN", "NOISE_LIMIT", "Diagnosis", "Measurements", "denoising_level", "diagnose", "measure"]
+__all__ = [
+    "LEAST_GAIN",
+    "NOISE_LIMIT",
+    "Content",
+    "Diagnosis",
+    "Measurements",
+    "Noise",
+    "diagnose",
+    "measure",
+]
 
 NOISE_LIMIT = 75.0
-"""Grey levels; the strongest noise that the denoiser was trained for."""
+"""Gray levels; the strongest noise that the denoiser was trained for."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +49,37 @@ class Measurements:
     """What is measured in a photograph.
 
     Attributes:
-        noise_sigma: Standard deviation of white noise in 8-bit grey levels.
+        noise: Its levels and its correlation.
         blur_sigma: Gaussian blur in pixels that would make a step as soft as the sharpest edges here; 0 if they are
             sharp, or if there are too few to tell.
         jpeg_quality: 1 to 100, libjpeg's scale; None if the file is not a JPEG.
+        content: What is uniform, clipped or drawn.
         features: What the choice of the model rests on, see ``choice.features``; None if it was not asked for, or if
             there is too little to see.
+        size: Height and width in pixels.
     """
 
-    noise_sigma: float
+    noise: Noise
     blur_sigma: float
     jpeg_quality: int | None
+    content: Content
     features: NDArray[np.float32] | None
+    size: tuple[int, int]
+
+    @property
+    def noise_sigma(self) -> float:
+        """Standard deviation of the noise in gray levels, the root mean square over the channels."""
+        return self.noise.sigma
+
+    @property
+    def noise_levels(self) -> tuple[float, float, float]:
+        """Standard deviation of the noise in gray levels of red, green and blue."""
+        return self.noise.levels
+
+    @property
+    def told_sigma(self) -> float:
+        """Noise level to give to a denoiser, in gray levels."""
+        return min(self.noise.told, NOISE_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -57,9 +87,13 @@ class Diagnosis:
     """What was measured, and what to do about it.
 
     Attributes:
-        noise_sigma: See Measurements.
-        blur_sigma: See Measurements.
-        jpeg_quality: See Measurements.
+        noise_sigma: See Measurements, as for the next one.
+        noise_levels: Of red, green and blue.
+        noise_correlation: Of neighboring pixels.
+        noise_colored: Whether the noise is correlated from pixel to pixel, as cameras, film and JPEG make it.
+        blur_sigma: See Measurements, as for the next one.
+        jpeg_quality: 1 to 100, or None.
+        drawing: Whether it looks drawn or printed, not photographed.
         gains: By how many dB of PSNR each bundled model is expected to bring the photograph nearer to the truth, at
             the better of its strengths.
         model: The bundled model to use; None if there is nothing that one of them would fix.
@@ -69,8 +103,12 @@ class Diagnosis:
     """
 
     noise_sigma: float
+    noise_levels: tuple[float, float, float]
+    noise_correlation: float
+    noise_colored: bool
     blur_sigma: float
     jpeg_quality: int | None
+    drawing: bool
     gains: dict[str, float]
     model: str | None
     strength: float
@@ -96,33 +134,42 @@ def diagnose(
         The measurements, the choice and the reasons; a choice of None is a full answer: nothing to fix.
     """
     found = measure(image, source, open_session)
-    noise, blur, quality = found.noise_sigma, found.blur_sigma, found.jpeg_quality
-    reasons = [f"noise of {noise:.1f} gray levels", f"blur of {blur:.1f} pixels at the sharpest edges"]
-    if quality is not None:
-        reasons.append(f"JPEG quality {quality}")
+    reasons = [found.noise.described(), f"blur of {found.blur_sigma:.1f} pixels at the sharpest edges"]
+    if found.jpeg_quality is not None:
+        reasons.append(f"JPEG quality {found.jpeg_quality}")
+    if found.content.drawing:
+        reasons.append("looks drawn or printed, not photographed")
+    gains: dict[str, float] = {}
+    model, strength = None, 1.0
     if found.features is None:
         reasons.append("too small to tell what would help")
-        return Diagnosis(noise, blur, quality, {}, None, 1.0, None, tuple(reasons))
-    decision = decide(chooser or load_chooser(), found.features)
-    gains: dict[str, float] = {}
-    for (name, _), prediction in decision.predictions.items():
-        gains[name] = max(gains.get(name, prediction.gain), prediction.gain)
-    model, strength = decision.candidate or (None, 1.0)
-    if decision.novel:
-        reasons.append("unlike the photographs that the choice was learned from: at most a cautious restoration")
-    if model is None:
-        reasons.append(f"nothing to fix: no model is expected to gain {LEAST_GAIN} dB for certain")
     else:
-        reasons.append("expected gain: " + _listed(gains))
-    if strength < 1:
-        reasons.append(f"blended with the photograph at {strength:.0%}, for it is not certain that all of it helps")
-    sigma = denoising_level(found) if model == "denoise" else None
-    return Diagnosis(noise, blur, quality, gains, model, strength, sigma, tuple(reasons))
-
-
-def denoising_level(measured: Measurements) -> float:
-    """The noise level to give to a denoiser, in gray levels."""
-    return min(measured.noise_sigma, NOISE_LIMIT)
+        decision = decide(chooser or load_chooser(), found.features)
+        model, strength = decision.candidate or (None, 1.0)
+        for (name, _), prediction in decision.predictions.items():
+            gains[name] = max(gains.get(name, prediction.gain), prediction.gain)
+        if decision.novel:
+            reasons.append("unlike the photographs that the choice was learned from: restored cautiously, if at all")
+        if model is None:
+            reasons.append(f"nothing to fix: no model is certain to gain {LEAST_GAIN} dB")
+        else:
+            reasons.append("expected gain: " + _listed(gains))
+        if strength < 1:
+            reasons.append(f"blended with the photograph at {strength:.0%}, for not all of it is certain to help")
+    return Diagnosis(
+        noise_sigma=found.noise_sigma,
+        noise_levels=found.noise_levels,
+        noise_correlation=found.noise.neighbor_correlation,
+        noise_colored=found.noise.colored,
+        blur_sigma=found.blur_sigma,
+        jpeg_quality=found.jpeg_quality,
+        drawing=found.content.drawing,
+        gains=gains,
+        model=model,
+        strength=strength,
+        sigma=found.told_sigma if model == "denoise" else None,
+        reasons=tuple(reasons),
+    )
 
 
 def _listed(gains: dict[str, float]) -> str:
@@ -133,27 +180,28 @@ def measure(
     image: Image, source: Path | bytes | None = None, open_session: Callable[[str], Session] | None = None
 ) -> Measurements:
     """Measure a photograph; see ``diagnose``. Without ``open_session`` there are no features."""
-    sample = 255 * windows(image.read, image.height, image.width)
-    alpha = image.alpha
-    if alpha is not None:
-        cover = windows(lambda top, left, bottom, right: alpha[top:bottom, left:right], image.height, image.width)
-        visible = (cover > 0).all(axis=(1, 2))
-        sample = sample[visible] if visible.any() else sample  # hidden pixels may hold anything
-    noise = noise_sigma(sample)
-    if image.depth == 8:
-        noise = max(noise**2 - 1 / 12, 0.0) ** 0.5  # rounding to 8 bits is itself a noise of variance 1/12
-    blur = blur_sigma(sample, noise)
+    whole, cover = sample_of(image)
+    content = content_of(whole, cover)
+    sample = with_content(whole, cover)
     source = image.path if source is None else source
     quality = None if source is None else jpeg_quality(source)
-    seen = None
-    if open_session is not None and min(sample.shape[1:3]) > 3 * BORDER:
-        grain, clipped = grain_of(sample), float(np.mean((sample <= 0) | (sample >= 255)))
-        numbers = np.array(
-            [
-                np.log1p(noise), blur, (100 if quality is None else quality) / 100, quality is not None,
-                np.log1p(grain.roughness), np.log(grain.evenness + 0.25), clipped**0.5, image.channels == 3,
-                np.log2(image.height * image.width) / 20,
-            ]
-        )  # fmt: skip
-        seen = features(sample, change(sample, open_session(PROBE)), numbers)
-    return Measurements(noise, blur, quality, seen)
+    noise = measure_noise(sample, quality, content.drawing, rounded=image.depth == 8)
+    found = Measurements(noise, blur_sigma(sample, noise.sigma), quality, content, None, (image.height, image.width))
+    if open_session is None or min(sample.shape[1:3]) <= 3 * BORDER:
+        return found
+    seen = features(sample, change(sample, open_session(PROBE)), _numbers(found, grain_of(sample), image.channels))
+    return replace(found, features=seen)
+
+
+def _numbers(found: Measurements, grain: Grain, channels: int) -> NDArray[np.float64]:
+    """What the choice rests on beside spectra, (18,)."""
+    noise, content, quality = found.noise, found.content, found.jpeg_quality
+    return np.array(
+        [
+            *np.log1p(noise.levels), np.log1p(np.median(noise.white)), np.log1p(noise.told),
+            noise.neighbor_correlation, noise.channel_correlation,
+            np.log1p(grain.roughness), np.log(grain.evenness + 0.25), found.blur_sigma, (100 if quality is None else quality) / 100, quality is not None,
+            content.flat_share, np.sqrt(content.clipped_share), content.drawing, channels == 3,
+            np.log2(min(found.size)) / 12, np.log2(max(found.size)) / 12,
+        ]
+    )  # fmt: skip

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["blur_sigma"]
 
 NARROW, WIDE = 0.7, 1.4  # pixels, the two blurs of an edge that are compared
-EDGE = 3.0  # grey levels a pixel: the slope of a step of 30 grey levels under a blur of 4 pixels
+EDGE = 3.0  # gray levels a pixel: the slope of a step of 30 gray levels under a blur of 4 pixels
 NOISE_SLOPE = 0.27  # the slope of noise of σ = 1 after the narrow blur, along one axis: √Σ (k ∗ [½, 0, -½])²
 FEW = 100  # edge pixels: fewer say nothing
 STRONGEST, SHARPEST = 0.05, 0.4  # of the steepest 5 %, the 40 % quantile, so that a blurred background does not count
@@ -27,8 +27,8 @@ def blur_sigma(sample: NDArray[np.float32], noise: float = 0.0) -> float:
     [1, with a = 0]. The blur a keeps noise and the steps between pixels out of the first slope.
 
     Args:
-        sample: (K, h, w, C) windows, in grey levels 0 to 255.
-        noise: σ of its noise in grey levels; only slopes six times as steep as the noise makes them are edges.
+        sample: (K, h, w, C) windows, in gray levels 0 to 255.
+        noise: σ of its noise in gray levels; only slopes six times as steep as the noise makes them are edges.
 
     Returns:
         σ in pixels; 0 for sharp edges, and where there are too few edges to tell.

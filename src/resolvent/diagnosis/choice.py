@@ -8,15 +8,15 @@ these apart, and mixtures of them too; and so does what the model ``restore`` wo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from resolvent.diagnosis.ensemble import REACH, Ensemble
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,9 +51,8 @@ FALLBACK: Candidate = ("restore", 0.5)
 
 BLOCK = 8
 LUMA, CHROMA = (0.1, 0.5, 0.9), (0.25, 0.75)  # quantiles over the blocks
-FLOOR = 0.25  # grey levels; the rounding to 8 bits makes a coefficient about as large
-FINE = 0.05  # grey levels; the like for what a model changes
-REACH = 5.0  # standard deviations: further from what was learned, a feature says no more
+FLOOR = 0.25  # gray levels; the rounding to 8 bits makes a coefficient about as large
+FINE = 0.05  # gray levels; the like for what a model changes
 
 
 def features(
@@ -119,57 +118,24 @@ class Prediction:
         return self.gain - CAUTION * self.spread
 
 
-@dataclass(frozen=True)
-class Chooser:
-    """A few small networks that predict gains.
+class Chooser(Ensemble):
+    """Small networks whose outputs are the gains of candidates, named such as ``restore@0.5``."""
 
-    Attributes:
-        candidates: Whose gains they are.
-        mean: Of each feature, (F,).
-        scale: Its standard deviation, (F,).
-        layers: Weights (members, inputs, outputs) and biases (members, 1, outputs) of each layer; ReLU between them.
-        about: How they were learned.
-    """
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Whose gains they are."""
+        pairs = (output.split("@") for output in self.outputs)
+        return tuple((model, float(strength)) for model, strength in pairs)
 
-    candidates: tuple[Candidate, ...]
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
-    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
-    about: dict[str, Any]
-
-    def predict(self, measured: NDArray[np.float32]) -> dict[Candidate, Prediction]:
+    def predict_gains(self, measured: NDArray[np.float32]) -> dict[Candidate, Prediction]:
         """Predict the gain of each candidate from (F,) features."""
-        x = np.clip((measured - self.mean) / self.scale, -REACH, REACH)[None, None]
-        for i, (weight, bias) in enumerate(self.layers):
-            x = (np.maximum(x, 0) if i else x) @ weight + bias
-        gains, spreads = x.mean(axis=(0, 1)).tolist(), x.std(axis=(0, 1)).tolist()
-        return {
-            name: Prediction(gain, spread) for name, gain, spread in zip(self.candidates, gains, spreads, strict=True)
-        }
+        said = self.members(measured)
+        gains, spreads = said.mean(0).tolist(), said.std(0).tolist()
+        return {name: Prediction(*both) for name, *both in zip(self.candidates, gains, spreads, strict=True)}
 
     def novelty(self, measured: NDArray[np.float32]) -> float:
         """Share of (F,) features that lie further than REACH standard deviations from those that were learned."""
         return float(np.mean(np.abs((measured - self.mean) / self.scale) > REACH))
-
-    def save(self, file: IO[bytes] | Path) -> None:
-        """Write it as .npz, the weights in float16."""
-        arrays: dict[str, Any] = {}
-        for i, (weight, bias) in enumerate(self.layers):
-            arrays |= {f"w{i}": weight.astype(np.float16), f"b{i}": bias.astype(np.float16)}
-        text = json.dumps({"candidates": self.candidates, "about": self.about})
-        np.savez_compressed(file, text=np.array(text), mean=self.mean, scale=self.scale, **arrays)
-
-    @classmethod
-    def load(cls, file: IO[bytes] | Path) -> Chooser:
-        """Read what ``save`` wrote."""
-        with np.load(file, allow_pickle=False) as arrays:
-            text = json.loads(str(arrays["text"]))
-            count = sum(name.startswith("w") for name in arrays.files)
-            layers = tuple(
-                (arrays[f"w{i}"].astype(np.float32), arrays[f"b{i}"].astype(np.float32)) for i in range(count)
-            )
-            candidates = tuple((model, strength) for model, strength in text["candidates"])
-            return cls(candidates, arrays["mean"], arrays["scale"], layers, text["about"])
 
 
 @dataclass(frozen=True)
@@ -192,7 +158,7 @@ def decide(chooser: Chooser, measured: NDArray[np.float32]) -> Decision:
 
     Of a photograph unlike those that were learned from, FALLBACK is taken, or nothing.
     """
-    predictions = chooser.predict(measured)
+    predictions = chooser.predict_gains(measured)
     novel = chooser.novelty(measured) > NOVEL
     able = [name for name in predictions if not novel or name == FALLBACK]
     first = max(able, key=lambda name: predictions[name].cautious, default=None)

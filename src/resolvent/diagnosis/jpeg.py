@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["jpeg_quality"]
 
-# ITU-T T.81, table K.1: the quantisation of luminance that libjpeg scales, in zigzag order as files store it.
+# ITU-T T.81, table K.1: the quantization of luminance that libjpeg scales, in zigzag order as files store it.
 _LUMINANCE = np.array(
     [
         16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40,
@@ -25,7 +25,7 @@ _LUMINANCE = np.array(
 
 
 def jpeg_quality(source: Path | bytes) -> int | None:
-    """Estimate the quality that a JPEG file was saved with, from its luminance quantisation table.
+    """Estimate the quality that a JPEG file was saved with, from its luminance quantization table.
 
     libjpeg scales the standard table by 50/q below quality 50 and by 2 - q/50 from there on; that is inverted. Exact
     for files of libjpeg and its kin; for another table, the nearest quality.
@@ -37,7 +37,7 @@ def jpeg_quality(source: Path | bytes) -> int | None:
         1 to 100; None if it is not a JPEG, or its table cannot be found.
     """
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-        table = _quantisation(file)
+        table = _quantization(file)
     if table is None:
         return None
     quality = np.arange(1, 101)
@@ -46,8 +46,8 @@ def jpeg_quality(source: Path | bytes) -> int | None:
     return int(quality[np.abs(scaled - table).sum(1).argmin()])
 
 
-def _quantisation(file: BinaryIO) -> NDArray[np.int_] | None:
-    """Quantisation table 0 of a JPEG file, (64,) in zigzag order."""
+def _quantization(file: BinaryIO) -> NDArray[np.int_] | None:
+    """Quantization table 0 of a JPEG file, (64,) in zigzag order."""
     if file.read(2) != b"\xff\xd8":
         return None
     while (marker := file.read(4))[:1] == b"\xff" and len(marker) == 4 and marker[1] != 0xDA:

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Grain", "grain_of", "noise_sigma"]
+__all__ = ["Grain", "grain_of", "noise_sigma", "noise_sigmas"]
 
 
 def noise_sigma(sample: NDArray[np.float32]) -> float:
@@ -25,10 +25,11 @@ def noise_sigma(sample: NDArray[np.float32]) -> float:
     less, or as none.
 
     Args:
-        sample: (K, h, w, C) windows, in grey levels 0 to 255.
+        sample: (K, h, w, C) windows, in gray levels 0 to 255.
 
     Returns:
-        σ in grey levels, the median over the channels; 0 if there is too little to measure, or if it is all texture.
+        σ in gray levels, the root mean square over the channels; 0 if there is too little to measure, or if it is all
+        texture.
 
     References:
         [1] G. Chen, F. Zhu, P. A. Heng, An efficient statistical method for image noise level estimation, ICCV 2015,
@@ -36,7 +37,12 @@ def noise_sigma(sample: NDArray[np.float32]) -> float:
         [2] X. Liu, M. Tanaka, M. Okutomi, Single-image noise level estimation for blind denoising, IEEE TIP 22(12),
         2013. https://doi.org/10.1109/TIP.2013.2283400
     """
-    return float(np.median([_channel_noise(sample[..., channel]) for channel in range(sample.shape[-1])]))
+    return float(np.sqrt(np.mean(np.square(noise_sigmas(sample)))))
+
+
+def noise_sigmas(sample: NDArray[np.float32]) -> tuple[float, ...]:
+    """Estimate the level of white noise in each channel; see ``noise_sigma``."""
+    return tuple(_channel_noise(sample[..., channel]) for channel in range(sample.shape[-1]))
 
 
 PATCH = 6  # pixels a side
@@ -106,7 +112,7 @@ class Grain:
     """How rough the smoothest places are, whatever the spectrum of what makes them so.
 
     Attributes:
-        roughness: Standard deviation of the discrete Laplacian in an 8x8 block, exceeded by 98 %, in grey levels.
+        roughness: Standard deviation of the discrete Laplacian in an 8x8 block, exceeded by 98 %, in gray levels.
         evenness: What 90 % exceed, as a multiple of it: noise lies evenly over a photograph, texture does not.
     """
 
@@ -115,7 +121,7 @@ class Grain:
 
 
 def grain_of(sample: NDArray[np.float32]) -> Grain:
-    """Measure the grain of (K, h, w, C) windows, in grey levels 0 to 255; none where there are too few blocks.
+    """Measure the grain of (K, h, w, C) windows, in gray levels 0 to 255; none where there are too few blocks.
 
     Noise that a camera or JPEG has smoothed reads as nothing in ``noise_sigma``, which takes it for texture; but no
     place is free of it.
@@ -138,5 +144,5 @@ def grain_of(sample: NDArray[np.float32]) -> Grain:
     return Grain(float(low), float(tenth / max(low, 1e-6)))
 
 
-BLACK = 12.0  # grey levels: in blocks as near as this to black or white, clipping hides noise
+BLACK = 12.0  # gray levels: in blocks as near as this to black or white, clipping hides noise
 BLOCKS = 20  # fewer say nothing

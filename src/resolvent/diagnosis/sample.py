@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from resolvent.diagnosis.content import empty_share
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["windows"]
+    from resolvent.image import Image
+
+__all__ = ["sample_of", "windows"]
 
 
 def windows(
@@ -28,6 +32,43 @@ def windows(
     Returns:
         (K, h, w, C).
     """
+    return np.stack([read(*box) for box in _boxes(height, width, size, count)])
+
+
+def sample_of(image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Cut the windows that are measured; where most hold no content, others from between those that do.
+
+    Returns:
+        (K, h, w, C) in gray levels 0 to 255; and (K, h, w), 0 where pixels are hidden, or None without transparency.
+    """
+    sample, cover = _read(image, boxes := _boxes(image.height, image.width))
+    empty = empty_share(sample, cover)
+    full = np.array(boxes)[empty < 1]
+    if np.mean(empty) <= MOSTLY or not len(full):
+        return sample, cover
+    (top, left), (bottom, right) = full[:, :2].min(0), full[:, 2:].max(0)
+    inner = _boxes(bottom - top, right - left)
+    if len(inner) <= len(full):
+        return sample, cover
+    return _read(image, [(t + top, a + left, b + top, r + left) for t, a, b, r in inner])
+
+
+MOSTLY = 0.5
+"""Share without content from which the windows are cut anew."""
+
+
+def _read(
+    image: Image, boxes: list[tuple[int, int, int, int]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    sample = 255 * np.stack([image.read(*box) for box in boxes])
+    alpha = image.alpha
+    if alpha is None:
+        return sample, None
+    return sample, np.stack([alpha[t:b, a:r] for t, a, b, r in boxes]).astype(np.float32)
+
+
+def _boxes(height: int, width: int, size: int = 64, count: int = 64) -> list[tuple[int, int, int, int]]:
+    """Top, left, bottom, right of the windows."""
     tall, wide = min(size, height), min(size, width)
     rows, columns = -(-height // tall), -(-width // wide)
     if rows * columns > count:
@@ -35,4 +76,4 @@ def windows(
         columns = min(columns, count // rows)
     tops = np.linspace(0, height - tall, rows).astype(int).tolist()
     lefts = np.linspace(0, width - wide, columns).astype(int).tolist()
-    return np.stack([read(top, left, top + tall, left + wide) for top in tops for left in lefts])
+    return [(top, left, top + tall, left + wide) for top in tops for left in lefts]

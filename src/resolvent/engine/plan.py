@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from resolvent import methods
 from resolvent.degradations import Degradation, Downsample, parse
-from resolvent.diagnosis import denoising_level, diagnose, measure
+from resolvent.diagnosis import diagnose, measure
 from resolvent.engine.memory import available_memory, parse_memory, tile_memory
 from resolvent.engine.remarks import nothing_to_do, remarks
 from resolvent.engine.repair import FILL_TILE, MaskSource, count_tiles, find_damage, read_mask
@@ -341,7 +341,7 @@ def _chosen(image: Image, options: Options, source: bytes | None, open_session: 
         confidence = found.strength
     elif card.noise_level and sigma is None:
         low, high = card.sigma_range or (0.0, 255.0)
-        sigma = min(max(denoising_level(measure(image, source)), low), high)
+        sigma = min(max(measure(image, source).told_sigma, low), high)
         reasons += (f"noise level {sigma:.1f} of 255, as measured",)
     tile = _tile(image, card, options)
     sides = (reflected(side, card.multiple) for side in (image.height, image.width))

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from resolvent.degradations import Degradation, Jpeg, parse
-from resolvent.diagnosis import denoising_level, measure
-from resolvent.diagnosis.choice import FALLBACK, REACH, Candidate, Chooser
+from resolvent.diagnosis import measure
+from resolvent.diagnosis.choice import FALLBACK, Candidate, Chooser
+from resolvent.diagnosis.ensemble import REACH
 from resolvent.engine.restore import Options, plan, run
 from resolvent.errors import MissingDependencyError
 from resolvent.evaluation.metrics import psnr
@@ -119,7 +120,7 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
     restored: dict[str, NDArray[np.float32]] = {}
     for model, strength in CANDIDATES:
         if model not in restored:
-            sigma = denoising_level(measured) if model == "denoise" else None
+            sigma = measured.told_sigma if model == "denoise" else None
             planned = plan(degraded, Options(model=model, sigma=sigma), file)
             restored[model] = run(degraded, planned, open_session=_opened, judge=False).pixels
         blend = before + np.float32(strength) * (restored[model] - before)
@@ -229,4 +230,5 @@ def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 2500,
             group["lr"] = 2e-3 * (1 - step / steps)
         optimizer.step()
     arrays = tuple((w.detach().numpy(), b.detach().numpy()) for w, b in layers)
-    return Chooser(CANDIDATES, mean, scale, arrays, dict(about))
+    names = tuple(f"{model}@{strength:g}" for model, strength in CANDIDATES)
+    return Chooser(names, mean, scale, arrays, dict(about))

@@ -1,0 +1,272 @@
+"""How the noise estimate is learned: photographs with noise of every kind, its level and correlation known."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from resolvent.diagnosis.ensemble import REACH, Ensemble
+from resolvent.diagnosis.level import OFFSET, OUTPUTS, level_features
+from resolvent.diagnosis.sample import windows
+from resolvent.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["KINDS", "LevelCase", "learn_levels", "make_level_case", "noise_statistics", "page"]
+
+KINDS = ("camera", "grain", "clean", "camera", "white", "clean", "camera", "grain", "chroma")
+
+
+@dataclass(frozen=True)
+class LevelCase:
+    """One picture with noise that is known.
+
+    Attributes:
+        kind: One of KINDS.
+        features: See ``level_features``.
+        targets: (5,), see OUTPUTS.
+    """
+
+    kind: str
+    features: NDArray[np.float32]
+    targets: NDArray[np.float32]
+
+
+def noise_statistics(noise: NDArray[Any]) -> tuple[NDArray[np.float64], float, float]:
+    """Standard deviation of each channel, correlation of neighbors and of channels, of (H, W, C)."""
+    centered = noise - noise.mean((0, 1), dtype=np.float64)
+    variance = (centered**2).mean((0, 1)) + 1e-9
+    across = (centered[:, 1:] * centered[:, :-1]).mean((0, 1)) / variance
+    down = (centered[1:] * centered[:-1]).mean((0, 1)) / variance
+    pairs = [
+        (centered[..., i] * centered[..., j]).mean() / np.sqrt(variance[i] * variance[j])
+        for i in range(noise.shape[2])
+        for j in range(i)
+    ]
+    return np.sqrt(variance), float((across + down).mean() / 2), float(np.mean(pairs)) if pairs else 1.0
+
+
+def make_level_case(truth: NDArray[np.float32], kind: str, seed: int) -> LevelCase | None:
+    """Give a picture (H, W, 3) in [0, 1] noise of one kind; None where too little of it is left to measure."""
+    rng = np.random.default_rng(seed)
+    truth = _softened(truth, rng)
+    noisy, clean = _MAKERS[kind](truth, rng)
+    noisy, clean, quality = _saved(noisy, clean, rng)
+    height, width = noisy.shape[:2]
+    sample = windows(lambda t, l, b, r: noisy[t:b, l:r].astype(np.float32), height, width)
+    features = level_features(sample, quality)
+    if features is None:
+        return None
+    sigma, neighbor, channel = noise_statistics(noisy.astype(np.float32) - clean)
+    sigma = np.broadcast_to(sigma, (3,))
+    return LevelCase(kind, features, np.array([*np.log(sigma + OFFSET), neighbor, channel], np.float32))
+
+
+def page(side: int, seed: int) -> NDArray[np.float32]:
+    """A page of text, (side, side, 3) in [0, 1]: dark on light, or light on dark."""
+    from PIL import Image as Pillow
+    from PIL import ImageDraw
+
+    rng = np.random.default_rng(seed)
+    ink, paper = int(rng.integers(0, 80)), int(rng.integers(180, 256)) if rng.random() < 0.6 else 255
+    if rng.random() < 0.2:
+        ink, paper = paper, ink
+    picture = Pillow.new("RGB", (side, side), (paper, paper, max(paper - int(rng.integers(0, 20)), 0)))
+    pen, size, top = ImageDraw.Draw(picture), float(rng.uniform(8, 22)), int(rng.integers(0, 20))
+    while top < side:
+        words = ["".join(map(chr, rng.integers(97, 123, int(rng.integers(2, 10))))) for _ in range(14)]
+        pen.text((int(rng.integers(0, 30)), top), " ".join(words), fill=(ink, ink, ink), font_size=size)
+        top += int(size * rng.uniform(1.1, 1.8))
+    return np.asarray(picture, np.float32) / np.float32(255)
+
+
+def _softened(truth: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """As sharp as pictures are: scaled by half, or blurred, or neither; darker or brighter; sometimes gray."""
+    from scipy.ndimage import gaussian_filter
+
+    if rng.random() < 0.5:
+        radius = rng.uniform(0.4, 2.0)
+        truth = gaussian_filter(truth, (radius, radius, 0))
+    if rng.random() < 0.5:
+        truth = truth ** np.float32(np.exp(rng.uniform(-0.6, 0.8)))
+    if rng.random() < 0.3:
+        truth = truth * np.float32(rng.uniform(0.3, 1.0)) + np.float32(rng.uniform(0, 0.15))
+    if rng.random() < 0.08:
+        truth = truth.mean(-1, keepdims=True).repeat(3, -1)
+    return truth.clip(0, 1)
+
+
+def _clean(truth: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return truth, truth
+
+
+def _white(truth: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    sigma = np.exp(rng.uniform(np.log(1), np.log(50))) * np.exp(rng.normal(0, 0.3 * (rng.random() < 0.5), 3))
+    noise = rng.standard_normal(truth.shape)
+    if rng.random() < 0.4:
+        noise = noise[..., :1].repeat(3, -1)
+    return truth + (sigma / 255 * noise).astype(np.float32), truth
+
+
+def _grain(truth: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    from scipy.ndimage import gaussian_filter
+
+    radius, shared = rng.uniform(0.4, 2.0), 1.0 if rng.random() < 0.5 else rng.random()
+    noise = rng.standard_normal(truth.shape)
+    noise = np.sqrt(1 - shared) * noise + np.sqrt(shared) * rng.standard_normal((*truth.shape[:2], 1))
+    noise = gaussian_filter(noise, (radius, radius, 0))
+    sigma = np.exp(rng.uniform(np.log(1), np.log(40)))
+    noise *= sigma / noise.std() * (0.5 + truth.mean(-1, keepdims=True) if rng.random() < 0.5 else 1)
+    return truth + (noise / 255).astype(np.float32), truth
+
+
+def _chroma(truth: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    from scipy.ndimage import gaussian_filter
+
+    radius = rng.uniform(0.7, 4)
+    noise = gaussian_filter(rng.standard_normal(truth.shape), (radius, radius, 0))
+    noise -= rng.uniform(0.7, 1) * noise.mean(-1, keepdims=True)
+    noise *= np.exp(rng.uniform(np.log(1), np.log(30))) / noise.std()
+    if rng.random() < 0.5:
+        noise += np.exp(rng.uniform(np.log(0.5), np.log(8))) * rng.standard_normal((*truth.shape[:2], 1))
+    return truth + (noise / 255).astype(np.float32), truth
+
+
+def _camera(truth: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Photon and read noise on a Bayer mosaic, developed; the same development of the mosaic without noise beside it.
+
+    T. Brooks et al., Unprocessing Images for Learned Raw Denoising, CVPR 2019. https://doi.org/10.1109/CVPR.2019.01129
+    """
+    from scipy.ndimage import gaussian_filter
+
+    gains = np.array([rng.uniform(1.4, 2.6), 1.0, rng.uniform(1.3, 2.4)])
+    mix = np.eye(3) + (rng.random() < 0.8) * rng.uniform(0.1, 0.8) * (np.eye(3) - 1 / 3) * 1.5
+    to_sensor = np.linalg.inv(mix)
+    shot = np.exp(rng.uniform(np.log(2e-4), np.log(1.5e-2)))
+    read = shot * np.exp(rng.uniform(-3, 1)) * 0.3
+    linear = (truth.astype(np.float64) ** 2.2) @ to_sensor.T / gains
+    exposed = np.maximum(linear, 0)
+    raw = exposed + np.sqrt(shot * exposed + read**2) * rng.standard_normal(linear.shape)
+    smooth = rng.uniform(0.4, 1.2) if rng.random() < 0.4 else 0.0
+    chroma = rng.uniform(0.6, 3) if rng.random() < 0.5 else 0.0
+    sharp = rng.uniform(0.2, 1.0) if rng.random() < 0.3 else 0.0
+    scale = rng.random() < 0.15
+    bilinear = rng.random() < 0.6
+
+    def develop(mosaic: NDArray[np.float64]) -> NDArray[np.float32]:
+        color = np.clip(_demosaic(mosaic, bilinear) * gains, 0, 1) @ mix.T
+        color = np.clip(color, 0, 1) ** (1 / 2.2)
+        if smooth:
+            color = gaussian_filter(color, (smooth, smooth, 0))
+        if chroma:
+            gray = color.mean(-1, keepdims=True)
+            color = gray + gaussian_filter(color - gray, (chroma, chroma, 0))
+        if sharp:
+            color = color + sharp * (color - gaussian_filter(color, (1, 1, 0)))
+        if scale:
+            color = (color[:-1, :-1] + color[1:, :-1] + color[:-1, 1:] + color[1:, 1:]) / 4
+        return color.astype(np.float32)
+
+    return develop(raw), develop(exposed)
+
+
+def _demosaic(color: NDArray[np.float64], bilinear: bool) -> NDArray[np.float64]:
+    """Keep of (H, W, 3) what a Bayer mosaic sees, and interpolate the rest: bilinearly, or color differences so."""
+    from scipy.ndimage import convolve
+
+    red, blue = (np.zeros(color.shape[:2]) for _ in range(2))
+    red[::2, ::2] = blue[1::2, 1::2] = 1
+    seen = np.stack([red, 1 - red - blue, blue], -1)
+    wide = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
+    cross = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4
+    green = convolve(color[..., 1] * seen[..., 1], cross)
+    planes = [green, green, green]
+    for i in (0, 2):
+        base = 0 if bilinear else green
+        planes[i] = base + convolve((color[..., i] - base) * seen[..., i], wide)
+    return np.stack(planes, -1)
+
+
+_MAKERS = {"clean": _clean, "white": _white, "grain": _grain, "chroma": _chroma, "camera": _camera}
+SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
+
+
+def _saved(
+    noisy: NDArray[np.float32], clean: NDArray[np.float32], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int | None]:
+    """Round both to 8 bits; more often than not, as JPEG files hold them, some of them converted since."""
+    pair = [np.rint(x.clip(0, 1) * 255).astype(np.uint8) for x in (noisy, clean)]
+    quality = None
+    for _ in range(int(rng.choice([0, 1, 2], p=[0.25, 0.4, 0.35]))):
+        quality = int(rng.integers(70, 101) if rng.random() < 0.85 else rng.integers(15, 70))
+        subsampling = str(rng.choice(SUBSAMPLINGS, p=[0.25, 0.25, 0.5]))
+        pair = [_jpeg(x, quality, subsampling) for x in pair]
+    return pair[0], pair[1], None if rng.random() < 0.2 else quality
+
+
+def _jpeg(pixels: NDArray[np.uint8], quality: int, subsampling: str) -> NDArray[np.uint8]:
+    from PIL import Image as Pillow
+
+    file = io.BytesIO()
+    Pillow.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling=subsampling)
+    return np.asarray(Pillow.open(file))
+
+
+HIDDEN = (64, 32)
+MEMBERS = 6
+BATCH = 256
+CORRELATION = 2.0
+"""Gray levels of noise at which its correlation counts half as much in the loss as that of strong noise."""
+
+
+def learn_levels(cases: Sequence[LevelCase], *, about: Mapping[str, Any], steps: int = 4000, seed: int = 0) -> Ensemble:
+    """Learn to predict levels and correlations from cases.
+
+    Args:
+        cases: Thousands, of all kinds.
+        about: What they were made from, and by which code.
+        steps: Updates.
+        seed: Of the first weights, and of what is left out at random.
+
+    Raises:
+        MissingDependencyError: torch is not installed.
+    """
+    try:
+        import torch
+        from torch.nn import functional as F
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(str(error.name), "lab", "learning the noise estimate") from error
+
+    features = np.stack([case.features for case in cases])
+    mean, scale = features.mean(0), features.std(0) + 1e-3
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.from_numpy((features - mean) / scale).clamp(-REACH, REACH).float()
+    target = torch.from_numpy(np.stack([case.targets for case in cases]))
+    strength = (target[:, :3].mean(1).exp() - OFFSET).clamp(min=0)
+    weight = torch.ones_like(target)
+    weight[:, 3:] = (strength / (strength + CORRELATION))[:, None] ** 2
+    widths = (x.shape[1], *HIDDEN, len(OUTPUTS))
+    layers = []
+    for inputs, outputs in pairwise(widths):
+        first = torch.randn(MEMBERS, inputs, outputs, generator=generator) * (2 / inputs) ** 0.5
+        layers.append((first.requires_grad_(), torch.zeros(MEMBERS, 1, outputs, requires_grad=True)))
+    optimizer = torch.optim.AdamW([p for pair in layers for p in pair], lr=3e-3, weight_decay=0.05)
+    for step in range(steps):
+        some = torch.randint(len(x), (MEMBERS, BATCH), generator=generator)
+        y = x[some] * (torch.rand((MEMBERS, BATCH, x.shape[1]), generator=generator) > 0.05) / 0.95
+        for i, (matrix, bias) in enumerate(layers):
+            y = torch.baddbmm(bias, F.relu(y) if i else y, matrix)
+        loss = (weight[some] * F.smooth_l1_loss(y, target[some], beta=0.2, reduction="none")).mean()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        for group in optimizer.param_groups:
+            group["lr"] = 3e-3 * (1 - step / steps)
+        optimizer.step()
+    arrays = tuple((w.detach().numpy(), b.detach().numpy()) for w, b in layers)
+    return Ensemble(OUTPUTS, mean, scale, arrays, dict(about))
