@@ -145,7 +145,7 @@ def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | 
     def read(box: Box) -> NDArray[np.float32]:
         return _tensor(_visible_colours(image, box, card.halo), card, sigma)
 
-    canvas = _Canvas(image, plan.options.strength, sigma, card.scale)
+    canvas = _Canvas(image, plan.options.strength, sigma if card.noise_level else None, card.scale)
     before = plan.first.tiles if plan.first else 0
     blocks = Runner(session).blocks(read, image.height, image.width, plan.tile)
     for done, (box, values) in enumerate(blocks, before + 1):
@@ -188,7 +188,7 @@ def _visible_colours(image: Image, box: Box, halo: int) -> NDArray[np.float32]:
 class _Canvas:
     """Takes finished blocks: checks them, blends them with the input, brings them to its type."""
 
-    def __init__(self, image: Image, strength: float, sigma: float, scale: int = 1) -> None:
+    def __init__(self, image: Image, strength: float, sigma: float | None, scale: int = 1) -> None:
         self.image, self.strength, self.scale = image, strength, scale
         self.data = np.empty((scale * image.height, scale * image.width, image.channels), image.data.dtype)
         known = image.value_range
