@@ -18,15 +18,15 @@ from .common import Outcome, Pixels, Sets, pixels_of, restore_files, score
 
 SIDE, ZOOM, GAP = 128, 2, 4
 """Pixels of a crop, how many pixels show one, and those between two pictures."""
-PER_SHEET = 6
-"""Photographs on one PNG."""
+ACROSS, DOWN = 2, 2
+"""Photographs on one PNG, which is as large as most viewers show without reducing it."""
 
 
 def crops(sets: Sets, folders: Sequence[Path], output: Path) -> None:
     """Restore PolyU and the photographs of folders without options; write ``index.html`` and PNG sheets.
 
     Each photograph shows its most detailed, its middling and its plainest place: detail tells of halos and invented
-    texture, plain places of blotches and color shifts. Below each place stand the input, the result and, for PolyU,
+    texture, plain places of blotches and color shifts. Below each other stand the input, the result and, for PolyU,
     the mean of many exposures.
     """
     output.mkdir(parents=True, exist_ok=True)
@@ -34,26 +34,28 @@ def crops(sets: Sets, folders: Sequence[Path], output: Path) -> None:
     files = list(references)
     for folder in folders:
         files += _readable(folder)[: sets.limit]
-    rows, sheets = [], []
+    figures, grids = [], []
     with tempfile.TemporaryDirectory() as temporary:
         for place, file in enumerate(files):
             try:
                 outcome = restore_files([file], Path(temporary) / str(place), ext="png")[0]
-                strip, caption = _strip(outcome, references.get(file))
+                grid, caption = _grid(outcome, references.get(file))
             except (ResolventError, ValueError) as error:
                 print(f"{file.name}: left out: {error}")
                 continue
-            rows.append(f"<figure>{picture(strip, caption)}<figcaption>{escape(caption)}</figcaption></figure>")
-            sheets.append(strip)
+            shown = f"{picture(grid, caption)}<figcaption>{escape(caption)}</figcaption>"
+            figures.append(f'<figure style="width: {grid.shape[1]}px; margin: 0 0 2rem">{shown}</figure>')
+            grids.append(grid)
             print(f"{caption} ({place + 1} of {len(files)})", flush=True)
-    for first in range(0, len(sheets), PER_SHEET):
-        some = sheets[first : first + PER_SHEET]
-        to_picture(_stacked(some)).save(output / f"sheet-{first // PER_SHEET:02d}.png")
+    rows = [_tiled(grids[i : i + ACROSS], axis=1) for i in range(0, len(grids), ACROSS)]
+    for first in range(0, len(rows), DOWN):
+        sheet = _tiled(rows[first : first + DOWN], axis=0)
+        to_picture(sheet).save(output / f"sheet-{first // DOWN:02d}.png")
     lead = (
-        f"Columns, at {100 * ZOOM} %: the most detailed, a middling and the plainest place of each photograph, as it "
-        "was, as `resolvent restore` without options gives it, and, where there is one, the mean of many exposures."
+        f"At {100 * ZOOM} %: the most detailed, a middling and the plainest place of each photograph; as it was, below "
+        "as resolvent restore without options gives it, and below that, where there is one, the mean of many exposures."
     )
-    body = f'<div class="strips">{"".join(rows)}</div><footer><p>{escape(str(provenance()))}</p></footer>'
+    body = f"{''.join(figures)}<footer><p>{escape(str(provenance()))}</p></footer>"
     (output / "index.html").write_text(document("Crops, before and after", lead, body), "utf-8")
     print(output / "index.html")
 
@@ -65,8 +67,8 @@ def _readable(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in known)
 
 
-def _strip(outcome: Outcome, reference: Path | None) -> tuple[Pixels, str]:
-    """The crops of one photograph side by side, enlarged; and what to say of it."""
+def _grid(outcome: Outcome, reference: Path | None) -> tuple[Pixels, str]:
+    """The crops of one photograph, enlarged, a row for each image of it; and what to say of it."""
     images = [pixels_of(outcome.source), outcome.pixels]
     caption = f"{outcome.source.name}: {outcome.model or 'nothing to fix'}"
     if reference is not None:
@@ -75,8 +77,12 @@ def _strip(outcome: Outcome, reference: Path | None) -> tuple[Pixels, str]:
         images.append(truth)
     shown = [np.broadcast_to(each, (*each.shape[:2], 3)) for each in images]
     side = min(SIDE, *(length for each in shown for length in each.shape[:2]))
-    cuts = [each[top : top + side, left : left + side] for top, left in places(images[0], side) for each in shown]
-    return _joined([cut.repeat(ZOOM, 0).repeat(ZOOM, 1) for cut in cuts]), caption
+    corners = places(images[0], side)
+    rows = []
+    for each in shown:
+        cuts = [each[top : top + side, left : left + side] for top, left in corners]
+        rows.append(_tiled([cut.repeat(ZOOM, 0).repeat(ZOOM, 1) for cut in cuts], axis=1))
+    return _tiled(rows, axis=0), caption
 
 
 def places(pixels: Pixels, side: int) -> list[tuple[int, int]]:
@@ -97,15 +103,14 @@ def places(pixels: Pixels, side: int) -> list[tuple[int, int]]:
     return [alive[0], alive[len(alive) // 2], alive[-1]]
 
 
-def _joined(pictures: Sequence[Pixels]) -> Pixels:
-    """Side by side, white between them."""
-    gap = np.ones((pictures[0].shape[0], GAP, 3), np.float32)
-    parts = [part for each in pictures for part in (each, gap)]
-    return np.concatenate(parts[:-1], axis=1)
-
-
-def _stacked(strips: Sequence[Pixels]) -> Pixels:
-    """One below the other, those that are narrower filled with white."""
-    width = max(strip.shape[1] for strip in strips)
-    rows = [np.pad(strip, [(0, GAP), (0, width - strip.shape[1]), (0, 0)], constant_values=1.0) for strip in strips]
-    return np.concatenate(rows)
+def _tiled(pictures: Sequence[Pixels], axis: int) -> Pixels:
+    """Join along an axis, with white between them and around those that are smaller."""
+    across = 1 - axis
+    most = max(each.shape[across] for each in pictures)
+    parts = []
+    for i, each in enumerate(pictures):
+        margins = [(0, 0)] * 3
+        margins[across] = (0, most - each.shape[across])
+        margins[axis] = (0, GAP if i + 1 < len(pictures) else 0)
+        parts.append(np.pad(each, margins, constant_values=1.0))
+    return np.concatenate(parts, axis)

@@ -1,4 +1,4 @@
-"""What ``resolvent restore`` gains: thumbnails enlarged, JPEG in color, real blur, the flowers of the founding paper."""
+"""What ``resolvent restore`` gains: thumbnails enlarged, JPEG in color, real blur, the founding paper's flowers."""
 
 from __future__ import annotations
 
@@ -97,9 +97,9 @@ def color_jpeg(sets: Sets) -> Finding:
             figures[f"{quality}-{subsampling.replace(':', '')}"] = scores[1].mean()
     return Finding(
         protocol=(
-            f"{len(truths)} photographs of val, cut {top} rows and {left} columns off the grid of their own JPEG, saved "
-            "as JPEG by libjpeg; the model `dejpeg`, and `resolvent restore` without options, both written as PNG. "
-            "Mean PSNR-RGB in dB, at most 50 each; the change is that of the automatic result."
+            f"{len(truths)} photographs of val, cut {top} rows and {left} columns off the grid of their own JPEG, "
+            "saved as JPEG by libjpeg; the model `dejpeg`, and `resolvent restore` without options, both written as "
+            "PNG. Mean PSNR-RGB in dB, at most 50 each; the change is that of the automatic result."
         ),
         table=table,
         figures=figures,

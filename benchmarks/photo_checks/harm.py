@@ -242,9 +242,9 @@ def again(sets: Sets) -> Finding:
             table.append([text, share([each.touched for each in first]), share(touched), *means, models_of(second)])
     return Finding(
         protocol=(
-            f"{len(files)} photographs of Kodak24 degraded, written (JPEG where that comes last, else PNG) and restored "
-            "without options; then the file that was written is restored again. Change of PSNR-RGB in dB by the second "
-            "time."
+            f"{len(files)} photographs of Kodak24 degraded, written (JPEG where that comes last, else PNG) and "
+            "restored without options; then the file that was written is restored again. Change of PSNR-RGB in dB by "
+            "the second time."
         ),
         table=table,
         figures={
