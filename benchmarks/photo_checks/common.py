@@ -154,13 +154,12 @@ def degraded_file(truth: Pixels, degradation: Degradation, rng: np.random.Genera
         The path: ``stem`` with its extension.
     """
     *before, last = degradation.parts
-    as_jpeg = isinstance(last, Jpeg) and last.top == last.left == 0
     pixels = truth
-    for part in before if as_jpeg else degradation.parts:
+    for part in before:
         pixels = part(pixels, rng)
-    if as_jpeg:
-        return write_jpeg(pixels, stem, last.quality, last.subsampling)  # type: ignore[union-attr]
-    return write_png(pixels, stem)
+    if isinstance(last, Jpeg) and last.top == last.left == 0:
+        return write_jpeg(pixels, stem, last.quality, last.subsampling)
+    return write_png(last(pixels, rng), stem)
 
 
 def write_png(pixels: Pixels, stem: Path) -> Path:

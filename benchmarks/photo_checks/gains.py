@@ -32,7 +32,7 @@ def thumbnails(sets: Sets) -> Finding:
     files = [*sets.files("val"), *sets.files("Kodak24")]
     truths = [centre_square(pixels_of(file), side, file.name) for file in files]
     table = [["degradation", "bicubic", "`-s 2`", "gain", "worst gain", "worse than bicubic"]]
-    figures = {}
+    figures: dict[str, float] = {}
     for text in THUMBNAIL_FAULTS:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
@@ -75,7 +75,7 @@ def color_jpeg(sets: Sets) -> Finding:
     top, left = GRID_CUT
     truths = {file.stem: pixels_of(file)[top:, left:] for file in sets.files("val")}
     table = [["JPEG", "input", "`dejpeg`", "automatic", "worst change", "models"]]
-    figures = {}
+    figures: dict[str, float] = {}
     for subsampling in ("4:2:0", "4:4:4"):
         for quality in COLOR_QUALITIES:
             text = f"jpeg:quality={quality},subsampling={subsampling}"
@@ -109,7 +109,7 @@ def color_jpeg(sets: Sets) -> Finding:
 def real_blur(sets: Sets) -> Finding:
     """Out of focus, and shaken."""
     table = [["degradation", "input", "automatic", "`deblur`", "`restore`", "Wiener, told the kernel", "models"]]
-    figures = {}
+    figures: dict[str, float] = {}
     files = sets.files("CBSD68")[:BLURRED]
     truths = [pixels_of(file) for file in files]
     for name, text in BLURS.items():
@@ -151,7 +151,8 @@ def flowers(sets: Sets) -> Finding:
     files = [folder / f"flower-{i:03d}.jpg" for i in range(first, last)][: sets.limit]
     truths = [centre_square(pixels_of(file), 128, file.name) for file in files]
     table = [["degradation", "input", "result", "gain", "worst change", "worse than the input", "models"]]
-    figures, notes = {}, []
+    figures: dict[str, float] = {}
+    notes = []
     for ksize in FLOWER_BLURS:
         text = f"blur:ksize={ksize}"
         with tempfile.TemporaryDirectory() as temporary:
