@@ -522,7 +522,9 @@ def text_page(rng: np.random.Generator, size: int) -> Image.Image:
                 y += 2.2 * letter
             words = say(rng, int(rng.integers(15, 90)), script)
             end = pen.paragraph((left, y, left + wide, size - margin), body, letter, ink, words, justify)
-            y = end + 0.6 * letter if end > y else size
+            if end == y:
+                break
+            y = end + 0.6 * letter
     return pen.done()
 
 
