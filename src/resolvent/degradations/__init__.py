@@ -27,7 +27,16 @@ from numpy.typing import NDArray
 from resolvent.degradations.base import CHANCE, Chain, Degradation, Nothing, Sometimes
 from resolvent.degradations.blur import DefocusBlur, GaussianBlur, Kernel, MotionBlur, PositionalBlur
 from resolvent.degradations.jpeg import Jpeg
-from resolvent.degradations.noise import GaussianNoise, Grain, PoissonNoise, Quantise, SaltPepper
+from resolvent.degradations.noise import (
+    ChromaNoise,
+    GaussianNoise,
+    Grain,
+    HotPixels,
+    PoissonNoise,
+    Quantise,
+    RowNoise,
+    SaltPepper,
+)
 from resolvent.degradations.parameters import Choice, Range
 from resolvent.degradations.resize import resize_plane
 from resolvent.degradations.sampling import Downsample, Mask, Rescale
@@ -40,12 +49,14 @@ __all__ = [
     "DEGRADATIONS",
     "Chain",
     "Choice",
+    "ChromaNoise",
     "DefocusBlur",
     "Degradation",
     "Downsample",
     "GaussianBlur",
     "GaussianNoise",
     "Grain",
+    "HotPixels",
     "Jpeg",
     "Kernel",
     "Mask",
@@ -56,6 +67,7 @@ __all__ = [
     "Quantise",
     "Range",
     "Rescale",
+    "RowNoise",
     "SaltPepper",
     "Sometimes",
     "degrade",
@@ -75,6 +87,9 @@ DEGRADATIONS: dict[str, type[Degradation]] = {
     "grain": Grain,
     "poisson": PoissonNoise,
     "saltpepper": SaltPepper,
+    "hotpixels": HotPixels,
+    "rownoise": RowNoise,
+    "chroma": ChromaNoise,
     "quantise": Quantise,
     "jpeg": Jpeg,
     "none": Nothing,
