@@ -23,6 +23,7 @@ from resolvent.codecs.decode import Decoded, decode, decode_pil, split
 from resolvent.codecs.encode import encode, encode_pil, heif_is_written
 from resolvent.codecs.metadata import Metadata
 from resolvent.errors import InputError, OutputError, UsageError, unknown
+from resolvent.image_range import ValueRange, full_range, used_range
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -43,8 +44,6 @@ __all__ = [
 
 QUALITY = 95
 """Quality of a lossy output, 1 to 100; 100 is lossless for WebP, AVIF and HEIF."""
-
-_FLOAT_LIMIT = 16.0  # beyond noise and ringing; pixels in 0..255 that were given as float exceed it
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,9 @@ class Image:
         format: The format it was read from, a key of FORMATS.
         path: The file that it was read from.
         warnings: What reading it changed or left out, one line each.
-        scale: The values of float `data` that `read` gives as 0 and 1: a file's own range, where it leaves [0, 1].
+        value_range: The values of `data` that `read` gives as 0 and 1, and those that are outliers; that of the type
+            where it is left out. `read_image`, `from_array` and `from_pil` find the one that the picture uses, such as
+            12 bits in 16, or the bulk of the values of an HDR picture: see `image_range.used_range`.
     """
 
     data: NDArray[Any]
@@ -101,7 +102,11 @@ class Image:
     format: str = "png"
     path: Path | None = None
     warnings: tuple[str, ...] = ()
-    scale: tuple[float, float] = (0.0, 1.0)
+    value_range: ValueRange = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.value_range is None:
+            object.__setattr__(self, "value_range", full_range(self.data.dtype))
 
     @property
     def height(self) -> int:
@@ -125,32 +130,33 @@ class Image:
 
     @property
     def pixels(self) -> NDArray[np.float32]:
-        """The whole image as a new float32 (H, W, C) array in [0, 1]."""
+        """The whole image as a new float32 (H, W, C) array, as `read` gives it."""
         return self.read(0, 0, self.height, self.width)
 
     def read(self, top: int, left: int, bottom: int, right: int) -> NDArray[np.float32]:
-        """One box as a new float32 (bottom - top, right - left, C) array in [0, 1]."""
-        low, high = self._range
+        """One box as a new float32 (bottom - top, right - left, C) array in [0, 1].
+
+        Noise and ringing of float data may leave that range; outliers are brought to its `floor` or `ceiling`.
+        """
+        known = self.value_range
         box: NDArray[np.float32] = self.data[top:bottom, left:right].astype(np.float32)
-        if low:
-            box -= low
-        box /= np.float32(high - low)
+        if self.depth == 32:
+            np.clip(box, known.floor, known.ceiling, out=box)
+        if known.low:
+            box -= np.float32(known.low)
+        box /= np.float32(known.high - known.low)
         return box
 
     def quantise(self, values: NDArray[np.floating[Any]]) -> NDArray[Any]:
-        """Bring values in [0, 1], clipped to it, to the type and the range of `data`, rounding half to even.
+        """Bring values in [0, 1], clipped to it, to the type and `value_range` of `data`, rounding half to even.
 
         Example:
             >>> Image.from_array(np.zeros((1, 3), np.uint8)).quantise(np.array([-0.1, 0.5, 1.0]))
             array([  0, 128, 255], dtype=uint8)
         """
-        low, high = self._range
+        low, high = self.value_range.low, self.value_range.high
         scaled: NDArray[Any] = np.clip(values, 0, 1) * (high - low) + low
         return (scaled if self.depth == 32 else np.rint(scaled)).astype(self.data.dtype)
-
-    @property
-    def _range(self) -> tuple[float, float]:
-        return self.scale if self.depth == 32 else (0.0, float(np.iinfo(self.data.dtype).max))
 
     def with_data(self, data: NDArray[Any], alpha: NDArray[Any] | None = None) -> Image:
         """Give this image other pixels, of the same type, and the rest unchanged.
@@ -174,10 +180,11 @@ class Image:
         """Take an array: (H, W), or (H, W, C) with C = 1, 2 (gray, alpha), 3 or 4 (RGB, alpha).
 
         Args:
-            array: uint8, uint16, or float in [0, 1]; float may leave that range somewhat, as noise makes it.
+            array: uint8, uint16 or float, of either byte order. Floats are nominally in [0, 1], and noise may leave
+                that; 12 bits in 16, and other ranges of floats, are recognized as they are in files.
 
         Raises:
-            UsageError: Another shape, type or range.
+            UsageError: Another shape or type.
             InputError: NaN or infinity.
         """
         values = np.asarray(array)
@@ -186,13 +193,15 @@ class Image:
         if values.ndim != 3 or values.shape[2] not in (1, 2, 3, 4) or 0 in values.shape:
             raise UsageError(f"an array of shape {np.shape(array)} is no image; give (H, W) or (H, W, 1 to 4)")
         if values.dtype.kind == "f":
-            values = values.astype(np.float32, copy=False)
-            low, high = _finite_range(values)
-            if max(-low, high) > _FLOAT_LIMIT:
-                raise UsageError(f"float pixels from {low:g} to {high:g}; bring them to [0, 1] or give uint8 or uint16")
-        elif values.dtype not in (np.uint8, np.uint16):
+            with np.errstate(over="ignore"):
+                values = values.astype(np.float32, copy=False)
+            _check_finite(values)
+        elif values.dtype.kind == "u" and values.dtype.itemsize <= 2:
+            values = values.astype(values.dtype.newbyteorder("="), copy=False)
+        else:
             raise UsageError(f"pixels of type {values.dtype}; give uint8, uint16, or float in [0, 1]")
-        return cls(*split(values))
+        data, alpha = split(values)
+        return cls(data, alpha, value_range=used_range(data))
 
     @classmethod
     def from_pil(cls, image: PIL.Image.Image) -> Image:
@@ -205,7 +214,7 @@ class Image:
 
     def to_pil(self) -> PIL.Image.Image:
         """Make a Pillow image: L, LA, RGB, RGBA, I;16 or F; what those cannot hold is rounded to 8 bits."""
-        return encode_pil(self.data, self.alpha, self.scale, self.metadata)
+        return encode_pil(self.data, self.alpha, (self.value_range.low, self.value_range.high), self.metadata)
 
     def save(self, path: str | Path, **options: Any) -> tuple[str, ...]:
         """Write it, as `write_image` does."""
@@ -213,20 +222,16 @@ class Image:
 
     @classmethod
     def _from_decoded(cls, decoded: Decoded) -> Image:
-        scale = (0.0, 1.0)
-        if decoded.data.dtype == np.float32:
-            low, high = _finite_range(decoded.data)
-            scale = (min(low, 0.0), max(high, 1.0))
-            if decoded.alpha is not None:
-                _finite_range(decoded.alpha)
-        return cls(decoded.data, decoded.alpha, decoded.metadata, warnings=decoded.warnings, scale=scale)
+        _check_finite(decoded.data)
+        if decoded.alpha is not None:
+            _check_finite(decoded.alpha)
+        known = used_range(decoded.data)
+        return cls(decoded.data, decoded.alpha, decoded.metadata, warnings=decoded.warnings, value_range=known)
 
 
-def _finite_range(values: NDArray[np.float32]) -> tuple[float, float]:
-    low, high = float(values.min()), float(values.max())
-    if not np.isfinite((low, high)).all():
+def _check_finite(values: NDArray[Any]) -> None:
+    if values.dtype.kind == "f" and not np.isfinite((values.min(), values.max())).all():
         raise InputError("it holds NaN or infinite values; repair it first")
-    return low, high
 
 
 def read_image(source: str | Path | bytes, limits: Limits = Limits()) -> Image:
@@ -294,6 +299,7 @@ def losses(image: Image, format: str) -> tuple[str, ...]:  # noqa: A002
     lost = []
     if image.depth > DEPTHS[kind]:
         lost.append(f"{kind} holds {DEPTHS[kind]} of its {image.depth} bits a sample")
+        lost += _clipped(image)
     if image.alpha is not None and kind in OPAQUE:
         lost.append(f"{kind} holds no alpha: flattened onto white")
     held = image.metadata.held_by(kind)
@@ -301,6 +307,14 @@ def losses(image: Image, format: str) -> tuple[str, ...]:  # noqa: A002
     if names:
         lost.append(f"{kind} cannot hold its {', '.join(names)}: left out")
     return tuple(lost)
+
+
+def _clipped(image: Image) -> list[str]:
+    """Say what of float values outside of black to white is lost where they become integers."""
+    low, high = image.value_range.low, image.value_range.high
+    if image.depth < 32 or (image.data.min() >= low and image.data.max() <= high):
+        return []
+    return [f"its values outside of {low:.4g} to {high:.4g} are clipped"]
 
 
 def write_image(
@@ -378,7 +392,8 @@ def encode_image(
 
 
 def _encode(file: BinaryIO, image: Image, kind: str, quality: int) -> None:
-    encode(file, kind, image.data, image.alpha, image.scale, image.metadata.held_by(kind), quality)
+    scale = (image.value_range.low, image.value_range.high)
+    encode(file, kind, image.data, image.alpha, scale, image.metadata.held_by(kind), quality)
 
 
 def _output_kind(image: Image, name: str | None) -> str:

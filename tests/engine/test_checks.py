@@ -53,16 +53,51 @@ def test_flat_result_of_a_flat_and_noisy_input_is_right():
         check(noisy, grey, sigma=5)
 
 
-@pytest.mark.parametrize(("shift", "sigma", "passes"), [(6, 0, True), (8, 0, False), (14, 25, True), (22, 25, False)])
-def test_shift_of_one_channel(shift, sigma, passes):
-    """For 64x64 pixels the limit is 5 + 80/64 + σ (0.4 + 4/64) grey levels: 6.25, and 17.8 for σ = 25."""
+def soft(side=128, low=0.3, high=0.7):
+    """A picture without noise, (side, side, 3)."""
+    rows, columns = np.mgrid[:side, :side]
+    waves = 0.5 + 0.5 * np.sin(rows / 9) * np.cos(columns / 11)
+    return (low + (high - low) * waves[..., None] * np.ones(3)).astype(np.float32)
+
+
+def noise(shape, sigma):
+    return sigma / 255 * np.random.default_rng(0).standard_normal(shape, np.float32)
+
+
+@pytest.mark.parametrize(("shift", "passes"), [(6, True), (8, False)])
+def test_shift_of_one_channel(shift, passes):
+    """For 64x64 pixels without clipping the limit is 5 + 80/64 = 6.25 gray levels."""
     x = texture()
     moved = x + np.float32([0, -shift / 255, 0])
     if passes:
-        check(x, moved, sigma)
+        check(x, moved)
     else:
-        with pytest.raises(QualityError, match=rf"mean colour moved by {shift}\.0 of 255"):
-            check(x, moved, sigma)
+        with pytest.raises(QualityError, match=rf"mean colou?r moved by {shift}\.0 of 255"):
+            check(x, moved)
+
+
+@pytest.mark.parametrize("there", [0, 2, 50])
+def test_a_told_noise_level_excuses_no_shift_where_nothing_is_clipped(there):
+    """Gray told 50 became 19 levels lighter, which 5 + 0.4 σ + (80 + 4 σ)/√n let pass."""
+    x = soft() + noise((128, 128, 3), there) if there < 50 else 0.5 + noise((128, 128, 3), 30)
+    with pytest.raises(QualityError, match=r"mean colou?r moved by 19"):
+        check(x, x + np.float32(19 / 255), sigma=50)
+
+
+def test_a_told_noise_level_excuses_no_shift_of_clean_black_and_white():
+    """A page: half of its pixels are white or black, and none of them noisy."""
+    page = np.ones((128, 128, 3), np.float32)
+    page[20:60:4, 10:110] = 0
+    with pytest.raises(QualityError, match=r"mean colou?r moved"):
+        check(page, page - np.float32(10 / 255), sigma=50)
+
+
+def test_detail_is_not_noise_enough():
+    x = np.clip(soft(low=-0.1, high=0.6), 0, 1)
+    assert (x == 0).mean() > 0.05
+    check(x, x + np.float32(4 / 255), sigma=50)
+    with pytest.raises(QualityError, match=r"mean colou?r moved"):
+        check(x, x + np.float32(12 / 255), sigma=50)
 
 
 def test_undoing_clipped_noise_is_no_shift():
@@ -73,6 +108,35 @@ def test_undoing_clipped_noise_is_no_shift():
     clipped = np.clip(sigma / 255 * rng.standard_normal(black.shape, np.float32), 0, 1)
     assert 255 * clipped.mean() == pytest.approx(sigma / np.sqrt(2 * np.pi), rel=0.03)
     check(clipped, black, sigma)
+
+
+@pytest.mark.parametrize("sigma", [5, 15, 30])
+def test_undoing_noise_that_was_clipped_in_shadows(sigma):
+    dark = soft(low=0.0, high=0.1)
+    check(np.clip(dark + noise(dark.shape, sigma), 0, 1), dark, sigma)
+
+
+def test_flatness_is_judged_by_the_spread_of_the_input():
+    """12 bits read as 16 made all of this picture differ by less than the 38 levels that were asked of it."""
+    dim = soft(low=0.01, high=0.03)
+    checks = Checks(3, 18, step=255 / 65535)
+    checks.add(dim, np.zeros_like(dim))
+    with pytest.raises(QualityError, match="flat"):
+        checks.finish()
+    with pytest.raises(QualityError, match="flat"):
+        check(soft(), np.full_like(soft(), 0.5), sigma=50)
+
+
+def test_what_is_not_judged():
+    x, y = soft(), soft()
+    seen = np.ones(x.shape[:2], bool)
+    seen[10:50, 20:60] = False
+    y[~seen] = 1
+    checks = Checks(3)
+    checks.add(x, y, (seen, seen))
+    checks.finish()
+    with pytest.raises(QualityError, match=r"mean colou?r moved"):
+        check(x, y)
 
 
 def test_nothing_to_judge():

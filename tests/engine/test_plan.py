@@ -137,6 +137,22 @@ def test_scale_names_a_model_that_enlarges_so_much(cards, monkeypatch):
         Options(scale=2, model="denoise")
 
 
+def test_enlarging_restores_first_what_is_wrong(cards, monkeypatch):
+    monkeypatch.setattr(module, "models", lambda: cards)
+    expect(monkeypatch, 5.0)
+    image = scene(20)
+    found = plan(image, Options(scale=2))
+    assert (found.model, found.first.model) == ("enlarge", "denoise")
+    assert found.first.options.scale is None
+    assert found.reasons == (*diagnose(image).reasons, "enlarged by model 'enlarge', after restoring")
+    assert found.tiles == 2 * found.first.tiles
+    assert plan(image, Options(scale=2, model="enlarge")).first is None
+    expect(monkeypatch, 0.1)
+    found = plan(image, Options(scale=2))
+    assert (found.model, found.first) == ("enlarge", None)
+    assert found.reasons[-1] == "enlarged by model 'enlarge'"
+
+
 def test_tile_keeps_to_the_memory(cards):
     image = Image.from_array(np.zeros((1000, 2000), np.uint8))
     found = plan(image, Options(model="deblur", memory="200M"))

@@ -1,5 +1,6 @@
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import PIL.Image
@@ -40,7 +41,8 @@ def test_strength_blends(fake, functions, dtype, strength):
     image = Image.from_array(picture(dtype=dtype))
     top = 1 if dtype == np.float32 else np.iinfo(dtype).max
     y = image.data / top
-    x = functions.window(image.pixels.transpose(2, 0, 1)[None])[0].transpose(1, 2, 0)
+    padded = np.pad(image.pixels, ((8, 8), (8, 8), (0, 0)), mode="reflect")
+    x = functions.window(padded.transpose(2, 0, 1)[None])[0, :, 8:-8, 8:-8].transpose(1, 2, 0)
     out = go(fake(functions.window, halo=15), image, strength=strength, tile=16)
     rounding = 0.0 if dtype == np.float32 else 0.5 / top
     np.testing.assert_allclose(out.data / top, y + strength * (x - y), rtol=0, atol=rounding + 1e-5)
@@ -64,7 +66,7 @@ def test_noise_beyond_the_range_reaches_the_model_and_is_clipped_after_it(fake):
     seen = []
     noisy = np.float32(0.5) + np.random.default_rng(0).standard_normal((32, 32, 3)).astype(np.float32)
     out = go(fake(lambda x: seen.append(x) or x), Image.from_array(noisy), sigma=255)
-    np.testing.assert_array_equal(seen[0][0].transpose(1, 2, 0), noisy)
+    np.testing.assert_array_equal(seen[0][0, :, 8:40, 8:40].transpose(1, 2, 0), noisy)
     np.testing.assert_array_equal(out.data, noisy.clip(0, 1))
 
 
@@ -121,6 +123,17 @@ def test_enlarging_model(fake, functions):
     np.testing.assert_array_equal(out.data, image.data.repeat(2, 0).repeat(2, 1))
 
 
+def test_what_comes_first_is_done_before_enlarging(fake, functions):
+    sessions = {"clean": fake(lambda x: x * 0.98), "large": fake(functions.doubled, scale=2)}
+    image, seen = Image.from_array(picture((40, 30, 3), np.float32)), []
+    first = Plan(Options(), (), model="clean", tile=64, tiles=1)
+    told = Plan(Options(), (), model="large", tile=64, tiles=2, first=first)
+    out = run(image, told, lambda done, total: seen.append((done, total)), lambda model, _: sessions[model])
+    expected = (image.data * np.float32(0.98)).repeat(2, 0).repeat(2, 1)
+    np.testing.assert_allclose(out.data, expected, atol=1e-6)
+    assert [done for done, _ in seen] == [1, 2]
+
+
 def test_alpha_is_enlarged_with_the_image(fake, functions):
     """Bicubic, in its own type and range; what is hidden does not bleed into what can be seen."""
     image, disk = see_through((0, 0, 0))
@@ -162,8 +175,8 @@ def test_interrupt_passes(fake):
 
 
 def mean(pixels):
-    """What the model of ``model_file`` makes of (H, W, 3): multiples of 8 in size, so that no padding shows."""
-    return ndimage.uniform_filter(pixels, (3, 3, 1), mode="constant")
+    """What the model of ``model_file`` makes of (H, W, 3), reflected at its borders."""
+    return ndimage.uniform_filter(pixels, (3, 3, 1), mode="mirror")
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
@@ -318,3 +331,120 @@ def test_a_method_enlarges_colours_and_alpha():
     image = restore(Image.from_array(rgba), method="self-similarity", degradation="downsample:scale=2")
     assert image.data.shape == (80, 96, 3)
     assert image.alpha.shape == (80, 96)
+
+
+def sixteen(values):
+    return np.rint(values).astype(np.uint16)
+
+
+def test_gray_in_rgb_stays_gray(fake):
+    """A model that tints, as trained ones do: the channels came back 7 to 13 levels apart."""
+    tint = np.float32([0.02, -0.02, 0.03]).reshape(1, 3, 1, 1)
+    equal = picture((40, 56, 1), np.uint8).repeat(3, 2)
+    out = go(fake(lambda x: x + tint), Image.from_array(equal))
+    assert out.data.shape == equal.shape
+    np.testing.assert_array_equal(out.data, out.data[..., :1].repeat(3, 2))
+    one = go(fake(lambda x: x + tint), Image.from_array(equal[..., 0]))
+    np.testing.assert_array_equal(out.data[..., :1], one.data)
+    large = go(fake(lambda x: (x + tint).repeat(2, 2).repeat(2, 3), scale=2), Image.from_array(equal))
+    np.testing.assert_array_equal(large.data, out.data.repeat(2, 0).repeat(2, 1))
+
+
+def test_gray_in_rgb_keeps_its_type_profile_and_alpha(fake, functions, tmp_path):
+    equal = np.dstack([picture((40, 56, 1), np.uint16).repeat(3, 2), picture((40, 56), np.uint16, 1)])
+    image = replace(Image.from_array(equal), metadata=Metadata(dpi=(240.0, 240.0)), format="tiff", path=tmp_path / "a")
+    out = go(fake(functions.window, halo=15), image)
+    assert (out.format, out.path, out.metadata, out.channels) == ("tiff", image.path, image.metadata, 3)
+    np.testing.assert_array_equal(out.alpha, image.alpha)
+    assert (out.data != image.data).mean() > 0.5
+
+
+@pytest.mark.parametrize("model", ["restore", "denoise"])
+def test_bundled_models_keep_gray_gray(model):
+    noisy = np.rint(255 * noisy_picture((64, 64, 1))).astype(np.uint8).repeat(3, 2)
+    out = restore(noisy, model=model)
+    np.testing.assert_array_equal(out, out[..., :1].repeat(3, 2))
+    assert (out != noisy).any()
+
+
+def test_twelve_bits_in_sixteen_are_restored_as_twelve_bits(fake, functions):
+    """What a model sees, and what becomes of it, is the same picture as in 8 or 16 bits."""
+    values = picture((40, 56, 3), np.float32)
+    deep, whole = (Image.from_array(sixteen(top * values)) for top in (4095, 65535))
+    out, expected = (go(fake(functions.window, halo=15), image) for image in (deep, whole))
+    assert out.data.max() <= 4095
+    np.testing.assert_allclose(out.data / 4095, expected.data / 65535, atol=1 / 4095)
+    assert 4095 * 0.5 < go(fake(lambda x: x + 0.01), deep).data.max() <= 4095
+
+
+def test_twelve_bits_told_their_noise_do_not_turn_black():
+    """A micrograph with noise of 18 levels in 255 of its 12 bits: every pixel became 0, and passed the checks."""
+    clean = np.clip(noisy_picture((96, 96, 1)), 0, 1)
+    rows, columns = np.mgrid[:96, :96] / 48
+    clean = 0.25 + 0.15 * np.sin(9 * rows + 5 * columns)[..., None]
+    noisy = clean + 18 / 255 * np.random.default_rng(1).standard_normal(clean.shape)
+    stored = sixteen(4095 * np.clip(noisy, 0, 1))
+    assert stored.max() < 4096
+    out = restore(stored, model="denoise", sigma=18)
+    before, after = (np.sqrt(np.mean((x / 4095 - clean) ** 2)) for x in (stored, out))
+    assert after < before / 2
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_highlights_keep_their_values_and_the_rest_is_restored(fake, functions, scale):
+    hdr = 0.2 + 0.6 * picture((40, 56, 3), np.float32)
+    hdr[10:12, 20:22] = 800
+    hdr[30, 30, 1] = -50
+    model = fake(lambda x: (0.98 * x).repeat(scale, 2).repeat(scale, 3), scale=scale)
+    out = go(model, Image.from_array(hdr)).data
+    spot = np.zeros(hdr.shape, bool)
+    spot[10:12, 20:22] = spot[30, 30, 1] = True
+    expected = np.where(spot, hdr, np.float32(0.98) * hdr).repeat(scale, 0).repeat(scale, 1)
+    np.testing.assert_allclose(out, expected, rtol=1e-5)
+
+
+def test_floats_beyond_1_come_back_in_their_range(fake):
+    for low, high in ((0, 255), (1000, 1200), (-3, 9)):
+        values = low + (high - low) * noisy_picture((64, 64, 3))
+        values = values.astype(np.float64)
+        out = restore(values, model="denoise")
+        assert out.dtype == values.dtype
+        rows, columns = np.mgrid[:64, :64] / 48
+        clean = low + (high - low) * (0.5 + 0.3 * np.sin(9 * rows + 5 * columns)[..., None])
+        before, after = (np.sqrt(np.mean((x - clean) ** 2)) for x in (values, out))
+        assert after < 0.7 * before
+
+
+@pytest.mark.parametrize("dtype", [">u2", ">f4", ">f8"])
+def test_arrays_of_the_other_byte_order(model_file, dtype):
+    values = picture((40, 56, 3), np.uint16).astype(dtype)
+    values = values / 65535 if values.dtype.kind == "f" else values
+    values = values.astype(dtype)
+    out = restore(values, model=model_file, sigma=10)
+    assert out.dtype == values.dtype
+    np.testing.assert_array_equal(
+        out, restore(values.astype(values.dtype.newbyteorder("=")), model=model_file, sigma=10)
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_alpha_of_an_array_is_enlarged_with_it(dtype, channels):
+    values = picture((24, 32, channels), dtype)
+    out = restore(values, model="upscale2")
+    assert (out.shape, out.dtype) == ((48, 64, channels), values.dtype)
+    expected = restore(Image.from_array(values), model="upscale2").alpha
+    np.testing.assert_array_equal(out[..., -1], expected.astype(dtype))
+    alpha = values[..., -1]
+    assert np.abs(imresize(alpha, 2.0).clip(alpha.min(), alpha.max()) - out[..., -1]).max() <= 0.5
+
+
+@pytest.mark.parametrize("color", [(255, 255, 255), (255, 0, 0), (0, 0, 255), (0, 0, 0), (128, 128, 128)])
+def test_saturated_borders_stay_as_they_are(color):
+    """Zeros beyond the border made blue 22 levels off there."""
+    values = np.full((64, 72, 3), color, np.uint8)
+    values[30:34, 30:34] = 120
+    out = restore(values, model="denoise", sigma=0)
+    border = np.ones(values.shape[:2], bool)
+    border[4:-4, 4:-4] = False
+    assert np.abs(out.astype(int) - values)[border].max() <= 3

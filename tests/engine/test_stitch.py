@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from resolvent.errors import InputError
 from resolvent.models.stitch import Box, Runner
+from resolvent.models.tiles import reflected
 
 
 def picture(height, width):
@@ -21,9 +23,8 @@ def assemble(session, x, tile):
 
 def whole(function, x):
     height, width = x.shape[2:]
-    return function(np.pad(x, ((0, 0), (0, 0), (0, -height % 8), (0, -width % 8)), mode="reflect"))[
-        0, :, :height, :width
-    ]
+    padding = ((0, 0), (0, 0), (8, reflected(height, 8) - height - 8), (8, reflected(width, 8) - width - 8))
+    return function(np.pad(x, padding, mode="reflect"))[0, :, 8 : 8 + height, 8 : 8 + width]
 
 
 @pytest.mark.parametrize("tile", [16, 17, 24, 40, 512])
@@ -72,3 +73,18 @@ def test_out_of_memory_on_the_smallest_tile_is_an_error(fake, functions):
 
 def test_box_slices():
     assert Box(1, 2, 3, 5).slices(2) == (slice(2, 6), slice(4, 10))
+
+
+@pytest.mark.parametrize("tile", [16, 512])
+def test_a_network_sees_the_image_reflected_at_its_borders(fake, tile):
+    """Convolutions pad with zeros: a mean over 3x3 pixels darkens a white border by a third."""
+
+    def mean(x):
+        return ndimage.uniform_filter(x, (1, 1, 3, 3), mode="constant")
+
+    white = np.ones((1, 3, 41, 59), np.float32)
+    assert mean(white)[0, :, 0].max() < 0.7
+    np.testing.assert_allclose(assemble(fake(mean, halo=1), white, tile), 1, atol=1e-6)
+    x = picture(41, 59)
+    expected = ndimage.uniform_filter(x, (1, 1, 3, 3), mode="mirror")[0]
+    np.testing.assert_allclose(assemble(fake(mean, halo=1), x, tile), expected, atol=1e-6)

@@ -11,7 +11,8 @@ from resolvent.errors import TrainingError, UsageError
 from resolvent.training import checkpoint, loop
 from resolvent.training.batches import batch, chosen, epoch_steps
 from resolvent.training.data import find_photographs, pack
-from resolvent.training.loop import schedule, train
+from resolvent.training.loop import branch, schedule, train
+from resolvent.training.optimizers import Muon
 from resolvent.training.release import release
 from resolvent.training.watch import RunWatch, Watch
 
@@ -54,21 +55,25 @@ def test_same_seed_same_weights_and_another_seed_others(recipe, photographs, tmp
     assert not same(first, weights(train(other, photographs, tmp_path / "c", threads=1)))
 
 
-@pytest.mark.parametrize("network", ["unet-small", "seed_unet-lite"])
-def test_killed_and_resumed_ends_as_if_it_had_not_been(recipe, photographs, tmp_path, network, monkeypatch):
+@pytest.mark.parametrize(
+    ("network", "optimizer"), [("unet-small", "adamw"), ("unet-small", "muon"), ("seed_unet-lite", "adamw")]
+)
+def test_killed_and_resumed_ends_as_if_it_had_not_been(recipe, photographs, tmp_path, network, optimizer, monkeypatch):
     """Stopped between checkpoints: the lost updates are made again, alike, dropout included."""
-    recipe = dataclasses.replace(recipe, budget="8 steps")
+    recipe = dataclasses.replace(recipe, budget="8 steps", optimizer=optimizer)
     if network.startswith("seed"):
         monkeypatch.setitem(loop.networks.NETWORKS, network, tiny_seed())
         recipe = dataclasses.replace(
             recipe, network=network, arguments={}, degradation="blur:sigma=1..2", validation=("blur:sigma=1",)
         )
-    expected = weights(train(recipe, photographs, tmp_path / "whole", threads=1, checkpoint_every=0))
+    train(recipe, photographs, tmp_path / "whole", threads=1, checkpoint_every=0)
     with pytest.raises(StopError):
         train(recipe, photographs, tmp_path / "cut", threads=1, checkpoint_every=0, watch=StopAt(5))
-    resumed = train(recipe, photographs, tmp_path / "cut", threads=1, resume=True, checkpoint_every=0)
-    assert resumed.steps == 8
-    assert same(expected, weights(resumed))
+    train(recipe, photographs, tmp_path / "cut", threads=1, resume=True, checkpoint_every=0)
+    (whole, book), (cut, _) = (checkpoint.load(tmp_path / run / "last.safetensors") for run in ("whole", "cut"))
+    assert book["step"] == 8
+    assert set(whole) == set(cut)
+    assert same(whole, cut)
 
 
 def tiny_seed():
@@ -180,17 +185,21 @@ def test_checkpoint_keeps_everything(recipe, tmp_path):
     torch.manual_seed(0)
     network = torch.nn.Conv2d(2, 2, 3)
     average = torch.nn.Conv2d(2, 2, 3)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=0.1)
+    optimizers = [torch.optim.AdamW([network.bias], lr=0.1), Muon([network.weight], lr=0.1)]
     network(torch.rand(1, 2, 5, 5)).sum().backward()
-    optimiser.step()
-    checkpoint.save(tmp_path / "c.safetensors", checkpoint.snapshot(network, average, optimiser), {"step": 3})
+    for optimizer in optimizers:
+        optimizer.step()
+    checkpoint.save(tmp_path / "c.safetensors", checkpoint.snapshot(network, average, optimizers), {"step": 3})
     before = {k: v.clone() for k, v in network.state_dict().items()}
-    optimiser.step()
+    momentum = optimizers[1].state[network.weight]["momentum"].clone()
+    for optimizer in optimizers:
+        optimizer.step()
     tensors, book = checkpoint.load(tmp_path / "c.safetensors")
-    checkpoint.restore_into(tensors, network, average, optimiser)
+    checkpoint.restore_into(tensors, network, average, optimizers)
     assert book == {"step": 3}
     assert same(before, network.state_dict())
-    assert optimiser.state[network.weight]["step"].item() == 1
+    assert optimizers[0].state[network.bias]["step"].item() == 1
+    assert torch.equal(optimizers[1].state[network.weight]["momentum"], momentum)
 
 
 @pytest.mark.parametrize(("options", "message"), [({"device": "gpu9"}, "device 'gpu9'"), ({"threads": 0}, "threads 0")])
@@ -258,3 +267,26 @@ def test_a_compiled_network_is_what_runs_forward(recipe, photographs, tmp_path, 
     monkeypatch.setattr(torch, "compile", lambda network: compiled.append(network) or network)
     train(dataclasses.replace(recipe, budget="1 steps"), photographs, tmp_path, threads=1, compiled=True)
     assert len(compiled) == 1
+
+
+def test_a_branch_cools_down_and_leaves_its_trunk_alone(recipe, photographs, tmp_path):
+    trunk, release_run = tmp_path / "trunk", tmp_path / "release"
+    recipe = dataclasses.replace(recipe, schedule="constant", warmup=0.0, optimizer="muon", budget="6 steps")
+    train(recipe, photographs, trunk, threads=1)
+    before = (trunk / "last.safetensors").read_bytes()
+    rates = []
+
+    class Rates(Watch):
+        def step(self, step, share, seconds, loss, rate, *_):
+            rates.append((step, rate))
+
+    cooled = branch(trunk, release_run, "4 steps")
+    result = train(cooled, photographs, release_run, threads=1, resume=True, watch=Rates())
+    assert rates == [(7 + i, pytest.approx(recipe.learning_rate * (1 - i / 4))) for i in range(4)]
+    assert (trunk / "last.safetensors").read_bytes() == before
+    assert result.steps <= 10
+    assert result.recipe.schedule == "cooldown"
+    with pytest.raises(UsageError, match="holds a run already"):
+        branch(trunk, release_run, "4 steps")
+    with pytest.raises(UsageError, match="its schedule is cooldown"):
+        branch(release_run, tmp_path / "again", "4 steps")

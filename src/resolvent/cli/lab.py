@@ -28,6 +28,13 @@ def train(
     epochs: Annotated[int | None, typer.Option("--epochs", help="A budget in epochs.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe; repeat it.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
+    cooldown: Annotated[
+        str | None,
+        typer.Option("--cooldown", help="Take the rate of a constant run to zero over this budget, as a run in -o."),
+    ] = None,
+    trunk: Annotated[
+        Path | None, typer.Option("--trunk", help="Folder of the run to cool down; runs/NAME if not given.")
+    ] = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu or cuda; a GPU if there is one.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads.")] = None,
     compiled: Annotated[
@@ -40,6 +47,7 @@ def train(
     """Train a model on a folder of clean photographs; write one .onnx file with its card."""
     from contextlib import closing
 
+    from resolvent.training.loop import branch, resumed_recipe
     from resolvent.training.loop import train as run_training
     from resolvent.training.recipe import load_recipe, parse_settings
     from resolvent.training.release import release
@@ -52,6 +60,14 @@ def train(
         overrides["budget"] = f"{epochs} epochs" if budget is None else budget
     told = load_recipe(recipe, **overrides)
     run = output or Path("runs") / told.name
+    if cooldown is not None:
+        if output is None or overrides or resume:
+            raise UsageError(
+                "--cooldown: begins a run of the trunk's recipe in the folder -o; leave out --resume, --set, --budget"
+            )
+        told = branch(trunk or Path("runs") / told.name, run, cooldown)
+    elif resume and (run / "last.safetensors").exists():
+        told = resumed_recipe(run, told)
     with closing(RunWatch(run, console())) as watch:
         result = run_training(
             told,
@@ -60,7 +76,7 @@ def train(
             validation=validation,
             device=device,
             threads=threads,
-            resume=resume,
+            resume=resume or cooldown is not None,
             compiled=compiled,
             watch=watch,
         )

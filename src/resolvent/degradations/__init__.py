@@ -26,6 +26,9 @@ from numpy.typing import NDArray
 
 from resolvent.degradations.base import CHANCE, Chain, Degradation, Nothing, Sometimes
 from resolvent.degradations.blur import DefocusBlur, GaussianBlur, Kernel, MotionBlur, PositionalBlur
+from resolvent.degradations.camera import Camera
+from resolvent.degradations.damage import Creases, Dust, Holes, Scratches
+from resolvent.degradations.fading import Fading
 from resolvent.degradations.jpeg import Jpeg
 from resolvent.degradations.noise import (
     ChromaNoise,
@@ -47,15 +50,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEGRADATIONS",
+    "Camera",
     "Chain",
     "Choice",
     "ChromaNoise",
+    "Creases",
     "DefocusBlur",
     "Degradation",
     "Downsample",
+    "Dust",
+    "Fading",
     "GaussianBlur",
     "GaussianNoise",
     "Grain",
+    "Holes",
     "HotPixels",
     "Jpeg",
     "Kernel",
@@ -69,6 +77,7 @@ __all__ = [
     "Rescale",
     "RowNoise",
     "SaltPepper",
+    "Scratches",
     "Sometimes",
     "degrade",
     "parse",
@@ -90,8 +99,14 @@ DEGRADATIONS: dict[str, type[Degradation]] = {
     "hotpixels": HotPixels,
     "rownoise": RowNoise,
     "chroma": ChromaNoise,
+    "camera": Camera,
     "quantise": Quantise,
     "jpeg": Jpeg,
+    "scratches": Scratches,
+    "dust": Dust,
+    "creases": Creases,
+    "holes": Holes,
+    "fading": Fading,
     "none": Nothing,
 }
 

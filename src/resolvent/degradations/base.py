@@ -77,10 +77,26 @@ class Degradation(ABC):
             raise UsageError(f"{self}: is random; pass rng=numpy.random.default_rng(seed)")
         return self._apply(np.asarray(image, np.float32), numbers, cast(np.random.Generator, rng))
 
+    def with_mask(
+        self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Apply it to one image, and tell which pixels it damaged: scratched, covered by dust, lost.
+
+        Args:
+            image: As for a call.
+            rng: As for a call.
+
+        Returns:
+            The degraded image, and its mask, (H, W): 1 where a pixel is damaged, else 0. What changes the whole image,
+            as blur, noise and fading do, damages none.
+        """
+        degraded = self(image, rng)
+        return degraded, np.zeros(degraded.shape[:2], np.float32)
+
     def draw(self, rng: np.random.Generator) -> Degradation:
         """What happens this time: each Range and each Choice replaced by one value drawn from it."""
         drawn = {
-            name: value.draw(rng, whole=kind.whole)
+            name: value.draw(rng, whole=kind.whole, log=kind.log)
             for name, value, kind in self._varying()
             if isinstance(value, Range | Choice)
         }
@@ -97,7 +113,8 @@ class Degradation(ABC):
 
         Returns:
             The degraded batch, and the numbers of each sample: float32 tensors (N,) named such as ``"noise.sigma"``, or
-            ``"noise2.sigma"`` for the second noise of a chain. A word counts as its place among those it may be.
+            ``"noise2.sigma"`` for the second noise of a chain. A word counts as its place among those it may be. Damage
+            adds its mask, ``"dust.mask"``, (N, 1, H, W).
 
         Raises:
             UsageError: Something is random and there is no generator.
@@ -109,7 +126,7 @@ class Degradation(ABC):
             raise UsageError(f"{self}: is random; pass generator=torch.Generator().manual_seed(seed)")
         stream = cast("torch.Generator", generator)
         numbers = {
-            name: tensors.draw(kind.number(value), len(x), stream, x.device, whole=kind.whole)
+            name: tensors.draw(kind.number(value), len(x), stream, x.device, whole=kind.whole, log=kind.log)
             for name, value, kind in self._varying()
         }
         return self._apply_batch(x, numbers, stream), {f"{self.name}.{name}": value for name, value in numbers.items()}
@@ -223,6 +240,22 @@ class Chain(Degradation):
             parameters |= {key.replace(".", f"{nth}.", 1) if nth > 1 else key: value for key, value in drawn.items()}
         return x, parameters
 
+    def with_mask(
+        self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Apply the parts in order, with the pixels that any of them damaged; see ``Degradation.with_mask``.
+
+        Raises:
+            UsageError: As for a call; or the size of the image changes after it was damaged.
+        """
+        degraded, mask = self.links[0].with_mask(image, rng)
+        for part in self.links[1:]:
+            degraded, more = part.with_mask(degraded, rng)
+            if more.shape != mask.shape and mask.any():
+                raise UsageError(f"{self}: changes the size after the damage; put what damages last")
+            mask = more if more.shape != mask.shape else np.maximum(mask, more)
+        return degraded, mask
+
     def operator(self, shape: tuple[int, int, int]) -> LinearOperator:
         """The product of the operators of the parts."""
         operator = self.links[0].operator(shape)
@@ -332,7 +365,7 @@ class Sometimes(Degradation):
             raise UsageError(f"{self}: changes the size of the image, and cannot happen to some of a batch alone")
         y = x.clone()
         y[which] = changed[: len(which)]
-        numbers = {name: value.new_zeros(len(x)) for name, value in drawn.items()}
+        numbers = {name: value.new_zeros(len(x), *value.shape[1:]) for name, value in drawn.items()}
         for name, value in drawn.items():
             numbers[name][which] = value[: len(which)]
         return y, numbers

@@ -23,6 +23,8 @@ __all__ = ["Choice", "Range"]
 class Range:
     """A number drawn uniformly between two ends; a whole number, both ends included, where the parameter is one.
 
+    Where the parameter is one of ratios, such as an ISO speed, its logarithm is uniform.
+
     Example:
         >>> str(Range(0.3, 4))
         '0.3..4'
@@ -46,10 +48,12 @@ class Range:
         """The two ends."""
         return (self.low, self.high)
 
-    def draw(self, rng: np.random.Generator, *, whole: bool = False) -> float:
-        """One value, whole numbers with both ends."""
+    def draw(self, rng: np.random.Generator, *, whole: bool = False, log: bool = False) -> float:
+        """One value, whole numbers with both ends; with ``log``, uniform in the logarithm."""
         if whole:
             return int(rng.integers(int(self.low), int(self.high), endpoint=True))
+        if log:
+            return float(self.low * (self.high / self.low) ** rng.random())
         return float(rng.uniform(self.low, self.high))
 
 
@@ -75,7 +79,7 @@ class Choice:
     def __str__(self) -> str:
         return "|".join(value if isinstance(value, str) else format_number(value) for value in self.values)
 
-    def draw(self, rng: np.random.Generator, *, whole: bool = False) -> float | str:
+    def draw(self, rng: np.random.Generator, *, whole: bool = False, log: bool = False) -> float | str:
         """One of the values."""
         return self.values[rng.integers(len(self.values))]
 
@@ -126,6 +130,7 @@ class Number:
     whole: bool = False
     above: bool = False  # low itself is excluded
     varies: bool = True
+    log: bool = False  # a Range of it is uniform in the logarithm; low is above zero then
 
     @property
     def rule(self) -> str:
@@ -174,6 +179,7 @@ class Word:
     """One of a few words, or, where it may vary, a Choice of them; ``number`` gives the place of each."""
 
     whole: ClassVar[bool] = True
+    log: ClassVar[bool] = False
     words: tuple[str, ...]
     varies: bool = False
 

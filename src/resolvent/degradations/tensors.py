@@ -12,7 +12,13 @@ from resolvent.degradations.parameters import Choice, Range
 
 
 def draw(
-    value: float | Range | Choice, count: int, generator: torch.Generator, device: torch.device, *, whole: bool
+    value: float | Range | Choice,
+    count: int,
+    generator: torch.Generator,
+    device: torch.device,
+    *,
+    whole: bool = False,
+    log: bool = False,
 ) -> Tensor:
     """One number per sample, (count,) float32; a plain number does not touch the generator."""
     if isinstance(value, Choice):
@@ -21,6 +27,8 @@ def draw(
     if isinstance(value, Range) and whole:
         low, high = int(value.low), int(value.high)
         return torch.randint(low, high + 1, (count,), generator=generator, device=generator.device).float().to(device)
+    if isinstance(value, Range) and log:
+        return value.low * (value.high / value.low) ** uniform((count,), generator, device)
     if isinstance(value, Range):
         return value.low + (value.high - value.low) * uniform((count,), generator, device)
     return torch.full((count,), float(value), device=device)

@@ -1,8 +1,9 @@
-"""No silent damage: a result that is not finite, flat or of another colour is an error, not an image."""
+"""No silent damage: a result that is not finite, flat or of another color is an error, not an image."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,53 +13,103 @@ from resolvent.errors import QualityError
 __all__ = ["Checks"]
 
 SHIFT = 5.0
-"""Grey levels by which the mean of a channel may move in a large image without noise."""
+"""Gray levels by which the mean of a channel may move in a large image without noise."""
 
-FLAT = 0.5
-"""Grey levels: a result with all its values this near to each other is flat."""
+FLAT = 0.02
+"""A result is flat if its values span no more than this share of the standard deviation of the input."""
+
+END = 3.0
+"""Gray levels: values as near as this to black or white may be noise that was clipped there."""
+
+CLIPPED_LOSS = 1.75
+"""Standard deviation of noise on black over that of what clipping leaves of it: (1/2 - 1/(2π))^(-1/2), rounded up."""
+
+
+ROWS = 4
+"""Of so many rows of the input one is measured for noise."""
+
+BINS = 1020.0
+"""Of differences from 0 to 1: a quarter of a gray level each."""
 
 
 class Checks:
     """Compares a result with its input, block by block, in constant memory.
 
-    The mean of a channel may move by (5 + 0.4 σ) + (80 + 4 σ)/√n grey levels, n the number of pixels. Blur and
-    compression keep the mean but for a border of some pixels, whose share of an image falls with 1/√n. Noise of level σ
-    that was clipped at black or white has moved it by up to σ/√(2π) = 0.4 σ, and a good restoration moves it back. The
-    mean of the noise itself is σ/√n, here taken four times.
+    The noise σ that may excuse a change is the level that is told, but no more than what is measured in the input:
+    1.75 times the standard deviation of white noise by which neighbors in a row would differ as much as they do. That
+    counts in detail, and what clipping has taken from noise: it is an upper bound.
 
-    A flat result is damage where the input varied by more than its noise: by a standard deviation above 2 + 2 σ.
+    The mean of a channel may move by (5 + 0.8 σ c) + (80 + 4 σ)/√n gray levels, n the number of pixels, c the share of
+    them that are black or white in this channel, ½ at most. Blur and compression keep the mean but for a border of some
+    pixels, whose share of an image falls with 1/√n. Noise that was clipped at black or white has moved it by up to
+    σ/√(2π) = 0.4 σ where the truth is black, as half of the pixels are then, and by less than 0.8 σ c elsewhere; a good
+    restoration moves it back. The mean of the noise itself is σ/√n, here taken four times.
+
+    A flat result, of values that span no more than 2 % of the input's standard deviation or half a step of its type, is
+    damage where the input varied by more than its noise: by a standard deviation above 2 σ and two steps.
 
     Args:
         channels: Of the image.
-        sigma: Of the noise that is to be removed, in 8-bit grey levels.
+        sigma: Of the noise that is to be removed, in 8-bit gray levels.
+        step: Between two values of the input's type, in 8-bit gray levels; 0 for floats.
     """
 
-    def __init__(self, channels: int, sigma: float = 0.0) -> None:
-        self.sigma = sigma
+    def __init__(self, channels: int, sigma: float = 0.0, step: float = 1.0) -> None:
+        self.sigma, self.step = sigma, step
         self.sums = np.zeros((2, channels))  # of the input, of the result
         self.squares = 0.0  # of the input
+        self.ends = np.zeros(channels, np.int64)  # values of the input that are black or white
         self.pixels = np.zeros(2, np.int64)  # of the input, of the result
+        self.differences = np.zeros(1024, np.int64)  # of neighbors of the input, by quarters of a gray level
         self.low, self.high = math.inf, -math.inf
 
-    def add(self, before: NDArray[np.float32], after: NDArray[np.float32]) -> None:
+    def add(
+        self,
+        before: NDArray[np.float32],
+        after: NDArray[np.float32],
+        judged: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None,
+    ) -> None:
         """Count in a block of the input and what became of it.
 
         Args:
-            before: (..., C), nominally in [0, 1].
-            after: (..., C), of the same place; judged as clipped to [0, 1].
+            before: (h, w, C), nominally in [0, 1].
+            after: (s * h, s * w, C), of the same place; judged as clipped to [0, 1].
+            judged: The pixels of both that say something, (h, w) and (s * h, s * w); all of them if not given.
 
         Raises:
             QualityError: The result is not finite.
         """
-        if not np.isfinite(after).all():
+        seen, made = (before, after) if judged is None else (before[judged[0]], after[judged[1]])
+        if not np.isfinite(made).all():
             raise QualityError("a value of the result is NaN or infinite; it is not kept")
-        if not after.size:
+        if not made.size:
             return
-        after = np.clip(after, 0, 1)
-        self.sums += [[np.sum(x[..., c], dtype=np.float64) for c in range(x.shape[-1])] for x in (before, after)]
-        self.squares += float(np.square(before).sum())
-        self.pixels += [before[..., 0].size, after[..., 0].size]
-        self.low, self.high = min(self.low, float(after.min())), max(self.high, float(after.max()))
+        made = np.clip(made, 0, 1)
+        self.sums += [[np.sum(x[..., c], dtype=np.float64) for c in range(x.shape[-1])] for x in (seen, made)]
+        self.squares += float(np.square(seen).sum(dtype=np.float64))
+        ends = (seen <= END / 255) | (seen >= 1 - END / 255)
+        self.ends += np.count_nonzero(ends.reshape(-1, ends.shape[-1]), axis=0)
+        self.pixels += [seen[..., 0].size, made[..., 0].size]
+        self.low, self.high = min(self.low, float(made.min())), max(self.high, float(made.max()))
+        if self.sigma > 0:
+            self._count_differences(before[::ROWS], None if judged is None else judged[0][::ROWS])
+
+    def _count_differences(self, rows: NDArray[np.float32], judged: NDArray[np.bool_] | None) -> None:
+        differences: NDArray[Any] = np.abs(rows[:, 1:] - rows[:, :-1])
+        if judged is not None:
+            differences = differences[judged[:, 1:] & judged[:, :-1]]
+        bins = np.minimum(BINS * differences, len(self.differences) - 1).astype(np.int64)
+        self.differences += np.bincount(bins.ravel(), minlength=len(self.differences))
+
+    @property
+    def noise(self) -> float:
+        """The noise that may excuse a change, in gray levels."""
+        total = int(self.differences.sum())
+        if not total:
+            return self.sigma
+        most = int(np.searchsorted(np.cumsum(self.differences), 0.75 * total)) + 1
+        bound = 255 / BINS * most / (1.1503 * math.sqrt(2))
+        return min(self.sigma, CLIPPED_LOSS * bound)
 
     def finish(self) -> None:
         """Judge the whole image.
@@ -68,16 +119,22 @@ class Checks:
         """
         if not self.pixels.all():
             return
+        noise = self.noise
         before, after = 255 * self.sums / self.pixels[:, None]
         variance = 255**2 * self.squares / (self.pixels[0] * len(before)) - np.mean(before**2)
-        level = 255 * self.high
-        if level - 255 * self.low <= FLAT and variance > (2 + 2 * self.sigma) ** 2:
+        spread = math.sqrt(max(variance, 0.0))
+        span = 255 * (self.high - self.low)
+        if span <= max(FLAT * spread, self.step / 2) and spread > 2 * noise + 2 * self.step:
             raise QualityError(
-                f"the result is flat, {level:.0f} of 255 everywhere, and the image is not; it is not kept"
+                f"the result is flat, {255 * self.high:.0f} of 255 everywhere, and the image is not; it is not kept"
             )
-        shift = np.abs(after - before).max()
-        limit = SHIFT + 0.4 * self.sigma + (16 * SHIFT + 4 * self.sigma) / math.sqrt(self.pixels[0])
-        if shift > limit:
+        clipped = np.minimum(self.ends / self.pixels[0], 0.5)
+        shifts = np.abs(after - before)
+        limits = SHIFT + 0.8 * noise * clipped + (16 * SHIFT + 4 * noise) / math.sqrt(self.pixels[0])
+        worst = int(np.argmax(shifts - limits))
+        if shifts[worst] > limits[worst]:
+            remedy = f"; tell less noise than {self.sigma:g}" if self.sigma > 2 * noise + SHIFT else ""
             raise QualityError(
-                f"the mean colour moved by {shift:.1f} of 255, where {limit:.1f} is the most; the result is not kept"
+                f"the mean colour moved by {shifts[worst]:.1f} of 255, where {limits[worst]:.1f} is the most; "
+                f"the result is not kept{remedy}"
             )

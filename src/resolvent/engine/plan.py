@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from resolvent import methods
 from resolvent.degradations import Degradation, Downsample, parse
 from resolvent.diagnosis import diagnose, measure
 from resolvent.engine.memory import available_memory, parse_memory, tile_memory
+from resolvent.engine.remarks import nothing_to_do, remarks
+from resolvent.engine.repair import FILL_TILE, MaskSource, count_tiles, find_damage, read_mask
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.methods.control import Control
 from resolvent.methods.forward import enlargement
-from resolvent.models.runtime import RUNTIMES
+from resolvent.models.runtime import RUNTIMES, open_session
 from resolvent.models.store import models, read_card
-from resolvent.models.tiles import SMALLEST_TILE, largest_tile, margin, spans
+from resolvent.models.tiles import SMALLEST_TILE, largest_tile, margin, reflected, spans
 
 if TYPE_CHECKING:
     from resolvent.image import Image
     from resolvent.models.card import Card
 
 __all__ = ["Options", "Plan", "plan"]
+
+
+FINDER, FILLER = "scratches", "inpaint"
+"""The bundled models that repair."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +44,23 @@ class Options:
         model: Name of a bundled model, or path of a model file; without it or a method, diagnosis chooses.
         method: A key of METHODS, instead of a model.
         degradation: What the method is to undo.
-        sigma: Noise level for the model, in 8-bit grey levels; measured if not given.
+        sigma: Noise level for the model, in 8-bit gray levels of the range that the image uses; measured if not given.
         strength: 0 keeps the image as it is, 1 restores it fully, between is the blend y + strength (x - y).
         tile: Pixels a side that a tile contributes; as many as ``memory`` allows if not given.
         memory: For the tiles: bytes, or text such as ``"2G"``; half of what is free, at most 512 MiB, if not given. For
             a method, how much it may take; all that is free if not given.
         runtime: What runs the model: ``onnxruntime`` (which ``auto`` means), ``openvino`` or ``torch``.
         seed: Of everything random in a method.
-        scale: Enlarge by this with a bundled model, instead of naming one.
+        scale: Enlarge by this with a bundled model, after restoring what diagnosis finds wrong; where ``model`` names
+            the enlarging model, it alone runs.
         budget: Seconds after which a method that goes step by step gives what it has.
         settings: Options of the method itself, by name.
         preview: A PNG that such a method writes again every few seconds while it works.
+        repair: Find scratches, dust and creases and fill them, before anything else; without a model, a method or a
+            scale, nothing else is done, and no other pixel changes. A ``model`` that finds or fills damage takes the
+            place of the bundled one.
+        mask: Fill this too: a picture, or an array (H, W), as large as the image; white or True is filled.
+        write_mask: A PNG of what is filled, white.
 
     Raises:
         UsageError: An option breaks its rule, or two do not go together.
@@ -65,10 +80,11 @@ class Options:
     budget: float | None = None
     settings: Mapping[str, Any] | None = None
     preview: Path | None = None
+    repair: bool = False
+    mask: MaskSource | None = None
+    write_mask: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.scale is not None:
-            object.__setattr__(self, "model", self._enlarging())
         if not 0 <= self.strength <= 1:
             raise UsageError(f"strength {self.strength:g}: must be from 0 (the image as it is) to 1 (fully restored)")
         if self.tile is not None and self.tile < SMALLEST_TILE:
@@ -83,13 +99,40 @@ class Options:
             Control(self.budget)
         if self.runtime not in ("auto", *RUNTIMES):
             raise unknown("runtime", self.runtime, ("auto", *RUNTIMES))
+        self._check_repair()
         self._check_model()
         self._check_method()
+
+    @property
+    def repairs(self) -> bool:
+        """Whether damage is to be filled."""
+        return self.repair or self.mask is not None
+
+    @property
+    def finder(self) -> str | Path:
+        """The model that finds damage."""
+        return self.model if self.model is not None and read_card(self.model).outputs == 1 else FINDER
+
+    @property
+    def filler(self) -> str | Path:
+        """The model that fills it."""
+        return self.model if self.model is not None and read_card(self.model).mask else FILLER
+
+    @property
+    def only_repairs(self) -> bool:
+        """Whether the image is repaired and nothing else is asked."""
+        other = self.model is not None and self.model not in (self.finder, self.filler)
+        return self.repairs and not (other or self.method or self.scale)
+
+    @cached_property
+    def requested_model(self) -> str | Path | None:
+        """The model that is named, or the bundled one that enlarges by ``scale``; None if neither is given."""
+        return self.model if self.scale is None else self._enlarging()
 
     @cached_property
     def card(self) -> Card | None:
         """Of the model, if one is asked for."""
-        return None if self.model is None else read_card(self.model)
+        return None if self.requested_model is None else read_card(self.requested_model)
 
     @cached_property
     def told(self) -> Degradation | None:
@@ -106,6 +149,25 @@ class Options:
         if self.scale not in able:
             raise UsageError(f"scale {self.scale}: the bundled models enlarge by {' or '.join(map(str, sorted(able)))}")
         return able[self.scale]
+
+    def _check_repair(self) -> None:
+        card = self.card
+        if card is not None and card.outputs == 1 and not self.repair:
+            raise UsageError(
+                f"model {card.name!r}: finds damage, and restores nothing alone; give repair (--repair) too"
+            )
+        if card is not None and card.mask and not self.repairs:
+            raise UsageError(
+                f"model {card.name!r}: fills what a mask names; give mask (--mask) or repair (--repair) too"
+            )
+        if self.write_mask is None:
+            return
+        if not self.repairs:
+            raise UsageError(f"write_mask {self.write_mask}: writes what repair finds; give repair (--repair) too")
+        if self.write_mask.suffix.lower() != ".png":
+            raise UsageError(f"write_mask {self.write_mask}: is a PNG; give a name that ends in .png")
+        if self.write_mask.exists():
+            raise UsageError(f"write_mask {self.write_mask}: exists, and is never replaced; give another name")
 
     def _check_model(self) -> None:
         card, sigma = self.card, self.sigma
@@ -139,8 +201,8 @@ class Options:
             if self.settings:
                 raise UsageError(f"settings {', '.join(self.settings)}: are of a method; give method= too")
             return
-        if self.model is not None:
-            raise UsageError(f"model {str(self.model)!r} and method {name!r}: give one of them")
+        if self.requested_model is not None:
+            raise UsageError(f"model {str(self.requested_model)!r} and method {name!r}: give one of them")
         if name not in methods.METHODS:
             raise unknown("method", name, methods.METHODS)
         if told is None:
@@ -165,7 +227,9 @@ class Plan:
         model: Name or path of the model that will run; None if a method will, or nothing.
         sigma: Noise level that it is told, in 8-bit grey levels.
         tile: Pixels a side that a tile contributes.
-        tiles: How many tiles there are.
+        tiles: How many tiles there are, those of ``first`` included.
+        first: What is done before, where a photograph is repaired or restored and then enlarged.
+        mask: (H, W), True where a pixel is filled, and that is all that is done; None where nothing is repaired.
     """
 
     options: Options
@@ -174,11 +238,17 @@ class Plan:
     sigma: float | None = None
     tile: int = 0
     tiles: int = 1
+    first: Plan | None = None
+    mask: NDArray[np.bool_] | None = field(default=None, compare=False)
 
     @property
     def unchanged(self) -> bool:
         """Whether the image comes back as it is."""
-        return self.options.strength == 0 or (self.model is None and self.options.method is None)
+        if self.options.strength == 0:
+            return True
+        if self.mask is not None:
+            return not self.mask.any()
+        return self.model is None and self.options.method is None
 
 
 def plan(image: Image, options: Options = Options(), source: bytes | None = None) -> Plan:
@@ -191,15 +261,61 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
 
     Raises:
         UsageError: ``memory`` is too little for the smallest tile.
-        InputError: The image is too large for the method and the memory there is.
+        InputError: The image is too large for the method and the memory there is, or ``sigma`` is more than its values
+            span, or the mask cannot be read.
     """
+    if options.repairs and (options.strength > 0 or options.write_mask is not None):
+        return _repaired(image, options, source)
     if options.strength == 0:
         return Plan(options, ("strength 0 keeps the image as it is",))
+    alone = nothing_to_do(image, options)
+    chosen = Plan(options, (alone,)) if alone and options.scale is None else _chosen(image, options, source)
+    return replace(chosen, reasons=tuple(dict.fromkeys(chosen.reasons + remarks(image, chosen, source))))
+
+
+def _repaired(image: Image, options: Options, source: bytes | None) -> Plan:
+    """Find what is to be filled, and choose what is done after that."""
+    mask = np.zeros((image.height, image.width), np.bool_)
+    reasons: list[str] = []
+    if options.mask is not None:
+        mask |= read_mask(options.mask, image)
+        reasons.append(f"{_percent(mask)} of it is named by the mask")
+    if options.repair:
+        session = open_session(options.finder, options.runtime)
+        found = find_damage(image, session, _tile(image, session.card, options))
+        reasons.append(f"{_percent(found)} of it is damaged, as model {str(options.finder)!r} finds")
+        mask |= found
+    card = read_card(options.filler)
+    reasons.append(f"filled by model {str(options.filler)!r}" if mask.any() else "nothing to fill")
+    tile = min(_tile(image, card, options), FILL_TILE)
+    repaired = Plan(options, tuple(reasons), tile=tile, tiles=count_tiles(mask, card, tile), mask=mask)
+    if options.only_repairs:
+        return repaired
+    after = plan(image, replace(options, repair=False, mask=None, write_mask=None), source)
+    return repaired if after.unchanged else _preceded(after, repaired)
+
+
+def _preceded(chosen: Plan, before: Plan) -> Plan:
+    """The plan that does the one before all that the other does."""
+    first = before if chosen.first is None else _preceded(chosen.first, before)
+    return replace(chosen, reasons=before.reasons + chosen.reasons, tiles=chosen.tiles + before.tiles, first=first)
+
+
+def _percent(mask: NDArray[np.bool_]) -> str:
+    return f"{100 * mask.mean():.2g} %"
+
+
+def _chosen(image: Image, options: Options, source: bytes | None) -> Plan:
+    """Choose the model, as asked or by diagnosis."""
     if options.method is not None:
         _check_memory(image, options)
         return Plan(options, (f"method {options.method!r}, as asked",))
-    model, card, sigma = options.model, options.card, options.sigma
+    model, card, sigma, first = options.requested_model, options.card, options.sigma, None
     reasons: tuple[str, ...] = (f"model {str(model)!r}, as asked",)
+    if options.scale is not None and options.model is None:
+        before = plan(image, replace(options, scale=None), source)
+        first = None if before.unchanged else before
+        reasons = (*before.reasons, f"enlarged by model {str(model)!r}" + (", after restoring" if first else ""))
     if card is None:
         found = diagnose(image, source)
         if found.model is None:
@@ -210,8 +326,9 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
         sigma = min(max(measure(image, source).noise_sigma, low), high)
         reasons += (f"noise level {sigma:.1f} of 255, as measured",)
     tile = _tile(image, card, options)
-    tiles = math.prod(len(spans(n, tile, card.halo, card.multiple)) for n in (image.height, image.width))
-    return Plan(options, reasons, model, sigma, tile, tiles)
+    sides = (reflected(side, card.multiple) for side in (image.height, image.width))
+    tiles = math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides)
+    return Plan(options, reasons, model, sigma, tile, tiles + (first.tiles if first else 0), first)
 
 
 def _check_memory(image: Image, options: Options) -> None:
@@ -230,7 +347,8 @@ def _tile(image: Image, card: Card, options: Options) -> int:
     if options.tile is not None and options.memory is None:
         return options.tile
     memory = tile_memory() if options.memory is None else parse_memory(options.memory)
-    fits = largest_tile(memory // card.memory, image.height, image.width, card.halo, card.multiple)
+    height, width = (reflected(side, card.multiple) for side in (image.height, image.width))
+    fits = largest_tile(memory // card.memory, height, width, card.halo, card.multiple)
     if not fits and options.memory is not None:
         least = card.memory * (SMALLEST_TILE + 2 * margin(card.halo, card.multiple)) ** 2
         raise UsageError(

@@ -19,7 +19,10 @@ from resolvent import methods
 from resolvent.degradations import GaussianNoise, Mask
 from resolvent.degradations.resize import resize_plane
 from resolvent.engine.checks import Checks
+from resolvent.engine.colors import as_gray, as_stored, is_gray
 from resolvent.engine.plan import Options, Plan, plan
+from resolvent.engine.repair import MaskSource, fill, save_mask
+from resolvent.engine.visible import visible_colors
 from resolvent.errors import InputError, QualityError
 from resolvent.image import Image, Limits, read_image, write_image
 from resolvent.methods.control import Control
@@ -57,8 +60,9 @@ def run(
         judge: Whether a flat result, or one of another mean colour, is an error; a benchmark wants its figure.
 
     Returns:
-        The image restored, of the same type, with the same metadata, and the same alpha, enlarged with it. Colours are
-        clipped to [0, 1]; fully transparent pixels keep theirs, unless they are enlarged.
+        The image restored, of the same type, with the same metadata, and the same alpha, enlarged with it. Values are
+        clipped to the range that the image uses; outliers of that (see ``ValueRange``) are kept as they are. Fully
+        transparent pixels keep theirs, unless they are enlarged. A gray picture in RGB is restored as gray.
 
     Raises:
         InputError: Memory has run out even for the smallest tile.
@@ -66,9 +70,18 @@ def run(
         MissingDependencyError: The runtime is not installed.
     """
     if plan.unchanged:
+        _save_mask(plan)
         return image
     name = image.path or "the image"
+    if is_gray(image):
+        return as_stored(image, run(as_gray(image), plan, progress, open_session, judge=judge))
+    if plan.first is not None:
+        image = run(image, plan.first, progress, open_session, judge=judge)
     try:
+        if plan.mask is not None:
+            _save_mask(plan)
+            session = open_session(plan.options.filler, plan.options.runtime)
+            return fill(image, plan.mask, session, plan.tile, plan.options.strength, progress)
         if plan.model is None:
             canvas = _run_method(image, plan.options, progress)
         else:
@@ -78,6 +91,11 @@ def run(
         raise type(error)(f"{name}: {error}") from error
     except MemoryError as error:
         raise InputError(f"{name}: out of memory; close other programs, or restore it on a larger machine") from error
+
+
+def _save_mask(plan: Plan) -> None:
+    if plan.options.write_mask is not None and plan.mask is not None:
+        save_mask(plan.mask, plan.options.write_mask)
 
 
 def _run_method(image: Image, options: Options, progress: Progress | None) -> _Canvas:
@@ -99,7 +117,7 @@ def _run_method(image: Image, options: Options, progress: Progress | None) -> _C
     common = {"control": control, "seed": options.seed}
     known = {key: value for key, value in common.items() if key in methods.takes(name)}
     with _stopped_by_hand(control) if "control" in known else nullcontext():
-        restored = methods.load(name)(_visible_colours(image, whole, 0), told, **known, **(options.settings or {}))
+        restored = methods.load(name)(visible_colors(image, whole, 0), told, **known, **(options.settings or {}))
     canvas = _Canvas(image, options.strength, max(sigmas, default=0.0), restored.shape[0] // image.height)
     canvas.put(whole, restored, _known(image, told))
     return canvas
@@ -137,11 +155,12 @@ def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | 
     card, sigma = session.card, plan.sigma or 0.0
 
     def read(box: Box) -> NDArray[np.float32]:
-        return _tensor(_visible_colours(image, box, card.halo), card, sigma)
+        return _tensor(visible_colors(image, box, card.halo), card, sigma)
 
     canvas = _Canvas(image, plan.options.strength, sigma, card.scale)
+    before = plan.first.tiles if plan.first else 0
     blocks = Runner(session).blocks(read, image.height, image.width, plan.tile)
-    for done, (box, values) in enumerate(blocks, 1):
+    for done, (box, values) in enumerate(blocks, before + 1):
         canvas.put(box, values.transpose(1, 2, 0))
         if progress is not None:
             progress(done, plan.tiles)
@@ -156,35 +175,14 @@ def _tensor(pixels: NDArray[np.float32], card: Card, sigma: float) -> NDArray[np
     return x
 
 
-def _visible_colours(image: Image, box: Box, halo: int) -> NDArray[np.float32]:
-    """Read a box; fully transparent pixels get the colour of the nearest pixel that can be seen.
-
-    What lies there is arbitrary, often black, and would bleed into the edges. Those within ``halo`` of a visible pixel
-    influence it, and have a visible one within √2 halo: so much more is read, so that tiles fill in the same colours.
-    """
-    if image.alpha is None:
-        return image.read(*box)
-    around = 2 * halo
-    top, left = max(0, box.top - around), max(0, box.left - around)
-    bottom, right = min(image.height, box.bottom + around), min(image.width, box.right + around)
-    hidden = image.alpha[top:bottom, left:right] == 0
-    if hidden.all() or not hidden.any():
-        return image.read(*box)
-    from scipy import ndimage
-
-    nearest = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
-    inside = (slice(box.top - top, box.bottom - top), slice(box.left - left, box.right - left))
-    filled: NDArray[np.float32] = image.read(top, left, bottom, right)[nearest[0][inside], nearest[1][inside]]
-    return filled
-
-
 class _Canvas:
     """Takes finished blocks: checks them, blends them with the input, brings them to its type."""
 
     def __init__(self, image: Image, strength: float, sigma: float, scale: int = 1) -> None:
         self.image, self.strength, self.scale = image, strength, scale
         self.data = np.empty((scale * image.height, scale * image.width, image.channels), image.data.dtype)
-        self.checks = Checks(image.channels, sigma)
+        known = image.value_range
+        self.checks = Checks(image.channels, sigma, 0.0 if image.depth == 32 else 255 / (known.high - known.low))
 
     def put(self, box: Box, restored: NDArray[np.float32], known: NDArray[np.bool_] | None = None) -> None:
         """Take what a box of the image became: (scale * h, scale * w, channels of the model).
@@ -194,18 +192,27 @@ class _Canvas:
         if self.image.channels == 1:
             restored = restored.mean(2, keepdims=True)
         before, place = self.image.read(*box), box.slices(self.scale)
+        stored = self.image.data[box.slices()]
+        outliers = self.image.value_range.outliers(stored)
         hidden = None if self.image.alpha is None else self.image.alpha[box.slices()] == 0
-        unjudged = hidden if known is None else ~known if hidden is None else hidden | ~known
-        if unjudged is None or not unjudged.any():
-            self.checks.add(before, restored)
+        told = (None if outliers is None else outliers.any(2), hidden, None if known is None else ~known)
+        unjudged = [part for part in told if part is not None and part.any()]
+        if unjudged:
+            judged = ~np.logical_or.reduce(unjudged)
+            self.checks.add(before, restored, (judged, self._enlarged(judged)))
         else:
-            large = unjudged.repeat(self.scale, 0).repeat(self.scale, 1)
-            self.checks.add(before[~unjudged], restored[~large])
+            self.checks.add(before, restored)
         if self.strength < 1:
             restored = before + np.float32(self.strength) * (np.clip(restored, 0, 1) - before)
         self.data[place] = self.image.quantise(restored)
+        if outliers is not None and outliers.any():
+            np.copyto(self.data[place], self._enlarged(stored), where=self._enlarged(outliers))
         if hidden is not None and self.scale == 1:
-            np.copyto(self.data[place], self.image.data[place], where=hidden[..., None])
+            np.copyto(self.data[place], stored, where=hidden[..., None])
+
+    def _enlarged(self, values: NDArray[Any]) -> NDArray[Any]:
+        """(h, w) or (h, w, C), each pixel repeated as often as the result is larger."""
+        return values.repeat(self.scale, 0).repeat(self.scale, 1)
 
     def finish(self, judge: bool) -> Image:
         """Give the whole, judged if so wanted."""
@@ -233,6 +240,9 @@ def restore(
     budget: float | None = Options.budget,
     settings: Mapping[str, Any] | None = Options.settings,
     preview: Path | None = Options.preview,
+    repair: bool = Options.repair,
+    mask: MaskSource | None = Options.mask,
+    write_mask: Path | None = Options.write_mask,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     progress: Progress | None = None,
 ) -> Any:
@@ -240,12 +250,14 @@ def restore(
 
     Args:
         source: Path or bytes of a file, an Image, a Pillow image, or an array: (H, W) or (H, W, C), uint8, uint16 or
-            float. Floats are nominally in [0, 1]; noise beyond that reaches the model as it is.
+            float, of either byte order. Floats are nominally in [0, 1], and noise beyond that reaches the model as it
+            is; another range that the values use, such as 12 bits in 16, or 0 to 255 or counts of photons in floats, is
+            recognized: see ``image_range.used_range``.
         model: See Options, as for all up to ``scale``. With neither model nor method, diagnosis chooses, and an image
             with nothing to fix comes back unchanged; ``plan`` tells which, and why.
         method: Instead of a model.
         degradation: What the method is to undo.
-        sigma: Noise level, in 8-bit grey levels.
+        sigma: Noise level, in 8-bit gray levels: 255 are the range that the image uses.
         strength: 0 to 1.
         tile: Pixels.
         memory: For the tiles.
@@ -255,12 +267,17 @@ def restore(
         budget: Seconds after which a method that goes step by step gives what it has.
         settings: Options of the method itself, by name.
         preview: A PNG that such a method writes again every few seconds.
+        repair: Find scratches, dust and creases and fill them, before anything else, and change no other pixel; without
+            a model or method, nothing else is done.
+        mask: Fill this too: a picture, or an array (H, W), as large as the photograph; white or True is filled.
+        write_mask: A PNG of what is filled, white.
         limits: The largest file that is read.
         progress: Called with the tiles that are done and all tiles.
 
     Returns:
         What was given: an array of the same type for an array, a Pillow image for one, else an Image; of the same size,
-        or enlarged. Pixels are clipped to the range of the type, floats to [0, 1], unless nothing was done.
+        or enlarged. Values are clipped to the range that the image uses, floats in [0, 1] to that; outliers of a float
+        image, such as highlights, keep their values. Where nothing is to be done it is the very input.
 
     Raises:
         UsageError: An option breaks its rule.
@@ -268,8 +285,9 @@ def restore(
         QualityError: The result failed its checks.
     """
     options = Options(
-        model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, settings, preview
-    )
+        model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, settings, preview,
+        repair, mask, write_mask,
+    )  # fmt: skip
     pillow = "PIL.Image" in sys.modules and isinstance(source, sys.modules["PIL.Image"].Image)
     if isinstance(source, Image):
         image = source
@@ -292,5 +310,7 @@ def _as_array(image: Image, like: NDArray[Any]) -> NDArray[Any]:
     """The pixels in the shape and type of an array, with its alpha."""
     data: NDArray[Any] = image.data.astype(like.dtype, copy=False)
     if image.alpha is not None:
-        return np.concatenate([data, like[..., -1:]], 2)
+        same = data.shape[:2] == like.shape[:2]
+        alpha = like[..., -1] if same else image.alpha.astype(like.dtype)
+        return np.concatenate([data, alpha[..., None]], 2)
     return data[..., 0] if like.ndim == 2 else data

@@ -9,7 +9,7 @@ import numpy as np
 from resolvent.errors import UsageError
 from resolvent.models.runtime import open_session
 from resolvent.models.stitch import Box, Runner
-from resolvent.models.tiles import SMALLEST_TILE, largest_tile
+from resolvent.models.tiles import SMALLEST_TILE, largest_tile, reflected
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,8 @@ class Denoiser:
             tensor[0, :3] = part.transpose(2, 0, 1)
             return tensor
 
-        tile = largest_tile(AREA, height, width, card.halo, card.multiple) or SMALLEST_TILE
+        sides = reflected(height, card.multiple), reflected(width, card.multiple)
+        tile = largest_tile(AREA, *sides, card.halo, card.multiple) or SMALLEST_TILE
         result = np.empty((height, width, 3), np.float32)
         for box, values in Runner(self.session).blocks(read, height, width, tile):
             result[box.slices()] = values.transpose(1, 2, 0)

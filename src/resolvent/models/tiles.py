@@ -14,10 +14,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLEND", "SMALLEST_TILE", "Span", "largest_tile", "margin", "spans"]
+__all__ = ["BLEND", "BORDER", "SMALLEST_TILE", "Span", "border", "largest_tile", "margin", "reflected", "spans"]
 
 BLEND = 16
 """Pixels over which neighbouring tiles fade into each other."""
+
+BORDER = 8
+"""Pixels by which an image is reflected at its borders, beyond which a network sees the zeros that it pads with."""
 
 SMALLEST_TILE = 16
 """Pixels; what a smaller tile reads is next to nothing but context."""
@@ -114,6 +117,21 @@ def largest_tile(area: int, height: int, width: int, halo: int, multiple: int, b
 def margin(halo: int, multiple: int, blend: int = BLEND) -> int:
     """What a tile reads around what it contributes, half a seam included."""
     return _ceil(halo + blend // 2, multiple)
+
+
+def border(multiple: int) -> int:
+    """Pixels by which an image is reflected at its top and its left: BORDER, rounded up to the network's multiple."""
+    return _ceil(BORDER, multiple)
+
+
+def reflected(length: int, multiple: int) -> int:
+    """Pixels of one axis with both borders: the second is half as wide or more, and makes them the network's multiple.
+
+    Example:
+        >>> reflected(64, multiple=8), reflected(65, multiple=8)
+        (80, 80)
+    """
+    return _ceil(length + border(multiple) + BORDER // 2, multiple)
 
 
 def _ceil(value: int, multiple: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["load", "restore_into", "save", "snapshot", "weights"]
 
 
-def snapshot(network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Copy weights, averaged weights and optimiser moments to named tensors in main memory."""
+def snapshot(network: nn.Module, average: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """Copy weights, averaged weights and the optimizers' moments to named tensors in main memory."""
     tensors = weights("network", network) | weights("average", average)
-    state = optimiser.state_dict()["state"]
-    for i, (name, _) in enumerate(network.named_parameters()):
-        tensors |= {f"optimiser/{name}/{key}": _copied(value) for key, value in state.get(i, {}).items()}
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    for optimizer in optimizers:
+        for parameter, state in optimizer.state.items():
+            tensors |= {f"optimizer/{names[id(parameter)]}/{key}": _copied(value) for key, value in state.items()}
     return tensors
 
 
@@ -35,22 +37,24 @@ def _copied(value: Tensor) -> Tensor:
 
 
 def restore_into(
-    tensors: dict[str, Tensor], network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
+    tensors: dict[str, Tensor], network: nn.Module, average: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
 ) -> None:
-    """Put a ``snapshot`` back; the learning rate stays the optimiser's own."""
+    """Put a ``snapshot`` back; the learning rates stay the optimizers' own."""
     for prefix, module in (("network", network), ("average", average)):
         module.load_state_dict({n.partition("/")[2]: v for n, v in tensors.items() if n.startswith(f"{prefix}/")})
-    moments: dict[int, dict[str, Tensor]] = {}
-    for i, (name, parameter) in enumerate(network.named_parameters()):
-        start = f"optimiser/{name}/"
-        found = {n.removeprefix(start): _laid_out(v, parameter) for n, v in tensors.items() if n.startswith(start)}
-        if found:
-            moments[i] = found
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    for optimizer in optimizers:
+        moments: dict[int, dict[str, Tensor]] = {}
+        for i, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"]):
+            start = f"optimizer/{names[id(parameter)]}/"
+            found = {n.removeprefix(start): _laid_out(v, parameter) for n, v in tensors.items() if n.startswith(start)}
+            if found:
+                moments[i] = found
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
 
 
 def _laid_out(value: Tensor, like: Tensor) -> Tensor:
-    """The value in the memory format of its parameter: a fused optimiser walks through both as they lie in memory."""
+    """The value in the memory format of its parameter: a fused optimizer walks through both as they lie in memory."""
     return like.detach().clone().copy_(value) if value.shape == like.shape else value
 
 

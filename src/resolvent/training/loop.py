@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +25,21 @@ from resolvent.networks.precision import fast_bfloat16, memory_format
 from resolvent.provenance import provenance
 from resolvent.training import checkpoint
 from resolvent.training.batches import (
+    as_color,
     as_large,
     batch,
     epoch_steps,
-    network_input,
+    example,
     preview,
     seed_step,
 )
 from resolvent.training.data import Shard, check_patch, find_photographs, pack
 from resolvent.training.losses import LOSSES
+from resolvent.training.optimizers import build_optimizers, set_rate
 from resolvent.training.recipe import Budget, Recipe
 from resolvent.training.watch import Watch
 
-__all__ = ["Result", "load_result", "train"]
-
-VALIDATIONS = 10
-"""How often the averaged weights are measured over the budget."""
+__all__ = ["Result", "branch", "load_result", "resumed_recipe", "train"]
 
 VALIDATION_PATCH = 160
 """Largest side of the centre crops that are measured, in pixels."""
@@ -139,34 +139,30 @@ def train(
     network.to(where).to(memory_format=memory_format(where))  # type: ignore[call-overload]  # torch's stubs lack it
     forward = torch.compile(network) if compiled else network
     average = copy.deepcopy(network).requires_grad_(False)
-    optimiser = torch.optim.AdamW(
-        network.parameters(),
-        lr=0.0,
-        betas=recipe.betas,
-        eps=recipe.epsilon,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
+    optimizers = build_optimizers(recipe, network)
     loss_function = LOSSES[recipe.loss]
     budget = Budget.parse(recipe.budget)
     steps_per_epoch = epoch_steps(recipe, len(training))
 
-    step, spent, rate_scale, rollbacks, running = 0, 0.0, 1.0, 0, None
+    step, begun, spent, before, rate_scale, rollbacks, running = 0, 0, 0.0, 0.0, 1.0, 0, None
     psnr: dict[str, float] = {}
     best_psnr, measured_share = -math.inf, 0.0
     origin = provenance()
     if resume and last.exists():
         tensors, book = checkpoint.load(last)
         refuse_another_recipe(recipe, book["recipe"], run)
-        checkpoint.restore_into(tensors, network, average, optimiser)
+        checkpoint.restore_into(tensors, network, average, optimizers)
         step, spent, rate_scale, running = book["step"], book["spent"], book["rate_scale"], book["running"]
+        begun, before = book["begun"], book["before"]
         best_psnr, measured_share = book["best_psnr"], book["measured_share"]
 
     def keep(path: Path, tensors: dict[str, Tensor]) -> None:
         book = {
             "recipe": recipe.to_json(),
             "step": step,
+            "begun": begun,
             "spent": spent,
+            "before": before,
             "rate_scale": rate_scale,
             "running": running,
             "best_psnr": best_psnr,
@@ -180,23 +176,24 @@ def train(
         checkpoint.save(path, tensors, book)
 
     watch.start(recipe, training, held, preview(recipe, degradation, training), where, average)
-    keep(last, checkpoint.snapshot(network, average, optimiser))
+    keep(last, checkpoint.snapshot(network, average, optimizers))
     saved = clock = time.monotonic()
-    while (share := budget.share(step=step, seconds=spent, steps_per_epoch=steps_per_epoch)) < 1:
+    while (share := budget.share(step=step - begun, seconds=spent, steps_per_epoch=steps_per_epoch)) < 1:
         seed_step(recipe.seed, step)
-        clean, _, inputs = batch(recipe, degradation, training, step)
-        rate = rate_scale * recipe.learning_rate * schedule(recipe, share)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        target, _, inputs = batch(recipe, degradation, training, step)
+        rate = rate_scale * schedule(recipe, share)
+        set_rate(optimizers, rate)
         network.train()
         with torch.autocast(where.type, torch.bfloat16, enabled=fast_bfloat16(where)):
             restored = forward(inputs)
-        loss = loss_function(restored.float(), clean)
-        optimiser.zero_grad(set_to_none=True)
+        loss = loss_function(restored.float(), target)
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if recipe.clip:
             torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
-        optimiser.step()
+        for optimizer in optimizers:
+            optimizer.step()
         update_average(average, network, recipe.ema, step)
 
         value = loss.item() if step % 10 == 0 or where.type == "cpu" else running
@@ -209,7 +206,7 @@ def train(
                     f"the loss is {value:.3g} after {ROLLBACKS} rollbacks; lower learning_rate in the recipe"
                 )
             tensors, book = checkpoint.load(last)
-            checkpoint.restore_into(tensors, network, average, optimiser)
+            checkpoint.restore_into(tensors, network, average, optimizers)
             rate_scale /= 2
             running = book["running"]
             watch.rollback(step, value, rate_scale * recipe.learning_rate)
@@ -220,10 +217,10 @@ def train(
         step += 1
         now = time.monotonic()
         spent, clock = spent + now - clock, now
-        share = budget.share(step=step, seconds=spent, steps_per_epoch=steps_per_epoch)
-        watch.step(step, share, spent, running, rate, restored, clean)
+        share = budget.share(step=step - begun, seconds=spent, steps_per_epoch=steps_per_epoch)
+        watch.step(step, share, spent, running, rate * recipe.learning_rate, restored, target)
 
-        if share >= 1 or share - measured_share >= 1 / VALIDATIONS:
+        if share >= 1 or share - measured_share >= 1 / recipe.validations:
             measured_share = share
             psnr, examples = validate(average, recipe, checks, held, where)
             watch.validation(step, psnr, examples)
@@ -231,10 +228,46 @@ def train(
                 best_psnr = mean
                 keep(best, checkpoint.weights("average", average))
         if share >= 1 or now - saved > checkpoint_every:
-            keep(last, checkpoint.snapshot(network, average, optimiser))
+            keep(last, checkpoint.snapshot(network, average, optimizers))
             saved = now
 
     return load_result(run)
+
+
+def branch(trunk: Path, run: Path, budget: str) -> Recipe:
+    """Begin a run that cools down from the last checkpoint of another, which is left as it is.
+
+    ``train`` with the recipe that this returns, and ``resume``, takes the learning rate to zero over the budget.
+
+    Args:
+        trunk: Folder of a run whose schedule is ``constant``.
+        run: Folder of the new run.
+        budget: Of the cool-down.
+
+    Raises:
+        UsageError: The trunk has another schedule, or ``run`` holds a run.
+        InputError: The trunk holds no checkpoint.
+    """
+    if (run / "last.safetensors").exists():
+        raise UsageError(f"{run} holds a run already: choose another folder with -o")
+    tensors, book = checkpoint.load(trunk / "last.safetensors")
+    recipe = Recipe.from_json(book["recipe"], str(trunk))
+    if recipe.schedule != "constant":
+        raise UsageError(f"{trunk}: its schedule is {recipe.schedule}; only a constant one can be cooled down")
+    recipe = replace(recipe, schedule="cooldown", warmup=0.0, budget=budget)
+    run.mkdir(parents=True, exist_ok=True)
+    for name in ("training.shard", "validation.shard"):
+        shutil.copyfile(trunk / name, run / name)
+    changes = {"recipe": recipe.to_json(), "begun": book["step"], "before": book["before"] + book["spent"]}
+    fresh = {"spent": 0.0, "best_psnr": -math.inf, "measured_share": 0.0}
+    checkpoint.save(run / "last.safetensors", tensors, {**book, **changes, **fresh})
+    return recipe
+
+
+def resumed_recipe(run: Path, recipe: Recipe) -> Recipe:
+    """Give the recipe that a run is resumed with: of one that cools down its own, whatever the recipe of its name."""
+    own = Recipe.from_json(checkpoint.load(run / "last.safetensors")[1]["recipe"], str(run))
+    return own if own.schedule == "cooldown" and own.name == recipe.name else recipe
 
 
 def load_result(run: Path) -> Result:
@@ -248,7 +281,7 @@ def load_result(run: Path) -> Result:
     network = networks.build(recipe.network, **recipe.arguments)
     network.load_state_dict({n.removeprefix("average/"): v for n, v in tensors.items() if n.startswith("average/")})
     measured = {key: book[key] for key in ("psnr", "photographs", "device", "code", "machine")}
-    return Result(recipe, network.eval(), steps=book["step"], seconds=book["spent"], **measured)
+    return Result(recipe, network.eval(), steps=book["step"], seconds=book["before"] + book["spent"], **measured)
 
 
 def open_device(name: str | None) -> torch.device:
@@ -286,11 +319,13 @@ def shards(
 
 
 def schedule(recipe: Recipe, share: float) -> float:
-    """The learning rate's share of its peak: a linear warm-up, then constant or half a cosine to zero."""
+    """The learning rate's share of its peak: a linear warm-up, then constant, linear or half a cosine to zero."""
     if share < recipe.warmup:
         return share / recipe.warmup + 1e-3
     if recipe.schedule == "constant":
         return 1.0
+    if recipe.schedule == "cooldown":
+        return 1 - share
     return 0.5 * (1 + math.cos(math.pi * (share - recipe.warmup) / (1 - recipe.warmup)))
 
 
@@ -309,7 +344,7 @@ def validate(
     """Measure the validation photographs' centres, with the same noise every time.
 
     Returns:
-        The mean PSNR in dB for each degradation; and of the first photograph, under each, the degraded, the restored
+        The mean PSNR in dB for each degradation, of the mask where the network finds damage; and of the first photograph, under each, the degraded, the restored
         and the clean patch, (3n, 3, H, W).
     """
     network.eval()
@@ -319,13 +354,11 @@ def validate(
     for check in checks:
         total = 0.0
         for i in range(len(held)):
-            generator = torch.Generator().manual_seed(i)
-            clean = held.patches(torch.tensor([i]), side, None)
-            inputs = network_input(recipe, *check.apply_batch(clean, generator))
+            target, inputs = example(recipe, check, held.patches(torch.tensor([i]), side, None), i)
             restored = network(inputs.to(device)).float().cpu().clamp(0, 1)
             if i == 0:
-                examples += [as_large(inputs[:, :3], clean).clamp(0, 1), restored, clean]
-            total += -10 * math.log10(max(float((restored - clean).square().mean()), 1e-10))
+                examples += [as_large(inputs[:, :3], target).clamp(0, 1), as_color(restored), as_color(target)]
+            total += -10 * math.log10(max(float((restored - target).square().mean()), 1e-10))
         psnr[str(check)] = total / len(held)
     return psnr, torch.cat(examples)
 

@@ -1,4 +1,4 @@
-"""Losses between a restored batch and its clean original, (N, C, H, W) in [0, 1]; each is a mean over all elements."""
+"""Losses between a predicted batch and its target, (N, C, H, W) in [0, 1]; each is a mean over all elements."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ def charbonnier(restored: Tensor, clean: Tensor, epsilon: float = 1e-3) -> Tenso
     return torch.sqrt((restored - clean).square() + epsilon**2).mean()
 
 
+def psnr(restored: Tensor, clean: Tensor, floor: float = 1e-5) -> Tensor:
+    """log(1 + MSE / floor) of each sample, averaged: near-clean and ruined samples weigh alike, as in mean PSNR.
+
+    ``floor`` is the mean squared error at 50 dB, below which a sample counts for less.
+    """
+    error = (restored - clean).square().flatten(1).mean(1)
+    return torch.log1p(error / floor).mean()
+
+
 def largest_channel(restored: Tensor, clean: Tensor, temperature: float = 2 / 255, weight: float = 0.004) -> Tensor:
     """Charbonnier, and what the founding paper's accuracy counts: the cross-entropy of which channel is largest.
 
@@ -23,9 +32,20 @@ def largest_channel(restored: Tensor, clean: Tensor, temperature: float = 2 / 25
     return charbonnier(restored, clean) + weight * F.cross_entropy(restored / temperature, clean.argmax(1))
 
 
+def bce_dice(predicted: Tensor, mask: Tensor) -> Tensor:
+    """Cross-entropy of a mask, and half of 1 - its Dice coefficient, 2 Σpm / (Σp + Σm), over the whole batch.
+
+    The second does not drown in the many pixels that are whole (Milletari et al., 2016, doi:10.1109/3DV.2016.79).
+    """
+    overlap = (2 * (predicted * mask).sum() + 1) / (predicted.sum() + mask.sum() + 1)
+    return F.binary_cross_entropy(predicted, mask) + 0.5 * (1 - overlap)
+
+
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l1": F.l1_loss,
     "mse": F.mse_loss,
     "charbonnier": charbonnier,
     "largest-channel": largest_channel,
+    "psnr": psnr,
+    "bce-dice": bce_dice,
 }

@@ -12,13 +12,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from resolvent.degradations import parse
+from resolvent.degradations import Degradation, Sometimes, parse
+from resolvent.degradations.damage import Damage
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.networks import NETWORKS
 
 __all__ = ["Budget", "Recipe", "load_recipe", "parse_settings", "recipes"]
 
-LOSS_NAMES = ("l1", "mse", "charbonnier", "largest-channel")
+LOSS_NAMES = ("l1", "mse", "charbonnier", "largest-channel", "psnr", "bce-dice")
+SCHEDULES = ("cosine", "constant", "cooldown")
+OPTIMIZERS = ("adamw", "muon")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -87,9 +90,13 @@ class Recipe:
         partial_batch: End every epoch with a smaller batch, as Keras does, rather than run on into the next.
         limit: Use the first so many photographs, in the order of their names; None uses all.
         holdout: Share of the photographs, the last, kept for validation where no validation folder is given.
-        loss: ``l1``, ``mse`` or ``charbonnier``.
-        learning_rate: Its peak.
-        schedule: ``cosine`` to zero over the budget, or ``constant``.
+        loss: ``l1``, ``mse``, ``charbonnier``, or ``psnr``, the logarithm of each sample's error;
+            ``bce-dice`` for a network that finds damage.
+        optimizer: ``adamw``, or ``muon`` for the kernels between the first and the last with AdamW for the rest.
+        learning_rate: Peak of AdamW's.
+        kernel_rate: Peak of Muon's.
+        schedule: ``cosine`` to zero over the budget, ``constant``, or ``cooldown``, linear to zero; a constant run
+            that is branched by ``--cooldown`` goes on for as long as it is resumed.
         warmup: Share of the budget over which the rate climbs from zero.
         betas: Of Adam.
         epsilon: Of Adam.
@@ -97,6 +104,7 @@ class Recipe:
         clip: Largest gradient norm; 0 does not clip.
         ema: Decay of the averaged weights per step; 0 uses the weights themselves.
         budget: ``30m``, ``2000 steps``, ``500 epochs``.
+        validations: How often the averaged weights are measured over the budget.
         seed: Of the weights, the patches and the degradation.
     """
 
@@ -118,7 +126,9 @@ class Recipe:
     limit: int | None = None
     holdout: float = 0.1
     loss: str = "charbonnier"
+    optimizer: str = "adamw"
     learning_rate: float = 1.5e-3
+    kernel_rate: float = 0.01
     schedule: str = "cosine"
     warmup: float = 0.02
     betas: tuple[float, float] = (0.9, 0.99)
@@ -127,6 +137,7 @@ class Recipe:
     clip: float = 1.0
     ema: float = 0.999
     budget: str = "1h"
+    validations: int = 10
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -134,15 +145,17 @@ class Recipe:
             raise unknown("network", self.network, NETWORKS)
         if self.loss not in LOSS_NAMES:
             raise unknown("loss", self.loss, LOSS_NAMES)
-        if self.schedule not in ("cosine", "constant"):
-            raise unknown("schedule", self.schedule, ("cosine", "constant"))
+        if self.schedule not in SCHEDULES:
+            raise unknown("schedule", self.schedule, SCHEDULES)
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown("optimizer", self.optimizer, OPTIMIZERS)
         for name, low, high in (("gray", 0, 1), ("holdout", 0, 0.9), ("warmup", 0, 0.9), ("ema", 0, 0.99999)):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise UsageError(f"recipe {self.name!r}: {name} = {value} must lie in {low} to {high}")
         if not 0 <= self.seed < 1 << 31:
             raise UsageError(f"recipe {self.name!r}: seed = {self.seed} must lie in 0 to {(1 << 31) - 1}")
-        for name in ("patch", "batch", "learning_rate"):
+        for name in ("patch", "batch", "learning_rate", "kernel_rate", "validations"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"recipe {self.name!r}: {name} = {getattr(self, name)} must be above zero")
         if self.margin < 0 or (self.margin and self.scale > 1):
@@ -156,11 +169,30 @@ class Recipe:
         Budget.parse(self.budget)
         for text in (self.degradation, *self.validation):
             parse(text)
+            if (self.finds or self.fills) and not any(isinstance(part, Damage) for part in _happening(text)):
+                raise UsageError(
+                    f"recipe {self.name!r}: {text!r} damages no pixel, and the network finds or fills damage; add "
+                    "scratches, dust, creases or holes"
+                )
+        if self.finds != (self.loss == "bce-dice"):
+            raise UsageError(
+                f"recipe {self.name!r}: loss = {self.loss}: bce-dice goes with outputs = 1, and only with it"
+            )
 
     @property
     def noise_level(self) -> bool:
         """Whether the network is told the noise level."""
         return bool(self.arguments.get("noise_level"))
+
+    @property
+    def finds(self) -> bool:
+        """Whether the network finds damage: its target is the mask of what was damaged."""
+        return self.arguments.get("outputs") == 1
+
+    @property
+    def fills(self) -> bool:
+        """Whether the network fills what a mask names: it is given the mask of what was damaged."""
+        return bool(self.arguments.get("mask"))
 
     @property
     def cut(self) -> int:
@@ -266,6 +298,11 @@ def _fits(value: object, kind: Any) -> bool:
     if inner:
         return any(_fits(value, one) for one in inner)
     return isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _happening(text: str) -> list[Degradation]:
+    """The parts of a degradation, those that happen by chance without it."""
+    return [part.degradation if isinstance(part, Sometimes) else part for part in parse(text).parts]
 
 
 def _read(text: str, origin: str) -> Recipe:

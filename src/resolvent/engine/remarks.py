@@ -1,0 +1,70 @@
+"""What a person should know of a picture before it is restored, beyond what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resolvent.diagnosis import measure
+from resolvent.engine.colors import is_bilevel, is_constant, is_gray, levels
+from resolvent.errors import InputError
+
+if TYPE_CHECKING:
+    from resolvent.engine.plan import Options, Plan
+    from resolvent.image import Image
+
+__all__ = ["nothing_to_do", "remarks"]
+
+OVERSTATED = (2.0, 5.0)
+"""A told noise level is far above the measured one from so many times that, and so many gray levels, on."""
+
+
+def nothing_to_do(image: Image, options: Options) -> str | None:
+    """Say why an image is left alone without a diagnosis; None where there is no such reason.
+
+    Args:
+        image: The image.
+        options: What is asked.
+
+    Raises:
+        InputError: The noise level that is told is more than the image's greatest and least value differ by.
+    """
+    if options.model is None and options.method is None:
+        alone = "black and white only, as a page of 1 bit: not restored; name a model to restore it as gray"
+        return alone if is_bilevel(image) else None
+    if options.sigma is None:
+        return None
+    span = levels(image)
+    if is_constant(image):
+        return "all pixels are alike: there is no noise to remove"
+    if options.sigma > span:
+        raise InputError(
+            f"{image.path or 'the image'}: sigma {options.sigma:g}: must be at most the {span:.1f} gray levels "
+            "that its values span; give less, or leave it out to have it measured"
+        )
+    return None
+
+
+def remarks(image: Image, plan: Plan, source: bytes | None = None) -> tuple[str, ...]:
+    """Say what of an image bears on its restoration: its range of values, gray, noise far below what is told.
+
+    Args:
+        image: The image.
+        plan: What will be done.
+        source: The bytes of its file, if it was not read from a path.
+    """
+    found = [image.value_range.note] if image.value_range.note else []
+    if plan.unchanged:
+        return tuple(found)
+    if is_bilevel(image):
+        found.append("black and white only: the result is gray")
+    elif is_gray(image):
+        found.append("its channels are equal: restored as gray")
+    told = plan.options.sigma
+    if told is not None:
+        noise = measure(image, source).noise_sigma
+        times, more = OVERSTATED
+        if told > times * noise + more:
+            found.append(
+                f"noise of {told:g} gray levels is told, {noise:.1f} is measured: detail will be lost; leave sigma out"
+            )
+    return tuple(found)
