@@ -19,7 +19,7 @@ def texture(channels=3, side=48):
 def sheets(count=1, height=40, width=56):
     return [
         Sheet.numpy(np.random.default_rng(0), height, width),
-        Sheet.torch(torch.Generator().manual_seed(0), count, height, width, torch.device("cpu")),
+        Sheet.torch(torch.Generator().manual_seed(0), (count, height, width), torch.device("cpu")),
     ]
 
 

@@ -281,6 +281,15 @@ def test_float_outside_0_to_1_is_scaled() -> None:
     assert (known.low, known.high) == (0.0, 1.0)
 
 
+def test_two_pictures_are_compared_in_one_range() -> None:
+    """The brightest pixel of one takes 13 bits, of the other 12."""
+    noisy, clean = (np.full((8, 8), value, np.uint16) for value in (4100, 4090))
+    one, other = Image.from_array(noisy), Image.from_array(clean)
+    assert other.pixels.mean() > 3 * one.pixels.mean()
+    assert other.in_range_of(one).pixels.mean() == pytest.approx(one.pixels.mean(), rel=0.01)
+    assert other.in_range_of(Image.from_array(texture())) is other
+
+
 def test_what_a_float_picture_loses_to_integers_is_named() -> None:
     values = texture(64, 64, dtype=np.float32)
     values[9, 9] = 800

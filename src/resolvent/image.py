@@ -158,6 +158,10 @@ class Image:
         scaled: NDArray[Any] = np.clip(values, 0, 1) * (high - low) + low
         return (scaled if self.depth == 32 else np.rint(scaled)).astype(self.data.dtype)
 
+    def in_range_of(self, other: Image) -> Image:
+        """Read the values by the range of another image of the same type, so that their `pixels` can be compared."""
+        return replace(self, value_range=other.value_range) if self.data.dtype == other.data.dtype else self
+
     def with_data(self, data: NDArray[Any], alpha: NDArray[Any] | None = None) -> Image:
         """Give this image other pixels, of the same type, and the rest unchanged.
 

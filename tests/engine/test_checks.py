@@ -110,10 +110,20 @@ def test_undoing_clipped_noise_is_no_shift():
     check(clipped, black, sigma)
 
 
-@pytest.mark.parametrize("sigma", [5, 15, 30])
-def test_undoing_noise_that_was_clipped_in_shadows(sigma):
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("sigma", [5, 15, 30, 50])
+def test_undoing_noise_that_was_clipped_in_shadows(sigma, told):
+    """Without a level, as ``restore`` works, the noise is measured."""
     dark = soft(low=0.0, high=0.1)
-    check(np.clip(dark + noise(dark.shape, sigma), 0, 1), dark, sigma)
+    check(np.clip(dark + noise(dark.shape, sigma), 0, 1), dark, sigma if told else None)
+
+
+def test_without_a_level_clean_pictures_are_judged_as_strictly():
+    for x in (soft(), np.clip(soft(low=-0.1, high=0.6), 0, 1)):
+        with pytest.raises(QualityError, match=r"mean colou?r moved"):
+            check(x, x + np.float32(12 / 255), sigma=None)
+        with pytest.raises(QualityError, match="flat"):
+            check(x, np.full_like(x, x.mean()), sigma=None)
 
 
 def test_flatness_is_judged_by_the_spread_of_the_input():

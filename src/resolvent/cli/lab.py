@@ -192,7 +192,7 @@ def compare(
     from resolvent.provenance import provenance
 
     told, picture = parse(degradation), read_image(image)
-    true = None if truth is None else read_image(truth)
+    true = None if truth is None else read_image(truth).in_range_of(picture)
     names = [] if methods in (None, ["all"]) else list(methods or ())
     with Bar() as bar:
         trials = run_all(

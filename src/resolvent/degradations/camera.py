@@ -85,8 +85,8 @@ class Camera(Degradation):
     sensor: float | Range | Choice = field(default=Range(0, 3), metadata={"kind": Number(0, 3)})
     tone: float | Range | Choice = field(default=Range(0, 1), metadata={"kind": Number(0, 1)})
     malvar: float | Range | Choice = field(default=Choice((0, 1, 1)), metadata={"kind": Number(0, 1)})
-    denoise: float | Range | Choice = field(default=Range(0, 1.5), metadata={"kind": Number(0, 20)})
-    chroma: float | Range | Choice = field(default=Range(0, 8), metadata={"kind": Number(0, 20)})
+    denoise: float | Range | Choice = field(default=Range(0, 1.2), metadata={"kind": Number(0, 20)})
+    chroma: float | Range | Choice = field(default=Range(0, 12), metadata={"kind": Number(0, 20)})
     sharpen: float | Range | Choice = field(default=Choice((0, 0, 0.3, 0.6)), metadata={"kind": Number(0, 4)})
 
     def _apply(

@@ -35,9 +35,9 @@ BINS = 1020.0
 class Checks:
     """Compares a result with its input, block by block, in constant memory.
 
-    The noise σ that may excuse a change is the level that is told, but no more than what is measured in the input:
-    1.75 times the standard deviation of white noise by which neighbors in a row would differ as much as they do. That
-    counts in detail, and what clipping has taken from noise: it is an upper bound.
+    The noise σ that may excuse a change is the level that is told, if one is, but no more than what is measured in the
+    input: 1.75 times the standard deviation of white noise by which neighbors in a row would differ as much as they
+    do. That counts in detail, and what clipping has taken from noise: it is an upper bound.
 
     The mean of a channel may move by (5 + 0.8 σ c) + (80 + 4 σ)/√n gray levels, n the number of pixels, c the share of
     them that are black or white in this channel, ½ at most. Blur and compression keep the mean but for a border of some
@@ -46,15 +46,16 @@ class Checks:
     restoration moves it back. The mean of the noise itself is σ/√n, here taken four times.
 
     A flat result, of values that span no more than 2 % of the input's standard deviation or half a step of its type, is
-    damage where the input varied by more than its noise: by a standard deviation above 2 σ and two steps.
+    damage where the input varied by more than its noise: by a standard deviation above 2 σ and two steps. Noise that
+    is not told is no excuse for that, for without detail there is no telling it from texture.
 
     Args:
         channels: Of the image.
-        sigma: Of the noise that is to be removed, in 8-bit gray levels.
+        sigma: Of the noise that is to be removed, in 8-bit gray levels; None where it is not told.
         step: Between two values of the input's type, in 8-bit gray levels; 0 for floats.
     """
 
-    def __init__(self, channels: int, sigma: float = 0.0, step: float = 1.0) -> None:
+    def __init__(self, channels: int, sigma: float | None = 0.0, step: float = 1.0) -> None:
         self.sigma, self.step = sigma, step
         self.sums = np.zeros((2, channels))  # of the input, of the result
         self.squares = 0.0  # of the input
@@ -91,7 +92,7 @@ class Checks:
         self.ends += np.count_nonzero(ends.reshape(-1, ends.shape[-1]), axis=0)
         self.pixels += [seen[..., 0].size, made[..., 0].size]
         self.low, self.high = min(self.low, float(made.min())), max(self.high, float(made.max()))
-        if self.sigma > 0:
+        if self.sigma != 0:
             self._count_differences(before[::ROWS], None if judged is None else judged[0][::ROWS])
 
     def _count_differences(self, rows: NDArray[np.float32], judged: NDArray[np.bool_] | None) -> None:
@@ -106,10 +107,10 @@ class Checks:
         """The noise that may excuse a change, in gray levels."""
         total = int(self.differences.sum())
         if not total:
-            return self.sigma
+            return self.sigma or 0.0
         most = int(np.searchsorted(np.cumsum(self.differences), 0.75 * total)) + 1
         bound = 255 / BINS * most / (1.1503 * math.sqrt(2))
-        return min(self.sigma, CLIPPED_LOSS * bound)
+        return CLIPPED_LOSS * bound if self.sigma is None else min(self.sigma, CLIPPED_LOSS * bound)
 
     def finish(self) -> None:
         """Judge the whole image.
@@ -124,7 +125,8 @@ class Checks:
         variance = 255**2 * self.squares / (self.pixels[0] * len(before)) - np.mean(before**2)
         spread = math.sqrt(max(variance, 0.0))
         span = 255 * (self.high - self.low)
-        if span <= max(FLAT * spread, self.step / 2) and spread > 2 * noise + 2 * self.step:
+        excused = 0.0 if self.sigma is None else noise
+        if span <= max(FLAT * spread, self.step / 2) and spread > 2 * excused + 2 * self.step:
             raise QualityError(
                 f"the result is flat, {255 * self.high:.0f} of 255 everywhere, and the image is not; it is not kept"
             )
@@ -133,7 +135,7 @@ class Checks:
         limits = SHIFT + 0.8 * noise * clipped + (16 * SHIFT + 4 * noise) / math.sqrt(self.pixels[0])
         worst = int(np.argmax(shifts - limits))
         if shifts[worst] > limits[worst]:
-            remedy = f"; tell less noise than {self.sigma:g}" if self.sigma > 2 * noise + SHIFT else ""
+            remedy = f"; tell less noise than {self.sigma:g}" if (self.sigma or 0) > 2 * noise + SHIFT else ""
             raise QualityError(
                 f"the mean colour moved by {shifts[worst]:.1f} of 255, where {limits[worst]:.1f} is the most; "
                 f"the result is not kept{remedy}"

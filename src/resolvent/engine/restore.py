@@ -157,7 +157,7 @@ def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | 
     def read(box: Box) -> NDArray[np.float32]:
         return _tensor(visible_colors(image, box, card.halo), card, sigma)
 
-    canvas = _Canvas(image, plan.options.strength, sigma, card.scale)
+    canvas = _Canvas(image, plan.options.strength, sigma if card.noise_level else None, card.scale)
     before = plan.first.tiles if plan.first else 0
     blocks = Runner(session).blocks(read, image.height, image.width, plan.tile)
     for done, (box, values) in enumerate(blocks, before + 1):
@@ -178,7 +178,7 @@ def _tensor(pixels: NDArray[np.float32], card: Card, sigma: float) -> NDArray[np
 class _Canvas:
     """Takes finished blocks: checks them, blends them with the input, brings them to its type."""
 
-    def __init__(self, image: Image, strength: float, sigma: float, scale: int = 1) -> None:
+    def __init__(self, image: Image, strength: float, sigma: float | None, scale: int = 1) -> None:
         self.image, self.strength, self.scale = image, strength, scale
         self.data = np.empty((scale * image.height, scale * image.width, image.channels), image.data.dtype)
         known = image.value_range

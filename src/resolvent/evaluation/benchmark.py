@@ -273,9 +273,10 @@ def _case(how: Task, degradation: Degradation, file: Path, rng: np.random.Genera
     """Read an image, prepare it and degrade it."""
     from resolvent.image import read_image
 
-    truth = read_image(file).pixels
+    given = read_image(file)
+    truth = given.pixels
     if how.pairs:
-        reference = read_image(_reference(file)).pixels
+        reference = read_image(_reference(file)).in_range_of(given).pixels
         return _Case(reference, truth, truth, degradation, {}, how.protocol)
     if how.luma:
         truth = Protocol(space="y", round8=True).apply(truth)
