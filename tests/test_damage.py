@@ -19,7 +19,7 @@ def texture(channels=3, side=48):
 def sheets(count=1, height=40, width=56):
     return [
         Sheet.numpy(np.random.default_rng(0), height, width),
-        Sheet.torch(torch.Generator().manual_seed(0), count, height, width, torch.device("cpu")),
+        Sheet.torch(torch.Generator().manual_seed(0), (count, height, width), torch.device("cpu")),
     ]
 
 
@@ -118,9 +118,7 @@ def test_a_straight_band_has_the_profile_of_its_formula(sheet, angle):
 @pytest.mark.parametrize("sheet", sheets(height=60, width=64), ids=["numpy", "torch"])
 def test_a_line_covers_its_length_times_its_width(sheet):
     """The width swells between 0.5 and 1.5 times, the ends taper off."""
-    row, column, angle, half, width, bend = (
-        sheet.uniform() * 0 + value for value in (30.0, 32.0, 0.7, 20.0, 3.0, 0.1)
-    )
+    row, column, angle, half, width, bend = (sheet.uniform() * 0 + value for value in (30.0, 32.0, 0.7, 20.0, 3.0, 0.1))
     area = float(sheet.stroke(row, column, angle, half, width, bend).sum())
     assert 0.5 * 40 * 3 * 0.8 < area < 1.5 * 40 * 3
     broken = float(sheet.stroke(row, column, angle, half, width, bend, broken=row * 0 + 1.2).sum())

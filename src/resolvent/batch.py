@@ -152,7 +152,9 @@ def restore_many(
         raise UsageError(f"quality {quality}: must be from 1 to 100")
     jobs = find_jobs(inputs, output, suffix=suffix, ext=ext)
     if options.write_mask is not None and len(jobs) > 1:
-        raise UsageError(f"write_mask {options.write_mask}: is of one photograph, and there are {len(jobs)}; leave it out")
+        raise UsageError(
+            f"write_mask {options.write_mask}: is of one photograph, and there are {len(jobs)}; leave it out"
+        )
     sessions = cache(open_session)
     if options.requested_model is not None:
         sessions(options.requested_model, options.runtime)

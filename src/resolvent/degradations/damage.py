@@ -69,7 +69,7 @@ class Damage(Degradation):
     def _apply_batch(
         self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
     ) -> torch.Tensor:
-        sheet = Sheet.torch(generator, len(x), *x.shape[2:], x.device)
+        sheet = Sheet.torch(generator, (len(x), *x.shape[2:]), x.device)
         damaged: torch.Tensor = self._paint(x.clone(), numbers, sheet)
         return damaged
 
@@ -80,7 +80,7 @@ def _cover(x: Any, covered: Any, color: Any) -> Any:
 
 
 def _color(sheet: Sheet, channels: int, bright: Any, share: Any = None) -> Any:
-    """Near white, or near black, slightly tinted: (N, C, 1, 1), or (N, C, H, W) where ``share`` tells for each pixel."""
+    """Near white or near black, slightly tinted: (N, C, 1, 1), or (N, C, H, W) with a ``share`` for each pixel."""
     level, tint = sheet.uniform()[:, None, None, None], sheet.colors(channels)
     light, dark = 0.8 + 0.14 * level + 0.06 * tint, 0.12 * level + 0.04 * tint
     share = sheet.uniform()[:, None, None] if share is None else share

@@ -54,9 +54,9 @@ class Fading(Degradation):
             angle = 2 * math.pi * rng.random()
             slope = (rows[:, None] * math.sin(angle) + columns * math.cos(angle)) / math.sqrt(2)
             contrast = contrast * (1 - numbers["uneven"] * (0.5 + 0.5 * slope))[..., None]
-        gain = 1 - np.float32(numbers["cast"]) * np.float32(CAST)
+        gain = 1 - numbers["cast"] * np.array(CAST)
         faded = (numbers["lift"] + contrast * image) * (gain if image.shape[2] == 3 else 1)
-        return faded.astype(np.float32)
+        return np.asarray(faded, np.float32)
 
     def _apply_batch(
         self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator

@@ -49,14 +49,14 @@ class Sheet:
         return cls(np, lambda shape: rng.random(shape, np.float32), rows, columns, 1)
 
     @classmethod
-    def torch(cls, generator: torch.Generator, count: int, height: int, width: int, device: torch.device) -> Sheet:
-        """Planes in torch tensors on a device."""
+    def torch(cls, generator: torch.Generator, shape: tuple[int, ...], device: torch.device) -> Sheet:
+        """Planes of a shape (N, H, W) in torch tensors on a device."""
         import torch
 
         from resolvent.degradations import tensors
 
-        rows, columns = (torch.arange(side, dtype=torch.float32, device=device) for side in (height, width))
-        return cls(torch, lambda shape: tensors.uniform(shape, generator, device), rows, columns, count)
+        rows, columns = (torch.arange(side, dtype=torch.float32, device=device) for side in shape[1:])
+        return cls(torch, lambda numbers: tensors.uniform(numbers, generator, device), rows, columns, shape[0])
 
     @property
     def side(self) -> int:
@@ -157,7 +157,11 @@ class Sheet:
         return plane
 
     def noise(self, size: Any) -> Any:
-        """Smooth noise in [0, 1), (N, H, W): random values on a turned grid of ``size`` (N,) pixels, joined by cubics."""
+        """Smooth noise in [0, 1), (N, H, W): random values on a turned grid, joined by cubics.
+
+        Args:
+            size: Of a cell of the grid in pixels, (N,).
+        """
         xp = self.xp
         u, v, cells = self._turned(size[:, None, None])
         i, j = xp.floor(u), xp.floor(v)

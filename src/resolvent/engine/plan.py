@@ -153,9 +153,13 @@ class Options:
     def _check_repair(self) -> None:
         card = self.card
         if card is not None and card.outputs == 1 and not self.repair:
-            raise UsageError(f"model {card.name!r}: finds damage, and restores nothing alone; give repair (--repair) too")
+            raise UsageError(
+                f"model {card.name!r}: finds damage, and restores nothing alone; give repair (--repair) too"
+            )
         if card is not None and card.mask and not self.repairs:
-            raise UsageError(f"model {card.name!r}: fills what a mask names; give mask (--mask) or repair (--repair) too")
+            raise UsageError(
+                f"model {card.name!r}: fills what a mask names; give mask (--mask) or repair (--repair) too"
+            )
         if self.write_mask is None:
             return
         if not self.repairs:

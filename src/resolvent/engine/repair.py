@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,7 +102,8 @@ def save_mask(mask: NDArray[np.bool_], path: Path) -> None:
 
 def count_tiles(mask: NDArray[np.bool_], card: Card, tile: int) -> int:
     """How many blocks ``fill`` goes through."""
-    return int(np.prod([len(spans(reflected(side, card.multiple), tile, card.halo, card.multiple)) for side in mask.shape]))
+    sides = (reflected(side, card.multiple) for side in mask.shape)
+    return math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides)
 
 
 def fill(

@@ -85,8 +85,8 @@ class Runner:
             )
             return np.pad(read(inside), ((0, 0), (0, 0), rows, columns), mode="reflect")
 
-        sides = (reflected(side, card.multiple) for side in (height, width))
-        for box, values in self._blocks(read_reflected, *sides, tile, lambda box: wanted(own(box))):
+        rows, columns = (reflected(side, card.multiple) for side in (height, width))
+        for box, values in self._blocks(read_reflected, rows, columns, tile, lambda box: wanted(own(box))):
             inside = own(box)
             if inside.top < inside.bottom and inside.left < inside.right:
                 top, left = box.top - before, box.left - before

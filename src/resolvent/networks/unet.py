@@ -67,8 +67,8 @@ class Enlarge(nn.Module):
 def fill_coarsely(x: Tensor, missing: Tensor, levels: int = 3) -> Tensor:
     """Fill missing pixels with smooth color from around them, and keep the others exactly.
 
-    Pull-push interpolation (Gortler et al., 1996, doi:10.1145/237170.237200, section 3.4): colors are averaged into ever
-    coarser grids, and each grid takes from the coarser one what it does not know; the coarsest, from some blocks around.
+    Pull-push interpolation (Gortler et al., 1996, doi:10.1145/237170.237200, section 3.4): colors are averaged into
+    ever coarser grids, and each takes from the coarser one what it does not know; the coarsest takes it from around.
 
     Args:
         x: (N, 3, H, W), H and W multiples of 2^levels.
@@ -110,8 +110,8 @@ class UNet(nn.Module):
             it is at any noise level (Mohan et al., 2020, arXiv:1906.05478).
 
     Raises:
-        UsageError: widths and blocks differ in length, the kind of skip is unknown, or the outputs are not 3 or 1, or do
-            not go with a mask or a scale.
+        UsageError: widths and blocks differ in length, the kind of skip is unknown, or the outputs are not 3 or 1, or
+            do not go with a mask or a scale.
     """
 
     def __init__(
@@ -136,8 +136,8 @@ class UNet(nn.Module):
             raise unknown("skips of unet", skips, ("add", "concat"))
         if outputs not in (1, 3) or (scale > 1 and (mask or outputs == 1)) or (mask and (outputs == 1 or noise_level)):
             raise UsageError(
-                f"unet outputs {outputs}, mask {mask}, scale {scale}: give 3 outputs, or 1 for a mask of damage; a mask "
-                "as input goes with 3, scale 1 and no noise level"
+                f"unet outputs {outputs}, mask {mask}, scale {scale}: give 3 outputs, or 1 for a mask of damage; a "
+                "mask as input goes with 3, scale 1 and no noise level"
             )
         self.fold, self.skips, self.scale, self.mask, self.outputs = fold, skips, scale, mask, outputs
         self.multiple = fold * 2 ** (len(widths) - 1)

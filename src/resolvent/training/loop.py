@@ -344,8 +344,8 @@ def validate(
     """Measure the validation photographs' centres, with the same noise every time.
 
     Returns:
-        The mean PSNR in dB for each degradation, of the mask where the network finds damage; and of the first photograph, under each, the degraded, the restored
-        and the clean patch, (3n, 3, H, W).
+        The mean PSNR in dB for each degradation, of the mask where the network finds damage; and of the first
+        photograph, under each, the degraded, the restored and the clean patch, (3n, 3, H, W).
     """
     network.eval()
     side = min(VALIDATION_PATCH, int(held.index[:, 1:].min()))

@@ -175,7 +175,9 @@ class Recipe:
                     "scratches, dust, creases or holes"
                 )
         if self.finds != (self.loss == "bce-dice"):
-            raise UsageError(f"recipe {self.name!r}: loss = {self.loss}: bce-dice goes with outputs = 1, and only with it")
+            raise UsageError(
+                f"recipe {self.name!r}: loss = {self.loss}: bce-dice goes with outputs = 1, and only with it"
+            )
 
     @property
     def noise_level(self) -> bool:

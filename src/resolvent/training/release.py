@@ -20,7 +20,10 @@ __all__ = ["release"]
 
 
 MEASURED = "mean PSNR-RGB in dB on the centres of the validation photographs, output clipped to [0, 1]"
-FOUND = "mean PSNR in dB between the predicted probability and the mask of what was damaged, on the centers of the validation photographs"
+FOUND = (
+    "mean PSNR in dB between the predicted probability and the mask of what was damaged, on the centers of the "
+    "validation photographs"
+)
 
 
 def release(result: Result, path: Path, *, data: str, licence: str) -> Card:
