@@ -1,6 +1,6 @@
 """Which optimizer, rate and biases to train with: PSNR after one budget of CPU time.
 
-python benchmarks/optimizers.py --images TRAIN --validation VAL [--seconds 300] [--only NAME ...]
+python benchmarks/optimizers.py --images TRAIN --validation VAL [--seconds 240] [--only NAME ...]
 
 Every variant trains as the recipe ``denoise`` does, for as many steps as the budget of CPU seconds on one core allows
 by the time of its first steps, in ``runs/optimizers/NAME``; one that is there already is not trained again, so that two
@@ -66,8 +66,9 @@ def recipe(changes: dict[str, Any], steps: int) -> Recipe:
     """The recipe ``denoise`` from random weights, unclipped, by AdamW with biases, with one thing changed."""
     base = dataclasses.replace(
         load_recipe("denoise", budget=f"{steps} steps"),
-        start="", optimizer="adamw", learning_rate=1.2e-3, schedule="cosine", warmup=0.02, batch=16, patch=96,
+        start="", optimizer="adamw", learning_rate=1.2e-3, schedule="cosine", warmup=0.02, batch=8, patch=64,
         loss="charbonnier", degradation="noise:sigma=0..75", arguments={"noise_level": True}, validations=4,
+        overstated=0.0,
     )  # fmt: skip
     return dataclasses.replace(base, **{**changes, "arguments": {**base.arguments, **changes.get("arguments", {})}})
 
@@ -93,7 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--validation", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--seconds", type=float, default=240.0)
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), help="train these and write nothing")
     options = parser.parse_args()
     results = {name: trained(name, options) for name in options.only or VARIANTS}

@@ -53,6 +53,11 @@ class TestText:
             ("noise:sigma=0..75", GaussianNoise(Range(0, 75)), "noise:sigma=0..75"),
             ("blur:ksize=5|9", GaussianBlur(ksize=Choice((5, 9))), "blur:ksize=5|9"),
             ("jpeg:quality=40,subsampling=4:2:0", Jpeg(40), "jpeg:quality=40"),
+            (
+                "jpeg:quality=75..100,subsampling=4:2:0 | 4:4:4",
+                Jpeg(Range(75, 100), Choice(("4:2:0", "4:4:4"))),
+                "jpeg:quality=75..100,subsampling=4:2:0|4:4:4",
+            ),
             ("mask:path=C:\\a.png", Mask("C:\\a.png"), "mask:path=C:\\a.png"),
             ('kernel:path="a + b, c.npy"', Kernel("a + b, c.npy"), 'kernel:path="a + b, c.npy"'),
             ("blur:sigma=1+noise:sigma=2", GaussianBlur(1) + GaussianNoise(2), "blur:sigma=1 + noise:sigma=2"),
@@ -80,7 +85,13 @@ class TestText:
             ("noise:sigma=5..1", "range 5..1: low must be below high"),
             ("defocus:radius=0", "radius of defocus = 0: must be a number above 0, up to 100 pixels"),
             ("jpeg:quality=40.5", "quality of jpeg = 40.5: must be a whole number from 1 to 100"),
-            ("jpeg:quality=40,subsampling=4:2:2", "unknown subsampling of jpeg '4:2:2': did you mean '4:2:0'?"),
+            ("jpeg:quality=40,subsampling=4:1:0", "unknown subsampling of jpeg '4:1:0': did you mean '4:2:0'?"),
+            ("jpeg:quality=40,subsampling=4:2:0|4:4:0", "unknown subsampling of jpeg '4:4:0'"),
+            ("jpeg:quality=40,subsampling=4:2:0..4:4:4", "unknown subsampling of jpeg '4:2:0..4:4:4'"),
+            (
+                "downsample:scale=2,kernel=area|none",
+                "kernel of downsample = area|none: must be one of bicubic, lanczos2",
+            ),
             ("downsample:scale=2|3", "scale of downsample = 2|3: must be one number"),
             ("blur", "blur: has no width; give sigma above 0 pixels, or an odd ksize"),
             ("blur:sigma=0..4", "has no width"),
@@ -125,7 +136,11 @@ class TestChain:
     def test_names_the_numbers_of_each_part(self):
         chain = parse("noise:sigma=0..9 + jpeg:quality=30..90 + noise:sigma=2")
         _, numbers = chain.apply_batch(torch.full((4, 1, 8, 8), 0.5), torch.Generator().manual_seed(0))
-        assert list(numbers) == ["noise.sigma", "jpeg.quality", "jpeg.top", "jpeg.left", "noise2.sigma"]
+        assert list(numbers) == [
+            "noise.sigma",
+            *("jpeg.quality", "jpeg.subsampling", "jpeg.top", "jpeg.left"),
+            "noise2.sigma",
+        ]
         assert numbers["noise2.sigma"].tolist() == [2, 2, 2, 2]
         assert all(30 <= quality <= 90 and quality % 1 == 0 for quality in numbers["jpeg.quality"].tolist())
 
@@ -377,21 +392,31 @@ class TestJpeg:
             ours = quantisation_tables(torch.tensor([float(quality)])).reshape(2, 64)
             assert ours.tolist() == [list(table) for table in theirs]
 
-    @pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
+    @pytest.mark.parametrize("subsampling", ["4:2:0", "4:2:2", "4:4:4"])
     @pytest.mark.parametrize("quality", [10, 30, 50, 75, 90, 100])
     def test_tensors_come_out_as_libjpeg_s(self, image, quality, subsampling):
         jpeg = Jpeg(quality, subsampling)
         theirs = jpeg(image)
         ours = jpeg.on_tensor(torch.from_numpy(image.transpose(2, 0, 1).copy())[None])[0].permute(1, 2, 0).numpy()
-        assert np.mean(np.abs(ours - theirs) < 1e-6) > 0.9
-        psnr = 10 * np.log10(1 / np.mean((ours - theirs) ** 2))
-        assert psnr > max(45, 5 + 10 * np.log10(1 / np.mean((image - theirs) ** 2)))
+        assert np.mean(np.abs(ours - theirs) < 1e-6) > 0.999
+        assert np.abs(ours - theirs).max() < 3 / 255
 
+    @pytest.mark.parametrize("subsampling", ["4:2:0", "4:2:2", "4:4:4"])
     @pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 4), (8, 17), (16, 5), (3, 33)])
-    def test_any_size(self, image, size):
-        crop = image[: size[0], : size[1]]
-        ours = Jpeg(60).on_tensor(torch.from_numpy(crop.transpose(2, 0, 1).copy())[None])[0].permute(1, 2, 0).numpy()
-        assert np.abs(ours - Jpeg(60)(crop)).max() < 3 / 255
+    def test_any_size(self, image, size, subsampling):
+        crop, jpeg = image[: size[0], : size[1]], Jpeg(60, subsampling)
+        ours = jpeg.on_tensor(torch.from_numpy(crop.transpose(2, 0, 1).copy())[None])[0].permute(1, 2, 0).numpy()
+        assert np.abs(ours - jpeg(crop)).max() < 3 / 255
+
+    @pytest.mark.parametrize("subsampling", ["4:2:0", "4:2:2", "4:4:4"])
+    @pytest.mark.parametrize("quality", [95, 98, 100])
+    def test_saturated_drawings_of_high_quality_are_libjpeg_s(self, subsampling, quality):
+        rng = np.random.default_rng(1)
+        flat = rng.integers(0, 2, (6, 8, 3)).repeat(6, 0).repeat(5, 1)[:35, :39].astype(np.float32)
+        jpeg = Jpeg(quality, subsampling)
+        ours = jpeg.on_tensor(torch.from_numpy(flat.transpose(2, 0, 1).copy())[None])[0].permute(1, 2, 0).numpy()
+        assert np.mean(np.abs(ours - jpeg(flat)) < 1e-6) > 0.999
+        assert np.abs(ours - jpeg(flat)).max() < 3 / 255
 
     def test_refuses_other_channels(self):
         with pytest.raises(UsageError, match="1 or 3 channels"):
@@ -485,6 +510,87 @@ def test_grain_without_radius_is_white():
     flat = np.full((64, 64, 1), 0.5, np.float32)
     white = parse("noise:sigma=10")(flat, np.random.default_rng(3))
     np.testing.assert_allclose(parse("grain:sigma=10,radius=0")(flat, np.random.default_rng(3)), white, atol=1e-6)
+
+
+@pytest.mark.parametrize("radius", [0, 0.9])
+def test_chroma_noise_has_its_level_and_leaves_the_luma(radius):
+    flat = np.full((256, 256, 3), 0.5, np.float32)
+    for noisy in by_both_routes(f"chroma:sigma=20,radius={radius}", flat):
+        noise = 255 * (noisy - flat).astype(float)
+        luma = noise @ [0.299, 0.587, 0.114]
+        assert np.abs(luma).max() < 1e-3
+        for chroma in ((noise[..., 2] - luma) / 1.772, (noise[..., 0] - luma) / 1.402):
+            assert chroma.std() == pytest.approx(20, rel=0.02)
+            expected = np.exp(-1 / (4 * radius**2)) if radius else 0
+            assert (chroma[1:] * chroma[:-1]).mean() / chroma.var() == pytest.approx(expected, abs=0.02)
+    gray = flat[..., :1]
+    assert np.array_equal(parse("chroma:sigma=20")(gray, np.random.default_rng(0)), gray)
+
+
+@pytest.mark.parametrize(("axis", "along"), [("rows", 0), ("columns", 1)])
+def test_row_noise_is_one_offset_for_each_row(axis, along):
+    flat = np.full((900, 900, 3), 0.5, np.float32)
+    for noisy in by_both_routes(f"rownoise:sigma=6,axis={axis}", flat):
+        offsets = np.moveaxis(255 * (noisy - flat), along, 0).reshape(900, -1)
+        assert np.ptp(offsets, axis=1).max() < 1e-4
+        assert offsets[:, 0].std() == pytest.approx(6, rel=5 / np.sqrt(2 * 900))
+        assert (offsets[1:, 0] * offsets[:-1, 0]).mean() / 36 == pytest.approx(0, abs=5 / np.sqrt(900))
+
+
+def by_both_routes(text, image):
+    """A degradation of one image by NumPy and by torch."""
+    yield parse(text)(image, np.random.default_rng(0))
+    x = torch.from_numpy(image.transpose(2, 0, 1).copy())[None]
+    yield parse(text).on_tensor(x, torch.Generator().manual_seed(0))[0].permute(1, 2, 0).numpy()
+
+
+class TestHotPixels:
+    flat = np.full((128, 128, 3), 0.4, np.float32)
+
+    @pytest.mark.parametrize("sites", ["pixel", "channel"])
+    def test_stuck_sites_have_their_share_and_their_values(self, sites):
+        for noisy in by_both_routes(f"hotpixels:amount=0.1,hot=0.3,level=0.6,sites={sites}", self.flat):
+            stuck = noisy != np.float32(0.4)
+            count = 1 if sites == "channel" else 3
+            assert set(stuck.sum(-1).ravel()) == {0, count}
+            share = stuck.any(-1).mean()
+            assert share == pytest.approx(0.1, abs=5 * np.sqrt(0.09 / 128**2))
+            values = noisy[stuck]
+            assert ((values > 0.6 - 1e-6) | (np.abs(values) < 1e-7)).all()
+            hot = values[values > 0.5]
+            assert len(hot) / len(values) == pytest.approx(0.3, abs=5 * np.sqrt(0.21 / (128**2 * share)))
+            assert hot.mean() == pytest.approx(0.8, abs=5 * 0.4 / np.sqrt(12 * len(hot) / 3))
+            if sites == "channel":
+                shares = stuck.mean((0, 1)) / share
+                assert shares == pytest.approx([1 / 3] * 3, abs=5 * np.sqrt(2 / 9 / (128**2 * share)))
+
+    def test_a_mosaic_is_demosaiced_as_opencv_does(self):
+        for noisy in by_both_routes("hotpixels:amount=0.05,level=0.7,sites=bayer", self.flat):
+            mosaic = noisy[..., 1].copy()
+            mosaic[::2, ::2], mosaic[1::2, 1::2] = noisy[::2, ::2, 0], noisy[1::2, 1::2, 2]
+            levels = np.rint(mosaic * 60000).astype(np.uint16)
+            expected = cv2.cvtColor(levels, cv2.COLOR_BayerRGGB2RGB) / 60000
+            assert np.abs(expected - noisy)[2:-2, 2:-2].max() < 1e-4
+            stuck = np.abs(mosaic - 0.4) > 1e-3
+            assert stuck.mean() == pytest.approx(0.05, abs=5 * np.sqrt(0.05 / 128**2))
+
+    def test_without_color_a_site_is_a_pixel(self):
+        for sites in ("channel", "bayer"):
+            for text in (f"hotpixels:amount=0.1,sites={sites}", "hotpixels:amount=0.1"):
+                one, batch = by_both_routes(text, self.flat[..., :1])
+                assert (one != np.float32(0.4)).mean() == pytest.approx(0.1, abs=0.015)
+                assert (batch != np.float32(0.4)).mean() == pytest.approx(0.1, abs=0.015)
+
+    def test_each_sample_may_have_other_sites(self):
+        x = torch.full((24, 3, 32, 32), 0.4)
+        y, numbers = parse("hotpixels:amount=0.02,hot=1,sites=pixel|channel|bayer").apply_batch(
+            x, torch.Generator().manual_seed(0)
+        )
+        for sample, sites in zip(y, numbers["hotpixels.sites"].tolist(), strict=True):
+            stuck = (sample - 0.4).abs() > 1e-6
+            per_channel, places = stuck.sum(0), stuck.any(0).sum()
+            assert 5 < places < 40 if sites < 2 else places > 60
+            assert int(per_channel.max()) == (3 if sites == 0 else 1) or sites == 2
 
 
 def test_rescale_keeps_what_the_smaller_picture_can_hold():

@@ -151,6 +151,10 @@ def restore_many(
     if not 1 <= quality <= 100:
         raise UsageError(f"quality {quality}: must be from 1 to 100")
     jobs = find_jobs(inputs, output, suffix=suffix, ext=ext)
+    if options.write_mask is not None and len(jobs) > 1:
+        raise UsageError(
+            f"write_mask {options.write_mask}: is of one photograph, and there are {len(jobs)}; leave it out"
+        )
     sessions = cache(open_session)
     if options.requested_model is not None:
         sessions(options.requested_model, options.runtime)
@@ -198,7 +202,7 @@ def _restore_one(
 def _result(job: Job, chosen: Plan, reasons: tuple[str, ...]) -> Result:
     if chosen.unchanged:
         return Result(job.source, job.target, "unchanged", reasons)
-    model = str(chosen.model or chosen.options.method)
+    model = str(chosen.model or chosen.options.method or chosen.options.filler)
     return Result(job.source, job.target, "restored", reasons, model, chosen.sigma)
 
 

@@ -3,6 +3,7 @@ import io
 import numpy as np
 import PIL.Image
 import pytest
+from PIL.JpegImagePlugin import get_sampling
 
 from resolvent.degradations import parse
 from resolvent.diagnosis import Measurements
@@ -19,6 +20,15 @@ def test_a_jpeg_that_comes_last_is_a_file(channels):
     with PIL.Image.open(io.BytesIO(file)) as picture:
         assert picture.format == "JPEG"
         np.testing.assert_array_equal(np.asarray(picture).reshape(image.data.shape), image.data)
+
+
+@pytest.mark.parametrize(("subsampling", "code"), [("4:4:4", 0), ("4:2:2", 1), ("4:2:0", 2)])
+def test_the_file_has_the_subsampling_that_was_drawn(subsampling, code):
+    drawn = parse(f"jpeg:quality=95,subsampling={subsampling}|{subsampling}").draw(RNG)
+    image, file = as_file(PHOTO, drawn, RNG)
+    with PIL.Image.open(io.BytesIO(file)) as picture:
+        assert get_sampling(picture) == code
+    np.testing.assert_allclose(image.pixels, drawn(PHOTO), atol=1e-6)
 
 
 def test_a_jpeg_may_have_been_converted():

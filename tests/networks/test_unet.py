@@ -5,7 +5,7 @@ import torch
 from resolvent.degradations.resize import imresize
 from resolvent.errors import UsageError
 from resolvent.networks import build
-from resolvent.networks.unet import Enlarge, UNet
+from resolvent.networks.unet import Enlarge, UNet, fill_coarsely
 
 
 def test_starts_near_the_identity():
@@ -103,3 +103,57 @@ def test_without_biases_it_is_homogeneous(scale):
                 torch.nn.init.normal_(parameter)
         with torch.no_grad():
             assert torch.allclose(network(0.25 * x), 0.25 * network(x), atol=1e-5) is not bias
+
+
+def holes(height=24, width=32):
+    missing = torch.zeros(1, 1, height, width)
+    missing[..., 6:12, 5:20] = 1
+    missing[..., 3:22, 25] = 1
+    return missing
+
+
+def test_filling_keeps_what_is_known_and_continues_what_is_smooth():
+    """A plane is filled within a tenth of its range; a constant exactly."""
+    rows, columns = torch.meshgrid(torch.arange(24.0), torch.arange(32.0), indexing="ij")
+    plane = (rows + columns)[None, None].expand(1, 3, -1, -1) / 60
+    missing = holes()
+    filled = fill_coarsely(torch.where(missing > 0, torch.rand(1, 3, 24, 32), plane), missing)
+    torch.testing.assert_close(filled * (1 - missing), plane * (1 - missing), rtol=0, atol=0)
+    assert (filled - plane).abs().max() < 0.1
+    flat = fill_coarsely(0.3 + 0 * plane, missing)
+    assert (flat - 0.3).abs().max() < 1e-3
+
+
+def test_filling_a_whole_image_is_gray():
+    filled = fill_coarsely(torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64))
+    torch.testing.assert_close(filled, torch.full((1, 3, 64, 64), 0.5))
+
+
+def test_what_a_mask_hides_does_not_count_and_nothing_else_changes():
+    torch.manual_seed(0)
+    network = UNet((8, 16, 16), (1, 1, 1), fold=1, mask=True)
+    x, other, missing = torch.rand(1, 3, 23, 30), torch.rand(1, 3, 23, 30), holes()[..., :23, :30]
+    with torch.inference_mode():
+        y = network(torch.cat([x, missing], 1))
+        z = network(torch.cat([torch.where(missing > 0, other, x), missing], 1))
+    assert torch.equal(y, z)
+    known = missing.expand(-1, 3, -1, -1) == 0
+    assert torch.equal(y[known], x[known])
+    assert (y[~known] - x[~known]).abs().min() > 0
+
+
+def test_one_output_is_a_probability():
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        y = UNet((8, 16), (1, 1), outputs=1)(20 * torch.rand(2, 3, 17, 24) - 10)
+    assert y.shape == (2, 1, 17, 24)
+    assert 0 <= y.min() < y.max() <= 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"outputs": 2}, {"outputs": 1, "mask": True}, {"mask": True, "scale": 2}, {"mask": True, "noise_level": True}],
+)
+def test_what_does_not_go_together_is_refused(arguments):
+    with pytest.raises(UsageError, match="give 3 outputs, or 1 for a mask of damage"):
+        UNet((8, 16), (1, 1), **arguments)

@@ -8,7 +8,9 @@ from resolvent.training.recipe import LOSS_NAMES, Budget, Recipe, load_recipe, r
 
 def test_bundled_recipes_load_and_their_networks_build():
     known = recipes()
-    assert set(known) == {"seed", "denoise", "deblur", "dejpeg", "restore", "upscale2", "upscale4"}
+    assert set(known) == {
+        "seed", "denoise", "deblur", "dejpeg", "restore", "upscale2", "upscale4", "scratches", "inpaint",
+    }  # fmt: skip
     for name, recipe in known.items():
         assert recipe.name == name
         assert Recipe.from_json(recipe.to_json()) == recipe
@@ -75,6 +77,11 @@ def test_budget_share():
         ({"arguments": 3}, "arguments = 3: must be of type dict"),
         ({"validation": "noise:sigma=3"}, "validation = 'noise:sigma=3': must be of type"),
         ({"seed": -1}, "seed = -1"),
+        ({"overstated": 0.2, "arguments": {}}, "overstated = 0.2: is for a network with noise_level"),
+        ({"loss": "bce-dice"}, "bce-dice goes with outputs = 1"),
+        ({"arguments": {"outputs": 1}, "degradation": "dust", "validation": ["dust"]}, "goes with outputs = 1"),
+        ({"arguments": {"mask": True}}, "'noise:sigma=0..75 [+] quantise @ 0.3' damages no pixel"),
+        ({"arguments": {"mask": True}, "degradation": "dust @ 0.5"}, "'noise:sigma=15' damages no pixel"),
     ],
 )
 def test_wrong_values_are_refused(overrides, message):

@@ -57,6 +57,15 @@ def restore(
     preview: Annotated[
         Path | None, typer.Option("--preview", help="A PNG of what such a method has so far, every few seconds.")
     ] = Options.preview,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Find scratches, dust and creases and fill them; change nothing else.")
+    ] = Options.repair,
+    mask: Annotated[
+        Path | None, typer.Option("--mask", help="A picture of what to fill: white is filled, black is kept.")
+    ] = None,
+    write_mask: Annotated[
+        Path | None, typer.Option("--write-mask", help="A PNG of what --repair finds, white.")
+    ] = Options.write_mask,
     suffix: Annotated[
         str, typer.Option("--suffix", help="Of results that stand beside their photographs.")
     ] = batch.SUFFIX,
@@ -72,7 +81,8 @@ def restore(
 ) -> None:
     """Restore photographs: files, folders with all they hold, or stdin.
 
-    Writes photo.restored.jpg beside photo.jpg, or to -o; a photograph is never changed or replaced.
+    Writes photo.restored.jpg beside photo.jpg, or to -o; a photograph is never changed or replaced. With --repair or
+    --mask, only damage is filled, unless a model, a method or -s is given too: that follows.
     """
     told = None
     if settings:
@@ -80,8 +90,9 @@ def restore(
             raise UsageError(f"--set {settings[0]}: is an option of a method; give --method too")
         told = read_settings(method, settings)
     options = Options(
-        model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, told, preview
-    )
+        model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, told, preview,
+        repair, mask, write_mask,
+    )  # fmt: skip
     limits = Limits(megapixels, megabytes)
     paths = [*(inputs or []), *(more or [])]
     if DASH in paths or output == DASH:

@@ -5,6 +5,7 @@ The text form names each degradation, gives what is not default, and joins them 
     blur:sigma=1.6 + noise:sigma=25
     noise:sigma=0..75                 uniform between the two
     blur:ksize=5|9|15|21              one of these, each as likely
+    jpeg:quality=75,subsampling=4:2:0|4:4:4
     jpeg:quality=20..100 @ 0.6        happens with this probability
     kernel:path="a, b.npy"            quoted as in JSON where it holds one of , + = @ "
 
@@ -25,8 +26,20 @@ from numpy.typing import NDArray
 
 from resolvent.degradations.base import CHANCE, Chain, Degradation, Nothing, Sometimes
 from resolvent.degradations.blur import DefocusBlur, GaussianBlur, Kernel, MotionBlur, PositionalBlur
+from resolvent.degradations.camera import Camera
+from resolvent.degradations.damage import Creases, Dust, Holes, Scratches
+from resolvent.degradations.fading import Fading
 from resolvent.degradations.jpeg import Jpeg
-from resolvent.degradations.noise import GaussianNoise, Grain, PoissonNoise, Quantise, SaltPepper
+from resolvent.degradations.noise import (
+    ChromaNoise,
+    GaussianNoise,
+    Grain,
+    HotPixels,
+    PoissonNoise,
+    Quantise,
+    RowNoise,
+    SaltPepper,
+)
 from resolvent.degradations.parameters import Choice, Range
 from resolvent.degradations.resize import resize_plane
 from resolvent.degradations.sampling import Downsample, Mask, Rescale
@@ -37,14 +50,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEGRADATIONS",
+    "Camera",
     "Chain",
     "Choice",
+    "ChromaNoise",
+    "Creases",
     "DefocusBlur",
     "Degradation",
     "Downsample",
+    "Dust",
+    "Fading",
     "GaussianBlur",
     "GaussianNoise",
     "Grain",
+    "Holes",
+    "HotPixels",
     "Jpeg",
     "Kernel",
     "Mask",
@@ -55,7 +75,9 @@ __all__ = [
     "Quantise",
     "Range",
     "Rescale",
+    "RowNoise",
     "SaltPepper",
+    "Scratches",
     "Sometimes",
     "degrade",
     "parse",
@@ -74,8 +96,17 @@ DEGRADATIONS: dict[str, type[Degradation]] = {
     "grain": Grain,
     "poisson": PoissonNoise,
     "saltpepper": SaltPepper,
+    "hotpixels": HotPixels,
+    "rownoise": RowNoise,
+    "chroma": ChromaNoise,
+    "camera": Camera,
     "quantise": Quantise,
     "jpeg": Jpeg,
+    "scratches": Scratches,
+    "dust": Dust,
+    "creases": Creases,
+    "holes": Holes,
+    "fading": Fading,
     "none": Nothing,
 }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.degradations.parameters import Choice, Number, Range, format_value
+from resolvent.degradations.parameters import Choice, Number, Range, Word, format_value
 from resolvent.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,11 +77,27 @@ class Degradation(ABC):
             raise UsageError(f"{self}: is random; pass rng=numpy.random.default_rng(seed)")
         return self._apply(np.asarray(image, np.float32), numbers, cast(np.random.Generator, rng))
 
+    def with_mask(
+        self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Apply it to one image, and tell which pixels it damaged: scratched, covered by dust, lost.
+
+        Args:
+            image: As for a call.
+            rng: As for a call.
+
+        Returns:
+            The degraded image, and its mask, (H, W): 1 where a pixel is damaged, else 0. What changes the whole image,
+            as blur, noise and fading do, damages none.
+        """
+        degraded = self(image, rng)
+        return degraded, np.zeros(degraded.shape[:2], np.float32)
+
     def draw(self, rng: np.random.Generator) -> Degradation:
         """What happens this time: each Range and each Choice replaced by one value drawn from it."""
         drawn = {
-            name: value.draw(rng, whole=whole)
-            for name, value, whole in self._numbers()
+            name: value.draw(rng, whole=kind.whole, log=kind.log)
+            for name, value, kind in self._varying()
             if isinstance(value, Range | Choice)
         }
         return replace(self, **drawn)  # type: ignore[type-var]
@@ -97,19 +113,21 @@ class Degradation(ABC):
 
         Returns:
             The degraded batch, and the numbers of each sample: float32 tensors (N,) named such as ``"noise.sigma"``, or
-            ``"noise2.sigma"`` for the second noise of a chain.
+            ``"noise2.sigma"`` for the second noise of a chain. A word counts as its place among those it may be. Damage
+            adds its mask, ``"dust.mask"``, (N, 1, H, W).
 
         Raises:
             UsageError: Something is random and there is no generator.
         """
         from resolvent.degradations import tensors
 
-        varied = any(isinstance(value, Range | Choice) for _, value, _ in self._numbers())
+        varied = any(isinstance(value, Range | Choice) for _, value, _ in self._varying())
         if generator is None and (self.random or varied):
             raise UsageError(f"{self}: is random; pass generator=torch.Generator().manual_seed(seed)")
         stream = cast("torch.Generator", generator)
         numbers = {
-            name: tensors.draw(value, len(x), stream, x.device, whole=whole) for name, value, whole in self._numbers()
+            name: tensors.draw(kind.number(value), len(x), stream, x.device, whole=kind.whole, log=kind.log)
+            for name, value, kind in self._varying()
         }
         return self._apply_batch(x, numbers, stream), {f"{self.name}.{name}": value for name, value in numbers.items()}
 
@@ -141,7 +159,7 @@ class Degradation(ABC):
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        """Degrade an image (H, W, C); ``numbers`` holds each that may vary; ``rng`` is there if ``random``."""
+        """Degrade an image (H, W, C); ``numbers`` holds each value that may vary; ``rng`` is there if ``random``."""
 
     @abstractmethod
     def _apply_batch(
@@ -159,18 +177,18 @@ class Degradation(ABC):
 
     def _fixed(self) -> dict[str, float]:
         fixed: dict[str, float] = {}
-        for name, value, _ in self._numbers():
+        for name, value, kind in self._varying():
             if isinstance(value, Range | Choice):
                 raise UsageError(f"{self}: {name} is not one value; call .draw(rng) first")
-            fixed[name] = value
+            fixed[name] = cast(float, kind.number(value))
         return fixed
 
-    def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, bool]]:
-        """Name, value and whether it is whole, of each field that may vary and is given."""
+    def _varying(self) -> Iterator[tuple[str, float | str | Range | Choice, Number | Word]]:
+        """Name, value and kind of each field that may vary and is given."""
         for field in fields(self):  # type: ignore[arg-type]
             kind, value = field.metadata["kind"], getattr(self, field.name)
-            if isinstance(kind, Number) and kind.varies and value is not None:
-                yield field.name, value, kind.whole
+            if isinstance(kind, Number | Word) and kind.varies and value is not None:
+                yield field.name, value, kind
 
 
 @dataclass(frozen=True)
@@ -222,6 +240,22 @@ class Chain(Degradation):
             parameters |= {key.replace(".", f"{nth}.", 1) if nth > 1 else key: value for key, value in drawn.items()}
         return x, parameters
 
+    def with_mask(
+        self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Apply the parts in order, with the pixels that any of them damaged; see ``Degradation.with_mask``.
+
+        Raises:
+            UsageError: As for a call; or the size of the image changes after it was damaged.
+        """
+        degraded, mask = self.links[0].with_mask(image, rng)
+        for part in self.links[1:]:
+            degraded, more = part.with_mask(degraded, rng)
+            if more.shape != mask.shape and mask.any():
+                raise UsageError(f"{self}: changes the size after the damage; put what damages last")
+            mask = more if more.shape != mask.shape else np.maximum(mask, more)
+        return degraded, mask
+
     def operator(self, shape: tuple[int, int, int]) -> LinearOperator:
         """The product of the operators of the parts."""
         operator = self.links[0].operator(shape)
@@ -244,7 +278,7 @@ class Chain(Degradation):
     def __str__(self) -> str:
         return " + ".join(map(str, self.links))
 
-    def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, bool]]:
+    def _varying(self) -> Iterator[tuple[str, float | str | Range | Choice, Number | Word]]:
         return iter(())
 
 
@@ -331,7 +365,7 @@ class Sometimes(Degradation):
             raise UsageError(f"{self}: changes the size of the image, and cannot happen to some of a batch alone")
         y = x.clone()
         y[which] = changed[: len(which)]
-        numbers = {name: value.new_zeros(len(x)) for name, value in drawn.items()}
+        numbers = {name: value.new_zeros(len(x), *value.shape[1:]) for name, value in drawn.items()}
         for name, value in drawn.items():
             numbers[name][which] = value[: len(which)]
         return y, numbers
@@ -349,7 +383,7 @@ class Sometimes(Degradation):
     def __str__(self) -> str:
         return f"{self.degradation} @ {format_value(self.chance)}"
 
-    def _numbers(self) -> Iterator[tuple[str, float | Range | Choice, bool]]:
+    def _varying(self) -> Iterator[tuple[str, float | str | Range | Choice, Number | Word]]:
         return iter(())
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Jpeg"]
 
+SUBSAMPLINGS = {"4:2:0": (2, 2), "4:2:2": (1, 2), "4:4:4": (1, 1)}
+"""Rows and columns of pixels that share one value of each chroma channel."""
+
 BEYOND = 17  # pixels mirrored below and to the right of a cut image: the last block and what its chroma reaches
 
 
@@ -29,7 +32,7 @@ class Jpeg(Degradation):
 
     Attributes:
         quality: libjpeg's, 1 to 100.
-        subsampling: Of the chroma: ``4:2:0`` halves both its sides, ``4:4:4`` keeps it.
+        subsampling: Of the chroma: ``4:2:0`` halves both its sides, ``4:2:2`` its width, ``4:4:4`` keeps it.
         top: Rows cut off above after the compression, so that the first block is not a whole one. What was compressed
             goes on, mirrored, beyond an image that was cut.
         left: Columns cut off on the left.
@@ -37,7 +40,7 @@ class Jpeg(Degradation):
 
     name = "jpeg"
     quality: int | Range | Choice = field(metadata={"kind": Number(1, 100, whole=True)})
-    subsampling: str = field(default="4:2:0", metadata={"kind": Word(("4:2:0", "4:4:4"))})
+    subsampling: str | Choice = field(default="4:2:0", metadata={"kind": Word(tuple(SUBSAMPLINGS), varies=True)})
     top: int | Range | Choice = field(default=0, metadata={"kind": Number(0, 15, "pixels", whole=True)})
     left: int | Range | Choice = field(default=0, metadata={"kind": Number(0, 15, "pixels", whole=True)})
 
@@ -55,7 +58,7 @@ class Jpeg(Degradation):
         pixels = np.rint(np.clip(whole, 0, 1) * 255).astype(np.uint8)
         file = io.BytesIO()
         picture = Image.fromarray(pixels if channels == 3 else pixels[..., 0])
-        picture.save(file, "JPEG", quality=int(numbers["quality"]), subsampling=self.subsampling)
+        picture.save(file, "JPEG", quality=int(numbers["quality"]), subsampling=str(self.subsampling))
         with Image.open(file) as decoded:
             compressed = np.asarray(decoded, np.float32).reshape(whole.shape) / np.float32(255)
         return np.ascontiguousarray(compressed[top : height - beyond, left : width - beyond])
@@ -65,12 +68,18 @@ class Jpeg(Degradation):
     ) -> torch.Tensor:
         from resolvent.degradations import tensors
 
-        if self.top == self.left == 0:
-            return tensors.jpeg(x, numbers["quality"], self.subsampling)
+        places = list(SUBSAMPLINGS.values())
+        shared = [places[int(place)] for place in numbers["subsampling"].tolist()]
+        uncut = ((numbers["top"] == 0) & (numbers["left"] == 0)).nonzero()[:, 0].tolist()
+        if len(uncut) == len(x):
+            return tensors.jpeg(x, numbers["quality"], shared)
         reach = (int(max(values_of(self.top))), int(max(values_of(self.left))))
         height, width = x.shape[2:]
         moved = tensors.pad(x, reach, (reach[0] + BEYOND, reach[1] + BEYOND), "reflect")
         size = (height + reach[0] + BEYOND, width + reach[1] + BEYOND)
         cut = reach[0] - numbers["top"], reach[1] - numbers["left"]
-        y = tensors.jpeg(tensors.crops(moved, *cut, size), numbers["quality"], self.subsampling)
-        return tensors.crops(y, numbers["top"], numbers["left"], (height, width))
+        y = tensors.jpeg(tensors.crops(moved, *cut, size), numbers["quality"], shared)
+        y = tensors.crops(y, numbers["top"], numbers["left"], (height, width))
+        if uncut:
+            y[uncut] = tensors.jpeg(x[uncut], numbers["quality"][uncut], [shared[i] for i in uncut])
+        return y

@@ -1,6 +1,7 @@
 """The parameters of a degradation: of which kind each is, what it may be, and its text form.
 
-A number may be fixed, drawn from a range, or drawn from a few choices: ``1.6``, ``0.3..4``, ``5|9|15|21``.
+A number may be fixed, drawn from a range, or drawn from a few choices: ``1.6``, ``0.3..4``, ``5|9|15|21``. Where the
+parameter allows, a word may be drawn from a few choices too: ``4:2:0|4:4:4``.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ __all__ = ["Choice", "Range"]
 @dataclass(frozen=True)
 class Range:
     """A number drawn uniformly between two ends; a whole number, both ends included, where the parameter is one.
+
+    Where the parameter is one of ratios, such as an ISO speed, its logarithm is uniform.
 
     Example:
         >>> str(Range(0.3, 4))
@@ -45,36 +48,38 @@ class Range:
         """The two ends."""
         return (self.low, self.high)
 
-    def draw(self, rng: np.random.Generator, *, whole: bool = False) -> float:
-        """One value, whole numbers with both ends."""
+    def draw(self, rng: np.random.Generator, *, whole: bool = False, log: bool = False) -> float:
+        """One value, whole numbers with both ends; with ``log``, uniform in the logarithm."""
         if whole:
             return int(rng.integers(int(self.low), int(self.high), endpoint=True))
+        if log:
+            return float(self.low * (self.high / self.low) ** rng.random())
         return float(rng.uniform(self.low, self.high))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A number drawn from a few, each as likely as the others.
+    """A number or a word drawn from a few, each as likely as the others.
 
     Example:
-        >>> str(Choice((5, 9, 15, 21)))
-        '5|9|15|21'
+        >>> str(Choice((5, 9, 15, 21))), str(Choice(("4:2:0", "4:4:4")))
+        ('5|9|15|21', '4:2:0|4:4:4')
 
     Raises:
         UsageError: With fewer than two values.
     """
 
-    values: tuple[float, ...]
+    values: tuple[float | str, ...]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", tuple(self.values))
         if len(self.values) < 2:
-            raise UsageError(f"choice {self.values}: needs two values or more; for one value give a number")
+            raise UsageError(f"choice {self.values}: needs two values or more; for one value give it alone")
 
     def __str__(self) -> str:
-        return "|".join(map(format_number, self.values))
+        return "|".join(value if isinstance(value, str) else format_number(value) for value in self.values)
 
-    def draw(self, rng: np.random.Generator, *, whole: bool = False) -> float:
+    def draw(self, rng: np.random.Generator, *, whole: bool = False, log: bool = False) -> float | str:
         """One of the values."""
         return self.values[rng.integers(len(self.values))]
 
@@ -102,7 +107,7 @@ class FixedArray:
 
 def values_of(value: float | Range | Choice) -> tuple[float, ...]:
     """The number itself, the ends of a Range, or the values of a Choice."""
-    return value.values if isinstance(value, Range | Choice) else (value,)
+    return cast("tuple[float, ...]", value.values) if isinstance(value, Range | Choice) else (value,)
 
 
 class Kind(Protocol):
@@ -125,6 +130,7 @@ class Number:
     whole: bool = False
     above: bool = False  # low itself is excluded
     varies: bool = True
+    log: bool = False  # a Range of it is uniform in the logarithm; low is above zero then
 
     @property
     def rule(self) -> str:
@@ -153,6 +159,10 @@ class Number:
         numbers = tuple(self._number(label, number) for number in value.values)
         return Range(*numbers) if isinstance(value, Range) else Choice(numbers)
 
+    def number(self, value: Any) -> float | Range | Choice:
+        """The value itself, for it is a number."""
+        return cast("float | Range | Choice", value)
+
     def _number(self, label: str, value: Any) -> float:
         try:
             number = float(value)
@@ -166,16 +176,33 @@ class Number:
 
 @dataclass(frozen=True)
 class Word:
-    """One of a few words."""
+    """One of a few words, or, where it may vary, a Choice of them; ``number`` gives the place of each."""
 
+    whole: ClassVar[bool] = True
+    log: ClassVar[bool] = False
     words: tuple[str, ...]
+    varies: bool = False
 
-    def parse(self, text: str) -> str:
-        """The word itself."""
-        return text
+    def parse(self, text: str) -> str | Choice:
+        """Read ``area`` or ``4:2:0|4:4:4``."""
+        words = tuple(word.strip() for word in text.split("|"))
+        return Choice(words) if len(words) > 1 else text
 
-    def check(self, label: str, value: Any) -> str:
-        """Return the word if it is known."""
+    def check(self, label: str, value: Any) -> str | Choice:
+        """Return the word, or the Choice, if it is known."""
+        if not isinstance(value, Choice):
+            return self._word(label, value)
+        if not self.varies:
+            raise UsageError(f"{label} = {value}: must be one of {', '.join(self.words)}")
+        return Choice(tuple(self._word(label, word) for word in value.values))
+
+    def number(self, value: Any) -> float | Choice:
+        """The place of the word in ``words``, or a Choice of such places."""
+        if isinstance(value, Choice):
+            return Choice(tuple(self.words.index(str(word)) for word in value.values))
+        return self.words.index(value)
+
+    def _word(self, label: str, value: Any) -> str:
         if value not in self.words:
             raise unknown(label, str(value), self.words)
         return str(value)

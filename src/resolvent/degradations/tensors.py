@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -13,7 +12,13 @@ from resolvent.degradations.parameters import Choice, Range
 
 
 def draw(
-    value: float | Range | Choice, count: int, generator: torch.Generator, device: torch.device, *, whole: bool
+    value: float | Range | Choice,
+    count: int,
+    generator: torch.Generator,
+    device: torch.device,
+    *,
+    whole: bool = False,
+    log: bool = False,
 ) -> Tensor:
     """One number per sample, (count,) float32; a plain number does not touch the generator."""
     if isinstance(value, Choice):
@@ -22,6 +27,8 @@ def draw(
     if isinstance(value, Range) and whole:
         low, high = int(value.low), int(value.high)
         return torch.randint(low, high + 1, (count,), generator=generator, device=generator.device).float().to(device)
+    if isinstance(value, Range) and log:
+        return value.low * (value.high / value.low) ** uniform((count,), generator, device)
     if isinstance(value, Range):
         return value.low + (value.high - value.low) * uniform((count,), generator, device)
     return torch.full((count,), float(value), device=device)
@@ -93,13 +100,13 @@ def gaussian_noise(x: Tensor, sigma: Tensor, generator: torch.Generator) -> Tens
     return x + (column(sigma) / 255).to(x.dtype) * noise
 
 
-def grain(x: Tensor, sigma: Tensor, radius: Tensor, reach: int, generator: torch.Generator) -> Tensor:
-    """Add noise of ``sigma`` (N,) grey levels, smoothed by a Gaussian of ``radius`` (N,) pixels, cut at ``reach``."""
+def smooth_noise(x: Tensor, radius: Tensor, reach: int, generator: torch.Generator) -> Tensor:
+    """Noise of variance 1, of the shape of ``x``, smoothed by a Gaussian of ``radius`` (N,) pixels cut at ``reach``."""
     noise = torch.randn(x.shape, generator=generator, device=generator.device).to(x)
     distance = torch.arange(-reach, reach + 1, device=x.device)
     taps = torch.exp(-0.5 * (distance / radius.clamp(min=1e-3)[:, None]) ** 2)
     taps = taps / taps.square().sum(1, keepdim=True).sqrt()
-    return x + (column(sigma) / 255).to(x.dtype) * convolve_separable(noise, taps, "circular")
+    return convolve_separable(noise, taps, "circular")
 
 
 def poisson_noise(x: Tensor, peak: Tensor, generator: torch.Generator) -> Tensor:
@@ -140,6 +147,20 @@ _QUANTISATION = (
 # JFIF: R, G, B to Y, Cb, Cr, in libjpeg's 16-bit fixed point, and what it adds before it drops the fraction
 _YCC = ((19595, 38470, 7471), (-11059, -21709, 32768), (32768, -27439, -5329))
 _YCC_BIAS = (32768, 32767, 32767)
+# Cb and Cr less 128 to what R, G and B have beyond Y, in the same fixed point
+_RGB = ((0, 91881), (-22554, -46802), (116130, 0))
+# the cosine transform of jfdctint.c and jidctint.c, sqrt(8) times the orthonormal one, in 13-bit fixed point: the left
+# half of each row; the right half mirrors it, with the sign changed in odd rows
+_COSINES = (
+    (8192, 8192, 8192, 8192),
+    (11363, 9633, 6437, 2260),
+    (10703, 4433, -4433, -10703),
+    (9633, -2259, -11362, -6436),
+    (8192, -8192, -8192, 8192),
+    (6437, -11362, 2261, 9633),
+    (4433, -10704, 10704, -4433),
+    (2260, -6436, 9633, -11363),
+)
 
 
 def quantisation_tables(quality: Tensor) -> Tensor:
@@ -149,39 +170,50 @@ def quantisation_tables(quality: Tensor) -> Tensor:
     return ((base * percent + 50) // 100).clamp(1, 255)
 
 
-def jpeg(x: Tensor, quality: Tensor, subsampling: str) -> Tensor:
-    """Compress and decompress as libjpeg does, each sample with its own ``quality`` (N,).
+def jpeg(x: Tensor, quality: Tensor, shared: Sequence[tuple[int, int]]) -> Tensor:
+    """Compress and decompress as libjpeg does, each sample with its own ``quality`` (N,) and chroma subsampling.
 
-    Every stage rounds to whole numbers where libjpeg does; only its fixed-point cosine transform is exact here.
+    Every stage rounds to whole numbers where libjpeg does, with its constants; what differs are rare ties, for the sums
+    of the cosine transform are rounded to float32.
+
+    Args:
+        x: (N, C, H, W) in [0, 1]; with C = 1 there is no chroma.
+        quality: Whole numbers from 1 to 100.
+        shared: For each sample, the rows and columns of pixels that share one value of chroma: 1 or 2.
     """
-    height, width = x.shape[2:]
     levels = (x.clamp(0, 1) * 255).round().float()
     tables = quantisation_tables(quality)
     if x.shape[1] == 1:
         return (_quantise(levels, tables[:, :1]) / 255).to(x.dtype)
-    halved = subsampling == "4:2:0"
     matrix, bias = (torch.tensor(numbers, dtype=torch.float64, device=x.device) for numbers in (_YCC, _YCC_BIAS))
     ycc = torch.einsum("ij,njhw->nihw", matrix, levels.double()).add(bias[:, None, None]).div(65536).floor().float()
     luma, chroma = ycc[:, :1], ycc[:, 1:] + 128
     luma = _quantise(luma, tables[:, :1])
-    chroma = _quantise(_halve(chroma) if halved else chroma, tables[:, 1:])
-    if halved:
-        chroma = _double(chroma[..., : (width + 1) // 2])[..., :height, :width]
-    chroma = chroma - 128
-    blue, red = chroma[:, :1], chroma[:, 1:]
-    shift = torch.cat([1.402 * red, -0.344136286 * blue - 0.714136286 * red, 1.772 * blue], 1)
-    rgb = luma + _rounded(shift)
+    for rows, columns in sorted(set(shared)):
+        which = [i for i, each in enumerate(shared) if each == (rows, columns)]
+        chroma[which] = _quantise_chroma(chroma[which], tables[which, 1:], rows, columns)
+    back = torch.tensor(_RGB, dtype=torch.float32, device=x.device)
+    rgb = luma + _rounded(torch.einsum("ij,njhw->nihw", back, chroma - 128) / 65536)
     return (rgb.clamp(0, 255) / 255).to(x.dtype)
+
+
+def _quantise_chroma(chroma: Tensor, tables: Tensor, rows: int, columns: int) -> Tensor:
+    """Subsampled so that ``rows`` and ``columns`` of pixels share a value, compressed, and interpolated."""
+    height, width = chroma.shape[2:]
+    if columns == 1:
+        return _quantise(chroma, tables)
+    small = _quantise(_halve(chroma, rows), tables)[..., : (width + 1) // 2]
+    return _double(small, rows)[..., :height, :width]
 
 
 def _quantise(plane: Tensor, tables: Tensor) -> Tensor:
     """Through the cosine transform of 8x8 blocks and back, the coefficients rounded to multiples of ``tables``."""
     height, width = plane.shape[2:]
     padded = pad(plane, (0, 0), (-height % 8, -width % 8), "edge")
-    k = torch.arange(8, dtype=torch.float64)
-    basis = torch.cos(math.pi / 16 * (2 * k + 1) * k[:, None]) * math.sqrt(2)
-    basis[0] = 1
-    forward, back = basis.to(plane), basis.T.to(plane)  # sqrt(8) times the orthonormal transform
+    left = torch.tensor(_COSINES).to(plane) / 8192
+    sign = 1 - 2 * (torch.arange(8, device=plane.device) % 2)
+    forward = torch.cat([left, left.flip(1) * sign[:, None]], 1)
+    back = forward.T
     n, channels, rows, columns = padded.shape
     blocks = padded.reshape(n, channels, rows // 8, 8, columns // 8, 8).transpose(3, 4) - 128
     steps = tables[:, :, None, None]
@@ -196,23 +228,35 @@ def _rounded(x: Tensor) -> Tensor:
     return (x + 0.5).floor()
 
 
-def _halve(plane: Tensor) -> Tensor:
-    """The mean of each 2x2 block, halves rounded down and up in turn, as libjpeg's h2v2_downsample."""
+def _halve(plane: Tensor, rows: int) -> Tensor:
+    """The mean of each block of 1x2 or 2x2, rounded as libjpeg's h2v1_downsample and h2v2_downsample in jcsample.c.
+
+    They add 0 and 1 in turn before they halve, and 1 and 2 before they divide by 4.
+    """
     height, width = plane.shape[2:]
-    plane = pad(plane, (0, 0), (height % 2, -width % 16), "edge")
-    total = plane[..., ::2, ::2] + plane[..., ::2, 1::2] + plane[..., 1::2, ::2] + plane[..., 1::2, 1::2]
-    bias = 1 + torch.arange(total.shape[3], device=plane.device) % 2
-    return ((total + bias) / 4).floor()
+    plane = pad(plane, (0, 0), (height % rows, -width % 16), "edge")
+    total = plane[..., ::2] + plane[..., 1::2]
+    if rows == 2:
+        total = total[..., ::2, :] + total[..., 1::2, :]
+    bias = rows - 1 + torch.arange(total.shape[3], device=plane.device) % 2
+    return ((total + bias) / (2 * rows)).floor()
 
 
-def _double(plane: Tensor) -> Tensor:
-    """Twice the rows and columns, 3/4 of the nearer and 1/4 of the further, as libjpeg's h2v2_fancy_upsample."""
+def _double(plane: Tensor, rows: int) -> Tensor:
+    """Twice the columns, and ``rows`` times the rows, 3/4 of the nearer and 1/4 of the further value.
+
+    Rounded as libjpeg's h2v1_fancy_upsample and h2v2_fancy_upsample in jdsample.c.
+    """
     if plane.shape[3] <= 2:
-        return plane.repeat_interleave(2, 2).repeat_interleave(2, 3)
-    rows = pad(plane, (1, 0), (1, 0), "edge")
-    above = 3 * rows[..., 1:-1, :] + rows[..., :-2, :]
-    below = 3 * rows[..., 1:-1, :] + rows[..., 2:, :]
-    sums = pad(torch.stack([above, below], 3).flatten(2, 3), (0, 1), (0, 1), "edge")
-    left = (3 * sums[..., 1:-1] + sums[..., :-2] + 8) / 16
-    right = (3 * sums[..., 1:-1] + sums[..., 2:] + 7) / 16
+        return plane.repeat_interleave(rows, 2).repeat_interleave(2, 3)
+    scale, to_left, to_right = 4, 1, 2
+    if rows == 2:
+        scale, to_left, to_right = 16, 8, 7
+        tall = pad(plane, (1, 0), (1, 0), "edge")
+        above = 3 * tall[..., 1:-1, :] + tall[..., :-2, :]
+        below = 3 * tall[..., 1:-1, :] + tall[..., 2:, :]
+        plane = torch.stack([above, below], 3).flatten(2, 3)
+    wide = pad(plane, (0, 1), (0, 1), "edge")
+    left = (3 * wide[..., 1:-1] + wide[..., :-2] + to_left) / scale
+    right = (3 * wide[..., 1:-1] + wide[..., 2:] + to_right) / scale
     return torch.stack([left, right], 4).flatten(3, 4).floor()

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from resolvent import methods
 from resolvent.degradations import Degradation, Downsample, parse
 from resolvent.diagnosis import diagnose, measure
 from resolvent.engine.memory import available_memory, parse_memory, tile_memory
 from resolvent.engine.remarks import nothing_to_do, remarks
+from resolvent.engine.repair import FILL_TILE, MaskSource, count_tiles, find_damage, read_mask
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.methods.control import Control
 from resolvent.methods.forward import enlargement
-from resolvent.models.runtime import RUNTIMES
+from resolvent.models.runtime import RUNTIMES, open_session
 from resolvent.models.store import models, read_card
 from resolvent.models.tiles import SMALLEST_TILE, largest_tile, margin, reflected, spans
 
@@ -26,6 +30,10 @@ if TYPE_CHECKING:
     from resolvent.models.card import Card
 
 __all__ = ["Options", "Plan", "plan"]
+
+
+FINDER, FILLER = "scratches", "inpaint"
+"""The bundled models that repair."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,11 @@ class Options:
         budget: Seconds after which a method that goes step by step gives what it has.
         settings: Options of the method itself, by name.
         preview: A PNG that such a method writes again every few seconds while it works.
+        repair: Find scratches, dust and creases and fill them, before anything else; without a model, a method or a
+            scale, nothing else is done, and no other pixel changes. A ``model`` that finds or fills damage takes the
+            place of the bundled one.
+        mask: Fill this too: a picture, or an array (H, W), as large as the image; white or True is filled.
+        write_mask: A PNG of what is filled, white.
 
     Raises:
         UsageError: An option breaks its rule, or two do not go together.
@@ -67,6 +80,9 @@ class Options:
     budget: float | None = None
     settings: Mapping[str, Any] | None = None
     preview: Path | None = None
+    repair: bool = False
+    mask: MaskSource | None = None
+    write_mask: Path | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
@@ -83,8 +99,30 @@ class Options:
             Control(self.budget)
         if self.runtime not in ("auto", *RUNTIMES):
             raise unknown("runtime", self.runtime, ("auto", *RUNTIMES))
+        self._check_repair()
         self._check_model()
         self._check_method()
+
+    @property
+    def repairs(self) -> bool:
+        """Whether damage is to be filled."""
+        return self.repair or self.mask is not None
+
+    @property
+    def finder(self) -> str | Path:
+        """The model that finds damage."""
+        return self.model if self.model is not None and read_card(self.model).outputs == 1 else FINDER
+
+    @property
+    def filler(self) -> str | Path:
+        """The model that fills it."""
+        return self.model if self.model is not None and read_card(self.model).mask else FILLER
+
+    @property
+    def only_repairs(self) -> bool:
+        """Whether the image is repaired and nothing else is asked."""
+        other = self.model is not None and self.model not in (self.finder, self.filler)
+        return self.repairs and not (other or self.method or self.scale)
 
     @cached_property
     def requested_model(self) -> str | Path | None:
@@ -111,6 +149,25 @@ class Options:
         if self.scale not in able:
             raise UsageError(f"scale {self.scale}: the bundled models enlarge by {' or '.join(map(str, sorted(able)))}")
         return able[self.scale]
+
+    def _check_repair(self) -> None:
+        card = self.card
+        if card is not None and card.outputs == 1 and not self.repair:
+            raise UsageError(
+                f"model {card.name!r}: finds damage, and restores nothing alone; give repair (--repair) too"
+            )
+        if card is not None and card.mask and not self.repairs:
+            raise UsageError(
+                f"model {card.name!r}: fills what a mask names; give mask (--mask) or repair (--repair) too"
+            )
+        if self.write_mask is None:
+            return
+        if not self.repairs:
+            raise UsageError(f"write_mask {self.write_mask}: writes what repair finds; give repair (--repair) too")
+        if self.write_mask.suffix.lower() != ".png":
+            raise UsageError(f"write_mask {self.write_mask}: is a PNG; give a name that ends in .png")
+        if self.write_mask.exists():
+            raise UsageError(f"write_mask {self.write_mask}: exists, and is never replaced; give another name")
 
     def _check_model(self) -> None:
         card, sigma = self.card, self.sigma
@@ -171,7 +228,8 @@ class Plan:
         sigma: Noise level that it is told, in 8-bit grey levels.
         tile: Pixels a side that a tile contributes.
         tiles: How many tiles there are, those of ``first`` included.
-        first: What is done before, where a photograph is restored and then enlarged.
+        first: What is done before, where a photograph is repaired or restored and then enlarged.
+        mask: (H, W), True where a pixel is filled, and that is all that is done; None where nothing is repaired.
     """
 
     options: Options
@@ -181,11 +239,16 @@ class Plan:
     tile: int = 0
     tiles: int = 1
     first: Plan | None = None
+    mask: NDArray[np.bool_] | None = field(default=None, compare=False)
 
     @property
     def unchanged(self) -> bool:
         """Whether the image comes back as it is."""
-        return self.options.strength == 0 or (self.model is None and self.options.method is None)
+        if self.options.strength == 0:
+            return True
+        if self.mask is not None:
+            return not self.mask.any()
+        return self.model is None and self.options.method is None
 
 
 def plan(image: Image, options: Options = Options(), source: bytes | None = None) -> Plan:
@@ -199,13 +262,47 @@ def plan(image: Image, options: Options = Options(), source: bytes | None = None
     Raises:
         UsageError: ``memory`` is too little for the smallest tile.
         InputError: The image is too large for the method and the memory there is, or ``sigma`` is more than its values
-            span.
+            span, or the mask cannot be read.
     """
+    if options.repairs and (options.strength > 0 or options.write_mask is not None):
+        return _repaired(image, options, source)
     if options.strength == 0:
         return Plan(options, ("strength 0 keeps the image as it is",))
     alone = nothing_to_do(image, options)
     chosen = Plan(options, (alone,)) if alone and options.scale is None else _chosen(image, options, source)
     return replace(chosen, reasons=tuple(dict.fromkeys(chosen.reasons + remarks(image, chosen, source))))
+
+
+def _repaired(image: Image, options: Options, source: bytes | None) -> Plan:
+    """Find what is to be filled, and choose what is done after that."""
+    mask = np.zeros((image.height, image.width), np.bool_)
+    reasons: list[str] = []
+    if options.mask is not None:
+        mask |= read_mask(options.mask, image)
+        reasons.append(f"{_percent(mask)} of it is named by the mask")
+    if options.repair:
+        session = open_session(options.finder, options.runtime)
+        found = find_damage(image, session, _tile(image, session.card, options))
+        reasons.append(f"{_percent(found)} of it is damaged, as model {str(options.finder)!r} finds")
+        mask |= found
+    card = read_card(options.filler)
+    reasons.append(f"filled by model {str(options.filler)!r}" if mask.any() else "nothing to fill")
+    tile = min(_tile(image, card, options), FILL_TILE)
+    repaired = Plan(options, tuple(reasons), tile=tile, tiles=count_tiles(mask, card, tile), mask=mask)
+    if options.only_repairs:
+        return repaired
+    after = plan(image, replace(options, repair=False, mask=None, write_mask=None), source)
+    return repaired if after.unchanged else _preceded(after, repaired)
+
+
+def _preceded(chosen: Plan, before: Plan) -> Plan:
+    """The plan that does the one before all that the other does."""
+    first = before if chosen.first is None else _preceded(chosen.first, before)
+    return replace(chosen, reasons=before.reasons + chosen.reasons, tiles=chosen.tiles + before.tiles, first=first)
+
+
+def _percent(mask: NDArray[np.bool_]) -> str:
+    return f"{100 * mask.mean():.2g} %"
 
 
 def _chosen(image: Image, options: Options, source: bytes | None) -> Plan:

@@ -21,6 +21,8 @@ from resolvent.degradations.resize import resize_plane
 from resolvent.engine.checks import Checks
 from resolvent.engine.colors import as_gray, as_stored, is_gray
 from resolvent.engine.plan import Options, Plan, plan
+from resolvent.engine.repair import MaskSource, fill, save_mask
+from resolvent.engine.visible import visible_colors
 from resolvent.errors import InputError, QualityError
 from resolvent.image import Image, Limits, read_image, write_image
 from resolvent.methods.control import Control
@@ -68,6 +70,7 @@ def run(
         MissingDependencyError: The runtime is not installed.
     """
     if plan.unchanged:
+        _save_mask(plan)
         return image
     name = image.path or "the image"
     if is_gray(image):
@@ -75,6 +78,10 @@ def run(
     if plan.first is not None:
         image = run(image, plan.first, progress, open_session, judge=judge)
     try:
+        if plan.mask is not None:
+            _save_mask(plan)
+            session = open_session(plan.options.filler, plan.options.runtime)
+            return fill(image, plan.mask, session, plan.tile, plan.options.strength, progress)
         if plan.model is None:
             canvas = _run_method(image, plan.options, progress)
         else:
@@ -84,6 +91,11 @@ def run(
         raise type(error)(f"{name}: {error}") from error
     except MemoryError as error:
         raise InputError(f"{name}: out of memory; close other programs, or restore it on a larger machine") from error
+
+
+def _save_mask(plan: Plan) -> None:
+    if plan.options.write_mask is not None and plan.mask is not None:
+        save_mask(plan.mask, plan.options.write_mask)
 
 
 def _run_method(image: Image, options: Options, progress: Progress | None) -> _Canvas:
@@ -105,7 +117,7 @@ def _run_method(image: Image, options: Options, progress: Progress | None) -> _C
     common = {"control": control, "seed": options.seed}
     known = {key: value for key, value in common.items() if key in methods.takes(name)}
     with _stopped_by_hand(control) if "control" in known else nullcontext():
-        restored = methods.load(name)(_visible_colours(image, whole, 0), told, **known, **(options.settings or {}))
+        restored = methods.load(name)(visible_colors(image, whole, 0), told, **known, **(options.settings or {}))
     canvas = _Canvas(image, options.strength, max(sigmas, default=None), restored.shape[0] // image.height)
     canvas.put(whole, restored, _known(image, told))
     return canvas
@@ -143,7 +155,7 @@ def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | 
     card, sigma = session.card, plan.sigma or 0.0
 
     def read(box: Box) -> NDArray[np.float32]:
-        return _tensor(_visible_colours(image, box, card.halo), card, sigma)
+        return _tensor(visible_colors(image, box, card.halo), card, sigma)
 
     canvas = _Canvas(image, plan.options.strength, sigma if card.noise_level else None, card.scale)
     before = plan.first.tiles if plan.first else 0
@@ -161,28 +173,6 @@ def _tensor(pixels: NDArray[np.float32], card: Card, sigma: float) -> NDArray[np
     x[0, : card.channels] = pixels.transpose(2, 0, 1)
     x[0, card.channels :] = sigma / 255
     return x
-
-
-def _visible_colours(image: Image, box: Box, halo: int) -> NDArray[np.float32]:
-    """Read a box; fully transparent pixels get the colour of the nearest pixel that can be seen.
-
-    What lies there is arbitrary, often black, and would bleed into the edges. Those within ``halo`` of a visible pixel
-    influence it, and have a visible one within √2 halo: so much more is read, so that tiles fill in the same colours.
-    """
-    if image.alpha is None:
-        return image.read(*box)
-    around = 2 * halo
-    top, left = max(0, box.top - around), max(0, box.left - around)
-    bottom, right = min(image.height, box.bottom + around), min(image.width, box.right + around)
-    hidden = image.alpha[top:bottom, left:right] == 0
-    if hidden.all() or not hidden.any():
-        return image.read(*box)
-    from scipy import ndimage
-
-    nearest = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
-    inside = (slice(box.top - top, box.bottom - top), slice(box.left - left, box.right - left))
-    filled: NDArray[np.float32] = image.read(top, left, bottom, right)[nearest[0][inside], nearest[1][inside]]
-    return filled
 
 
 class _Canvas:
@@ -250,6 +240,9 @@ def restore(
     budget: float | None = Options.budget,
     settings: Mapping[str, Any] | None = Options.settings,
     preview: Path | None = Options.preview,
+    repair: bool = Options.repair,
+    mask: MaskSource | None = Options.mask,
+    write_mask: Path | None = Options.write_mask,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     progress: Progress | None = None,
 ) -> Any:
@@ -274,6 +267,10 @@ def restore(
         budget: Seconds after which a method that goes step by step gives what it has.
         settings: Options of the method itself, by name.
         preview: A PNG that such a method writes again every few seconds.
+        repair: Find scratches, dust and creases and fill them, before anything else, and change no other pixel; without
+            a model or method, nothing else is done.
+        mask: Fill this too: a picture, or an array (H, W), as large as the photograph; white or True is filled.
+        write_mask: A PNG of what is filled, white.
         limits: The largest file that is read.
         progress: Called with the tiles that are done and all tiles.
 
@@ -288,8 +285,9 @@ def restore(
         QualityError: The result failed its checks.
     """
     options = Options(
-        model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, settings, preview
-    )
+        model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, settings, preview,
+        repair, mask, write_mask,
+    )  # fmt: skip
     pillow = "PIL.Image" in sys.modules and isinstance(source, sys.modules["PIL.Image"].Image)
     if isinstance(source, Image):
         image = source

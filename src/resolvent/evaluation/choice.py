@@ -87,7 +87,8 @@ def as_file(
 
     file = io.BytesIO()
     picture = Pillow.fromarray(rounded if rounded.shape[2] == 3 else rounded[..., 0])
-    picture.save(file, "JPEG", quality=int(last.quality), subsampling="4:2:0")  # type: ignore[union-attr]
+    quality, subsampling = int(last.quality), str(last.subsampling)  # type: ignore[union-attr]
+    picture.save(file, "JPEG", quality=quality, subsampling=subsampling)
     return read_image(file.getvalue()), file.getvalue()
 
 

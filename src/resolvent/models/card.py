@@ -29,6 +29,8 @@ class Card:
         channels: Of the image that it takes; gray images are given to all of them.
         noise_level: It takes one more channel, sigma/255.
         sigma_range: Noise levels that it was trained for, in 8-bit grey levels; None where it is not told any.
+        mask: It takes one more channel, 1 where a pixel is missing, and fills those alone.
+        outputs: 3, an image; or 1, the probability that a pixel is damaged.
         scale: Output pixels for each input pixel and axis.
         multiple: Input height and width are multiples of this.
         halo: Pixels of context within which everything lies that an output pixel visibly depends on: measured.
@@ -54,6 +56,8 @@ class Card:
     channels: int = 3
     noise_level: bool = False
     sigma_range: tuple[float, float] | None = None
+    mask: bool = False
+    outputs: int = 3
     scale: int = 1
     multiple: int = 8
     halo: int = 64
@@ -68,6 +72,11 @@ class Card:
     steps: int = 0
     figures: dict[str, Any] = field(default_factory=dict)
     created: str = ""
+
+    @property
+    def inputs(self) -> int:
+        """Channels of the tensor that it takes."""
+        return self.channels + self.noise_level + self.mask
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that ``from_json`` reads back."""

@@ -47,7 +47,7 @@ def export(network: nn.Module, card: Card, path: Path) -> None:
         raise MissingDependencyError(str(error.name), "lab", "exporting a model") from error
 
     network = network.eval().cpu()
-    example = torch.zeros(2, card.channels + card.noise_level, 8 * card.multiple, 16 * card.multiple)
+    example = torch.zeros(2, card.inputs, 8 * card.multiple, 16 * card.multiple)
     height, width = (card.multiple * torch.export.Dim(name, max=1 << 16) for name in ("rows", "columns"))
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = logger.level
@@ -215,7 +215,7 @@ def estimate_memory(network: nn.Module, card: Card, *, side: int = 64, spare: fl
     hooks = [module.register_forward_hook(note) for module in leaves]
     try:
         with torch.inference_mode():
-            network(torch.zeros(1, card.channels + card.noise_level, side, side))
+            network(torch.zeros(1, card.inputs, side, side))
     finally:
         for hook in hooks:
             hook.remove()
@@ -251,7 +251,8 @@ def measure_halo(network: nn.Module, card: Card, *, tolerance: float = 0.25 / 25
         for sigma in card.sigma_range or (0.0,):
             x = texture + sigma / 255 * torch.randn(texture.shape, generator=generator)
             level = torch.full((1, int(card.noise_level), side, side), sigma / 255)
-            inputs.append(torch.cat([x, level], dim=1))
+            holes = (texture[:, :1] > 0.6).float() if card.mask else level[:, :0]
+            inputs.append(torch.cat([x, level, holes], dim=1))
     batch = torch.cat(inputs)
     with torch.inference_mode():
         whole = network(batch)[..., core, core]

@@ -32,7 +32,7 @@ class Session(Protocol):
     card: Card
 
     def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Restore (N, C, H, W), H and W multiples of ``card.multiple``, to (N, 3, scale·H, scale·W).
+        """Restore (N, C, H, W), H and W multiples of ``card.multiple``, to (N, outputs, scale·H, scale·W).
 
         Raises:
             MemoryError: The runtime could not allocate what it needs.

@@ -42,7 +42,12 @@ class Runner:
         self.area: int | None = None  # pixels that a tile may read, since memory ran out
 
     def blocks(
-        self, read: Callable[[Box], NDArray[np.float32]], height: int, width: int, tile: int
+        self,
+        read: Callable[[Box], NDArray[np.float32]],
+        height: int,
+        width: int,
+        tile: int,
+        wanted: Callable[[Box], bool] = lambda box: True,
     ) -> Iterator[tuple[Box, NDArray[np.float32]]]:
         """Restore an image in blocks that cover each of its pixels once.
 
@@ -54,9 +59,12 @@ class Runner:
             height: Of the image.
             width: Of the image.
             tile: See ``tiles.spans``, of the reflected image.
+            wanted: Whether anything in a box, of what one tile contributes to, is of use; else the model does not run
+                there.
 
         Yields:
-            For each tile a box of the image and what the model made of it, (C, scale * h, scale * w).
+            For each tile a box of the image and what the model made of it, (C, scale * h, scale * w); without meaning
+            where nothing is wanted.
 
         Raises:
             InputError: Not even the smallest tile fits into memory.
@@ -77,9 +85,8 @@ class Runner:
             )
             return np.pad(read(inside), ((0, 0), (0, 0), rows, columns), mode="reflect")
 
-        for box, values in self._blocks(
-            read_reflected, reflected(height, card.multiple), reflected(width, card.multiple), tile
-        ):
+        rows, columns = (reflected(side, card.multiple) for side in (height, width))
+        for box, values in self._blocks(read_reflected, rows, columns, tile, lambda box: wanted(own(box))):
             inside = own(box)
             if inside.top < inside.bottom and inside.left < inside.right:
                 top, left = box.top - before, box.left - before
@@ -87,19 +94,28 @@ class Runner:
                 yield inside, values[:, *part.slices(card.scale)]
 
     def _blocks(
-        self, read: Callable[[Box], NDArray[np.float32]], height: int, width: int, tile: int
+        self,
+        read: Callable[[Box], NDArray[np.float32]],
+        height: int,
+        width: int,
+        tile: int,
+        wanted: Callable[[Box], bool] = lambda box: True,
     ) -> Iterator[tuple[Box, NDArray[np.float32]]]:
         """Restore an image whose sides are multiples of the network's, as ``blocks`` does, without reflecting it."""
         card = self.session.card
         s = card.scale
         below = beside = np.empty((0, 0, 0), np.float32)  # what the row above, and the tile to the left, faded out
         for rows in spans(height, tile, card.halo, card.multiple):
-            above, below = below, np.empty((3, s * rows.trail, s * width), np.float32)
+            above, below = below, np.empty((card.outputs, s * rows.trail, s * width), np.float32)
             bottom = rows.stop - rows.trail
             for columns in spans(width, tile, card.halo, card.multiple):
                 right = columns.stop - columns.trail
                 box = Box(rows.start, columns.start, bottom, right)
-                values = self._contribution(read, rows, columns)
+                if wanted(Box(rows.start, columns.start, rows.stop, columns.stop)):
+                    values = self._contribution(read, rows, columns)
+                else:
+                    shape = (card.outputs, s * (rows.stop - rows.start), s * (columns.stop - columns.start))
+                    values = np.zeros(shape, np.float32)
                 if columns.lead:
                     values[..., : s * columns.lead] += beside
                 values, beside = np.split(values, [s * (right - columns.start)], axis=2)
@@ -138,7 +154,7 @@ class Runner:
             raise InputError(
                 f"out of memory on a tile of {width} x {height} pixels, the smallest; close other programs"
             )
-        y = np.empty((1, 3, card.scale * height, card.scale * width), np.float32)
+        y = np.empty((1, card.outputs, card.scale * height, card.scale * width), np.float32)
         for box, values in self._blocks(lambda box: x[:, :, *box.slices()], height, width, tile):
             y[0, :, *box.slices(card.scale)] = values
         return y

@@ -10,10 +10,15 @@ __all__ = ["fast_bfloat16", "memory_format"]
 
 
 def fast_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 matrices faster than float32: a GPU, or a CPU with AMX or AVX512_BF16."""
+    """Whether the device computes convolutions in bfloat16 faster than in float32: a GPU or a CPU with matrix units.
+
+    AVX512_BF16 alone does not pay: on two cores of a Xeon without AMX a training step took 0.86 s in it, and 0.58 s
+    in float32.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch lack it
-    on_cpu = any(capabilities.get(each) for each in ("amx_bf16", "avx512_bf16"))
-    return device.type == "cuda" or (device.type == "cpu" and on_cpu)
+    return device.type == "cpu" and bool(capabilities.get("amx_bf16"))
 
 
 def memory_format(device: torch.device) -> torch.memory_format:

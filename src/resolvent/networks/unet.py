@@ -64,8 +64,35 @@ class Enlarge(nn.Module):
         return F.pixel_shuffle(F.conv2d(padded, self.weight, groups=3), self.scale)
 
 
+def fill_coarsely(x: Tensor, missing: Tensor, levels: int = 3) -> Tensor:
+    """Fill missing pixels with smooth color from around them, and keep the others exactly.
+
+    Pull-push interpolation (Gortler et al., 1996, doi:10.1145/237170.237200, section 3.4): colors are averaged into
+    ever coarser grids, and each takes from the coarser one what it does not know; the coarsest takes it from around.
+
+    Args:
+        x: (N, 3, H, W), H and W multiples of 2^levels.
+        missing: (N, 1, H, W), 1 where a pixel is to be filled, else 0.
+        levels: How many times the sides are halved.
+    """
+    known = 1 - missing
+    grids = [(x * known, known)]
+    for _ in range(levels):
+        grids.append((F.avg_pool2d(grids[-1][0], 2), F.avg_pool2d(grids[-1][1], 2)))
+    colors, weights = grids.pop()
+    around, weight = colors, weights
+    for _ in range(2):
+        around, weight = F.avg_pool2d(around, 5, 1, 2), F.avg_pool2d(weight, 5, 1, 2)
+    filled = colors + (1 - weights) * (around + 5e-5) / (weight + 1e-4)
+    for colors, weights in reversed(grids):
+        filled = colors + (1 - weights) * F.interpolate(filled, scale_factor=2.0, mode="bilinear")
+    return filled
+
+
 class UNet(nn.Module):
     """Predicts what to add to the image: (N, 3, H, W), or (N, 4, H, W) with a noise-level map, to (N, 3, sH, sW).
+
+    With a mask it fills what is missing instead, and with one output it tells how likely each pixel is damaged.
 
     Args:
         widths: Channels at each scale, finest first.
@@ -76,11 +103,15 @@ class UNet(nn.Module):
         skips: What joins the encoder to the decoder at each scale: ``add``, or ``concat`` followed by a 1x1
             convolution.
         scale: Output pixels for each input pixel and axis, s; above 1 it adds to the bicubic enlargement.
+        mask: The input carries one more channel, 1 where a pixel is missing, else 0. What the image holds there does
+            not count; all other pixels come back exactly.
+        outputs: 3, an image; or 1, the probability in [0, 1] that a pixel is damaged, (N, 1, H, W).
         bias: Whether convolutions add a constant; without, f(a x) = a f(x) for a > 0, and a clean flat image stays as
             it is at any noise level (Mohan et al., 2020, arXiv:1906.05478).
 
     Raises:
-        UsageError: widths and blocks differ in length, or the kind of skip is unknown.
+        UsageError: widths and blocks differ in length, the kind of skip is unknown, or the outputs are not 3 or 1, or
+            do not go with a mask or a scale.
     """
 
     def __init__(
@@ -92,6 +123,8 @@ class UNet(nn.Module):
         fold: int = 2,
         skips: Literal["add", "concat"] = "add",
         scale: int = 1,
+        mask: bool = False,
+        outputs: int = 3,
         bias: bool = True,
     ) -> None:
         super().__init__()
@@ -101,10 +134,15 @@ class UNet(nn.Module):
             )
         if skips not in ("add", "concat"):
             raise unknown("skips of unet", skips, ("add", "concat"))
-        self.fold, self.skips, self.scale = fold, skips, scale
+        if outputs not in (1, 3) or (scale > 1 and (mask or outputs == 1)) or (mask and (outputs == 1 or noise_level)):
+            raise UsageError(
+                f"unet outputs {outputs}, mask {mask}, scale {scale}: give 3 outputs, or 1 for a mask of damage; a "
+                "mask as input goes with 3, scale 1 and no noise level"
+            )
+        self.fold, self.skips, self.scale, self.mask, self.outputs = fold, skips, scale, mask, outputs
         self.multiple = fold * 2 ** (len(widths) - 1)
         pairs = list(pairwise(widths))
-        self.head = nn.Conv2d((3 + noise_level) * fold**2, widths[0], 3, padding=1, bias=bias)
+        self.head = nn.Conv2d((3 + noise_level + mask) * fold**2, widths[0], 3, padding=1, bias=bias)
         self.encoder = nn.ModuleList(stage(w, b, bias=bias) for w, b in zip(widths[:-1], blocks[:-1], strict=True))
         self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2, bias=bias) for fine, coarse in pairs)
         self.middle = stage(widths[-1], blocks[-1], bias=bias)
@@ -112,7 +150,7 @@ class UNet(nn.Module):
         self.decoder = nn.ModuleList(stage(w, b, bias=bias) for w, b in zip(widths[:-1], blocks[:-1], strict=True))
         if skips == "concat":
             self.merge = nn.ModuleList(nn.Conv2d(2 * w, w, 1, bias=bias) for w in widths[:-1])
-        self.tail = nn.Conv2d(widths[0], 3 * (fold * scale) ** 2, 3, padding=1, bias=bias)
+        self.tail = nn.Conv2d(widths[0], outputs * (fold * scale) ** 2, 3, padding=1, bias=bias)
         if scale > 1:
             self.enlarge = Enlarge(scale)
         self.initialise()
@@ -135,6 +173,16 @@ class UNet(nn.Module):
         if bottom or right:
             padded = F.pad(x, (0, right, 0, bottom), mode="replicate")
             return self.forward(padded)[..., : height * self.scale, : width * self.scale]
+        if self.mask:
+            image, missing = fill_coarsely(x[:, :3], x[:, 3:]), x[:, 3:]
+            return image + missing * self.predict(torch.cat([image, missing], dim=1))
+        if self.outputs == 1:
+            return torch.sigmoid(self.predict(x).float())
+        image = self.enlarge(x[:, :3]) if self.scale > 1 else x[:, :3]
+        return image + self.predict(x)
+
+    def predict(self, x: Tensor) -> Tensor:
+        """What the tail gives, (N, outputs, sH, sW), for sides that are multiples of ``multiple``."""
         features = self.head(F.pixel_unshuffle(x, self.fold))
         skips = []
         for encode, down in zip(self.encoder, self.down, strict=True):
@@ -149,6 +197,4 @@ class UNet(nn.Module):
             else:
                 features = self.merge[level](torch.cat([features, skips[level]], dim=1))
             features = self.decoder[level](features)
-        image = self.enlarge(x[:, :3]) if self.scale > 1 else x[:, :3]
-        restored: Tensor = image + F.pixel_shuffle(self.tail(features), self.fold * self.scale)
-        return restored
+        return F.pixel_shuffle(self.tail(features), self.fold * self.scale)

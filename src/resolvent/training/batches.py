@@ -19,10 +19,13 @@ except ModuleNotFoundError as error:
     raise MissingDependencyError(str(error.name), "lab", "training") from error
 
 __all__ = [
+    "as_color",
     "as_large",
     "batch",
     "chosen",
     "epoch_steps",
+    "example",
+    "mask_of",
     "network_input",
     "preview",
     "seed_step",
@@ -61,7 +64,7 @@ def seed_step(seed: int, step: int) -> None:
 
 
 def batch(recipe: Recipe, degradation: Degradation, shard: Shard, step: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The clean patches, the degraded patches and the network's input of one step."""
+    """The target, the degraded patches and the network's input of one step."""
     device = shard.pixels.device
     generator = torch.Generator(device).manual_seed((recipe.seed << 32) + step + 1)
     which = torch.tensor(chosen(recipe, len(shard), step), device=device)
@@ -73,21 +76,63 @@ def batch(recipe: Recipe, degradation: Degradation, shard: Shard, step: int) -> 
     if recipe.margin:
         inside = slice(recipe.margin, -recipe.margin)
         clean, degraded = clean[..., inside, inside], degraded[..., inside, inside]
-    return clean, degraded, network_input(recipe, degraded, numbers)
+        numbers = {key: value[..., inside, inside] if value.ndim == 4 else value for key, value in numbers.items()}
+    if recipe.overstated:
+        numbers = {**numbers, "noise.sigma": overstate(numbers["noise.sigma"], recipe.overstated, generator)}
+    if recipe.fills:
+        numbers = {"mask": widened(mask_of(numbers), generator)}
+    target = mask_of(numbers) if recipe.finds else clean
+    return target, degraded, network_input(recipe, degraded, numbers)
+
+
+OVERSTATED_TO = 75.0
+"""Gray levels up to which a noise level is overstated."""
+
+
+def overstate(sigma: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Raise a share of the noise levels (N,) that the network is told, evenly up to OVERSTATED_TO."""
+    drawn = torch.rand((2, len(sigma)), generator=generator, device=sigma.device)
+    return torch.where(drawn[0] < share, sigma + drawn[1] * (OVERSTATED_TO - sigma).clamp(min=0), sigma)
+
+
+def example(recipe: Recipe, degradation: Degradation, clean: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """The target and the network's input for photographs that are measured; the same for the same seed."""
+    degraded, numbers = degradation.apply_batch(clean, torch.Generator().manual_seed(seed))
+    return mask_of(numbers) if recipe.finds else clean, network_input(recipe, degraded, numbers)
 
 
 def network_input(recipe: Recipe, degraded: Tensor, numbers: Mapping[str, Tensor]) -> Tensor:
-    """Append the noise-level map, sigma/255, where the network has a channel for it."""
+    """Append what the network has a channel for: the noise-level map, sigma/255, or the mask of what is missing."""
     if recipe.noise_level:
         level = (numbers["noise.sigma"] / 255)[:, None, None, None].expand(-1, 1, *degraded.shape[-2:])
         degraded = torch.cat([degraded, level], dim=1)
+    if recipe.fills:
+        degraded = torch.cat([degraded, mask_of(numbers)], dim=1)
     return degraded.contiguous(memory_format=memory_format(degraded.device))
 
 
+def mask_of(numbers: Mapping[str, Tensor]) -> Tensor:
+    """What any part of a degradation damaged, (N, 1, H, W): 1 or 0."""
+    return torch.stack([value for key, value in numbers.items() if key.endswith("mask")]).amax(0)
+
+
+def widened(mask: Tensor, generator: torch.Generator) -> Tensor:
+    """The mask of each sample grown by 0 to 3 pixels, as one is that a person draws or that is found."""
+    pixels = torch.randint(4, (len(mask), 1, 1, 1), generator=generator, device=mask.device)
+    for step in range(1, 4):
+        mask = torch.where(pixels >= step, torch.nn.functional.max_pool2d(mask, 3, 1, 1), mask)
+    return mask
+
+
 def preview(recipe: Recipe, degradation: Degradation, shard: Shard) -> Tensor:
-    """The pairs of the first step, degraded above clean: (2n, 3, H, W) in [0, 1]."""
-    clean, degraded, _ = batch(recipe, degradation, shard, 0)
-    return torch.cat([as_large(degraded, clean), clean]).float().clamp(0, 1).cpu()
+    """The pairs of the first step, degraded above the target: (2n, 3, H, W) in [0, 1]."""
+    target, degraded, _ = batch(recipe, degradation, shard, 0)
+    return torch.cat([as_large(degraded, target), as_color(target)]).float().clamp(0, 1).cpu()
+
+
+def as_color(x: Tensor) -> Tensor:
+    """A batch of three channels; a mask in all of them."""
+    return x.expand(-1, 3, -1, -1)
 
 
 def as_large(degraded: Tensor, clean: Tensor) -> Tensor:

@@ -25,10 +25,11 @@ from resolvent.networks.precision import fast_bfloat16, memory_format
 from resolvent.provenance import provenance
 from resolvent.training import checkpoint
 from resolvent.training.batches import (
+    as_color,
     as_large,
     batch,
     epoch_steps,
-    network_input,
+    example,
     preview,
     seed_step,
 )
@@ -179,13 +180,13 @@ def train(
     saved = clock = time.monotonic()
     while (share := budget.share(step=step - begun, seconds=spent, steps_per_epoch=steps_per_epoch)) < 1:
         seed_step(recipe.seed, step)
-        clean, _, inputs = batch(recipe, degradation, training, step)
+        target, _, inputs = batch(recipe, degradation, training, step)
         rate = rate_scale * schedule(recipe, share)
         set_rate(optimizers, rate)
         network.train()
         with torch.autocast(where.type, torch.bfloat16, enabled=fast_bfloat16(where)):
             restored = forward(inputs)
-        loss = loss_function(restored.float(), clean)
+        loss = loss_function(restored.float(), target)
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -217,7 +218,7 @@ def train(
         now = time.monotonic()
         spent, clock = spent + now - clock, now
         share = budget.share(step=step - begun, seconds=spent, steps_per_epoch=steps_per_epoch)
-        watch.step(step, share, spent, running, rate * recipe.learning_rate, restored, clean)
+        watch.step(step, share, spent, running, rate * recipe.learning_rate, restored, target)
 
         if share >= 1 or share - measured_share >= 1 / recipe.validations:
             measured_share = share
@@ -343,8 +344,8 @@ def validate(
     """Measure the validation photographs' centres, with the same noise every time.
 
     Returns:
-        The mean PSNR in dB for each degradation; and of the first photograph, under each, the degraded, the restored
-        and the clean patch, (3n, 3, H, W).
+        The mean PSNR in dB for each degradation, of the mask where the network finds damage; and of the first
+        photograph, under each, the degraded, the restored and the clean patch, (3n, 3, H, W).
     """
     network.eval()
     side = min(VALIDATION_PATCH, int(held.index[:, 1:].min()))
@@ -353,13 +354,11 @@ def validate(
     for check in checks:
         total = 0.0
         for i in range(len(held)):
-            generator = torch.Generator().manual_seed(i)
-            clean = held.patches(torch.tensor([i]), side, None)
-            inputs = network_input(recipe, *check.apply_batch(clean, generator))
+            target, inputs = example(recipe, check, held.patches(torch.tensor([i]), side, None), i)
             restored = network(inputs.to(device)).float().cpu().clamp(0, 1)
             if i == 0:
-                examples += [as_large(inputs[:, :3], clean).clamp(0, 1), restored, clean]
-            total += -10 * math.log10(max(float((restored - clean).square().mean()), 1e-10))
+                examples += [as_large(inputs[:, :3], target).clamp(0, 1), as_color(restored), as_color(target)]
+            total += -10 * math.log10(max(float((restored - target).square().mean()), 1e-10))
         psnr[str(check)] = total / len(held)
     return psnr, torch.cat(examples)
 

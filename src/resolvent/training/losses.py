@@ -1,4 +1,4 @@
-"""Losses between a restored batch and its clean original, (N, C, H, W) in [0, 1]; each is a mean over all elements."""
+"""Losses between a predicted batch and its target, (N, C, H, W) in [0, 1]; each is a mean over all elements."""
 
 from __future__ import annotations
 
@@ -32,10 +32,20 @@ def largest_channel(restored: Tensor, clean: Tensor, temperature: float = 2 / 25
     return charbonnier(restored, clean) + weight * F.cross_entropy(restored / temperature, clean.argmax(1))
 
 
+def bce_dice(predicted: Tensor, mask: Tensor) -> Tensor:
+    """Cross-entropy of a mask, and half of 1 - its Dice coefficient, 2 Σpm / (Σp + Σm), over the whole batch.
+
+    The second does not drown in the many pixels that are whole (Milletari et al., 2016, doi:10.1109/3DV.2016.79).
+    """
+    overlap = (2 * (predicted * mask).sum() + 1) / (predicted.sum() + mask.sum() + 1)
+    return F.binary_cross_entropy(predicted, mask) + 0.5 * (1 - overlap)
+
+
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l1": F.l1_loss,
     "mse": F.mse_loss,
     "charbonnier": charbonnier,
     "largest-channel": largest_channel,
     "psnr": psnr,
+    "bce-dice": bce_dice,
 }

@@ -12,13 +12,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from resolvent.degradations import parse
+from resolvent.degradations import Degradation, Sometimes, parse
+from resolvent.degradations.damage import Damage
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.networks import NETWORKS
 
 __all__ = ["Budget", "Recipe", "load_recipe", "parse_settings", "recipes"]
 
-LOSS_NAMES = ("l1", "mse", "charbonnier", "largest-channel", "psnr")
+LOSS_NAMES = ("l1", "mse", "charbonnier", "largest-channel", "psnr", "bce-dice")
 SCHEDULES = ("cosine", "constant", "cooldown")
 OPTIMIZERS = ("adamw", "muon")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -79,6 +80,8 @@ class Recipe:
         start: Name or file of a model whose weights are taken over where they fit; empty starts from random ones.
         gray: Share of patches made gray, with the same noise in all channels, so that gray photographs work as well as
             colour.
+        overstated: Share of patches for which the network is told more noise than there is, so that a level that is
+            told wrongly costs detail but moves no color; 0 where it is told none.
         patch: Side of a training patch in pixels.
         margin: Pixels around a patch that are degraded with it and then cut off, so that a blur finds what lies beyond
             the patch; a multiple of 8 keeps the blocks of a JPEG in place. 0 where the degradation changes the size.
@@ -89,7 +92,8 @@ class Recipe:
         partial_batch: End every epoch with a smaller batch, as Keras does, rather than run on into the next.
         limit: Use the first so many photographs, in the order of their names; None uses all.
         holdout: Share of the photographs, the last, kept for validation where no validation folder is given.
-        loss: ``l1``, ``mse``, ``charbonnier``, or ``psnr``, the logarithm of each sample's error.
+        loss: ``l1``, ``mse``, ``charbonnier``, or ``psnr``, the logarithm of each sample's error;
+            ``bce-dice`` for a network that finds damage.
         optimizer: ``adamw``, or ``muon`` for the kernels between the first and the last with AdamW for the rest.
         learning_rate: Peak of AdamW's.
         kernel_rate: Peak of Muon's.
@@ -115,6 +119,7 @@ class Recipe:
     arguments: dict[str, Any] = field(default_factory=dict)
     start: str = ""
     gray: float = 0.0
+    overstated: float = 0.0
     patch: int = 64
     margin: int = 0
     resize: int | None = None
@@ -147,7 +152,13 @@ class Recipe:
             raise unknown("schedule", self.schedule, SCHEDULES)
         if self.optimizer not in OPTIMIZERS:
             raise unknown("optimizer", self.optimizer, OPTIMIZERS)
-        for name, low, high in (("gray", 0, 1), ("holdout", 0, 0.9), ("warmup", 0, 0.9), ("ema", 0, 0.99999)):
+        for name, low, high in (
+            ("gray", 0, 1),
+            ("overstated", 0, 1),
+            ("holdout", 0, 0.9),
+            ("warmup", 0, 0.9),
+            ("ema", 0, 0.99999),
+        ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise UsageError(f"recipe {self.name!r}: {name} = {value} must lie in {low} to {high}")
@@ -167,11 +178,34 @@ class Recipe:
         Budget.parse(self.budget)
         for text in (self.degradation, *self.validation):
             parse(text)
+            if (self.finds or self.fills) and not any(isinstance(part, Damage) for part in _happening(text)):
+                raise UsageError(
+                    f"recipe {self.name!r}: {text!r} damages no pixel, and the network finds or fills damage; add "
+                    "scratches, dust, creases or holes"
+                )
+        if self.finds != (self.loss == "bce-dice"):
+            raise UsageError(
+                f"recipe {self.name!r}: loss = {self.loss}: bce-dice goes with outputs = 1, and only with it"
+            )
+        if self.overstated and not self.noise_level:
+            raise UsageError(
+                f"recipe {self.name!r}: overstated = {self.overstated}: is for a network with noise_level = true"
+            )
 
     @property
     def noise_level(self) -> bool:
         """Whether the network is told the noise level."""
         return bool(self.arguments.get("noise_level"))
+
+    @property
+    def finds(self) -> bool:
+        """Whether the network finds damage: its target is the mask of what was damaged."""
+        return self.arguments.get("outputs") == 1
+
+    @property
+    def fills(self) -> bool:
+        """Whether the network fills what a mask names: it is given the mask of what was damaged."""
+        return bool(self.arguments.get("mask"))
 
     @property
     def cut(self) -> int:
@@ -277,6 +311,11 @@ def _fits(value: object, kind: Any) -> bool:
     if inner:
         return any(_fits(value, one) for one in inner)
     return isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _happening(text: str) -> list[Degradation]:
+    """The parts of a degradation, those that happen by chance without it."""
+    return [part.degradation if isinstance(part, Sometimes) else part for part in parse(text).parts]
 
 
 def _read(text: str, origin: str) -> Recipe:

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["release"]
 
 
+MEASURED = "mean PSNR-RGB in dB on the centres of the validation photographs, output clipped to [0, 1]"
+FOUND = (
+    "mean PSNR in dB between the predicted probability and the mask of what was damaged, on the centers of the "
+    "validation photographs"
+)
+
+
 def release(result: Result, path: Path, *, data: str, licence: str) -> Card:
     """Write the model of a run to one ``.onnx`` file.
 
@@ -42,6 +49,8 @@ def release(result: Result, path: Path, *, data: str, licence: str) -> Card:
         degradation=recipe.degradation,
         noise_level=recipe.noise_level,
         sigma_range=noise_range(recipe.degradation) if recipe.noise_level else None,
+        mask=recipe.fills,
+        outputs=1 if recipe.finds else 3,
         scale=recipe.scale,
         multiple=networks.NETWORKS[recipe.network].multiple,
         parameters=sum(p.numel() for p in result.network.parameters()),
@@ -53,7 +62,7 @@ def release(result: Result, path: Path, *, data: str, licence: str) -> Card:
         seconds=round(result.seconds, 1),
         steps=result.steps,
         figures={
-            "protocol": "mean PSNR-RGB in dB on the centres of the validation photographs, output clipped to [0, 1]",
+            "protocol": FOUND if recipe.finds else MEASURED,
             "validation": {name: round(value, 3) for name, value in result.psnr.items()},
         },
         created=datetime.now(UTC).date().isoformat(),

@@ -1,0 +1,1 @@
+"""The checks that ``benchmarks/photographs.py`` runs."""

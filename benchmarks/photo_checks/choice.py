@@ -1,0 +1,147 @@
+"""How near the automatic result comes to the best of doing nothing and every bundled model."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from resolvent.degradations import parse
+from resolvent.engine.restore import Options
+from resolvent.models.store import bundled
+
+from .common import SAME, Finding, Sets, degraded_file, models_of, pixels_of, restore_files, score
+from .generator import draw_case, kind_of, left_out
+
+COUNT, SEED = 300, 20261126
+NEAR = 0.2
+"""dB that a choice may lie below the best."""
+CONVERTED = 0.2
+"""Share of the JPEG files that were converted to PNG since."""
+NOTHING = "nothing"
+MODELS = ("denoise", "deblur", "dejpeg", "restore")
+SHOWN = 12
+"""How many of the worst cases are listed."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One degraded photograph.
+
+    Attributes:
+        image: Of which photograph.
+        text: What happened to it.
+        scores: PSNR in dB of NOTHING and of each model.
+        chosen: A key of ``scores``.
+        automatic: PSNR of what ``resolvent restore`` gives.
+    """
+
+    image: str
+    text: str
+    scores: dict[str, float]
+    chosen: str
+    automatic: float
+
+    @property
+    def best(self) -> str:
+        """The best of doing nothing and the models."""
+        return max(self.scores, key=lambda name: self.scores[name])
+
+    @property
+    def loss(self) -> float:
+        """What the automatic result lacks to the best, in dB; negative where blending is better."""
+        return self.scores[self.best] - self.automatic
+
+    @property
+    def choice_loss(self) -> float:
+        """What the chosen model at full strength lacks to the best."""
+        return self.scores[self.best] - self.scores.get(self.chosen, self.automatic)
+
+
+def choice(sets: Sets) -> Finding:
+    """Random degradations of photographs that nothing was learned from."""
+    photographs = [*sets.files("Kodak24"), *sets.files("CBSD68")]
+    order = np.random.default_rng(SEED).permutation(len(photographs))
+    count = COUNT if sets.limit is None else min(COUNT, 10 * sets.limit)
+    return summary(make_cases([photographs[i] for i in order], count))
+
+
+def make_cases(photographs: Sequence[Path], count: int) -> list[Case]:
+    """Degrade so many photographs in turn, and restore them with every model and without options."""
+    texts, truths, files = [], [], []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for place in range(count):
+            truth = pixels_of(photographs[place % len(photographs)])
+            rng = np.random.default_rng((SEED, place, 1))
+            drawn = parse(draw_case(place, SEED)).draw(rng)
+            if drawn.parts[-1].name == "jpeg" and rng.random() < CONVERTED:
+                drawn = drawn + parse("quantise")  # no longer a JPEG file
+            texts.append(str(drawn))
+            truths.append(photographs[place % len(photographs)])
+            files.append(degraded_file(truth, drawn, rng, folder / f"{place:03d}"))
+        calls = {name: Options(model=name) for name in MODELS if name in bundled()}
+        found = {}
+        for name, options in {"automatic": Options(), **calls}.items():
+            print(f" {name}", flush=True)
+            found[name] = restore_files(files, folder / name, options, ext="png")
+        cases = []
+        for i, (text, truth_file, file) in enumerate(zip(texts, truths, files, strict=True)):
+            truth = pixels_of(truth_file)
+            scores = {NOTHING: score(pixels_of(file), truth)}
+            scores |= {name: score(found[name][i].pixels, truth) for name in calls}
+            automatic = found["automatic"][i]
+            cases.append(
+                Case(truth_file.stem, text, scores, automatic.model or NOTHING, score(automatic.pixels, truth))
+            )
+    print(f" automatic: {models_of(found['automatic'])}")
+    return cases
+
+
+def summary(cases: Sequence[Case]) -> Finding:
+    """Share near the best, mean and worst loss, by kind; and the worst cases."""
+    kinds = [kind_of(case.text.removesuffix(" + quantise")) for case in cases]
+    taken = [NOTHING, *(name for name in MODELS if name in cases[0].scores)]
+    table = [
+        ["degradation", "cases", f"automatic within {NEAR:g} dB", "mean loss", "worst loss", "its model within"]
+        + [f"always {name}" for name in taken]
+    ]
+    for kind in (*sorted(set(kinds)), "all"):
+        some = [case for case, each in zip(cases, kinds, strict=True) if kind in (each, "all")]
+        losses = np.array([case.loss for case in some])
+        rates = [np.mean([case.choice_loss <= NEAR for case in some])]
+        rates += [np.mean([case.scores[case.best] - case.scores[name] <= NEAR for case in some]) for name in taken]
+        cells = [f"{np.mean(losses <= NEAR):.0%}", f"{losses.mean():.2f}", f"{losses.max():.2f}"]
+        table.append([kind, str(len(some)), *cells, *(f"{rate:.0%}" for rate in rates)])
+    every = np.array([case.loss for case in cases])
+    worst = sorted(cases, key=lambda case: -case.loss)[:SHOWN]
+    harm = np.array([case.automatic - case.scores[NOTHING] for case in cases])
+    notes = [
+        f"{case.image}, {case.text}: {case.chosen} {case.automatic:.2f}, {case.best} {case.scores[case.best]:.2f} dB"
+        for case in worst
+        if case.loss > NEAR
+    ]
+    return Finding(
+        protocol=(
+            f"{len(cases)} random degradations (seed {SEED}) of photographs of Kodak24 and CBSD68, by a generator of "
+            f"their own ranges, not used for learning; written as files, {CONVERTED:.0%} of the JPEG files converted "
+            f"to PNG; results as PNG. Loss: PSNR-RGB in dB, at most {SAME:g} each, of the best of doing nothing and "
+            f"{', '.join(taken[1:])} less that of `resolvent restore` without options (`denoise` is told the measured "
+            "noise level). The model within: the same for the chosen model at full strength. The other columns: one "
+            f"answer for all. Not drawn: {', '.join(left_out()) or 'none'}."
+        ),
+        table=table,
+        figures={
+            "near": float(np.mean(every <= NEAR)),
+            "loss": every.mean(),
+            "worst": every.max(),
+            "chosen": float(np.mean([case.choice_loss <= NEAR for case in cases])),
+            "worst_change": harm.min(),
+            "count": len(cases),
+        },
+        notes=[f"Automatic result below its input by more than 0.1 dB: {(harm < -0.1).sum()} of {len(cases)}; worst "
+               f"{harm.min():+.2f} dB.", *notes],
+    )  # fmt: skip

@@ -1,0 +1,174 @@
+"""Repair a photograph: find what is damaged by one model, fill it by another, and leave all other pixels alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resolvent.engine.visible import visible_colors
+from resolvent.errors import QualityError, UsageError
+from resolvent.image import Image, read_image, write_image
+from resolvent.models.stitch import Box, Runner
+from resolvent.models.tiles import reflected, spans
+
+if TYPE_CHECKING:
+    from resolvent.models.card import Card
+    from resolvent.models.runtime import Session
+
+__all__ = ["FILL_TILE", "MaskSource", "count_tiles", "fill", "find_damage", "read_mask", "save_mask"]
+
+MaskSource = str | Path | NDArray[Any]
+"""A picture file, or an array (H, W): white, or True, is what is to be filled."""
+
+THRESHOLD = 0.5
+"""A pixel counts as damaged from this probability on."""
+
+GROWN = 2
+"""Pixels by which what is found grows: its soft edge is damaged too."""
+
+FILL_TILE = 256
+"""Pixels a side that a tile contributes at most where holes are filled; larger ones reach past the holes."""
+
+
+def find_damage(image: Image, session: Session, tile: int) -> NDArray[np.bool_]:
+    """Find scratches, dust and creases.
+
+    Args:
+        image: The photograph.
+        session: Of a model with one output.
+        tile: Pixels a side that a tile contributes.
+
+    Returns:
+        (H, W), True where a pixel is damaged, grown by GROWN. Fully transparent pixels are not.
+
+    Raises:
+        InputError: Memory has run out even for the smallest tile.
+    """
+    halo = session.card.halo
+
+    def read(box: Box) -> NDArray[np.float32]:
+        return _in_color(visible_colors(image, box, halo))[None]
+
+    found = np.zeros((image.height, image.width), np.bool_)
+    for box, values in Runner(session).blocks(read, image.height, image.width, tile):
+        found[box.slices()] = values[0] >= THRESHOLD
+    return _seen(image, _grown(found, GROWN))
+
+
+def read_mask(source: MaskSource, image: Image) -> NDArray[np.bool_]:
+    """Read what is to be filled.
+
+    Args:
+        source: A picture, of which the mean of the channels counts, or an array (H, W): bool, uint8, uint16 or floating
+            in [0, 1]. From one half on it is white.
+        image: The photograph.
+
+    Returns:
+        (H, W), True where a pixel is to be filled. Fully transparent pixels are not.
+
+    Raises:
+        UsageError: The mask is not as large as the photograph, or names every pixel.
+        InputError: The file cannot be read.
+    """
+    name = "mask of an array" if isinstance(source, np.ndarray) else f"mask {source}"
+    if isinstance(source, np.ndarray):
+        drawn = Image.from_array(source.astype(np.uint8) * 255 if source.dtype == np.bool_ else source)
+    else:
+        drawn = read_image(source)
+    if (drawn.height, drawn.width) != (image.height, image.width):
+        raise UsageError(
+            f"{name}: is {drawn.width}x{drawn.height} pixels and the photograph {image.width}x{image.height} (width x "
+            "height); draw it on the photograph at its full size"
+        )
+    mask = drawn.pixels.mean(2) >= 0.5
+    if mask.all():
+        raise UsageError(f"{name}: is white everywhere; white is what is filled, black is what is kept")
+    return _seen(image, mask)
+
+
+def save_mask(mask: NDArray[np.bool_], path: Path) -> None:
+    """Write a mask as a PNG: white is what is filled.
+
+    Raises:
+        OutputError: The file exists or cannot be written.
+    """
+    write_image(Image.from_array(np.where(mask, np.uint8(255), np.uint8(0))), path)
+
+
+def count_tiles(mask: NDArray[np.bool_], card: Card, tile: int) -> int:
+    """How many blocks ``fill`` goes through."""
+    sides = (reflected(side, card.multiple) for side in mask.shape)
+    return math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides)
+
+
+def fill(
+    image: Image,
+    mask: NDArray[np.bool_],
+    session: Session,
+    tile: int,
+    strength: float = 1.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Image:
+    """Fill what a mask names. The model runs only on tiles that hold a part of it, and no other pixel changes.
+
+    Args:
+        image: The photograph.
+        mask: (H, W), True where a pixel is to be filled.
+        session: Of a model that takes a mask.
+        tile: Pixels a side that a tile contributes.
+        strength: 0 to 1: the blend y + strength (x - y) of the pixels that are filled.
+        progress: Called with the tiles that are done and all tiles.
+
+    Raises:
+        InputError: Memory has run out even for the smallest tile.
+        QualityError: The result is not finite.
+    """
+    halo = session.card.halo
+
+    def read(box: Box) -> NDArray[np.float32]:
+        missing = mask[box.slices()][None].astype(np.float32)
+        return np.concatenate([_in_color(visible_colors(image, box, halo)), missing])[None]
+
+    def wanted(box: Box) -> bool:
+        return bool(mask[box.slices()].any())
+
+    data, tiles = image.data.copy(), count_tiles(mask, session.card, tile)
+    for done, (box, values) in enumerate(Runner(session).blocks(read, image.height, image.width, tile, wanted), 1):
+        inside = mask[box.slices()]
+        if inside.any():
+            filled, before = values.transpose(1, 2, 0)[inside], image.read(*box)[inside]
+            if not np.isfinite(filled).all():
+                raise QualityError("a value of what was filled is NaN or infinite; it is not kept")
+            if image.channels == 1:
+                filled = filled.mean(1, keepdims=True)
+            blend = before + np.float32(strength) * (np.clip(filled, 0, 1) - before) if strength < 1 else filled
+            data[box.slices()][inside] = image.quantise(blend)
+        if progress is not None:
+            progress(done, tiles)
+    return image.with_data(data)
+
+
+def _in_color(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(h, w, C) to (3, h, w): gray in every channel."""
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)).transpose(2, 0, 1))
+
+
+def _seen(image: Image, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return mask if image.alpha is None else mask & (image.alpha > 0)
+
+
+def _grown(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
+    """The mask and all pixels within so many rows and columns of it."""
+    grown = mask.copy()
+    for axis in (0, 1):
+        source = np.moveaxis(grown.copy(), axis, 0)
+        target = np.moveaxis(grown, axis, 0)
+        for step in range(1, pixels + 1):
+            target[step:] |= source[:-step]
+            target[:-step] |= source[step:]
+    return grown
