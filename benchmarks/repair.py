@@ -108,7 +108,7 @@ def main() -> None:
     lines = [
         f"Damage found and filled by `resolvent restore --repair`: {options.images.name}, {len(files)} photographs. "
         "Found: share of the damaged pixels. False: share of the whole photograph that is found, and further than "
-        f"{GROWN + 2} pixels from any damage. PSNR-RGB in dB over the whole photograph, 8-bit; told: filled by `--mask` "
+        f"{GROWN + 2} pixels from any damage. PSNR-RGB in dB over the whole photograph, 8-bit; told: by `--mask` "
         "with the true mask.",
         "",
         "| damage | damaged | found | false | PSNR in | repaired | told | CPU s per megapixel |",
