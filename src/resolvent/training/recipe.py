@@ -193,7 +193,7 @@ class Recipe:
             )
         if self.clean and (self.noise_level or self.finds or self.fills or self.scale > 1):
             raise UsageError(
-                f"recipe {self.name!r}: clean = {self.clean}: is for a network that gets colors alone and keeps the size"
+                f"recipe {self.name!r}: clean = {self.clean}: is for a network that gets colors alone and keeps size"
             )
         if self.overstated and not self.noise_level:
             raise UsageError(
