@@ -78,7 +78,14 @@ def recipe(changes: dict[str, Any], options: argparse.Namespace) -> Recipe:
     """The recipe ``denoise``, without rounding and at a higher rate, with one thing changed."""
     told = load_recipe("denoise", budget=f"{options.steps} steps", batch=options.batch, patch=options.patch)
     told = dataclasses.replace(
-        told, network="unet-small", arguments=BASE, loss="l1", degradation="noise:sigma=0..75", learning_rate=1.5e-3
+        told,
+        network="unet-small",
+        arguments=BASE,
+        loss="l1",
+        degradation="noise:sigma=0..75",
+        learning_rate=1.5e-3,
+        optimizer="adamw",
+        overstated=0.0,
     )
     return dataclasses.replace(told, **{**changes, "arguments": {**BASE, **changes.get("arguments", {})}})
 

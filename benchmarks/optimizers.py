@@ -68,6 +68,7 @@ def recipe(changes: dict[str, Any], steps: int) -> Recipe:
         load_recipe("denoise", budget=f"{steps} steps"),
         start="", optimizer="adamw", learning_rate=1.2e-3, schedule="cosine", warmup=0.02, batch=8, patch=64,
         loss="charbonnier", degradation="noise:sigma=0..75", arguments={"noise_level": True}, validations=4,
+        overstated=0.0,
     )  # fmt: skip
     return dataclasses.replace(base, **{**changes, "arguments": {**base.arguments, **changes.get("arguments", {})}})
 

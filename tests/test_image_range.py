@@ -39,6 +39,18 @@ def test_whole_range_of_a_type(dtype, top):
     assert known.note == ""
 
 
+def test_a_hot_pixel_does_not_take_more_bits():
+    data = np.rint(3000 * scene(channels=1)).astype(np.uint16)
+    data[40, 50] = 60_000
+    image = Image.from_array(data)
+    assert image.value_range.high == 4095
+    assert "1 of 12288 values above are kept as they are" in image.value_range.note
+    assert image.pixels.max() == 1
+    assert np.argwhere(image.value_range.outliers(data)).tolist() == [[40, 50, 0]]
+    data[40, 50:60] = 60_000
+    assert used_range(data).high == 65535
+
+
 @pytest.mark.parametrize("sigma", [0, 0.02, 0.1, 0.3, 1.0])
 def test_floats_from_0_to_1_with_noise_are_read_as_they_are(sigma):
     data = scene() + noise((96, 128, 3), sigma)

@@ -140,7 +140,7 @@ class Image:
         """
         known = self.value_range
         box: NDArray[np.float32] = self.data[top:bottom, left:right].astype(np.float32)
-        if self.depth == 32:
+        if self.depth > 8:
             np.clip(box, known.floor, known.ceiling, out=box)
         if known.low:
             box -= np.float32(known.low)

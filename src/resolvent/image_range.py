@@ -27,6 +27,9 @@ BLOCK = 16
 SAMPLE = 1 << 20
 """Values that the statistics of a float picture rest on at most."""
 
+STRAYS = 1e-4
+"""Share of the values of an integer picture that may be outliers: hot pixels."""
+
 TAILS = (0.001, 0.01, 0.05)
 """Shares of the values that may be outliers, at either end: the least, unless what it leaves is far from the rest."""
 
@@ -62,11 +65,11 @@ class ValueRange:
     note: str = ""
 
     def outliers(self, values: NDArray[Any]) -> NDArray[np.bool_] | None:
-        """Find the values outside of ``floor`` to ``ceiling``; None for integers, which have none."""
-        if values.dtype.kind != "f":
+        """Find the values outside of ``floor`` to ``ceiling``; None if there are none."""
+        if values.dtype.kind == "u" and self.ceiling == np.iinfo(values.dtype).max:
             return None
         outside: NDArray[np.bool_] = (values < self.floor) | (values > self.ceiling)
-        return outside
+        return outside if outside.any() else None
 
 
 def full_range(dtype: np.dtype[Any]) -> ValueRange:
@@ -80,7 +83,8 @@ def full_range(dtype: np.dtype[Any]) -> ValueRange:
 def used_range(data: NDArray[Any]) -> ValueRange:
     """Find the range that a picture uses.
 
-    Integers of 16 bits: 0 to 2^b - 1, with the least b of 8, 10, 12, 14 and 16 that holds every value.
+    Integers of 16 bits: 0 to 2^b - 1, with the least b of 8, 10, 12, 14 and 16 that holds every value but for one of
+    ten thousand; those are outliers.
 
     Floats: 0 to the least top of 1, 255, 1023, 4095, 16383 and 65535 which the medians of blocks of 16x16 pixels keep
     to, within a tenth and the noise; a top above 1 only where the picture's quantiles (see below) keep to it within a
@@ -103,12 +107,15 @@ def used_range(data: NDArray[Any]) -> ValueRange:
     whole = full_range(data.dtype)
     if data.dtype.itemsize == 1:
         return whole
-    used = int(data.max()).bit_length()
-    bits = next(bits for bits in INTEGER_BITS if used <= bits)
+    above = [(bits, int(np.count_nonzero(data > 2**bits - 1))) for bits in INTEGER_BITS]
+    bits, strays = next((bits, count) for bits, count in above if count <= STRAYS * data.size)
     if bits == 8 * data.dtype.itemsize:
         return whole
     top = float(2**bits - 1)
-    return ValueRange(0.0, top, 0.0, top, f"uses {bits} of its 16 bits: values from 0 to {top:g} are black to white")
+    note = f"uses {bits} of its 16 bits: values from 0 to {top:g} are black to white"
+    if strays:
+        note += f"; {strays} of {data.size} values above are kept as they are"
+    return ValueRange(0.0, top, 0.0, top, note)
 
 
 def _float_range(data: NDArray[np.float32]) -> ValueRange:

@@ -391,6 +391,17 @@ def test_twelve_bits_told_their_noise_do_not_turn_black():
 
 
 @pytest.mark.parametrize("scale", [1, 2])
+def test_a_hot_pixel_of_integers_keeps_its_value(fake, scale):
+    values = sixteen(2000 + 1000 * picture((120, 100, 1), np.float32))
+    values[50, 60] = 60_000
+    model = fake(lambda x: (0.98 * x).repeat(scale, 2).repeat(scale, 3), scale=scale)
+    out = go(model, Image.from_array(values)).data
+    expected = np.where(values == 60_000, values, sixteen(0.98 * values)).repeat(scale, 0).repeat(scale, 1)
+    assert np.abs(out.astype(int) - expected).max() <= 1
+    assert (out == 60_000).sum() == scale**2
+
+
+@pytest.mark.parametrize("scale", [1, 2])
 def test_highlights_keep_their_values_and_the_rest_is_restored(fake, functions, scale):
     hdr = 0.2 + 0.6 * picture((40, 56, 3), np.float32)
     hdr[10:12, 20:22] = 800

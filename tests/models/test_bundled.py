@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import resolvent
-from resolvent.degradations import degrade
+from resolvent.degradations import degrade, parse
 from resolvent.degradations.resize import imresize
+from resolvent.engine.restore import Options, plan, run
 from resolvent.evaluation.metrics import psnr
+from resolvent.image import Image
 from resolvent.models.export import load_module
 from resolvent.models.runtime import open_session
 from resolvent.models.store import bundled, models
@@ -25,6 +27,9 @@ EXAMPLES = {
     "upscale4": ("downsample:scale=4", 0.5),
 }
 
+REPAIR = ("scratches", "inpaint")
+"""What finds damage, and what fills it."""
+
 
 @pytest.fixture(scope="module")
 def astronaut():
@@ -39,13 +44,13 @@ def options(name):
 
 
 def test_what_is_bundled():
-    assert set(bundled()) == set(EXAMPLES)
+    assert set(bundled()) == {*EXAMPLES, *REPAIR}
     sizes = [path.stat().st_size for path in bundled().values()]
     assert max(sizes) <= 32e6
     assert sum(sizes) <= 64e6
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", [*EXAMPLES, *REPAIR])
 def test_card_says_all_that_it_should(name):
     card = models()[name]
     assert card.name == name
@@ -56,7 +61,7 @@ def test_card_says_all_that_it_should(name):
     for told in (card.licence, card.commit, card.hardware, card.created, card.data["source"]):
         assert told
     assert card.seconds > 600
-    assert card.steps > 1000
+    assert card.steps > (500 if name in REPAIR else 1000)
     assert list(card.figures["validation"]) == list(recipes()[name].validation)
 
 
@@ -80,13 +85,14 @@ def test_tiles_do_not_show(name, tile, astronaut):
     assert np.abs(tiled - whole).max() <= 1 / 255
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", [*EXAMPLES, *REPAIR])
 def test_torch_module_and_runtime_agree(name, astronaut):
     import torch
 
     module, card = load_module(name)
-    x = np.concatenate([astronaut, np.full_like(astronaut[..., :1], 25 / 255)], axis=2)
-    x = np.ascontiguousarray(x[None, ..., : 3 + card.noise_level].transpose(0, 3, 1, 2))
+    last = astronaut[..., :1] > 0.8 if card.mask else np.full_like(astronaut[..., :1], 25 / 255)
+    x = np.concatenate([astronaut, last], axis=2, dtype=np.float32)
+    x = np.ascontiguousarray(x[None, ..., : card.inputs].transpose(0, 3, 1, 2))
     with torch.inference_mode():
         expected = module(torch.from_numpy(x)).numpy()
     assert np.abs(open_session(name, threads=1).run(x) - expected).max() <= 1e-3
@@ -96,3 +102,39 @@ def test_without_options_noise_is_found_and_removed(astronaut):
     clean = np.tile(astronaut, (2, 2, 1))
     noisy = degrade(clean, "noise:sigma=25", seed=0)
     assert psnr(resolvent.restore(noisy), clean) > psnr(noisy, clean) + 5
+
+
+@pytest.mark.parametrize("gray", [False, True])
+def test_damage_is_found_and_filled(gray, astronaut):
+    """Most of it, little else, and what is not found stays as it was."""
+    clean = np.tile(astronaut.mean(axis=2, keepdims=True) if gray else astronaut, (2, 2, 1))
+    damaged, mask = parse("scratches:count=5,width=3 + dust:amount=0.003,size=6").with_mask(
+        clean, np.random.default_rng(2)
+    )
+    image = Image.from_array(damaged)
+    chosen = plan(image, Options(repair=True))
+    repaired = run(image, chosen)
+    assert (chosen.mask & (mask > 0)).sum() > 0.6 * mask.sum()
+    assert chosen.mask.mean() < 4 * mask.mean()
+    assert psnr(repaired.pixels, clean) > psnr(damaged, clean) + 3
+    np.testing.assert_array_equal(repaired.data[~chosen.mask], image.data[~chosen.mask])
+
+
+def test_told_holes_are_filled_better_than_smoothly(astronaut):
+    import torch
+
+    from resolvent.networks.unet import fill_coarsely
+
+    damaged, mask = parse("scratches:count=8,width=3").with_mask(astronaut, np.random.default_rng(0))
+    filled = resolvent.restore(damaged, mask=mask > 0)
+    x, missing = torch.from_numpy(damaged).permute(2, 0, 1)[None], torch.from_numpy(mask)[None, None]
+    smooth = fill_coarsely(x, missing)[0].permute(1, 2, 0).numpy()
+    assert psnr(filled, astronaut) > psnr(smooth, astronaut) + 0.3
+
+
+@pytest.mark.parametrize("tile", [16, 40])
+def test_tiles_do_not_show_in_what_is_filled(tile, astronaut):
+    clean = np.tile(astronaut, (5, 5, 1))[:219, :250]
+    damaged, mask = parse("scratches:count=20,width=3").with_mask(clean, np.random.default_rng(0))
+    whole, tiled = (resolvent.restore(damaged, mask=mask > 0, tile=size) for size in (4096, tile))
+    assert np.abs(tiled - whole).max() <= 1 / 255

@@ -149,7 +149,8 @@ def diagnose(
     from resolvent.diagnosis import diagnose as measure
 
     source = stdin() if image == DASH else image
-    found = measure(read_image(source), source)
+    photograph = read_image(source)
+    found = measure(photograph, source)
     if as_json:
         show_json(dataclasses.asdict(found))
         return
@@ -163,7 +164,7 @@ def diagnose(
         out.print("         film or compression, not white noise")
     out.print(f"blur     {found.blur_sigma:.1f} pixels")
     out.print(f"JPEG     {'not a JPEG' if found.jpeg_quality is None else f'quality {found.jpeg_quality}'}")
-    for reason in found.reasons:
+    for reason in (*found.reasons, *filter(None, [photograph.value_range.note])):
         out.print(f"- {reason}", soft_wrap=True)
     out.print(f"advice   {'nothing to fix' if found.model is None else f'restore with the model {found.model!r}'}")
 

@@ -30,7 +30,16 @@ from resolvent.degradations.camera import Camera
 from resolvent.degradations.damage import Creases, Dust, Holes, Scratches
 from resolvent.degradations.fading import Fading
 from resolvent.degradations.jpeg import Jpeg
-from resolvent.degradations.noise import GaussianNoise, Grain, PoissonNoise, Quantise, SaltPepper
+from resolvent.degradations.noise import (
+    ChromaNoise,
+    GaussianNoise,
+    Grain,
+    HotPixels,
+    PoissonNoise,
+    Quantise,
+    RowNoise,
+    SaltPepper,
+)
 from resolvent.degradations.parameters import Choice, Range
 from resolvent.degradations.resize import resize_plane
 from resolvent.degradations.sampling import Downsample, Mask, Rescale
@@ -44,6 +53,7 @@ __all__ = [
     "Camera",
     "Chain",
     "Choice",
+    "ChromaNoise",
     "Creases",
     "DefocusBlur",
     "Degradation",
@@ -54,6 +64,7 @@ __all__ = [
     "GaussianNoise",
     "Grain",
     "Holes",
+    "HotPixels",
     "Jpeg",
     "Kernel",
     "Mask",
@@ -64,6 +75,7 @@ __all__ = [
     "Quantise",
     "Range",
     "Rescale",
+    "RowNoise",
     "SaltPepper",
     "Scratches",
     "Sometimes",
@@ -84,6 +96,9 @@ DEGRADATIONS: dict[str, type[Degradation]] = {
     "grain": Grain,
     "poisson": PoissonNoise,
     "saltpepper": SaltPepper,
+    "hotpixels": HotPixels,
+    "rownoise": RowNoise,
+    "chroma": ChromaNoise,
     "camera": Camera,
     "quantise": Quantise,
     "jpeg": Jpeg,

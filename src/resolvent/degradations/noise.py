@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.degradations.base import Degradation
-from resolvent.degradations.parameters import Choice, Number, Range, values_of
+from resolvent.degradations.parameters import Choice, Number, Range, Word, values_of
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["GaussianNoise", "Grain", "PoissonNoise", "Quantise", "SaltPepper"]
+__all__ = ["ChromaNoise", "GaussianNoise", "Grain", "HotPixels", "PoissonNoise", "Quantise", "RowNoise", "SaltPepper"]
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,7 @@ class Grain(Degradation):
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        from scipy.ndimage import gaussian_filter
-
-        noise = rng.standard_normal(image.shape).astype(np.float32)
-        if numbers["radius"] > 0:
-            noise = gaussian_filter(noise, numbers["radius"], axes=(0, 1), mode="wrap", truncate=GRAIN_REACH)
-            reach = int(GRAIN_REACH * numbers["radius"] + 0.5)
-            taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / numbers["radius"]) ** 2)
-            noise *= taps.sum() ** 2 / (taps**2).sum()
+        noise = _smooth_noise(image.shape, numbers["radius"], rng)
         return (image + numbers["sigma"] / 255 * noise).astype(np.float32)
 
     def _apply_batch(
@@ -77,12 +70,106 @@ class Grain(Degradation):
     ) -> torch.Tensor:
         from resolvent.degradations import tensors
 
-        reach = int(GRAIN_REACH * max(values_of(self.radius)) + 0.5)
-        return tensors.grain(x, numbers["sigma"], numbers["radius"], reach, generator)
+        noise = tensors.smooth_noise(x, numbers["radius"], _reach(max(values_of(self.radius))), generator)
+        return x + (tensors.column(numbers["sigma"]) / 255).to(x.dtype) * noise
 
 
-GRAIN_REACH = 4.0
-"""Standard deviations at which g is cut."""
+@dataclass(frozen=True)
+class ChromaNoise(Degradation):
+    """Soft color blotches, as developed photographs of high ISO have them: noise in Cb and Cr, the luma untouched.
+
+    Cb and Cr are those of JFIF (ITU-T T.871), their noise independent, Gaussian, and smoothed as that of ``Grain``; not
+    clipped. A gray image has no chroma and stays as it is.
+
+    Attributes:
+        sigma: Standard deviation of Cb and of Cr, gray levels of 255.
+        radius: Standard deviation of the smoothing Gaussian in pixels; 0 leaves the noise white.
+    """
+
+    name = "chroma"
+    random = True
+    sigma: float | Range | Choice = field(metadata={"kind": Number(0, 255, "gray levels")})
+    radius: float | Range | Choice = field(default=2, metadata={"kind": Number(0, 16, "pixels")})
+
+    def _apply(
+        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        if image.shape[2] != 3:
+            return image.copy()
+        noise = _smooth_noise((*image.shape[:2], 2), numbers["radius"], rng)
+        colored: NDArray[np.float32] = noise @ np.array(RGB_OF_CHROMA, np.float32).T
+        return image + np.float32(numbers["sigma"] / 255) * colored
+
+    def _apply_batch(
+        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
+    ) -> torch.Tensor:
+        import torch
+
+        from resolvent.degradations import tensors
+
+        if x.shape[1] != 3:
+            return x.clone()
+        noise = tensors.smooth_noise(x[:, :2], numbers["radius"], _reach(max(values_of(self.radius))), generator)
+        colored = torch.einsum("ij,njhw->nihw", torch.tensor(RGB_OF_CHROMA).to(x), noise)
+        return x + (tensors.column(numbers["sigma"]) / 255).to(x.dtype) * colored
+
+
+RGB_OF_CHROMA = ((0.0, 1.402), (-0.344136286, -0.714136286), (1.772, 0.0))
+"""What Cb and Cr add to R, G and B (ITU-T T.871, section 7)."""
+
+
+def _reach(radius: float) -> int:
+    """Pixels from its center at which a Gaussian of standard deviation ``radius`` is cut."""
+    return int(4 * radius + 0.5)
+
+
+def _smooth_noise(shape: tuple[int, ...], radius: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Noise (H, W, C) of standard deviation 1, convolved with a Gaussian that wraps."""
+    from scipy.ndimage import gaussian_filter
+
+    noise: NDArray[np.float32] = rng.standard_normal(shape).astype(np.float32)
+    if radius > 0:
+        noise = gaussian_filter(noise, radius, axes=(0, 1), mode="wrap", radius=_reach(radius))
+        taps = np.exp(-0.5 * (np.arange(-_reach(radius), _reach(radius) + 1) / radius) ** 2)
+        noise *= taps.sum() ** 2 / (taps**2).sum()
+    return noise
+
+
+@dataclass(frozen=True)
+class RowNoise(Degradation):
+    """One Gaussian offset for each row, alike in all channels, from the readout of a sensor; not clipped.
+
+    The row noise of Wei et al. 2020, "A Physics-Based Noise Formation Model for Extreme Low-Light Raw Denoising"
+    (doi:10.48550/arXiv.2003.12751); in a picture that was turned it lies along the columns.
+
+    Attributes:
+        sigma: Standard deviation of the offsets, gray levels of 255.
+        axis: ``rows`` or ``columns``: what shares an offset.
+    """
+
+    name = "rownoise"
+    random = True
+    sigma: float | Range | Choice = field(metadata={"kind": Number(0, 255, "gray levels")})
+    axis: str | Choice = field(default="rows", metadata={"kind": Word(("rows", "columns"), varies=True)})
+
+    def _apply(
+        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        along = int(numbers["axis"])
+        shape = (image.shape[0], 1, 1) if along == 0 else (1, image.shape[1], 1)
+        return image + np.float32(numbers["sigma"] / 255) * rng.standard_normal(shape).astype(np.float32)
+
+    def _apply_batch(
+        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
+    ) -> torch.Tensor:
+        import torch
+
+        from resolvent.degradations import tensors
+
+        noise = torch.randn((len(x), sum(x.shape[2:])), generator=generator, device=generator.device).to(x)
+        rows, columns = noise[:, None, : x.shape[2], None], noise[:, None, None, x.shape[2] :]
+        offsets = torch.where(tensors.column(numbers["axis"]) == 0, rows, columns)
+        return x + (tensors.column(numbers["sigma"]) / 255).to(x.dtype) * offsets
 
 
 @dataclass(frozen=True)
@@ -113,7 +200,7 @@ class PoissonNoise(Degradation):
 
 @dataclass(frozen=True)
 class SaltPepper(Degradation):
-    """Dead and hot pixels: each value becomes 0 or 1, as likely the one as the other, with probability ``amount``.
+    """Impulse noise: each value becomes 0 or 1, as likely the one as the other, with probability ``amount``.
 
     Attributes:
         amount: Share of the values that are lost.
@@ -135,6 +222,82 @@ class SaltPepper(Degradation):
         from resolvent.degradations import tensors
 
         return tensors.salt_pepper(x, numbers["amount"], generator)
+
+
+@dataclass(frozen=True)
+class HotPixels(Degradation):
+    """Sensor sites that are stuck: hot ones at a bright value, dead ones at 0.
+
+    With ``bayer`` a site has the one color of an RGGB mosaic, and bilinear demosaicing carries it to its neighbors:
+    its channel changes by v - x there, by 1/4 of that beside it in G, by 1/2 beside it and 1/4 diagonally in R and B.
+    Not clipped. In an image that has not three channels a site is always a pixel.
+
+    Attributes:
+        amount: Share of the sites that are stuck.
+        hot: Share of the stuck sites that are hot; the others are dead.
+        level: The value v of a hot site is uniform from this to 1.
+        sites: ``pixel``: a site is a pixel with all its channels; ``channel``: one channel of a pixel, at random;
+            ``bayer``: see above.
+    """
+
+    name = "hotpixels"
+    random = True
+    amount: float | Range | Choice = field(metadata={"kind": Number(0, 1)})
+    hot: float | Range | Choice = field(default=0.5, metadata={"kind": Number(0, 1)})
+    level: float | Range | Choice = field(default=0.5, metadata={"kind": Number(0, 1)})
+    sites: str | Choice = field(default="pixel", metadata={"kind": Word(("pixel", "channel", "bayer"), varies=True)})
+
+    def _apply(
+        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        from scipy.ndimage import convolve
+
+        height, width, channels = image.shape
+        index = np.arange(channels)
+        stuck, hot, value = rng.random((3, height, width, 1), np.float32)
+        which = {
+            "pixel": np.ones(channels, bool),
+            "channel": rng.integers(channels, size=(height, width, 1)) == index,
+            "bayer": np.add.outer(np.arange(height) % 2, np.arange(width) % 2)[..., None] == index,
+        }
+        sites = str(self.sites) if channels == 3 else "pixel"
+        value = np.where(hot < numbers["hot"], numbers["level"] + (1 - numbers["level"]) * value, 0)
+        change = np.where((stuck < numbers["amount"]) & which[sites], value - image, 0)
+        if sites == "bayer":
+            planes = zip(np.moveaxis(change, -1, 0), DEMOSAICING, strict=True)
+            change = np.stack([convolve(plane, kernel, mode="constant") for plane, kernel in planes], -1)
+        return (image + change).astype(np.float32)
+
+    def _apply_batch(
+        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
+    ) -> torch.Tensor:
+        import torch
+
+        from resolvent.degradations import tensors
+
+        count, channels, height, width = x.shape
+        amount, share, level, sites = (tensors.column(numbers[name]) for name in ("amount", "hot", "level", "sites"))
+        index = torch.arange(channels, device=x.device)[:, None, None]
+        stuck, hot, value, channel = tensors.uniform((4, count, 1, height, width), generator, x.device)
+        value = torch.where(hot < share, level + (1 - level) * value, 0)
+        which = stuck < amount
+        if channels == 3:
+            mosaic = torch.arange(height, device=x.device)[:, None] % 2 + torch.arange(width, device=x.device) % 2
+            seen = torch.where(sites == 1, (channel * 3).floor() == index, mosaic == index)
+            which = which & (seen | (sites == 0))
+        change = torch.where(which, value.to(x.dtype) - x, 0)
+        if channels == 3:
+            kernels = torch.tensor(DEMOSAICING).to(x)[:, None]
+            change = torch.where(sites == 2, torch.nn.functional.conv2d(change, kernels, padding=1, groups=3), change)
+        return x + change
+
+
+DEMOSAICING = (
+    ((0.25, 0.5, 0.25), (0.5, 1.0, 0.5), (0.25, 0.5, 0.25)),
+    ((0.0, 0.25, 0.0), (0.25, 1.0, 0.25), (0.0, 0.25, 0.0)),
+    ((0.25, 0.5, 0.25), (0.5, 1.0, 0.5), (0.25, 0.5, 0.25)),
+)
+"""What bilinear demosaicing makes of a change of one site of R, of G and of B."""
 
 
 @dataclass(frozen=True)

@@ -100,13 +100,13 @@ def gaussian_noise(x: Tensor, sigma: Tensor, generator: torch.Generator) -> Tens
     return x + (column(sigma) / 255).to(x.dtype) * noise
 
 
-def grain(x: Tensor, sigma: Tensor, radius: Tensor, reach: int, generator: torch.Generator) -> Tensor:
-    """Add noise of ``sigma`` (N,) grey levels, smoothed by a Gaussian of ``radius`` (N,) pixels, cut at ``reach``."""
+def smooth_noise(x: Tensor, radius: Tensor, reach: int, generator: torch.Generator) -> Tensor:
+    """Noise of variance 1, of the shape of ``x``, smoothed by a Gaussian of ``radius`` (N,) pixels cut at ``reach``."""
     noise = torch.randn(x.shape, generator=generator, device=generator.device).to(x)
     distance = torch.arange(-reach, reach + 1, device=x.device)
     taps = torch.exp(-0.5 * (distance / radius.clamp(min=1e-3)[:, None]) ** 2)
     taps = taps / taps.square().sum(1, keepdim=True).sqrt()
-    return x + (column(sigma) / 255).to(x.dtype) * convolve_separable(noise, taps, "circular")
+    return convolve_separable(noise, taps, "circular")
 
 
 def poisson_noise(x: Tensor, peak: Tensor, generator: torch.Generator) -> Tensor:

@@ -39,11 +39,12 @@ class Checks:
     input: 1.75 times the standard deviation of white noise by which neighbors in a row would differ as much as they
     do. That counts in detail, and what clipping has taken from noise: it is an upper bound.
 
-    The mean of a channel may move by (5 + 0.8 σ c) + (80 + 4 σ)/√n gray levels, n the number of pixels, c the share of
-    them that are black or white in this channel, ½ at most. Blur and compression keep the mean but for a border of some
-    pixels, whose share of an image falls with 1/√n. Noise that was clipped at black or white has moved it by up to
-    σ/√(2π) = 0.4 σ where the truth is black, as half of the pixels are then, and by less than 0.8 σ c elsewhere; a good
-    restoration moves it back. The mean of the noise itself is σ/√n, here taken four times.
+    The mean of a channel may move by (5 + 0.05 σ + 0.8 σ c) + (80 + 4 σ)/√n gray levels, n the number of pixels, c the
+    share of them that are black or white in this channel, ½ at most. Blur and compression keep the mean but for a
+    border of some pixels, whose share of an image falls with 1/√n. Noise that was clipped at black or white has moved
+    it by up to σ/√(2π) = 0.4 σ where the truth is black, as half of the pixels are then, and by less than 0.8 σ c
+    elsewhere; a good restoration moves it back. A model's own bias grows with the noise. The mean of the noise itself
+    is σ/√n, here taken four times.
 
     A flat result, of values that span no more than 2 % of the input's standard deviation or half a step of its type, is
     damage where the input varied by more than its noise: by a standard deviation above 2 σ and two steps. Noise that
@@ -132,7 +133,7 @@ class Checks:
             )
         clipped = np.minimum(self.ends / self.pixels[0], 0.5)
         shifts = np.abs(after - before)
-        limits = SHIFT + 0.8 * noise * clipped + (16 * SHIFT + 4 * noise) / math.sqrt(self.pixels[0])
+        limits = SHIFT + noise * (0.05 + 0.8 * clipped) + (16 * SHIFT + 4 * noise) / math.sqrt(self.pixels[0])
         worst = int(np.argmax(shifts - limits))
         if shifts[worst] > limits[worst]:
             remedy = f"; tell less noise than {self.sigma:g}" if (self.sigma or 0) > 2 * noise + SHIFT else ""

@@ -119,7 +119,7 @@ def _run_method(image: Image, options: Options, progress: Progress | None) -> _C
     known = {key: value for key, value in common.items() if key in methods.takes(name)}
     with _stopped_by_hand(control) if "control" in known else nullcontext():
         restored = methods.load(name)(visible_colors(image, whole, 0), told, **known, **(options.settings or {}))
-    canvas = _Canvas(image, options.strength, max(sigmas, default=0.0), restored.shape[0] // image.height)
+    canvas = _Canvas(image, options.strength, max(sigmas, default=None), restored.shape[0] // image.height)
     canvas.put(whole, restored, _known(image, told))
     return canvas
 
@@ -206,7 +206,7 @@ class _Canvas:
         if self.strength < 1:
             restored = before + np.float32(self.strength) * (np.clip(restored, 0, 1) - before)
         self.data[place] = self.image.quantise(restored)
-        if outliers is not None and outliers.any():
+        if outliers is not None:
             np.copyto(self.data[place], self._enlarged(stored), where=self._enlarged(outliers))
         if hidden is not None and self.scale == 1:
             np.copyto(self.data[place], stored, where=hidden[..., None])

@@ -73,14 +73,29 @@ def batch(recipe: Recipe, degradation: Degradation, shard: Shard, step: int) -> 
     clean[gray] = clean[gray].mean(dim=1, keepdim=True)
     degraded, numbers = degradation.apply_batch(clean, generator)
     degraded[gray] = degraded[gray, :1]
+    if recipe.clean:
+        whole = torch.rand(len(clean), generator=generator, device=device) < recipe.clean
+        degraded[whole] = clean[whole]
     if recipe.margin:
         inside = slice(recipe.margin, -recipe.margin)
         clean, degraded = clean[..., inside, inside], degraded[..., inside, inside]
         numbers = {key: value[..., inside, inside] if value.ndim == 4 else value for key, value in numbers.items()}
+    if recipe.overstated:
+        numbers = {**numbers, "noise.sigma": overstate(numbers["noise.sigma"], recipe.overstated, generator)}
     if recipe.fills:
         numbers = {"mask": widened(mask_of(numbers), generator)}
     target = mask_of(numbers) if recipe.finds else clean
     return target, degraded, network_input(recipe, degraded, numbers)
+
+
+OVERSTATED_TO = 75.0
+"""Gray levels up to which a noise level is overstated."""
+
+
+def overstate(sigma: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Raise a share of the noise levels (N,) that the network is told, evenly up to OVERSTATED_TO."""
+    drawn = torch.rand((2, len(sigma)), generator=generator, device=sigma.device)
+    return torch.where(drawn[0] < share, sigma + drawn[1] * (OVERSTATED_TO - sigma).clamp(min=0), sigma)
 
 
 def example(recipe: Recipe, degradation: Degradation, clean: Tensor, seed: int) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,1 @@
+"""What ``benchmarks/drawings.py`` draws with, and its kinds of pictures."""

@@ -1,0 +1,74 @@
+"""Repair from the command line, with the bundled models."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from resolvent.cli import main
+from resolvent.image import Image, read_image, write_image
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command line in this process: exit code, stdout, stderr."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["resolvent", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        return end.value.code or 0, out, err
+
+    return call
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """A soft 16-bit photograph with a black line and a white one."""
+    rows, columns = np.mgrid[:64, :64] / 64
+    values = 0.45 + 0.15 * np.stack([np.sin(5 * rows), np.cos(4 * columns), rows * columns], -1)
+    values[:, 20:22], values[30:32, 5:60] = 0.02, 0.98
+    write_image(Image.from_array(np.rint(65535 * values).astype(np.uint16)), tmp_path / "scan.tif")
+    return tmp_path / "scan.tif"
+
+
+def test_repair_writes_the_photograph_and_the_mask(run, scan, tmp_path):
+    out, mask = tmp_path / "out.tif", tmp_path / "mask.png"
+    code, _, err = run("restore", scan, "--repair", "--write-mask", mask, "-o", out)
+    assert code == 0
+    assert "as model 'scratches' finds" in err
+    before, after, found = read_image(scan), read_image(out), read_image(mask).data[..., 0] == 255
+    assert after.data.dtype == np.uint16
+    assert found[:, 20:22].mean() > 0.8
+    assert found.mean() < 0.4
+    np.testing.assert_array_equal(after.data[~found], before.data[~found])
+    line = after.pixels[found[:, 20], 20]
+    assert np.abs(line - before.pixels[found[:, 20], 26]).mean() < 0.1
+
+
+def test_a_mask_is_filled_where_it_is_white(run, scan, tmp_path):
+    white = np.zeros((64, 64), np.uint8)
+    white[:, 19:23] = 255
+    write_image(Image.from_array(white), tmp_path / "holes.png")
+    code, out, _ = run("restore", scan, "--mask", tmp_path / "holes.png", "-o", tmp_path / "out.tif", "--json")
+    assert code == 0
+    assert json.loads(out)["results"][0]["model"] == "inpaint"
+    before, after = read_image(scan), read_image(tmp_path / "out.tif")
+    np.testing.assert_array_equal(after.data[white == 0], before.data[white == 0])
+    assert after.pixels[:, 20:22].min() > 0.2
+
+
+def test_a_mask_of_another_size_is_one_line(run, scan, tmp_path):
+    write_image(Image.from_array(np.zeros((32, 64), np.uint8)), tmp_path / "small.png")
+    code, _, err = run("restore", scan, "--mask", tmp_path / "small.png")
+    assert code == 1
+    assert "is 64x32 pixels and the photograph 64x64" in " ".join(err.split())
+    assert not scan.with_name("scan.restored.tif").exists()
+
+
+def test_one_mask_is_not_written_for_two_photographs(run, scan, tmp_path):
+    code, _, err = run("restore", scan, scan.with_name("b.tif"), "--repair", "--write-mask", tmp_path / "mask.png")
+    assert code == 2
+    assert "is of one photograph, and there are 2" in err
