@@ -16,7 +16,7 @@ from resolvent.diagnosis import diagnose
 from resolvent.diagnosis.blur import blur_sigma
 from resolvent.diagnosis.choice import LEAST_GAIN, Chooser, best, features
 from resolvent.diagnosis.jpeg import jpeg_quality
-from resolvent.diagnosis.noise import Grain, _box_sum, _tail, grain_of, noise_sigma
+from resolvent.diagnosis.noise import Grain, _box_sum, _tail, grain_of, noise_sigma, noise_sigmas
 from resolvent.diagnosis.sample import windows
 from resolvent.image import Image
 
@@ -116,10 +116,11 @@ def test_clipped_pixels_do_not_lower_the_estimate():
     assert noise_sigma(noisy(values, 20).clip(0, 255)) == pytest.approx(20, rel=0.1)
 
 
-def test_one_odd_channel_does_not_count():
+def test_every_channel_counts():
     values = noisy(SLOPE, 4)
-    values[..., 2] = noisy(SLOPE, 40)[..., 2]
-    assert noise_sigma(values[None]) == pytest.approx(4, rel=0.07)
+    values[..., 2] = noisy(SLOPE, 12)[..., 2]
+    assert noise_sigmas(values[None]) == pytest.approx((4, 4, 12), rel=0.07)
+    assert noise_sigma(values[None]) == pytest.approx(((4**2 + 4**2 + 12**2) / 3) ** 0.5, rel=0.07)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 5, 64, 3), (1, 16, 16, 1)])
@@ -300,7 +301,7 @@ def test_reasons_give_what_was_measured_and_what_is_expected():
     assert found.blur_sigma == pytest.approx(2, abs=0.2)
     assert found.gains == pytest.approx({"denoise": 1, "deblur": 10 * found.blur_sigma}, rel=1e-5)
     assert found.reasons == (
-        "noise of 0.0 grey levels",
+        "noise of 0.0 gray levels",
         f"blur of {found.blur_sigma:.1f} pixels at the sharpest edges",
         "JPEG quality 95",
         f"expected gain: deblur {10 * found.blur_sigma:.1f} dB, denoise 1.0 dB",

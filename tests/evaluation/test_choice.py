@@ -5,12 +5,14 @@ import PIL.Image
 import pytest
 
 from resolvent.degradations import parse
-from resolvent.diagnosis import Measurements
+from resolvent.diagnosis import Content, Measurements, Noise
 from resolvent.diagnosis.choice import best
 from resolvent.evaluation.choice import CANDIDATES, NOTHING, Case, as_file, drawing, kinds, learn, make_case, make_cases
 
 RNG = np.random.default_rng(3)
 PHOTO = drawing(64, 5)
+
+QUIET, PLAIN = Noise((0, 0, 0), 0, 0, (0, 0, 0)), Content(0, 0, False)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -81,7 +83,7 @@ def test_learning_finds_what_decides():
     def case():
         seen = rng.standard_normal(20).astype(np.float32)
         scores = {NOTHING: 30.0} | {name: 30 + 2 * float(seen[i]) for i, name in enumerate(CANDIDATES)}
-        return Case("", "", "", Measurements(0, 0, None, seen), scores)
+        return Case("", "", "", Measurements(QUIET, 0, None, PLAIN, seen, (64, 64)), scores)
 
     cases = [case() for _ in range(600)]
     chooser = learn(cases, about={"cases": 600}, steps=300)
