@@ -304,6 +304,7 @@ def test_reasons_give_what_was_measured_and_what_is_expected():
         "noise of 0.0 gray levels",
         f"blur of {found.blur_sigma:.1f} pixels at the sharpest edges",
         "JPEG quality 95",
+        "looks drawn or printed, not photographed",
         f"expected gain: deblur {10 * found.blur_sigma:.1f} dB, denoise 1.0 dB",
     )
 

@@ -41,7 +41,7 @@ def sample_of(image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32] | 
     Returns:
         (K, h, w, C) in gray levels 0 to 255; and (K, h, w), 0 where pixels are hidden, or None without transparency.
     """
-    top, left, bottom, right = _within_frame(image.data)
+    top, left, bottom, right = _within_frame(image)
     boxes = _shifted(_boxes(bottom - top, right - left), top, left)
     sample, cover = _read(image, boxes)
     empty = empty_share(sample, cover)
@@ -55,21 +55,24 @@ def sample_of(image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32] | 
     return _read(image, _shifted(_boxes(bottom - top, right - left), top, left))
 
 
-def _within_frame(data: NDArray[Any]) -> tuple[int, int, int, int]:
-    """Top, left, bottom, right of what a border of exactly one color surrounds; of all where little else is left."""
-    height, width = data.shape[:2]
+def _within_frame(image: Image) -> tuple[int, int, int, int]:
+    """Top, left, bottom, right of what a hidden border, or one of exactly one color, surrounds; of all if it is all."""
+    hidden = image.alpha is not None
+    data = image.data if image.alpha is None else image.alpha
     bounds = []
-    for lines, color in ((data, data[0, 0]), (data.swapaxes(0, 1), data[0, 0])):
-        first = _same(lines, color)
-        bounds.append((first, len(lines) - _same(lines[::-1], lines[-1, -1])))
+    for lines in (data, data.swapaxes(0, 1)):
+        first = _same(lines, 0 if hidden else lines[0, 0])
+        bounds.append((first, len(lines) - _same(lines[::-1], 0 if hidden else lines[-1, -1])))
     (top, bottom), (left, right) = bounds
-    return (top, left, bottom, right) if min(bottom - top, right - left) >= LEAST_SIDE else (0, 0, height, width)
+    if min(bottom - top, right - left) < LEAST_SIDE:
+        return 0, 0, image.height, image.width
+    return top, left, bottom, right
 
 
-def _same(lines: NDArray[Any], color: NDArray[Any]) -> int:
-    """How many of the first lines hold nothing but this color, in steps of STRIP."""
+def _same(lines: NDArray[Any], value: Any) -> int:
+    """How many of the first lines hold nothing but this value, in steps of STRIP."""
     count = 0
-    while count + STRIP <= len(lines) and (lines[count : count + STRIP] == color).all():
+    while count + STRIP <= len(lines) and (lines[count : count + STRIP] == value).all():
         count += STRIP
     return count
 
