@@ -17,7 +17,7 @@ from resolvent.diagnosis import diagnose, measure
 from resolvent.diagnosis.blur import blur_sigma
 from resolvent.diagnosis.choice import FALLBACK, LEAST_GAIN, Chooser, Prediction, decide, features
 from resolvent.diagnosis.jpeg import jpeg_quality
-from resolvent.diagnosis.noise import _box_sum, _tail, grain_of, noise_sigma
+from resolvent.diagnosis.noise import _box_sum, _tail, grain_of, noise_sigma, noise_sigmas
 from resolvent.diagnosis.probe import change
 from resolvent.diagnosis.sample import windows
 from resolvent.image import Image
@@ -118,10 +118,11 @@ def test_clipped_pixels_do_not_lower_the_estimate():
     assert noise_sigma(noisy(values, 20).clip(0, 255)) == pytest.approx(20, rel=0.1)
 
 
-def test_one_odd_channel_does_not_count():
+def test_every_channel_counts():
     values = noisy(SLOPE, 4)
-    values[..., 2] = noisy(SLOPE, 40)[..., 2]
-    assert noise_sigma(values[None]) == pytest.approx(4, rel=0.07)
+    values[..., 2] = noisy(SLOPE, 12)[..., 2]
+    assert noise_sigmas(values[None]) == pytest.approx((4, 4, 12), rel=0.07)
+    assert noise_sigma(values[None]) == pytest.approx(((4**2 + 4**2 + 12**2) / 3) ** 0.5, rel=0.07)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 5, 64, 3), (1, 16, 16, 1)])
@@ -307,13 +308,14 @@ def expecting(gains, spread=0.0):
     bias = np.array([[np.array(gains) - spread], [np.array(gains) + spread]], np.float32)
     weight = np.zeros((2, count, len(gains)), np.float32)
     zero, wide = np.zeros(count, np.float32), np.full(count, 100, np.float32)
-    return Chooser(CANDIDATES, zero, wide, ((weight, bias),), {"cases": 0})
+    outputs = tuple(f"{model}@{strength:g}" for model, strength in CANDIDATES)
+    return Chooser(outputs, zero, wide, ((weight, bias),), {"cases": 0})
 
 
 def test_chooser_survives_its_file(tmp_path):
     expecting([1.0, 2.5, 0.5], 0.25).save(tmp_path / "choice.npz")
     read = Chooser.load(tmp_path / "choice.npz")
-    assert read.predict(read.mean) == {
+    assert read.predict_gains(read.mean) == {
         name: Prediction(gain, 0.25) for name, gain in zip(CANDIDATES, [1.0, 2.5, 0.5], strict=True)
     }
     assert read.about == {"cases": 0}
@@ -357,6 +359,7 @@ def test_reasons_give_what_was_measured_and_what_is_expected():
         "noise of 0.0 gray levels",
         f"blur of {found.blur_sigma:.1f} pixels at the sharpest edges",
         "JPEG quality 95",
+        "looks drawn or printed, not photographed",
         "expected gain: deblur 4.0 dB, denoise 1.0 dB, restore 0.0 dB",
     )
 

@@ -6,8 +6,7 @@ import pytest
 from PIL.JpegImagePlugin import get_sampling
 
 from resolvent.degradations import parse
-from resolvent.diagnosis import Measurements
-from resolvent.diagnosis.choice import best
+from resolvent.diagnosis.choice import LEAST_GAIN, decide
 from resolvent.evaluation.choice import CANDIDATES, NOTHING, Case, as_file, drawing, kinds, learn, make_case, make_cases
 
 RNG = np.random.default_rng(3)
@@ -55,8 +54,9 @@ def test_a_case_holds_what_every_choice_reaches():
     sigma = float(case.drawn.partition("=")[2])
     assert 10 < sigma < 50
     assert case.psnr[NOTHING] == pytest.approx(20 * np.log10(255 / sigma), abs=1.5)
-    assert case.psnr["denoise"] > case.psnr[NOTHING] + 3
-    assert case.measured.noise_sigma == pytest.approx(sigma, rel=0.15)
+    assert case.psnr["denoise", 1.0] > case.psnr[NOTHING] + 3
+    assert case.psnr["restore", 1.0] > case.psnr["restore", 0.5] > case.psnr[NOTHING]
+    assert case.features is not None
 
 
 def test_cases_come_in_order_and_obey_their_seeds():
@@ -91,14 +91,14 @@ def test_learning_finds_what_decides():
     def case():
         seen = rng.standard_normal(20).astype(np.float32)
         scores = {NOTHING: 30.0} | {name: 30 + 2 * float(seen[i]) for i, name in enumerate(CANDIDATES)}
-        return Case("", "", "", Measurements(0, 0, None, seen), scores)
+        return Case("", "", "", seen, scores)
 
     cases = [case() for _ in range(600)]
     chooser = learn(cases, about={"cases": 600}, steps=300)
     held = [case() for _ in range(300)]
-    lost = [
-        max(each.psnr.values()) - each.psnr[best(chooser.gains(each.measured.features)) or NOTHING] for each in held
-    ]
-    assert np.mean(lost) < 0.1
+    chosen = [each.psnr[decide(chooser, each.features).candidate or NOTHING] for each in held]
+    lost = [max(each.psnr.values()) - psnr for each, psnr in zip(held, chosen, strict=True)]
+    assert np.mean(lost) < 0.1 + LEAST_GAIN
+    assert min(chosen) > 30 - LEAST_GAIN
     assert np.mean([max(each.psnr.values()) - each.psnr[NOTHING] for each in held]) > 1.5
     assert chooser.about == {"cases": 600}

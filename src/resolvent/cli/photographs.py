@@ -156,9 +156,8 @@ def diagnose(
         return
     out = console()
     red, green, blue = found.noise_levels
-    out.print(
-        f"noise    {found.noise_sigma:.1f} gray levels of 255 (red {red:.1f}, green {green:.1f}, blue {blue:.1f})"
-    )
+    out.print(f"noise    {found.noise_sigma:.1f} gray levels of 255")
+    out.print(f"         red {red:.1f}, green {green:.1f}, blue {blue:.1f}")
     if found.noise_colored:
         out.print(f"         neighboring pixels share it (correlation {found.noise_correlation:.2f}): from a camera,")
         out.print("         film or compression, not white noise")

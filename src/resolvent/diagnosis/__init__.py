@@ -200,7 +200,8 @@ def _numbers(found: Measurements, grain: Grain, channels: int) -> NDArray[np.flo
         [
             *np.log1p(noise.levels), np.log1p(np.median(noise.white)), np.log1p(noise.told),
             noise.neighbor_correlation, noise.channel_correlation,
-            np.log1p(grain.roughness), np.log(grain.evenness + 0.25), found.blur_sigma, (100 if quality is None else quality) / 100, quality is not None,
+            np.log1p(grain.roughness), np.log(grain.evenness + 0.25), found.blur_sigma,
+            (100 if quality is None else quality) / 100, quality is not None,
             content.flat_share, np.sqrt(content.clipped_share), content.drawing, channels == 3,
             np.log2(min(found.size)) / 12, np.log2(max(found.size)) / 12,
         ]

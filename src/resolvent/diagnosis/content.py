@@ -19,9 +19,13 @@ CLIPPED = 0.9  # share of the values of a cell at the same end of the range, fro
 FEWEST = 4  # tiles: with fewer, more has to be taken
 
 CONTRAST = 50.0  # gray levels between the 2 % and 98 % quantiles of a tile that shows a contour
-SOME = 0.05  # share of the tiles that show one: with fewer, there is nothing to tell a drawing by
-EXACT, PAPER = 0.1, 0.42  # a drawing has so many exactly equal neighbors, and so many pixels of one tone, at contours
-SCAN, TWO_TONES, CROWDED = 0.55, 0.7, 0.5  # compressed text has few, but is paper and ink, almost everywhere
+SOME = 0.01  # share of the tiles that show one: with fewer, there is nothing to tell a drawing by
+UNTOUCHED = 0.05  # share of all pixels that equal their neighbors; fewer do where there is noise
+# What a drawing needs at contours: share of pixels that equal their neighbors, share of pixels of the commonest tone.
+DRAWN = ((0.6, 0.0), (0.1, 0.42))
+# Compressed text has fewer of them, but paper and ink almost everywhere: equal, commonest tone, the two commonest.
+PRINTED = ((0.05, 0.5, 0.0), (0.01, 0.55, 0.7))
+CROWDED = 0.5  # share of the tiles of text that show a contour
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ def empty_share(sample: NDArray[np.float32], cover: NDArray[np.float32] | None =
     empty = flat | (black >= CLIPPED) | (white >= CLIPPED)
     if cover is not None:
         empty |= (_cells(cover[..., None]) <= 0).any((2, 3))
-    return empty.mean(1)
+    share: NDArray[np.float64] = empty.mean(1)
+    return share
 
 
 def with_content(sample: NDArray[np.float32], cover: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
@@ -98,7 +103,9 @@ def content_of(sample: NDArray[np.float32], cover: NDArray[np.float32] | None = 
     if not seen.any():
         seen[:] = True
     clipped = ((corner <= 0) | (corner >= 255)).mean(-1)
-    return Content(float(flat[seen].mean()), float(clipped[seen].mean()), _is_drawing(_visible(sample, cover)))
+    flat_share = float(flat[seen].mean())
+    drawing = flat_share > UNTOUCHED and _is_drawing(_visible(sample, cover))
+    return Content(flat_share, float(clipped[seen].mean()), drawing)
 
 
 def _is_drawing(sample: NDArray[np.float32]) -> bool:
@@ -106,18 +113,22 @@ def _is_drawing(sample: NDArray[np.float32]) -> bool:
     luma = tiles.mean(-1).reshape(len(tiles), -1)
     low, high = np.quantile(luma, [0.02, 0.98], axis=1)
     contours = high - low > CONTRAST
-    if contours.mean() < SOME:
+    crowded = float(contours.mean())
+    if crowded < SOME:
         return False
     tiles, luma = tiles[contours], luma[contours]
     corner = tiles[:, :-1, :-1]
-    equal = ((corner == tiles[:, 1:, :-1]) & (corner == tiles[:, :-1, 1:])).all(-1).mean((1, 2))
+    each = ((corner == tiles[:, 1:, :-1]) & (corner == tiles[:, :-1, 1:])).all(-1).mean((1, 2))
+    equal = float(np.median(each))
     tones = np.histogram(luma, bins=64, range=(0, 256))[0] / luma.size
     tones = np.convolve(tones, np.ones(5), "same")  # of a tone and what is within 8 gray levels
     most = int(tones.argmax())
     first = float(tones[most])
     tones[max(most - 5, 0) : most + 6] = 0
-    drawn = bool(np.median(equal) > EXACT) and first > PAPER
-    return drawn or (first > SCAN and first + float(tones.max()) > TWO_TONES and float(contours.mean()) > CROWDED)
+    both = first + float(tones.max())
+    drawn = any(equal > alike and first > paper for alike, paper in DRAWN)
+    printed = any(equal > alike and first > paper and both > two for alike, paper, two in PRINTED)
+    return drawn or (printed and crowded > CROWDED)
 
 
 def _visible(sample: NDArray[np.float32], cover: NDArray[np.float32] | None) -> NDArray[np.float32]:

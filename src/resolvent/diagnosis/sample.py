@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,16 +41,47 @@ def sample_of(image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32] | 
     Returns:
         (K, h, w, C) in gray levels 0 to 255; and (K, h, w), 0 where pixels are hidden, or None without transparency.
     """
-    sample, cover = _read(image, boxes := _boxes(image.height, image.width))
+    top, left, bottom, right = _within_frame(image)
+    boxes = _shifted(_boxes(bottom - top, right - left), top, left)
+    sample, cover = _read(image, boxes)
     empty = empty_share(sample, cover)
     full = np.array(boxes)[empty < 1]
     if np.mean(empty) <= MOSTLY or not len(full):
         return sample, cover
-    (top, left), (bottom, right) = full[:, :2].min(0), full[:, 2:].max(0)
-    inner = _boxes(bottom - top, right - left)
-    if len(inner) <= len(full):
-        return sample, cover
-    return _read(image, [(t + top, a + left, b + top, r + left) for t, a, b, r in inner])
+    tops, lefts = {box[0] for box in boxes}, {box[1] for box in boxes}
+    apart = np.array([-(-image.height // len(tops)), -(-image.width // len(lefts))])  # it may begin between windows
+    top, left = np.maximum(full[:, :2].min(0) - apart, (top, left)).tolist()
+    bottom, right = np.minimum(full[:, 2:].max(0) + apart, (bottom, right)).tolist()
+    return _read(image, _shifted(_boxes(bottom - top, right - left), top, left))
+
+
+def _within_frame(image: Image) -> tuple[int, int, int, int]:
+    """Top, left, bottom, right of what a hidden border, or one of exactly one color, surrounds; of all if it is all."""
+    hidden = image.alpha is not None
+    data = image.data if image.alpha is None else image.alpha
+    bounds = []
+    for lines in (data, data.swapaxes(0, 1)):
+        first = _same(lines, 0 if hidden else lines[0, 0])
+        bounds.append((first, len(lines) - _same(lines[::-1], 0 if hidden else lines[-1, -1])))
+    (top, bottom), (left, right) = bounds
+    if min(bottom - top, right - left) < LEAST_SIDE:
+        return 0, 0, image.height, image.width
+    return top, left, bottom, right
+
+
+def _same(lines: NDArray[Any], value: Any) -> int:
+    """How many of the first lines hold nothing but this value, in steps of STRIP."""
+    count = 0
+    while count + STRIP <= len(lines) and (lines[count : count + STRIP] == value).all():
+        count += STRIP
+    return count
+
+
+STRIP, LEAST_SIDE = 8, 64
+
+
+def _shifted(boxes: list[tuple[int, int, int, int]], down: int, across: int) -> list[tuple[int, int, int, int]]:
+    return [(top + down, left + across, bottom + down, right + across) for top, left, bottom, right in boxes]
 
 
 MOSTLY = 0.5

@@ -56,10 +56,9 @@ def make_level_case(truth: NDArray[np.float32], kind: str, seed: int) -> LevelCa
     """Give a picture (H, W, 3) in [0, 1] noise of one kind; None where too little of it is left to measure."""
     rng = np.random.default_rng(seed)
     truth = _softened(truth, rng)
-    noisy, clean = _MAKERS[kind](truth, rng)
-    noisy, clean, quality = _saved(noisy, clean, rng)
+    noisy, clean, quality = _saved(*_MAKERS[kind](truth, rng), rng)
     height, width = noisy.shape[:2]
-    sample = windows(lambda t, l, b, r: noisy[t:b, l:r].astype(np.float32), height, width)
+    sample = windows(lambda top, left, bottom, right: noisy[top:bottom, left:right].astype(np.float32), height, width)
     features = level_features(sample, quality)
     if features is None:
         return None
@@ -99,7 +98,7 @@ def _softened(truth: NDArray[np.float32], rng: np.random.Generator) -> NDArray[n
         truth = truth * np.float32(rng.uniform(0.3, 1.0)) + np.float32(rng.uniform(0, 0.15))
     if rng.random() < 0.08:
         truth = truth.mean(-1, keepdims=True).repeat(3, -1)
-    return truth.clip(0, 1)
+    return np.clip(truth, 0, 1).astype(np.float32)
 
 
 def _clean(truth: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -171,7 +170,8 @@ def _camera(truth: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArr
             color = color + sharp * (color - gaussian_filter(color, (1, 1, 0)))
         if scale:
             color = (color[:-1, :-1] + color[1:, :-1] + color[:-1, 1:] + color[1:, 1:]) / 4
-        return color.astype(np.float32)
+        developed: NDArray[np.float32] = color.astype(np.float32)
+        return developed
 
     return develop(raw), develop(exposed)
 
