@@ -44,9 +44,14 @@ PARTS: Mapping[str, Callable[[Rng], str]] = {
     "motion": lambda rng: f"motion:length={_even(rng, 2, 18)},angle={_even(rng, 0, 180)}",
     "blur": _blur,
     "camera": _camera,
+    "hotpixels": lambda rng: (
+        f"hotpixels:amount={_log(rng, 1e-4, 4e-3)},sites={rng.choice(['pixel', 'channel', 'bayer'])}"
+    ),
     "poisson": lambda rng: f"poisson:peak={_log(rng, 8, 4000)}",
     "noise": lambda rng: f"noise:sigma={_log(rng, 0.7, 60)}",
     "grain": lambda rng: f"grain:sigma={_log(rng, 1, 35)},radius={_even(rng, 0.3, 2.5)}",
+    "chroma": lambda rng: f"chroma:sigma={_log(rng, 2, 25)},radius={_even(rng, 0.5, 7)}",
+    "rownoise": lambda rng: f"rownoise:sigma={_log(rng, 1, 12)},axis={rng.choice(['rows', 'columns'])}",
     "saltpepper": lambda rng: f"saltpepper:amount={_log(rng, 0.0003, 0.02)}",
     "rescale": lambda rng: f"rescale:factor={_even(rng, 0.3, 0.95)}",
     "quantise": lambda rng: f"quantise:bits={rng.integers(4, 8)}",

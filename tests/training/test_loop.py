@@ -302,3 +302,13 @@ def test_overstated_levels_are_told_and_the_noise_is_not(recipe, photographs, tm
     levels = 255 * told[2][:, 3, 0, 0]
     assert torch.equal(255 * plain[2][:, 3, 0, 0], torch.full((6,), 10.0))
     assert levels.min() == 10 < levels.max() <= 75
+
+
+def test_a_share_of_the_patches_stays_clean(recipe, photographs, tmp_path):
+    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
+    arguments = {**recipe.arguments, "noise_level": False}
+    recipe = dataclasses.replace(recipe, batch=64, gray=0.0, clean=0.25, arguments=arguments)
+    clean, degraded, inputs = batch(recipe, parse(recipe.degradation), shard, 0)
+    same_pixels = (clean == degraded).flatten(1).all(1)
+    assert 8 <= int(same_pixels.sum()) <= 24
+    assert torch.equal(inputs, degraded)

@@ -77,6 +77,7 @@ def test_budget_share():
         ({"arguments": 3}, "arguments = 3: must be of type dict"),
         ({"validation": "noise:sigma=3"}, "validation = 'noise:sigma=3': must be of type"),
         ({"seed": -1}, "seed = -1"),
+        ({"clean": 0.2}, "clean = 0.2: is for a network that gets colors alone"),
         ({"overstated": 0.2, "arguments": {}}, "overstated = 0.2: is for a network with noise_level"),
         ({"loss": "bce-dice"}, "bce-dice goes with outputs = 1"),
         ({"arguments": {"outputs": 1}, "degradation": "dust", "validation": ["dust"]}, "goes with outputs = 1"),

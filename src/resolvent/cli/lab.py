@@ -85,7 +85,7 @@ def train(
     if as_json:
         show_json({"model": str(path), "card": card.to_json()})
     else:
-        say(f"{path}: resolvent restore PHOTO -m {path}")
+        say(f"{path}: resolvent restore PHOTO -m {path}" + " --repair" * (card.mask or card.outputs == 1))
 
 
 def export(

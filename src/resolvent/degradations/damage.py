@@ -95,7 +95,7 @@ class Scratches(Damage):
         count: Lines.
         width: Of a line in pixels; each has 0.5 to 1.5 times as much.
         opacity: Of a line; each has 0.5 to 1 times as much.
-        angle: Of most lines from the rows in degrees; 90 is upright. One in seven lies anyhow.
+        angle: Of most lines in degrees, within 4: 0 lies along a row, 90 stands upright. One in seven lies anyhow.
         bright: Share of them that are white, where the paper shows; the others are black.
     """
 

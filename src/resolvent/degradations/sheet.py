@@ -93,7 +93,7 @@ class Sheet:
         Args:
             row: Of its middle, (N,), as all that follow.
             column: Of its middle.
-            angle: From the columns to the line.
+            angle: 0 lies along a row, π/2 along a column.
             half: Half its length.
             width: Across; what is thinner than a pixel covers that share of it.
             bend: 0 is straight.
@@ -152,7 +152,7 @@ class Sheet:
     def _placed(self, drawn: Any, place: tuple[slice, slice]) -> Any:
         if drawn.shape[1:] == (self.height, self.width):
             return drawn
-        plane = self.xp.zeros((1, self.height, self.width), dtype=drawn.dtype)
+        plane = 0 * self.rows[None, :, None] * self.columns
         plane[:, place[0], place[1]] = drawn
         return plane
 

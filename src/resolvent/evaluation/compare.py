@@ -104,9 +104,11 @@ def compare(
 
 
 def trained_for(degradation: Degradation) -> list[str]:
-    """Name the bundled models that were trained for all that happened, as strong as it is."""
+    """Name the bundled models that were trained for all that happened, as strong as it is; not those that repair."""
     found = []
     for name, card in models().items():
+        if card.mask or card.outputs == 1:
+            continue
         known = [part.degradation if isinstance(part, Sometimes) else part for part in parse(card.degradation).parts]
         if all(any(_within(part, each) for each in known) for part in degradation.parts):
             found.append(name)

@@ -73,6 +73,9 @@ def batch(recipe: Recipe, degradation: Degradation, shard: Shard, step: int) -> 
     clean[gray] = clean[gray].mean(dim=1, keepdim=True)
     degraded, numbers = degradation.apply_batch(clean, generator)
     degraded[gray] = degraded[gray, :1]
+    if recipe.clean:
+        whole = torch.rand(len(clean), generator=generator, device=device) < recipe.clean
+        degraded[whole] = clean[whole]
     if recipe.margin:
         inside = slice(recipe.margin, -recipe.margin)
         clean, degraded = clean[..., inside, inside], degraded[..., inside, inside]

@@ -80,6 +80,8 @@ class Recipe:
         start: Name or file of a model whose weights are taken over where they fit; empty starts from random ones.
         gray: Share of patches made gray, with the same noise in all channels, so that gray photographs work as well as
             colour.
+        clean: Share of patches that are not degraded, so that a good photograph is left alone; 0 where the network is
+            told what happened, or where the degradation changes the size.
         overstated: Share of patches for which the network is told more noise than there is, so that a level that is
             told wrongly costs detail but moves no color; 0 where it is told none.
         patch: Side of a training patch in pixels.
@@ -119,6 +121,7 @@ class Recipe:
     arguments: dict[str, Any] = field(default_factory=dict)
     start: str = ""
     gray: float = 0.0
+    clean: float = 0.0
     overstated: float = 0.0
     patch: int = 64
     margin: int = 0
@@ -154,6 +157,7 @@ class Recipe:
             raise unknown("optimizer", self.optimizer, OPTIMIZERS)
         for name, low, high in (
             ("gray", 0, 1),
+            ("clean", 0, 1),
             ("overstated", 0, 1),
             ("holdout", 0, 0.9),
             ("warmup", 0, 0.9),
@@ -186,6 +190,10 @@ class Recipe:
         if self.finds != (self.loss == "bce-dice"):
             raise UsageError(
                 f"recipe {self.name!r}: loss = {self.loss}: bce-dice goes with outputs = 1, and only with it"
+            )
+        if self.clean and (self.noise_level or self.finds or self.fills or self.scale > 1):
+            raise UsageError(
+                f"recipe {self.name!r}: clean = {self.clean}: is for a network that gets colors alone and keeps size"
             )
         if self.overstated and not self.noise_level:
             raise UsageError(
