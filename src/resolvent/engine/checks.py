@@ -47,8 +47,9 @@ class Checks:
     is σ/√n, here taken four times.
 
     A flat result, of values that span no more than 2 % of the input's standard deviation or half a step of its type, is
-    damage where the input varied by more than its noise: by a standard deviation above 2 σ and two steps. Noise that
-    is not told is no excuse for that, for without detail there is no telling it from texture.
+    damage where the input varied by more than its noise: by a standard deviation above 2 σ and two steps.
+
+    Noise that is not told excuses only what clipping does, for in the whole it cannot be told from texture.
 
     Args:
         channels: Of the image.
@@ -126,14 +127,14 @@ class Checks:
         variance = 255**2 * self.squares / (self.pixels[0] * len(before)) - np.mean(before**2)
         spread = math.sqrt(max(variance, 0.0))
         span = 255 * (self.high - self.low)
-        excused = 0.0 if self.sigma is None else noise
-        if span <= max(FLAT * spread, self.step / 2) and spread > 2 * excused + 2 * self.step:
+        told = 0.0 if self.sigma is None else noise
+        if span <= max(FLAT * spread, self.step / 2) and spread > 2 * told + 2 * self.step:
             raise QualityError(
                 f"the result is flat, {255 * self.high:.0f} of 255 everywhere, and the image is not; it is not kept"
             )
         clipped = np.minimum(self.ends / self.pixels[0], 0.5)
         shifts = np.abs(after - before)
-        limits = SHIFT + noise * (0.05 + 0.8 * clipped) + (16 * SHIFT + 4 * noise) / math.sqrt(self.pixels[0])
+        limits = SHIFT + 0.05 * told + 0.8 * noise * clipped + (16 * SHIFT + 4 * told) / math.sqrt(self.pixels[0])
         worst = int(np.argmax(shifts - limits))
         if shifts[worst] > limits[worst]:
             remedy = f"; tell less noise than {self.sigma:g}" if (self.sigma or 0) > 2 * noise + SHIFT else ""
