@@ -170,7 +170,8 @@ def _camera(truth: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArr
             color = color + sharp * (color - gaussian_filter(color, (1, 1, 0)))
         if scale:
             color = (color[:-1, :-1] + color[1:, :-1] + color[:-1, 1:] + color[1:, 1:]) / 4
-        return color.astype(np.float32)
+        developed: NDArray[np.float32] = color.astype(np.float32)
+        return developed
 
     return develop(raw), develop(exposed)
 
