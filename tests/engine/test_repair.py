@@ -54,13 +54,15 @@ def models(monkeypatch):
         "invert": make(lambda x: x[:, :3] * 0.98, "invert"),
     }
     monkeypatch.setattr(planning, "read_card", lambda name: known[str(name)].card)
-    monkeypatch.setattr(planning, "open_session", lambda name, runtime: known[str(name)])
     return known
 
 
 def restored(image, models, **options):
-    told = plan(image, Options(**options))
-    return run(image, told, None, lambda name, runtime: models[str(name)]), told
+    def open_session(name, runtime):
+        return models[str(name)]
+
+    told = plan(image, Options(**options), None, open_session)
+    return run(image, told, None, open_session), told
 
 
 def scan(dtype=np.uint8, channels=3, shape=(90, 120)):
