@@ -47,7 +47,7 @@ OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32) / np.sqrt([
 COLORED = 0.3
 """Correlation of neighbors from which noise counts as correlated; JPEG and texture leave white noise some."""
 
-FAINT = 0.5
+FAINT = 1.0
 """Gray levels: of what is weaker, nothing is said."""
 
 HIDDEN_BY_JPEG = 4.0
@@ -110,8 +110,8 @@ def measure_noise(
     """Measure the noise of any spectrum.
 
     White noise is measured most exactly by ``noise_sigmas``, which sees other noise too weakly or not at all. It stands
-    unless the networks predict more. Drawings have none: noise would leave no two pixels equal, which is how they are
-    recognized, and what JPEG leaves around letters only passes for noise.
+    unless the networks find more, and that neighbors share it or JPEG has touched it. Drawings have none: noise would
+    leave no two pixels equal, which is how they are recognized, and what JPEG leaves around letters only passes for it.
 
     Args:
         sample: (K, h, w, C) windows, in gray levels 0 to 255.
@@ -131,6 +131,7 @@ def measure_noise(
         levels, channel = (float(np.sqrt(np.mean(np.square(levels)))),) * 3, 1.0
     total, predicted = (float(np.sqrt(np.mean(np.square(each)))) for each in (white, levels))
     enough = total >= (predicted if neighbor >= COLORED else predicted / AGREED - 1)
+    enough |= quality is None and neighbor < COLORED and total > 0
     believable = quality is None or total <= predicted * CONTRADICTED + 2
     if enough and believable:
         return Noise((red, green, blue), neighbor if total < predicted * AGREED else 0.0, channel, white)

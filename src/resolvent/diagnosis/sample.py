@@ -57,13 +57,11 @@ def sample_of(image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32] | 
 
 def _within_frame(image: Image) -> tuple[int, int, int, int]:
     """Top, left, bottom, right of what a hidden border, or one of exactly one color, surrounds; of all if it is all."""
-    hidden = image.alpha is not None
     data = image.data if image.alpha is None else image.alpha
-    bounds = []
-    for lines in (data, data.swapaxes(0, 1)):
-        first = _same(lines, 0 if hidden else lines[0, 0])
-        bounds.append((first, len(lines) - _same(lines[::-1], 0 if hidden else lines[-1, -1])))
-    (top, bottom), (left, right) = bounds
+    first, last = (data[0, 0], data[-1, -1]) if image.alpha is None else (0, 0)
+    top, bottom = _same(data, first), image.height - _same(data[::-1], last)
+    across = data[top:bottom].swapaxes(0, 1)
+    left, right = _same(across, first), image.width - _same(across[::-1], last)
     if min(bottom - top, right - left) < LEAST_SIDE:
         return 0, 0, image.height, image.width
     return top, left, bottom, right
