@@ -30,7 +30,7 @@ from resolvent.provenance import provenance
 
 NEAR = 0.2
 """dB that a choice may lie below the best."""
-SIDES = (96, 160, 224, 320)
+SIDES = (96, 144, 192, 256)
 """Pixels of the squares that are learned from."""
 DRAWINGS, GRAYS, BORDERS, HIDDEN = 0.15, 0.1, 0.08, 0.2
 """Shares of the squares: no photograph; gray; with a plain border; a JPEG that was converted to another format."""

@@ -17,7 +17,7 @@ from resolvent.degradations import Degradation, Jpeg, parse
 from resolvent.diagnosis import measure
 from resolvent.diagnosis.choice import FALLBACK, Candidate, Chooser
 from resolvent.diagnosis.ensemble import REACH
-from resolvent.engine.restore import Options, plan, run
+from resolvent.engine.restore import Options, Plan, run
 from resolvent.errors import MissingDependencyError
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import Image, read_image
@@ -121,7 +121,7 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
     for model, strength in CANDIDATES:
         if model not in restored:
             sigma = measured.told_sigma if model == "denoise" else None
-            planned = plan(degraded, Options(model=model, sigma=sigma), file)
+            planned = Plan(Options(model=model, sigma=sigma), (), model, sigma, tile=max(truth.shape))
             restored[model] = run(degraded, planned, open_session=_opened, judge=False).pixels
         blend = before + np.float32(strength) * (restored[model] - before)
         scores[model, strength] = min(psnr(blend, truth), PERFECT)
