@@ -104,10 +104,10 @@ def main() -> None:
         values = [*result.psnr.values(), statistics.mean(result.psnr.values())]
         lines.append(f"| {VARIANTS[name][0]} | " + " | ".join(f"{v:.2f}" for v in values) + f" | {result.steps} |")
     lines.append(
-        f"\nPSNR in dB on the centers of {options.validation.name} (160x160), after {options.seconds:.0f} CPU seconds "
-        f"each ({first.device}; trained at commit {first.code}); batches of {first.recipe.batch} patches of "
-        f"{first.recipe.patch}x{first.recipe.patch} pixels, unclipped noise of sigma 0 to 75, cosine schedule, averaged "
-        "weights, one seed."
+        f"\nPSNR in dB on the centers of {options.validation.name} (160x160), after {options.seconds:.0f} CPU "
+        f"seconds each ({first.device}; trained at commit {first.code}); batches of {first.recipe.batch} patches of "
+        f"{first.recipe.patch}x{first.recipe.patch} pixels, unclipped noise of sigma 0 to 75, cosine schedule, "
+        "averaged weights, one seed."
     )
     command = f"python benchmarks/optimizers.py --images {options.images.name} --validation {options.validation.name}"
     write_section("Optimizer and biases", command, "\n".join(lines))
