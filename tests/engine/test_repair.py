@@ -98,7 +98,7 @@ def test_what_only_some_flips_show_is_not_found(models, share, found):
 
     def left(x):
         seen = np.zeros_like(x[:, :1])
-        seen[..., : round(share * x.shape[3])] = 0.999
+        seen[..., : round(share * x.shape[3])] = 0.9999
         return seen
 
     models["scratches"] = make(left, "scratches", outputs=1)

@@ -25,8 +25,8 @@ __all__ = ["FILL_TILE", "MaskSource", "count_tiles", "fill", "find_damage", "rea
 MaskSource = str | Path | NDArray[Any]
 """A picture file, or an array (H, W): white, or True, is what is to be filled."""
 
-THRESHOLD = 0.5
-"""A pixel counts as damaged from this probability on."""
+THRESHOLD = 0.98
+"""A pixel counts as damaged from this probability on: detail taken for damage costs more than damage that stays."""
 
 GROWN = 2
 """Pixels by which what is found grows: its soft edge is damaged too."""
