@@ -94,6 +94,22 @@ def test_what_is_damaged_is_filled_and_nothing_else_changes(models, dtype, chann
     np.testing.assert_allclose(out.data[mask], expected, atol=1e-6 if dtype == np.float32 else 1)
 
 
+@pytest.mark.parametrize(("share", "found"), [(0.3, False), (1.0, True)])
+def test_what_only_some_flips_show_is_not_found(models, share, found):
+    """A model that sees something in the left part of whatever it is given."""
+
+    def left(x):
+        seen = np.zeros_like(x[:, :1])
+        seen[..., : round(share * x.shape[3])] = 0.9999
+        return seen
+
+    models["scratches"] = make(left, "scratches", outputs=1)
+    _, told = restored(Image.from_array(scan()), models, repair=True)
+    assert told.mask.any() == found
+    assert len(set(models["scratches"].shapes)) == 1
+    assert len(models["scratches"].shapes) % 4 == 0
+
+
 @pytest.mark.parametrize("strength", [0.25, 1.0])
 def test_strength_blends_what_is_filled(models, strength):
     image, mask = Image.from_array(scan(np.float32)), scratch()
