@@ -110,6 +110,22 @@ def test_what_only_some_flips_show_is_not_found(models, share, found):
     assert len(models["scratches"].shapes) % 4 == 0
 
 
+def test_what_is_likely_is_found_beside_what_is_sure(monkeypatch):
+    """Sure at one row of a line that is likely all along: followed for so many pixels; a likely line alone is not."""
+
+    def lines(x):
+        seen = np.zeros_like(x[:, :1])
+        seen[..., 30], seen[..., 60] = 0.6, 0.6
+        seen[..., seen.shape[2] // 2, 30] = 1
+        return seen
+
+    monkeypatch.setattr(repair, "_Flipped", lambda session: session)
+    found = repair.find_damage(Image.from_array(scan(shape=(64, 96))), make(lines, "scratches", outputs=1), 512)
+    assert found.any()
+    assert not found[:, 45:60].any()
+    assert found.any(1).sum() == 2 * repair.FOLLOWED + 1 + 2 * repair.GROWN
+
+
 @pytest.mark.parametrize("strength", [0.25, 1.0])
 def test_strength_blends_what_is_filled(models, strength):
     image, mask = Image.from_array(scan(np.float32)), scratch()

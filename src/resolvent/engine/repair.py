@@ -25,8 +25,12 @@ __all__ = ["FILL_TILE", "MaskSource", "count_tiles", "fill", "find_damage", "rea
 MaskSource = str | Path | NDArray[Any]
 """A picture file, or an array (H, W): white, or True, is what is to be filled."""
 
-THRESHOLD = 0.98
-"""A pixel counts as damaged from this probability on: detail taken for damage costs more than damage that stays."""
+SURE, LIKELY = 0.99, 0.5
+"""Probabilities: damage is found where it is sure, and followed from there as long as it is likely (Canny, 1986,
+doi:10.1109/TPAMI.1986.4767851). Detail that is taken for damage costs more than damage that stays."""
+
+FOLLOWED = 12
+"""Pixels that it is followed."""
 
 GROWN = 2
 """Pixels by which what is found grows: its soft edge is damaged too."""
@@ -54,9 +58,11 @@ def find_damage(image: Image, session: Session, tile: int) -> NDArray[np.bool_]:
     def read(box: Box) -> NDArray[np.float32]:
         return _in_color(visible_colors(image, box, halo))[None]
 
-    found = np.zeros((image.height, image.width), np.bool_)
+    found, likely = np.zeros((2, image.height, image.width), np.bool_)
     for box, values in Runner(_Flipped(session)).blocks(read, image.height, image.width, tile):
-        found[box.slices()] = values[0] >= THRESHOLD
+        found[box.slices()], likely[box.slices()] = values[0] >= SURE, values[0] >= LIKELY
+    for _ in range(FOLLOWED):
+        found = _grown(found, 1) & likely
     return _seen(image, _grown(found, GROWN))
 
 
