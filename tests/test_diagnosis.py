@@ -378,10 +378,11 @@ def test_noise_is_denoised_at_its_level_within_the_models_range():
     assert strong.sigma == 75 < strong.noise_sigma
 
 
-def test_too_small_to_tell():
-    found = look(image(DISK[:20]), gains=[5.0, 0.0, 0.0])
+@pytest.mark.parametrize("values", [DISK[:20], np.full((64, 64, 3), 77.0)])
+def test_too_little_to_tell(values):
+    found = look(image(values), gains=[5.0, 0.0, 0.0])
     assert (found.model, found.gains) == (None, {})
-    assert found.reasons[-1] == "too small to tell what would help"
+    assert found.reasons[-1] == "too little in it to tell what would help"
 
 
 @pytest.fixture(scope="module")

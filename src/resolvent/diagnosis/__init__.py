@@ -15,7 +15,7 @@ import numpy as np
 
 from resolvent.diagnosis.blur import blur_sigma
 from resolvent.diagnosis.choice import LEAST_GAIN, Chooser, decide, features, load_chooser
-from resolvent.diagnosis.content import Content, content_of, with_content
+from resolvent.diagnosis.content import Content, content_of, empty_share, with_content
 from resolvent.diagnosis.jpeg import jpeg_quality
 from resolvent.diagnosis.level import Noise, measure_noise
 from resolvent.diagnosis.noise import Grain, grain_of
@@ -142,7 +142,7 @@ def diagnose(
     gains: dict[str, float] = {}
     model, strength = None, 1.0
     if found.features is None:
-        reasons.append("too small to tell what would help")
+        reasons.append("too little in it to tell what would help")
     else:
         decision = decide(chooser or load_chooser(), found.features)
         model, strength = decision.candidate or (None, 1.0)
@@ -187,7 +187,7 @@ def measure(
     quality = None if source is None else jpeg_quality(source)
     noise = measure_noise(sample, quality, content.drawing, rounded=image.depth == 8)
     found = Measurements(noise, blur_sigma(sample, noise.sigma), quality, content, None, (image.height, image.width))
-    if open_session is None or min(sample.shape[1:3]) <= 3 * BORDER:
+    if open_session is None or min(sample.shape[1:3]) <= 3 * BORDER or (empty_share(whole, cover) == 1).all():
         return found
     seen = features(sample, change(sample, open_session(PROBE)), _numbers(found, grain_of(sample), image.channels))
     return replace(found, features=seen)
