@@ -312,3 +312,14 @@ def test_a_share_of_the_patches_stays_clean(recipe, photographs, tmp_path):
     same_pixels = (clean == degraded).flatten(1).all(1)
     assert 8 <= int(same_pixels.sum()) <= 24
     assert torch.equal(inputs, degraded)
+
+
+def test_what_is_fine_tuned_is_the_best_until_it_is_beaten(recipe, photographs, tmp_path):
+    first = train(dataclasses.replace(recipe, budget="60 steps"), photographs, tmp_path / "a", threads=1)
+    release(first, tmp_path / "m.onnx", data="test", licence="MIT")
+    ruined = dataclasses.replace(
+        recipe, start=str(tmp_path / "m.onnx"), budget="3 steps", learning_rate=10.0, clip=0, ema=0.0, warmup=0.0
+    )
+    result = train(ruined, photographs, tmp_path / "b", threads=1)
+    assert result.steps == 0
+    assert result.psnr["noise:sigma=30"] == pytest.approx(first.psnr["noise:sigma=30"], abs=0.01)

@@ -175,7 +175,18 @@ def train(
         }
         checkpoint.save(path, tensors, book)
 
+    def measure(share: float) -> None:
+        nonlocal psnr, best_psnr, measured_share
+        measured_share = share
+        psnr, examples = validate(average, recipe, checks, held, where)
+        watch.validation(step, psnr, examples)
+        if (mean := sum(psnr.values()) / len(psnr)) > best_psnr:
+            best_psnr = mean
+            keep(best, checkpoint.weights("average", average))
+
     watch.start(recipe, training, held, preview(recipe, degradation, training), where, average)
+    if recipe.start and step == 0:
+        measure(0.0)  # what is fine-tuned is the best until it is beaten
     keep(last, checkpoint.snapshot(network, average, optimizers))
     saved = clock = time.monotonic()
     while (share := budget.share(step=step - begun, seconds=spent, steps_per_epoch=steps_per_epoch)) < 1:
@@ -221,12 +232,7 @@ def train(
         watch.step(step, share, spent, running, rate * recipe.learning_rate, restored, target)
 
         if share >= 1 or share - measured_share >= 1 / recipe.validations:
-            measured_share = share
-            psnr, examples = validate(average, recipe, checks, held, where)
-            watch.validation(step, psnr, examples)
-            if (mean := sum(psnr.values()) / len(psnr)) > best_psnr:
-                best_psnr = mean
-                keep(best, checkpoint.weights("average", average))
+            measure(share)
         if share >= 1 or now - saved > checkpoint_every:
             keep(last, checkpoint.snapshot(network, average, optimizers))
             saved = now
