@@ -73,6 +73,11 @@ def test_clean_cases_lose_by_every_model():
     assert scores[NOTHING] == 60 == max(scores.values())
 
 
+def test_what_was_restored_counts_as_done():
+    scores = make_case("a", PHOTO, "restored", 0).psnr
+    assert all(scores[name] <= scores[NOTHING] - 0.3 for name in CANDIDATES)
+
+
 def test_kinds_follow_the_model_for_mixtures():
     assert {part.name for part in parse(kinds()["mixture"]).parts} >= {"blur", "noise", "jpeg"}
 

@@ -20,7 +20,7 @@ from resolvent.diagnosis.ensemble import REACH
 from resolvent.engine.restore import Options, Plan, run
 from resolvent.errors import MissingDependencyError
 from resolvent.evaluation.metrics import psnr
-from resolvent.image import Image, read_image
+from resolvent.image import QUALITY, Image, read_image
 from resolvent.models.runtime import open_session
 from resolvent.models.store import read_card
 
@@ -58,6 +58,15 @@ KINDS: dict[str, str] = {
 }
 """What happens to the photographs; ``mixture`` is what the model ``restore`` was trained on."""
 
+AGAIN = "restored"
+"""The kind of a mixture that was restored and saved: there is nothing left to fix."""
+
+SAVED = (f"jpeg:quality={QUALITY},subsampling=4:4:4", "none")
+"""As results are written."""
+
+DONE = 0.3
+"""dB that doing anything to what was restored counts as losing, at least."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -80,8 +89,9 @@ class Case:
 
 @cache
 def kinds() -> dict[str, str]:
-    """KINDS, and the mixture."""
-    return {**KINDS, "mixture": read_card("restore").degradation}
+    """KINDS, the mixture, and what was restored."""
+    mixture = read_card("restore").degradation
+    return {**KINDS, "mixture": mixture, AGAIN: mixture}
 
 
 def as_file(
@@ -114,6 +124,9 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
     rng = np.random.default_rng(seed)
     drawn = parse(kinds()[kind]).draw(rng)
     degraded, file = as_file(truth, drawn, rng, hidden)
+    if kind == AGAIN:
+        done = _restored(degraded, "restore", None)
+        degraded, file = as_file(done, parse(SAVED[rng.integers(len(SAVED))]), rng)
     before = degraded.pixels
     scores = {NOTHING: min(psnr(before, truth), PERFECT)}
     measured = measure(degraded, file, _opened)
@@ -121,11 +134,17 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
     for model, strength in CANDIDATES:
         if model not in restored:
             sigma = measured.told_sigma if model == "denoise" else None
-            planned = Plan(Options(model=model, sigma=sigma), (), model, sigma, tile=max(truth.shape))
-            restored[model] = run(degraded, planned, open_session=_opened, judge=False).pixels
+            restored[model] = _restored(degraded, model, sigma)
         blend = before + np.float32(strength) * (restored[model] - before)
         scores[model, strength] = min(psnr(blend, truth), PERFECT)
+        if kind == AGAIN:
+            scores[model, strength] = min(scores[model, strength], scores[NOTHING] - DONE)
     return Case(image, kind, str(drawn), measured.features, scores)
+
+
+def _restored(image: Image, model: str, sigma: float | None) -> NDArray[np.float32]:
+    planned = Plan(Options(model=model, sigma=sigma), (), model, sigma, tile=max(image.height, image.width))
+    return run(image, planned, open_session=_opened, judge=False).pixels
 
 
 _opened = cache(partial(open_session, threads=1))
