@@ -34,6 +34,8 @@ SIDES = (96, 144, 192, 256)
 """Pixels of the squares that are learned from."""
 DRAWINGS, GRAYS, BORDERS, HIDDEN = 0.15, 0.1, 0.08, 0.2
 """Shares of the squares: no photograph; gray; with a plain border; a JPEG that was converted to another format."""
+MORE = ("clean", "good jpeg", "clean", "good jpeg", "clean", "camera")
+"""Kinds that are learned from more than once: most photographs are good."""
 FIRST_SEED = 1_000_000
 """Of learning, far from those of measuring."""
 
@@ -122,7 +124,7 @@ def kept(path: Path) -> list[Case]:
 
 def make_learning_cases(files: Sequence[Path], drawings: Sequence[Path], count: int) -> list[Case]:
     """Degrade squares of photographs and drawings, and restore them with every model."""
-    order, turns = np.random.default_rng(0).permutation(len(files)), list(kinds())
+    order, turns = np.random.default_rng(0).permutation(len(files)), [*kinds(), *MORE]
     sources = []
     for i in range(count):
         path, seed = files[order[i % len(files)]], FIRST_SEED + i
