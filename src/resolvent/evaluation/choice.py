@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["CANDIDATES", "MODELS", "NOTHING", "Case", "as_file", "drawing", "kinds", "learn", "make_case", "make_cases"]
 
 MODELS = ("denoise", "deblur", "dejpeg", "restore")
-CANDIDATES: tuple[Candidate, ...] = (*((model, 1.0) for model in MODELS), FALLBACK)
+CANDIDATES: tuple[Candidate, ...] = (*((model, 1.0) for model in MODELS), ("denoise", 0.5), FALLBACK)
 NOTHING: Candidate = ("nothing", 0.0)
 
 PERFECT = 60.0
