@@ -396,7 +396,7 @@ def photograph():
 def test_clean_is_left_alone(photograph):
     found = diagnose(photograph)
     assert (found.jpeg_quality, found.model, found.sigma) == (None, None, None)
-    assert found.reasons[-1] == "nothing to fix: no model is expected to gain 0.15 dB for certain"
+    assert found.reasons[-1] == "nothing to fix: no model is certain to gain 0.15 dB"
 
 
 @pytest.mark.parametrize(
