@@ -7,7 +7,18 @@ from PIL.JpegImagePlugin import get_sampling
 
 from resolvent.degradations import parse
 from resolvent.diagnosis.choice import LEAST_GAIN, decide
-from resolvent.evaluation.choice import CANDIDATES, NOTHING, Case, as_file, drawing, kinds, learn, make_case, make_cases
+from resolvent.evaluation.choice import (
+    CANDIDATES,
+    NOTHING,
+    Case,
+    _without_noise,
+    as_file,
+    drawing,
+    kinds,
+    learn,
+    make_case,
+    make_cases,
+)
 
 RNG = np.random.default_rng(3)
 PHOTO = drawing(64, 5)
@@ -71,6 +82,18 @@ def test_cases_come_in_order_and_obey_their_seeds():
 def test_clean_cases_lose_by_every_model():
     scores = make_case("a", PHOTO, "clean", 0).psnr
     assert scores[NOTHING] == 60 == max(scores.values())
+
+
+def test_a_camera_is_compared_with_what_it_makes_without_noise():
+    """Its own softness is not to be undone: in light without noise nothing is left to gain."""
+    still = parse(
+        "camera:iso=0.001,read=0,lens=0.5,red=2,blue=1.7,sensor=1,tone=0.5,malvar=0,denoise=0,chroma=0,sharpen=0"
+    )
+    made = still(PHOTO, np.random.default_rng(0))
+    assert np.abs(made - PHOTO).mean() > 0.005
+    noisy = parse(str(still).replace("iso=0.001,read=0", "iso=3200,read=1"))
+    np.testing.assert_allclose(_without_noise(PHOTO, noisy, 0), np.clip(made, 0, 1), atol=1e-5)
+    assert _without_noise(PHOTO, parse("blur:sigma=2"), 0) is PHOTO
 
 
 def test_what_was_restored_counts_as_done():

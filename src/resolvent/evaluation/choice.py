@@ -6,14 +6,14 @@ import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from resolvent.degradations import Degradation, Jpeg, parse
+from resolvent.degradations import Camera, Degradation, Jpeg, Rescale, parse
 from resolvent.diagnosis import measure
 from resolvent.diagnosis.choice import FALLBACK, Candidate, Chooser
 from resolvent.diagnosis.ensemble import REACH
@@ -45,14 +45,18 @@ KINDS: dict[str, str] = {
         f"jpeg:quality=40..95,{COLOR},top=0..7,left=0..7 + rescale:factor=0.6..1 @ 0.3 + jpeg:quality=60..98,{COLOR}"
     ),
     "camera": f"camera + rescale:factor=0.6..1 @ 0.4 + jpeg:quality=75..100,{COLOR} @ 0.8",
+    "camera, soft": (
+        "camera:iso=200..6400,lens=0,tone=0.5..1,malvar=1,denoise=0..1,chroma=4..10,sharpen=0..0.4"
+        f" + rescale:factor=0.7..1 + jpeg:quality=70..95,{COLOR}"
+    ),
     "noise": "noise:sigma=0..50",
     "weak noise": f"noise:sigma=0.5..8 + jpeg:quality=80..100,{COLOR} @ 0.3",
     "shot noise": f"poisson:peak=15..3000 + jpeg:quality=70..100,{COLOR} @ 0.3",
     "grain": f"grain:sigma=0..25,radius=0.3..2 + jpeg:quality=60..100,{COLOR} @ 0.4",
     "impulses": "saltpepper:amount=0.0005..0.05 + noise:sigma=0..10 @ 0.4",
-    "blur": f"blur:sigma=0.3..4 + noise:sigma=0..3 + jpeg:quality=60..100,{COLOR} @ 0.4",
-    "defocus": f"defocus:radius=0.7..6 + noise:sigma=0..3 + jpeg:quality=60..100,{COLOR} @ 0.4",
-    "motion": f"motion:length=2..17,angle=0..180 + noise:sigma=0..3 + jpeg:quality=60..100,{COLOR} @ 0.4",
+    "blur": f"blur:sigma=0.3..4 + noise:sigma=0..3 @ 0.5 + jpeg:quality=60..100,{COLOR} @ 0.4",
+    "defocus": f"defocus:radius=0.7..6 + noise:sigma=0..3 @ 0.5 + jpeg:quality=60..100,{COLOR} @ 0.4",
+    "motion": f"motion:length=2..17,angle=0..180 + noise:sigma=0..3 @ 0.5 + jpeg:quality=60..100,{COLOR} @ 0.4",
     "noisy blur": f"blur:sigma=0.5..3 + noise:sigma=2..40 + jpeg:quality=50..100,{COLOR} @ 0.3",
     "soft": "rescale:factor=0.3..0.95",
 }
@@ -124,6 +128,7 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
     rng = np.random.default_rng(seed)
     drawn = parse(kinds()[kind]).draw(rng)
     degraded, file = as_file(truth, drawn, rng, hidden)
+    truth = _without_noise(truth, drawn, seed)
     if kind == AGAIN:
         done = _restored(degraded, "restore", None)
         degraded, file = as_file(done, parse(SAVED[rng.integers(len(SAVED))]), rng)
@@ -140,6 +145,23 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
         if kind == AGAIN:
             scores[model, strength] = min(scores[model, strength], scores[NOTHING] - DONE)
     return Case(image, kind, str(drawn), measured.features, scores)
+
+
+def _without_noise(truth: NDArray[np.float32], drawn: Degradation, seed: int) -> NDArray[np.float32]:
+    """What a camera would have made of a picture without noise; any other picture as it is.
+
+    Nobody has a sharper one: the mean of many exposures is what a noisy one is compared with.
+    """
+    developed = [
+        replace(part, iso=0.001, read=0) if isinstance(part, Camera) else part
+        for part in drawn.parts
+        if isinstance(part, Camera | Rescale)
+    ]
+    if not any(isinstance(part, Camera) for part in developed):
+        return truth
+    for part in developed:
+        truth = np.clip(part(truth, np.random.default_rng(seed)), 0, 1)
+    return truth
 
 
 def _restored(image: Image, model: str, sigma: float | None) -> NDArray[np.float32]:
