@@ -327,7 +327,7 @@ def test_chooser_survives_its_file(tmp_path):
         ([1.0, 2.0, 0.5], 0.0, CANDIDATES[1]),
         ([LEAST_GAIN + 0.01, -3.0, 0.0], 0.0, CANDIDATES[0]),
         ([LEAST_GAIN - 0.01, -3.0, 0.0], 0.0, None),
-        ([1.0, 2.0, 0.5], 2.0, None),
+        ([1.0, 2.0, 0.5], 4.0, None),
     ],
 )
 def test_the_largest_gain_that_can_be_counted_on_is_chosen(gains, spread, chosen):
