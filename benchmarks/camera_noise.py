@@ -27,8 +27,8 @@ from resolvent.image import read_image
 Array = NDArray[np.float32]
 
 POLYU = (
-    "camera:iso=300..3000,lens=0,tone=0.5..1,malvar=1,denoise=0..1,chroma=4..10,sharpen=0..0.4"
-    " + rescale:factor=0.75..1 + jpeg:quality=75"
+    "camera:iso=300..3000,lens=0,tone=0.5..1,malvar=1,denoise=0..1,chroma=4..10,sharpen=0..0.4,soft=0.3..0.6"
+    " + jpeg:quality=75"
 )
 TEXTS = {
     "`camera`, as PolyU's": POLYU,

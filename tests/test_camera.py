@@ -19,10 +19,12 @@ PLAIN = {
     "denoise": 0,
     "chroma": 0,
     "sharpen": 0,
+    "soft": 0,
 }
 QUIET = Camera(iso=0.001, **PLAIN)
 RED_ROWS = np.arange(64)[:, None] % 2 == 0
 RED_COLUMNS = np.arange(64) % 2 == 0
+RED_40 = RED_ROWS[: 24 + 2 * steps.REACH]
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -219,3 +221,51 @@ def test_the_lens_blurs_by_its_standard_deviation(sigma):
     spot = (0.3 + 0.4 * np.exp(-(rows**2 + columns**2) / 8))[..., None].astype(np.float32).repeat(3, 2)
     sharp, blurred = (np.mean([changed(QUIET, lens=lens)(spot, rng(i)) for i in range(40)], 0) for lens in (0, sigma))
     np.testing.assert_allclose(spread(blurred) - spread(sharp), sigma**2, atol=0.02)
+
+
+TAKEN = changed(QUIET, iso=3200, read=1, lens=0.4, denoise=1, chroma=4, sharpen=0.3, soft=0.5)
+
+
+def test_what_is_to_be_given_back_is_what_the_camera_makes_without_noise():
+    """Lens, mosaic, sharpening and softness are in it; noise, noise reduction and an earlier blur are not."""
+    image = rng(1).random((40, 44, 3), np.float32)
+    still = changed(TAKEN, iso=1e-3, read=0, denoise=0, chroma=0)
+    chain = parse("blur:sigma=2") + TAKEN + parse("jpeg:quality=90")
+    degraded, target = chain.with_target(image, rng(5))
+    np.testing.assert_array_equal(degraded, chain(image, rng(5)))
+    np.testing.assert_allclose(target, still(image, rng(5)), atol=1e-3)
+    assert np.abs(target - image).mean() > 0.02
+    other = parse("blur:sigma=2 + noise:sigma=5").with_target(image, rng(0))[1]
+    assert np.array_equal(other, image)
+
+
+def test_a_batch_follows_its_targets_too():
+    x = torch.from_numpy(rng(1).random((6, 3, 24, 24), np.float32))
+    chain = parse(f"blur:sigma=2 + {TAKEN} @ 0.5 + noise:sigma=5")
+    degraded, target, numbers = chain.pair_batch(x, torch.Generator().manual_seed(0))
+    assert torch.equal(degraded, chain.on_tensor(x, torch.Generator().manual_seed(0)))
+    taken = numbers["camera.iso"] > 0
+    assert 0 < taken.sum() < 6
+    assert torch.equal(target[~taken], x[~taken])
+    still = changed(TAKEN, iso=1e-3, read=0, denoise=0, chroma=0)
+    phases = [
+        torch.from_numpy(steps._on_image(x[i].permute(1, 2, 0).numpy(), still._fixed(), rows, columns, None))
+        for i in taken.nonzero()[:, 0]
+        for rows in (RED_40, ~RED_40)
+        for columns in (RED_40[:, 0], ~RED_40[:, 0])
+    ]
+    for i, one in enumerate(target[taken]):
+        errors = [(one.permute(1, 2, 0) - phase).abs().max() for phase in phases[4 * i : 4 * i + 4]]
+        assert min(errors) < 1e-3
+        assert sum(error < 1e-3 for error in errors) == 1
+    assert torch.equal(x, torch.from_numpy(rng(1).random((6, 3, 24, 24), np.float32)))
+
+
+def test_softness_is_a_blur_of_its_standard_deviation():
+    middle, beside, far = steps._gaussian(np, np.float32(0.6))
+    assert middle + 2 * beside + 2 * far == pytest.approx(1)
+    assert 2 * beside + 8 * far == pytest.approx(0.36, abs=0.01)
+    image = rng(1).random((32, 32, 3), np.float32)
+    sharp, soft = (changed(QUIET, soft=sigma)(image, rng()) for sigma in (0, 0.6))
+    assert soft[2:-2].std() < 0.8 * sharp[2:-2].std()
+    assert soft.mean() == pytest.approx(sharp.mean(), abs=1e-2)

@@ -15,7 +15,7 @@ from resolvent.errors import UsageError
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 RNG = np.random.default_rng(7)
 
-CAMERA = "iso=12800,read=1,lens=0.4,red=2,blue=1.7,sensor=1.4,tone=0.3,malvar=1,denoise=1,chroma=3,sharpen=0.3"
+CAMERA = "iso=12800,read=1,lens=0.4,red=2,blue=1.7,sensor=1.4,tone=0.3,malvar=1,denoise=1,chroma=3,sharpen=0.3,soft=0.4"
 EXAMPLES = [
     parse(text)
     for text in (

@@ -304,6 +304,25 @@ def test_overstated_levels_are_told_and_the_noise_is_not(recipe, photographs, tm
     assert levels.min() == 10 < levels.max() <= 75
 
 
+def test_what_is_prepared_counts_as_clean(recipe, photographs, tmp_path):
+    shard = pack(find_photographs(photographs), tmp_path / "t.shard", minimum=recipe.cut)
+    recipe = dataclasses.replace(recipe, batch=8, gray=0.0)
+    plain, *_ = batch(recipe, parse("noise:sigma=25"), shard, 0)
+    softer = dataclasses.replace(recipe, prepare="blur:sigma=2")
+    target, degraded, _ = batch(softer, parse("noise:sigma=25"), shard, 0)
+    torch.testing.assert_close(target, parse("blur:sigma=2").on_tensor(plain))
+    assert (degraded - target).std().item() * 255 == pytest.approx(25, rel=0.05)
+
+
+def test_gray_patches_have_gray_targets_from_a_camera(recipe, photographs, tmp_path):
+    shard = pack(find_photographs(photographs), tmp_path / "t.shard", minimum=recipe.cut)
+    recipe = dataclasses.replace(recipe, gray=1.0, arguments={**recipe.arguments, "noise_level": False})
+    target, degraded, _ = batch(recipe, parse("camera:iso=6400"), shard, 0)
+    for x in (target, degraded):
+        assert torch.equal(x, x[:, :1].expand_as(x))
+    assert (degraded - target).std() > 0.01
+
+
 def test_a_share_of_the_patches_stays_clean(recipe, photographs, tmp_path):
     shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
     arguments = {**recipe.arguments, "noise_level": False}

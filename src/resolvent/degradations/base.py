@@ -93,6 +93,26 @@ class Degradation(ABC):
         degraded = self(image, rng)
         return degraded, np.zeros(degraded.shape[:2], np.float32)
 
+    def with_target(
+        self,
+        image: NDArray[np.floating[Any]],
+        rng: np.random.Generator | None = None,
+        target: NDArray[np.floating[Any]] | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Apply it to one image, and tell what a perfect restoration would give back.
+
+        That is the image itself, but for a camera: what the camera makes of it without noise.
+
+        Args:
+            image: As for a call.
+            rng: As for a call.
+            target: What was to be given back so far, where the image was degraded before; None takes the image.
+
+        Returns:
+            The degraded image, and the target, of the size of the image or of ``target``.
+        """
+        return self(image, rng), np.asarray(image if target is None else target, np.float32)
+
     def draw(self, rng: np.random.Generator) -> Degradation:
         """What happens this time: each Range and each Choice replaced by one value drawn from it."""
         drawn = {
@@ -119,17 +139,19 @@ class Degradation(ABC):
         Raises:
             UsageError: Something is random and there is no generator.
         """
-        from resolvent.degradations import tensors
+        degraded, _, numbers = self._on_batch(x, None, generator)
+        return degraded, numbers
 
-        varied = any(isinstance(value, Range | Choice) for _, value, _ in self._varying())
-        if generator is None and (self.random or varied):
-            raise UsageError(f"{self}: is random; pass generator=torch.Generator().manual_seed(seed)")
-        stream = cast("torch.Generator", generator)
-        numbers = {
-            name: tensors.draw(kind.number(value), len(x), stream, x.device, whole=kind.whole, log=kind.log)
-            for name, value, kind in self._varying()
-        }
-        return self._apply_batch(x, numbers, stream), {f"{self.name}.{name}": value for name, value in numbers.items()}
+    def pair_batch(
+        self, x: torch.Tensor, generator: torch.Generator | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+        """Apply it to a batch, and tell what a perfect restoration would give back; see ``with_target``.
+
+        Returns:
+            The degraded batch, the targets, and the numbers of each sample as ``apply_batch`` gives them.
+        """
+        degraded, target, numbers = self._on_batch(x, x, generator)
+        return degraded, cast("torch.Tensor", target), numbers
 
     def on_tensor(self, x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         """The degraded batch of ``apply_batch``, without the numbers."""
@@ -160,6 +182,33 @@ class Degradation(ABC):
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
     ) -> NDArray[np.float32]:
         """Degrade an image (H, W, C); ``numbers`` holds each value that may vary; ``rng`` is there if ``random``."""
+
+    def _on_batch(
+        self, x: torch.Tensor, target: torch.Tensor | None, generator: torch.Generator | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None, dict[str, torch.Tensor]]:
+        """The degraded batch, the target if one is given, and the numbers of each sample."""
+        from resolvent.degradations import tensors
+
+        varied = any(isinstance(value, Range | Choice) for _, value, _ in self._varying())
+        if generator is None and (self.random or varied):
+            raise UsageError(f"{self}: is random; pass generator=torch.Generator().manual_seed(seed)")
+        stream = cast("torch.Generator", generator)
+        numbers = {
+            name: tensors.draw(kind.number(value), len(x), stream, x.device, whole=kind.whole, log=kind.log)
+            for name, value, kind in self._varying()
+        }
+        y, target = self._pair_batch(x, target, numbers, stream)
+        return y, target, {f"{self.name}.{name}": value for name, value in numbers.items()}
+
+    def _pair_batch(
+        self,
+        x: torch.Tensor,
+        target: torch.Tensor | None,
+        numbers: dict[str, torch.Tensor],
+        generator: torch.Generator,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Degrade a batch as ``_apply_batch`` does, and follow the target if one is given."""
+        return self._apply_batch(x, numbers, generator), target
 
     @abstractmethod
     def _apply_batch(
@@ -227,18 +276,28 @@ class Chain(Degradation):
         drawn = [part.draw(rng) for part in self.links]
         return _join(tuple(part for part in drawn if part != Nothing())) or Nothing()
 
-    def apply_batch(
-        self, x: torch.Tensor, generator: torch.Generator | None = None
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Apply the parts in order; see ``Degradation.apply_batch``."""
+    def _on_batch(
+        self, x: torch.Tensor, target: torch.Tensor | None, generator: torch.Generator | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None, dict[str, torch.Tensor]]:
         parameters: dict[str, torch.Tensor] = {}
         names: list[str] = []
         for part in self.links:
-            x, drawn = part.apply_batch(x, generator)
+            x, target, drawn = part._on_batch(x, target, generator)
             names.append(part.name)
             nth = names.count(part.name)
             parameters |= {key.replace(".", f"{nth}.", 1) if nth > 1 else key: value for key, value in drawn.items()}
-        return x, parameters
+        return x, target, parameters
+
+    def with_target(
+        self,
+        image: NDArray[np.floating[Any]],
+        rng: np.random.Generator | None = None,
+        target: NDArray[np.floating[Any]] | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Apply the parts in order, and follow what would be given back; see ``Degradation.with_target``."""
+        for part in self.links:
+            image, target = part.with_target(image, rng, target)
+        return cast("NDArray[np.float32]", image), cast("NDArray[np.float32]", target)
 
     def with_mask(
         self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None
@@ -346,29 +405,27 @@ class Sometimes(Degradation):
         """The degradation, drawn; or Nothing."""
         return self.degradation.draw(rng) if rng.random() < self.chance else Nothing()
 
-    def apply_batch(
-        self, x: torch.Tensor, generator: torch.Generator | None = None
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Apply it to some samples of a batch; the numbers of the others are 0. See ``Degradation.apply_batch``.
-
-        Raises:
-            UsageError: There is no generator, or the degradation changes the size of the image.
-        """
+    def _on_batch(
+        self, x: torch.Tensor, target: torch.Tensor | None, generator: torch.Generator | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None, dict[str, torch.Tensor]]:
         from resolvent.degradations import tensors
 
         if generator is None:
             raise UsageError(f"{self}: is random; pass generator=torch.Generator().manual_seed(seed)")
         which = (tensors.uniform((len(x),), generator, x.device) < self.chance).nonzero()[:, 0]
-        some = x[which] if len(which) else x[:1]  # no degradation need take an empty batch; this one's is dropped
-        changed, drawn = self.degradation.apply_batch(some, generator)
+        some = which if len(which) else which.new_zeros(1)  # no degradation need take an empty batch; it is dropped
+        changed, aim, drawn = self.degradation._on_batch(x[some], None if target is None else target[some], generator)
         if changed.shape[1:] != x.shape[1:]:
             raise UsageError(f"{self}: changes the size of the image, and cannot happen to some of a batch alone")
         y = x.clone()
         y[which] = changed[: len(which)]
+        if target is not None and aim is not None:
+            target = target.clone()
+            target[which] = aim[: len(which)]
         numbers = {name: value.new_zeros(len(x), *value.shape[1:]) for name, value in drawn.items()}
         for name, value in drawn.items():
             numbers[name][which] = value[: len(which)]
-        return y, numbers
+        return y, target, numbers
 
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator

@@ -6,8 +6,9 @@ Denoising", CVPR 2019, doi:10.1109/CVPR.2019.01129), gets the noise of the senso
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +32,11 @@ BLOWN = 0.99
 """Linear mean of the channels from which a highlight saturates the sensor. Brooks et al. have 0.9, for a target that
 has lost the same highlights; the target here is the clean picture, which must come back."""
 
-REACH = 6
-"""Pixels of the sensor beyond the border that the picture depends on: 2 by the mosaic, 4 by what comes later."""
+REACH = 8
+"""Pixels of the sensor beyond the border that the picture depends on: 2 by the mosaic, 6 by what comes later."""
+
+NOISE = ("denoise", "chroma")
+"""Parameters that are 0 where there is no noise."""
 
 # XYZ to the color space of four cameras, from their DNG files, as Brooks et al. give them
 _CAMERAS = (
@@ -53,9 +57,9 @@ class Camera(Degradation):
     Backwards: tone curve, sRGB transfer, color matrix, white balance. On the sensor: the blur of the lens, an RGGB
     mosaic of random phase, and noise whose variance at the value v is s v + r, s the shot noise and r the read noise,
     ln r = 2.18 ln s + 1.2. Forwards: white balance, demosaicing, the other steps back, and what cameras add: noise
-    reduction of the luma and of the chroma, sharpening. Without noise and blur a smooth picture comes back. In [0, 1],
-    not rounded; a gray picture goes through as three equal channels, of which the luma is taken. What is not given
-    varies from picture to picture as between cameras.
+    reduction of the luma and of the chroma, sharpening, softness. Without noise and blur a smooth picture comes back.
+    In [0, 1], not rounded; a gray picture goes through as three equal channels, of which the luma is taken. What is not
+    given varies from picture to picture as between cameras.
 
     Attributes:
         iso: ISO speed of a camera whose pixels hold 25,000 electrons at 100, as an APS-C sensor's, s = 4e-7 iso; a
@@ -73,6 +77,7 @@ class Camera(Degradation):
             P the mean of d^2 over 3x3 pixels, t this many standard deviations of the noise at that brightness.
         chroma: Noise reduction of the chroma, the same against the mean over 7x7 pixels.
         sharpen: Amount of unsharp masking of the luma, 3x3 pixels.
+        soft: Blur of the finished picture, as by a slight reduction in size: standard deviation in pixels.
     """
 
     name = "camera"
@@ -88,39 +93,85 @@ class Camera(Degradation):
     denoise: float | Range | Choice = field(default=Range(0, 1.2), metadata={"kind": Number(0, 20)})
     chroma: float | Range | Choice = field(default=Range(0, 12), metadata={"kind": Number(0, 20)})
     sharpen: float | Range | Choice = field(default=Choice((0, 0, 0.3, 0.6)), metadata={"kind": Number(0, 4)})
+    soft: float | Range | Choice = field(default=Range(0, 0.6), metadata={"kind": Number(0, 1, "pixels")})
+
+    def with_target(
+        self,
+        image: NDArray[np.floating[Any]],
+        rng: np.random.Generator | None = None,
+        target: NDArray[np.floating[Any]] | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Take the picture, and tell what the camera makes of the target without noise and without noise reduction."""
+        start = copy.deepcopy(rng)
+        image, target = super().with_target(image, rng, target)
+        numbers = self._fixed()
+        _, rows, columns = _sensor(target.shape, cast("np.random.Generator", start))
+        return image, _on_image(target, numbers | dict.fromkeys(NOISE, 0.0), rows, columns, None)
 
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
     ) -> NDArray[np.float32]:
         self._check(image.shape[2])
-        height, width = image.shape[0] + 2 * REACH, image.shape[1] + 2 * REACH
-        top, left = rng.integers(2, size=2)
-        rows, columns = np.arange(height)[:, None] % 2 == top, np.arange(width) % 2 == left
-        noise = rng.standard_normal((1, 1, height, width), np.float32)
-        given = {name: np.full((1, 1, 1, 1), value, np.float32) for name, value in numbers.items()}
-        developed = _photograph(np, image.transpose(2, 0, 1)[None], given, rows, columns, noise)
-        return np.ascontiguousarray(developed[0].transpose(1, 2, 0))
+        shape, rows, columns = _sensor(image.shape, rng)
+        return _on_image(image, numbers, rows, columns, rng.standard_normal(shape, np.float32))
 
     def _apply_batch(
         self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
     ) -> torch.Tensor:
+        return self._pair_batch(x, None, numbers, generator)[0]
+
+    def _pair_batch(
+        self,
+        x: torch.Tensor,
+        target: torch.Tensor | None,
+        numbers: dict[str, torch.Tensor],
+        generator: torch.Generator,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         import torch
 
         from resolvent.degradations import tensors
 
         self._check(x.shape[1])
-        count, height, width = len(x), x.shape[2] + 2 * REACH, x.shape[3] + 2 * REACH
-        phase = torch.randint(2, (2, count, 1, 1, 1), generator=generator, device=generator.device).to(x.device)
-        rows = torch.arange(height, device=x.device)[:, None] % 2 == phase[0]
-        columns = torch.arange(width, device=x.device) % 2 == phase[1]
-        noise = torch.randn((count, 1, height, width), generator=generator, device=generator.device).to(x)
+        phase = torch.randint(2, (2, len(x), 1, 1, 1), generator=generator, device=generator.device).to(x.device)
+        shape = (len(x), 1, x.shape[2] + 2 * REACH, x.shape[3] + 2 * REACH)
+        noise = torch.randn(shape, generator=generator, device=generator.device).to(x)
         given = {name: tensors.column(value).to(x) for name, value in numbers.items()}
-        developed: torch.Tensor = _photograph(torch, x, given, rows, columns, noise)
-        return developed
+
+        def photograph(scene: torch.Tensor, given: dict[str, torch.Tensor], noise: torch.Tensor | None) -> torch.Tensor:
+            rows, columns = (torch.arange(side + 2 * REACH, device=x.device) % 2 for side in scene.shape[2:])
+            taken: torch.Tensor = _photograph(
+                torch, scene, given, rows[:, None] == phase[0], columns == phase[1], noise
+            )
+            return taken
+
+        if target is not None:
+            target = photograph(target, given | {name: 0 * given[name] for name in NOISE}, None)
+        return photograph(x, given, noise), target
 
     def _check(self, channels: int) -> None:
         if channels not in (1, 3):
             raise UsageError(f"{self}: an image of {channels} channels; must be gray or RGB")
+
+
+def _sensor(
+    shape: tuple[int, ...], rng: np.random.Generator
+) -> tuple[tuple[int, ...], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Draw the phase of the mosaic: its shape, (1, 1, H', W'), and which rows and columns have red pixels."""
+    height, width = shape[0] + 2 * REACH, shape[1] + 2 * REACH
+    top, left = rng.integers(2, size=2)
+    return (1, 1, height, width), np.arange(height)[:, None] % 2 == top, np.arange(width) % 2 == left
+
+
+def _on_image(
+    image: NDArray[np.float32],
+    numbers: dict[str, float],
+    rows: NDArray[np.bool_],
+    columns: NDArray[np.bool_],
+    noise: NDArray[np.float32] | None,
+) -> NDArray[np.float32]:
+    given = {name: np.full((1, 1, 1, 1), value, np.float32) for name, value in numbers.items()}
+    developed = _photograph(np, image.transpose(2, 0, 1)[None], given, rows, columns, noise)
+    return np.ascontiguousarray(developed[0].transpose(1, 2, 0))
 
 
 # One text for both: ``xp`` is numpy or torch, every array is (N, C, H, W), every number (N, 1, 1, 1).
@@ -136,7 +187,7 @@ def _photograph(xp: Any, x: Any, numbers: dict[str, Any], rows: Any, columns: An
         rows: Which rows of the sensor have red pixels, (N, 1, H', 1) or (H', 1); the others have blue ones. The sensor
             is REACH pixels larger on each side: H' = H + 2 REACH.
         columns: Which columns have red pixels, (N, 1, 1, W') or (W',).
-        noise: White, of unit variance, (N, 1, H', W').
+        noise: White, of unit variance, (N, 1, H', W'); None for none.
     """
     to_camera = _color_matrix(xp, numbers["sensor"])
     gains = [numbers["red"] / WHITE, 1 / WHITE + 0 * numbers["red"], numbers["blue"] / WHITE]
@@ -153,13 +204,15 @@ def _photograph(xp: Any, x: Any, numbers: dict[str, Any], rows: Any, columns: An
     gain = _mosaic(xp, gains, rows, columns)
     raw = _mosaic(xp, [plane * lift for plane in planes], rows, columns) / gain
 
-    raw = xp.clip(raw + noise * xp.sqrt(shot * xp.clip(raw, 0, None) + read), None, 1)
+    if noise is not None:
+        raw = raw + noise * xp.sqrt(shot * xp.clip(raw, 0, None) + read)
+    raw = xp.clip(raw, None, 1)
 
     balanced = xp.clip(raw * gain, None, 1)
     planes = demosaic(xp, balanced, rows, columns, numbers["malvar"])
     linear = xp.concatenate(_mixed(xp.linalg.inv(to_camera), planes), 1)
     developed = _toned(_to_display(xp, xp.clip(linear, 0, 1)), tone)
-    finished = _finished(xp, developed, numbers, shot, read)
+    finished = _blurred(_finished(xp, developed, numbers, shot, read), *_gaussian(xp, numbers["soft"]))
     return xp.clip(_luma(finished) if gray else finished, 0, 1)
 
 
@@ -215,6 +268,13 @@ def _faded(x: Any, smooth: Any, threshold: Any) -> Any:
     detail = x - smooth
     power = _blurred(detail**2, 1 / 3, 1 / 3)
     return _cut(smooth, 1) + _cut(detail, 1) * (power / (power + threshold + 1e-12))
+
+
+def _gaussian(xp: Any, sigma: Any) -> tuple[Any, Any, Any]:
+    """The middle tap of a Gaussian of five, and the two beside it."""
+    beside, far = (xp.exp(-(i**2) / (2 * xp.clip(sigma, 0.1, None) ** 2)) for i in (1, 2))
+    middle = 1 / (1 + 2 * beside + 2 * far)
+    return middle, middle * beside, middle * far
 
 
 def _color_matrix(xp: Any, sensor: Any) -> Any:

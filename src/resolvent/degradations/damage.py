@@ -50,13 +50,12 @@ class Damage(Degradation):
         changed = np.abs(damaged - np.asarray(image, np.float32)).max(-1) > VISIBLE
         return damaged, changed.astype(np.float32)
 
-    def apply_batch(
-        self, x: torch.Tensor, generator: torch.Generator | None = None
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Damage a batch; see ``Degradation.apply_batch``. The mask is among the numbers."""
-        damaged, numbers = super().apply_batch(x, generator)
+    def _on_batch(
+        self, x: torch.Tensor, target: torch.Tensor | None, generator: torch.Generator | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None, dict[str, torch.Tensor]]:
+        damaged, target, numbers = super()._on_batch(x, target, generator)
         changed = (damaged - x).abs().amax(1, keepdim=True) > VISIBLE
-        return damaged, numbers | {f"{self.name}.mask": changed.float()}
+        return damaged, target, numbers | {f"{self.name}.mask": changed.float()}
 
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator

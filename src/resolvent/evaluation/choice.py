@@ -6,14 +6,14 @@ import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from resolvent.degradations import Camera, Degradation, Jpeg, Rescale, parse
+from resolvent.degradations import Degradation, Jpeg, parse
 from resolvent.diagnosis import measure
 from resolvent.diagnosis.choice import FALLBACK, Candidate, Chooser
 from resolvent.diagnosis.ensemble import REACH
@@ -44,10 +44,10 @@ KINDS: dict[str, str] = {
     "double jpeg": (
         f"jpeg:quality=40..95,{COLOR},top=0..7,left=0..7 + rescale:factor=0.6..1 @ 0.3 + jpeg:quality=60..98,{COLOR}"
     ),
-    "camera": f"camera + rescale:factor=0.6..1 @ 0.4 + jpeg:quality=75..100,{COLOR} @ 0.8",
+    "camera": f"camera + jpeg:quality=75..100,{COLOR} @ 0.8",
     "camera, soft": (
-        "camera:iso=200..6400,lens=0,tone=0.5..1,malvar=1,denoise=0..1,chroma=4..10,sharpen=0..0.4"
-        f" + rescale:factor=0.7..1 + jpeg:quality=70..95,{COLOR}"
+        "camera:iso=200..6400,lens=0,tone=0.5..1,malvar=1,denoise=0..1,chroma=4..10,sharpen=0..0.4,soft=0.3..0.7"
+        f" + jpeg:quality=70..95,{COLOR}"
     ),
     "noise": "noise:sigma=0..50",
     "weak noise": f"noise:sigma=0.5..8 + jpeg:quality=80..100,{COLOR} @ 0.3",
@@ -100,38 +100,41 @@ def kinds() -> dict[str, str]:
 
 def as_file(
     truth: NDArray[np.float32], drawn: Degradation, rng: np.random.Generator, hidden: float = 0.0
-) -> tuple[Image, bytes | None]:
+) -> tuple[Image, bytes | None, NDArray[np.float32]]:
     """Degrade a photograph (H, W, C) as a file of 8 bits holds it; a JPEG file where JPEG comes last.
 
     With the probability ``hidden`` such a file was converted since, and nothing but its pixels tells of the JPEG.
+
+    Returns:
+        The degraded photograph, the JPEG file, and what a perfect restoration would give back: the photograph, or what
+        a camera would have made of it without noise.
     """
     parts = [part for part in drawn.parts if part.name != "quantise"]
     last = parts[-1] if parts else None
     is_file = isinstance(last, Jpeg) and last.top == last.left == 0 and rng.random() >= hidden
-    pixels = truth
+    pixels, target = truth, truth
     for part in parts[:-1] if is_file else parts:
-        pixels = part(pixels, rng)
+        pixels, target = part.with_target(pixels, rng, target)
     rounded = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
     if not is_file:
-        return Image.from_array(rounded), None
+        return Image.from_array(rounded), None, target
     from PIL import Image as Pillow
 
     file = io.BytesIO()
     picture = Pillow.fromarray(rounded if rounded.shape[2] == 3 else rounded[..., 0])
     quality, subsampling = int(last.quality), str(last.subsampling)  # type: ignore[union-attr]
     picture.save(file, "JPEG", quality=quality, subsampling=subsampling)
-    return read_image(file.getvalue()), file.getvalue()
+    return read_image(file.getvalue()), file.getvalue(), target
 
 
 def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidden: float = 0.0) -> Case:
     """Degrade a photograph (H, W, C) in [0, 1] at random, see ``as_file``, and restore it with every model."""
     rng = np.random.default_rng(seed)
     drawn = parse(kinds()[kind]).draw(rng)
-    degraded, file = as_file(truth, drawn, rng, hidden)
-    truth = _without_noise(truth, drawn, seed)
+    degraded, file, truth = as_file(truth, drawn, rng, hidden)
     if kind == AGAIN:
         done = _restored(degraded, "restore", None)
-        degraded, file = as_file(done, parse(SAVED[rng.integers(len(SAVED))]), rng)
+        degraded, file, _ = as_file(done, parse(SAVED[rng.integers(len(SAVED))]), rng)
     before = degraded.pixels
     scores = {NOTHING: min(psnr(before, truth), PERFECT)}
     measured = measure(degraded, file, _opened)
@@ -145,23 +148,6 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
         if kind == AGAIN:
             scores[model, strength] = min(scores[model, strength], scores[NOTHING] - DONE)
     return Case(image, kind, str(drawn), measured.features, scores)
-
-
-def _without_noise(truth: NDArray[np.float32], drawn: Degradation, seed: int) -> NDArray[np.float32]:
-    """What a camera would have made of a picture without noise; any other picture as it is.
-
-    Nobody has a sharper one: the mean of many exposures is what a noisy one is compared with.
-    """
-    developed = [
-        replace(part, iso=0.001, read=0) if isinstance(part, Camera) else part
-        for part in drawn.parts
-        if isinstance(part, Camera | Rescale)
-    ]
-    if not any(isinstance(part, Camera) for part in developed):
-        return truth
-    for part in developed:
-        truth = np.clip(part(truth, np.random.default_rng(seed)), 0, 1)
-    return truth
 
 
 def _restored(image: Image, model: str, sigma: float | None) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from resolvent.degradations import Degradation
+from resolvent.degradations import Degradation, parse
 from resolvent.errors import MissingDependencyError
 from resolvent.training.data import Shard
 from resolvent.training.recipe import Recipe
@@ -71,20 +71,23 @@ def batch(recipe: Recipe, degradation: Degradation, shard: Shard, step: int) -> 
     clean = shard.patches(which, recipe.cut, generator, flips=recipe.flips)
     gray = torch.rand(len(clean), generator=generator, device=device) < recipe.gray
     clean[gray] = clean[gray].mean(dim=1, keepdim=True)
-    degraded, numbers = degradation.apply_batch(clean, generator)
-    degraded[gray] = degraded[gray, :1]
+    if recipe.prepare:
+        clean = parse(recipe.prepare).on_tensor(clean, generator)
+    degraded, target, numbers = degradation.pair_batch(clean, generator)
+    degraded[gray], target[gray] = degraded[gray, :1], target[gray, :1]
     if recipe.clean:
         whole = torch.rand(len(clean), generator=generator, device=device) < recipe.clean
-        degraded[whole] = clean[whole]
+        degraded[whole] = target[whole] = clean[whole]
     if recipe.margin:
         inside = slice(recipe.margin, -recipe.margin)
-        clean, degraded = clean[..., inside, inside], degraded[..., inside, inside]
+        target, degraded = target[..., inside, inside], degraded[..., inside, inside]
         numbers = {key: value[..., inside, inside] if value.ndim == 4 else value for key, value in numbers.items()}
     if recipe.overstated:
         numbers = {**numbers, "noise.sigma": overstate(numbers["noise.sigma"], recipe.overstated, generator)}
     if recipe.fills:
         numbers = {"mask": widened(mask_of(numbers), generator)}
-    target = mask_of(numbers) if recipe.finds else clean
+    if recipe.finds:
+        target = mask_of(numbers)
     return target, degraded, network_input(recipe, degraded, numbers)
 
 
@@ -100,8 +103,8 @@ def overstate(sigma: Tensor, share: float, generator: torch.Generator) -> Tensor
 
 def example(recipe: Recipe, degradation: Degradation, clean: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """The target and the network's input for photographs that are measured; the same for the same seed."""
-    degraded, numbers = degradation.apply_batch(clean, torch.Generator().manual_seed(seed))
-    return mask_of(numbers) if recipe.finds else clean, network_input(recipe, degraded, numbers)
+    degraded, target, numbers = degradation.pair_batch(clean, torch.Generator().manual_seed(seed))
+    return mask_of(numbers) if recipe.finds else target, network_input(recipe, degraded, numbers)
 
 
 def network_input(recipe: Recipe, degraded: Tensor, numbers: Mapping[str, Tensor]) -> Tensor:

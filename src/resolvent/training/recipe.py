@@ -78,6 +78,8 @@ class Recipe:
         network: A key of NETWORKS.
         arguments: Arguments of the network that differ from the registry's.
         start: Name or file of a model whose weights are taken over where they fit; empty starts from random ones.
+        prepare: Text form: what is done to a patch before it counts as clean, such as ``rescale:factor=0.4..1 @ 0.3``
+            where photographs are to be as soft as people's own; one that keeps the size. Empty for nothing.
         gray: Share of patches made gray, with the same noise in all channels, so that gray photographs work as well as
             colour.
         clean: Share of patches that are not degraded, so that a good photograph is left alone; 0 where the network is
@@ -120,6 +122,7 @@ class Recipe:
     network: str = "unet-small"
     arguments: dict[str, Any] = field(default_factory=dict)
     start: str = ""
+    prepare: str = ""
     gray: float = 0.0
     clean: float = 0.0
     overstated: float = 0.0
@@ -180,6 +183,8 @@ class Recipe:
         if not self.validation:
             raise UsageError(f"recipe {self.name!r}: validation is empty; name at least one degradation to choose by")
         Budget.parse(self.budget)
+        if self.prepare:
+            parse(self.prepare)
         for text in (self.degradation, *self.validation):
             parse(text)
             if (self.finds or self.fills) and not any(isinstance(part, Damage) for part in _happening(text)):
