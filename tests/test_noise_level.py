@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import PIL.Image
@@ -11,7 +12,7 @@ from resolvent.diagnosis.content import content_of, empty_share, with_content
 from resolvent.diagnosis.level import BANDS, OPPONENT, level_features
 from resolvent.diagnosis.sample import sample_of
 from resolvent.evaluation.choice import drawing
-from resolvent.evaluation.level import KINDS, LevelCase, learn_levels, make_level_case, noise_statistics, page
+from resolvent.evaluation.level import FIT, KINDS, LevelCase, learn_levels, make_level_case, noise_statistics, page
 from resolvent.image import Image, write_image
 
 
@@ -291,6 +292,6 @@ def test_learning_finds_the_level():
         features = rng.standard_normal(6).astype(np.float32)
         targets = np.array([features[0], features[1], features[2], 0.1 * features[3], 0.2], np.float32) + 1
         cases.append(LevelCase("white", features, targets))
-    ensemble = learn_levels(cases[:300], about={"cases": 300}, steps=300)
+    ensemble = learn_levels(cases[:300], about={"cases": 300}, how=replace(FIT, steps=300))
     errors = [np.subtract(list(ensemble.predict(each.features).values()), each.targets)[:3] for each in cases[300:]]
     assert np.abs(errors).mean() < 0.25

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import PIL.Image
@@ -9,6 +10,7 @@ from resolvent.degradations import parse
 from resolvent.diagnosis.choice import LEAST_GAIN, decide
 from resolvent.evaluation.choice import (
     CANDIDATES,
+    FIT,
     NOTHING,
     Case,
     as_file,
@@ -121,7 +123,7 @@ def test_learning_finds_what_decides():
         return Case("", "", "", seen, scores)
 
     cases = [case() for _ in range(600)]
-    chooser = learn(cases, about={"cases": 600}, steps=300)
+    chooser = learn(cases, about={"cases": 600}, how=replace(FIT, steps=300))
     held = [case() for _ in range(300)]
     chosen = [each.psnr[decide(chooser, each.features).candidate or NOTHING] for each in held]
     lost = [max(each.psnr.values()) - psnr for each, psnr in zip(held, chosen, strict=True)]

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -16,9 +15,9 @@ import numpy as np
 from resolvent.degradations import Degradation, Jpeg, parse
 from resolvent.diagnosis import measure
 from resolvent.diagnosis.choice import FALLBACK, Candidate, Chooser
-from resolvent.diagnosis.ensemble import REACH
 from resolvent.engine.restore import Options, Plan, run
 from resolvent.errors import MissingDependencyError
+from resolvent.evaluation.ensembles import Fit, fit
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import QUALITY, Image, read_image
 from resolvent.models.runtime import open_session
@@ -199,16 +198,13 @@ def drawing(side: int, seed: int) -> NDArray[np.float32]:
     return np.asarray(picture, np.float32) / np.float32(255)
 
 
-HIDDEN = (128, 64)  # widths of the networks
-MEMBERS = 8
-BATCH = 256
-DROPPED = 0.05  # share of the features that an update does not see
+FIT = Fit(hidden=(128, 64), members=8, rate=2e-3, decay=0.03, steps=2500)
 WORST, MOST = -6.0, 12.0  # dB; a larger loss or gain is no harder to choose by
 HARM = 2.0  # a dB that is lost counts so many times as much as one that is missed, besides
 TEMPERATURE = 0.3  # dB; a choice that is better by this is e times as likely to be taken while learning
 
 
-def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 2500, seed: int = 0) -> Chooser:
+def learn(cases: Sequence[Case], *, about: Mapping[str, Any], how: Fit = FIT) -> Chooser:
     """Learn to predict the gains from cases.
 
     The networks minimize the error of the gains, and what is lost, in dB, by choosing with a probability that grows
@@ -217,8 +213,7 @@ def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 2500,
     Args:
         cases: Hundreds of them or more, of all kinds, each with features.
         about: What they were made from, and by which code.
-        steps: Updates.
-        seed: Of the first weights, and of what is left out at random.
+        how: The networks are fitted.
 
     Raises:
         MissingDependencyError: torch is not installed.
@@ -231,31 +226,14 @@ def learn(cases: Sequence[Case], *, about: Mapping[str, Any], steps: int = 2500,
 
     cases = [case for case in cases if case.features is not None]
     measured = np.stack([cast("NDArray[np.float32]", case.features) for case in cases])
-    gained = [[case.psnr[name] - case.psnr[NOTHING] for name in CANDIDATES] for case in cases]
-    mean, scale = measured.mean(0), measured.std(0) + 1e-3
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.from_numpy((measured - mean) / scale).clamp(-REACH, REACH).float()
-    target = torch.tensor(gained).clamp(WORST, MOST).float()
+    target = torch.tensor([[case.psnr[name] - case.psnr[NOTHING] for name in CANDIDATES] for case in cases])
+    target = target.clamp(WORST, MOST).float()
     with_nothing = F.pad(target, (0, 1))
     regret = with_nothing.max(1, keepdim=True).values - with_nothing + HARM * (-with_nothing).clamp(min=0)
-    widths = (x.shape[1], *HIDDEN, len(CANDIDATES))
-    layers = []
-    for inputs, outputs in pairwise(widths):
-        weight = torch.randn(MEMBERS, inputs, outputs, generator=generator) * (2 / inputs) ** 0.5
-        layers.append((weight.requires_grad_(), torch.zeros(MEMBERS, 1, outputs, requires_grad=True)))
-    optimizer = torch.optim.AdamW([p for pair in layers for p in pair], lr=2e-3, weight_decay=0.03)
-    for step in range(steps):
-        some = torch.randint(len(x), (MEMBERS, BATCH), generator=generator)
-        y = x[some] * (torch.rand((MEMBERS, BATCH, x.shape[1]), generator=generator) > DROPPED) / (1 - DROPPED)
-        for i, (weight, bias) in enumerate(layers):
-            y = torch.baddbmm(bias, F.relu(y) if i else y, weight)
+
+    def loss(y: torch.Tensor, some: torch.Tensor) -> torch.Tensor:
         chance = (F.pad(y, (0, 1)) / TEMPERATURE).softmax(-1)
-        loss = F.smooth_l1_loss(y, target[some]) + (chance * regret[some]).sum(-1).mean()
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        for group in optimizer.param_groups:
-            group["lr"] = 2e-3 * (1 - step / steps)
-        optimizer.step()
-    arrays = tuple((w.detach().numpy(), b.detach().numpy()) for w, b in layers)
+        return F.smooth_l1_loss(y, target[some]) + (chance * regret[some]).sum(-1).mean()
+
     names = tuple(f"{model}@{strength:g}" for model, strength in CANDIDATES)
-    return Chooser(names, mean, scale, arrays, dict(about))
+    return Chooser(names, *fit(measured, len(CANDIDATES), loss, how), dict(about))

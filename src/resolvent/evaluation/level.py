@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resolvent.diagnosis.ensemble import REACH, Ensemble
+from resolvent.degradations import parse
+from resolvent.diagnosis.ensemble import Ensemble
 from resolvent.diagnosis.level import OFFSET, OUTPUTS, level_features
 from resolvent.diagnosis.sample import windows
 from resolvent.errors import MissingDependencyError
+from resolvent.evaluation.ensembles import Fit, fit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -138,59 +139,7 @@ def _chroma(truth: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArr
 
 
 def _camera(truth: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Photon and read noise on a Bayer mosaic, developed; the same development of the mosaic without noise beside it.
-
-    T. Brooks et al., Unprocessing Images for Learned Raw Denoising, CVPR 2019. https://doi.org/10.1109/CVPR.2019.01129
-    """
-    from scipy.ndimage import gaussian_filter
-
-    gains = np.array([rng.uniform(1.4, 2.6), 1.0, rng.uniform(1.3, 2.4)])
-    mix = np.eye(3) + (rng.random() < 0.8) * rng.uniform(0.1, 0.8) * (np.eye(3) - 1 / 3) * 1.5
-    to_sensor = np.linalg.inv(mix)
-    shot = np.exp(rng.uniform(np.log(2e-4), np.log(1.5e-2)))
-    read = shot * np.exp(rng.uniform(-3, 1)) * 0.3
-    linear = (truth.astype(np.float64) ** 2.2) @ to_sensor.T / gains
-    exposed = np.maximum(linear, 0)
-    raw = exposed + np.sqrt(shot * exposed + read**2) * rng.standard_normal(linear.shape)
-    smooth = rng.uniform(0.4, 1.2) if rng.random() < 0.4 else 0.0
-    chroma = rng.uniform(0.6, 3) if rng.random() < 0.5 else 0.0
-    sharp = rng.uniform(0.2, 1.0) if rng.random() < 0.3 else 0.0
-    scale = rng.random() < 0.15
-    bilinear = rng.random() < 0.6
-
-    def develop(mosaic: NDArray[np.float64]) -> NDArray[np.float32]:
-        color = np.clip(_demosaic(mosaic, bilinear) * gains, 0, 1) @ mix.T
-        color = np.clip(color, 0, 1) ** (1 / 2.2)
-        if smooth:
-            color = gaussian_filter(color, (smooth, smooth, 0))
-        if chroma:
-            gray = color.mean(-1, keepdims=True)
-            color = gray + gaussian_filter(color - gray, (chroma, chroma, 0))
-        if sharp:
-            color = color + sharp * (color - gaussian_filter(color, (1, 1, 0)))
-        if scale:
-            color = (color[:-1, :-1] + color[1:, :-1] + color[:-1, 1:] + color[1:, 1:]) / 4
-        developed: NDArray[np.float32] = color.astype(np.float32)
-        return developed
-
-    return develop(raw), develop(exposed)
-
-
-def _demosaic(color: NDArray[np.float64], bilinear: bool) -> NDArray[np.float64]:
-    """Keep of (H, W, 3) what a Bayer mosaic sees, and interpolate the rest: bilinearly, or color differences so."""
-    from scipy.ndimage import convolve
-
-    red, blue = (np.zeros(color.shape[:2]) for _ in range(2))
-    red[::2, ::2] = blue[1::2, 1::2] = 1
-    seen = np.stack([red, 1 - red - blue, blue], -1)
-    wide = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
-    cross = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4
-    green = convolve(color[..., 1] * seen[..., 1], cross)
-    planes = [green, green, green]
-    for i in (0, 2):
-        base = 0 if bilinear else green
-        planes[i] = base + convolve((color[..., i] - base) * seen[..., i], wide)
-    return np.stack(planes, -1)
+    return parse("camera").draw(rng).with_target(truth, rng)
 
 
 _MAKERS = {"clean": _clean, "white": _white, "grain": _grain, "chroma": _chroma, "camera": _camera}
@@ -218,21 +167,18 @@ def _jpeg(pixels: NDArray[np.uint8], quality: int, subsampling: str) -> NDArray[
     return np.asarray(Pillow.open(file))
 
 
-HIDDEN = (64, 32)
-MEMBERS = 6
-BATCH = 256
+FIT = Fit(hidden=(64, 32), members=6, rate=3e-3, decay=0.05, steps=4000)
 CORRELATION = 2.0
 """Gray levels of noise at which its correlation counts half as much in the loss as that of strong noise."""
 
 
-def learn_levels(cases: Sequence[LevelCase], *, about: Mapping[str, Any], steps: int = 4000, seed: int = 0) -> Ensemble:
+def learn_levels(cases: Sequence[LevelCase], *, about: Mapping[str, Any], how: Fit = FIT) -> Ensemble:
     """Learn to predict levels and correlations from cases.
 
     Args:
         cases: Thousands, of all kinds.
         about: What they were made from, and by which code.
-        steps: Updates.
-        seed: Of the first weights, and of what is left out at random.
+        how: The networks are fitted.
 
     Raises:
         MissingDependencyError: torch is not installed.
@@ -243,30 +189,13 @@ def learn_levels(cases: Sequence[LevelCase], *, about: Mapping[str, Any], steps:
     except ModuleNotFoundError as error:
         raise MissingDependencyError(str(error.name), "lab", "learning the noise estimate") from error
 
-    features = np.stack([case.features for case in cases])
-    mean, scale = features.mean(0), features.std(0) + 1e-3
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.from_numpy((features - mean) / scale).clamp(-REACH, REACH).float()
     target = torch.from_numpy(np.stack([case.targets for case in cases]))
     strength = (target[:, :3].mean(1).exp() - OFFSET).clamp(min=0)
     weight = torch.ones_like(target)
     weight[:, 3:] = (strength / (strength + CORRELATION))[:, None] ** 2
-    widths = (x.shape[1], *HIDDEN, len(OUTPUTS))
-    layers = []
-    for inputs, outputs in pairwise(widths):
-        first = torch.randn(MEMBERS, inputs, outputs, generator=generator) * (2 / inputs) ** 0.5
-        layers.append((first.requires_grad_(), torch.zeros(MEMBERS, 1, outputs, requires_grad=True)))
-    optimizer = torch.optim.AdamW([p for pair in layers for p in pair], lr=3e-3, weight_decay=0.05)
-    for step in range(steps):
-        some = torch.randint(len(x), (MEMBERS, BATCH), generator=generator)
-        y = x[some] * (torch.rand((MEMBERS, BATCH, x.shape[1]), generator=generator) > 0.05) / 0.95
-        for i, (matrix, bias) in enumerate(layers):
-            y = torch.baddbmm(bias, F.relu(y) if i else y, matrix)
-        loss = (weight[some] * F.smooth_l1_loss(y, target[some], beta=0.2, reduction="none")).mean()
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        for group in optimizer.param_groups:
-            group["lr"] = 3e-3 * (1 - step / steps)
-        optimizer.step()
-    arrays = tuple((w.detach().numpy(), b.detach().numpy()) for w, b in layers)
-    return Ensemble(OUTPUTS, mean, scale, arrays, dict(about))
+
+    def loss(y: torch.Tensor, some: torch.Tensor) -> torch.Tensor:
+        return (weight[some] * F.smooth_l1_loss(y, target[some], beta=0.2, reduction="none")).mean()
+
+    features = np.stack([case.features for case in cases])
+    return Ensemble(OUTPUTS, *fit(features, len(OUTPUTS), loss, how), dict(about))
