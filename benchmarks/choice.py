@@ -5,8 +5,8 @@ python benchmarks/choice.py --images TRAIN --learn [--drawings DIR] [--count 300
 
 Each case is one photograph, degraded at random in one of the ways of ``resolvent.evaluation.choice.kinds``, rounded to
 8 bit, and, where the last fault is JPEG, a real JPEG file. To learn, pieces of many sizes of other photographs are
-degraded in the same ways, some of them gray, some with borders, and drawings, those of a folder too; the result
-replaces the bundled ``choice.npz``. It has to be learned again when a model changes.
+degraded in the same ways, some of them soft, some gray, some with borders, and drawings, those of a folder too; the
+result replaces the bundled ``choice.npz``. It has to be learned again when a model changes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from results import write_section
 
 import resolvent.diagnosis
+from resolvent.degradations import parse
 from resolvent.diagnosis.choice import Candidate, Chooser, decide, load_chooser
 from resolvent.evaluation.benchmark import find_images
 from resolvent.evaluation.choice import CANDIDATES, NOTHING, Case, drawing, kinds, learn, make_cases
@@ -30,8 +31,10 @@ from resolvent.provenance import provenance
 
 NEAR = 0.2
 """dB that a choice may lie below the best."""
-SIDES = (96, 144, 192, 256)
+SIDES = (48, 72, 96, 144, 192, 256, 256)
 """Pixels of the squares that are learned from."""
+SOFT, SOFTNESS = 0.4, "rescale:factor=0.4..0.95"
+"""Share of the squares that are no sharper than photographs often are, and how soft; their softness is no fault."""
 DRAWINGS, GRAYS, BORDERS, HIDDEN = 0.15, 0.1, 0.08, 0.2
 """Shares of the squares: no photograph; gray; with a plain border; a JPEG that was converted to another format."""
 MORE = ("clean", "good jpeg", "clean", "good jpeg", "clean", "camera")
@@ -46,7 +49,7 @@ def whole(path: Path) -> np.ndarray:
 
 
 def square(path: Path, drawings: Sequence[Path], seed: int) -> np.ndarray:
-    """A square of a photograph, at random; or, sometimes, a gray one, one with a border, or a drawing."""
+    """A square of a photograph, at random; sometimes a soft one, a gray one, one with a border, or a drawing."""
     rng = np.random.default_rng(seed)
     side = int(rng.choice(SIDES))
     if rng.random() < DRAWINGS:
@@ -56,6 +59,8 @@ def square(path: Path, drawings: Sequence[Path], seed: int) -> np.ndarray:
     pixels = read_image(path).pixels
     top, left = (int(rng.integers(max(length - side, 0) + 1)) for length in pixels.shape[:2])
     cut = pixels[top : top + side, left : left + side].copy()
+    if rng.random() < SOFT:
+        cut = np.clip(parse(SOFTNESS).draw(rng)(cut), 0, 1)
     if rng.random() < BORDERS:
         rows, columns = rng.integers(0, side // 3, 2)
         value = np.float32(rng.choice([0.0, 1.0, rng.random()]))

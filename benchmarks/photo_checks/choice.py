@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def make_cases(photographs: Sequence[Path], count: int) -> list[Case]:
             if drawn.parts[-1].name == "jpeg" and rng.random() < CONVERTED:
                 drawn = drawn + parse("quantise")  # no longer a JPEG file
             texts.append(str(drawn))
-            truths.append(photographs[place % len(photographs)])
+            truths.append(drawn.with_target(truth, copy.deepcopy(rng))[1])
             files.append(degraded_file(truth, drawn, rng, folder / f"{place:03d}"))
         calls = {name: Options(model=name) for name in MODELS if name in bundled()}
         found = {}
@@ -89,14 +90,12 @@ def make_cases(photographs: Sequence[Path], count: int) -> list[Case]:
             print(f" {name}", flush=True)
             found[name] = restore_files(files, folder / name, options, ext="png")
         cases = []
-        for i, (text, truth_file, file) in enumerate(zip(texts, truths, files, strict=True)):
-            truth = pixels_of(truth_file)
+        for i, (text, truth, file) in enumerate(zip(texts, truths, files, strict=True)):
             scores = {NOTHING: score(pixels_of(file), truth)}
             scores |= {name: score(found[name][i].pixels, truth) for name in calls}
             automatic = found["automatic"][i]
-            cases.append(
-                Case(truth_file.stem, text, scores, automatic.model or NOTHING, score(automatic.pixels, truth))
-            )
+            name = photographs[i % len(photographs)].stem
+            cases.append(Case(name, text, scores, automatic.model or NOTHING, score(automatic.pixels, truth)))
     print(f" automatic: {models_of(found['automatic'])}")
     return cases
 
@@ -128,10 +127,11 @@ def summary(cases: Sequence[Case]) -> Finding:
         protocol=(
             f"{len(cases)} random degradations (seed {SEED}) of photographs of Kodak24 and CBSD68, by a generator of "
             f"their own ranges, not used for learning; written as files, {CONVERTED:.0%} of the JPEG files converted "
-            f"to PNG; results as PNG. Loss: PSNR-RGB in dB, at most {SAME:g} each, of the best of doing nothing and "
-            f"{', '.join(taken[1:])} less that of `resolvent restore` without options (`denoise` is told the measured "
-            "noise level). The model within: the same for the chosen model at full strength. The other columns: one "
-            f"answer for all. Not drawn: {', '.join(left_out()) or 'none'}."
+            "to PNG; results as PNG. What a camera took is compared with what it makes without noise. Loss: PSNR-RGB "
+            f"in dB, at most {SAME:g} each, of the best of doing nothing and {', '.join(taken[1:])} less that of "
+            "`resolvent restore` without options (`denoise` is told the measured noise level). The model within: the "
+            "same for the chosen model at full strength. The other columns: one answer for all. Not drawn: "
+            f"{', '.join(left_out()) or 'none'}."
         ),
         table=table,
         figures={

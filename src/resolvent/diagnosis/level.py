@@ -50,12 +50,12 @@ COLORED = 0.3
 FAINT = 1.0
 """Gray levels: of what is weaker, nothing is said."""
 
-HIDDEN_BY_JPEG = 4.0
+HIDDEN_BY_JPEG = 2.8
 """JPEG takes most of weak noise out of plain blocks, where it is measured, and leaves it in the others: what is left of
-p gray levels there stands for about 4 min(p, √p), until that is less than p. Fitted to the cameras that
+p gray levels there stands for about 3 min(p, √p), until that is less than p. Fitted to the cameras that
 ``benchmarks/noise_level.py`` names, and checked on others."""
 
-TOLD = 1.2
+TOLD = 1.45
 """What a denoiser for white noise is best told, over the level of correlated noise; fitted and checked as well."""
 
 CONTRADICTED = 3.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from resolvent.degradations import Degradation, Jpeg, parse
+from resolvent.degradations import Degradation, Jpeg, Quantise, parse
 from resolvent.diagnosis import measure
 from resolvent.diagnosis.choice import FALLBACK, Candidate, Chooser
 from resolvent.engine.restore import Options, Plan, run
@@ -57,7 +57,12 @@ KINDS: dict[str, str] = {
     "defocus": f"defocus:radius=0.7..6 + noise:sigma=0..3 @ 0.5 + jpeg:quality=60..100,{COLOR} @ 0.4",
     "motion": f"motion:length=2..17,angle=0..180 + noise:sigma=0..3 @ 0.5 + jpeg:quality=60..100,{COLOR} @ 0.4",
     "noisy blur": f"blur:sigma=0.5..3 + noise:sigma=2..40 + jpeg:quality=50..100,{COLOR} @ 0.3",
-    "soft": "rescale:factor=0.3..0.95",
+    "pure blur": "blur:sigma=0.6..3.5",
+    "enlarged": "rescale:factor=0.3..0.7",
+    "soft noise of the colors": f"chroma:sigma=2..20,radius=0.5..6 + jpeg:quality=70..100,{COLOR} @ 0.4",
+    "rows": "rownoise:sigma=1..12,axis=rows|columns + noise:sigma=0..5 @ 0.5",
+    "hot pixels": "hotpixels:amount=0.0001..0.004,sites=pixel|channel|bayer + noise:sigma=0..5 @ 0.4",
+    "bands": "quantise:bits=4..7",
 }
 """What happens to the photographs; ``mixture`` is what the model ``restore`` was trained on."""
 
@@ -108,7 +113,7 @@ def as_file(
         The degraded photograph, the JPEG file, and what a perfect restoration would give back: the photograph, or what
         a camera would have made of it without noise.
     """
-    parts = [part for part in drawn.parts if part.name != "quantise"]
+    parts = [part for part in drawn.parts if part != Quantise(8)]
     last = parts[-1] if parts else None
     is_file = isinstance(last, Jpeg) and last.top == last.left == 0 and rng.random() >= hidden
     pixels, target = truth, truth

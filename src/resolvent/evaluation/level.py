@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "LevelCase", "learn_levels", "make_level_case", "noise_statistics", "page"]
 
-KINDS = ("camera", "grain", "clean", "camera", "white", "clean", "camera", "grain", "chroma")
+KINDS = ("camera", "clean", "grain", "clean", "camera", "white", "clean", "camera", "chroma", "clean", "grain")
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _jpeg(pixels: NDArray[np.uint8], quality: int, subsampling: str) -> NDArray[
     return np.asarray(Pillow.open(file))
 
 
-FIT = Fit(hidden=(64, 32), members=6, rate=3e-3, decay=0.05, steps=4000)
+FIT = Fit(hidden=(128, 64), members=6, rate=3e-3, decay=0.05, steps=8000)
 CORRELATION = 2.0
 """Gray levels of noise at which its correlation counts half as much in the loss as that of strong noise."""
 
