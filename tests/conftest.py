@@ -1,13 +1,29 @@
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
 
+from resolvent.cli import main
 from resolvent.models.card import Card
 from resolvent.models.export import export
 from resolvent.networks import build, resolve_arguments
 
 ARGUMENTS = {"widths": [8, 16, 16], "blocks": [1, 1, 1]}
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command line in this process: exit code, stdout, stderr."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["resolvent", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        return end.value.code or 0, out, err
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resolvent.cli import main, spread
+from resolvent.cli import spread
 
 
 @pytest.fixture
@@ -26,20 +26,6 @@ def photo(tmp_path):
     noisy = clean * 255 + 20 * rng.standard_normal(clean.shape)
     Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(path, dpi=(300, 300))
     return path
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run a command line in this process: exit code, stdout, stderr."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["resolvent", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        return end.value.code or 0, out, err
-
-    return call
 
 
 def pixels(path):

@@ -1,27 +1,11 @@
 """Repair from the command line, with the bundled models."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
-from resolvent.cli import main
 from resolvent.image import Image, read_image, write_image
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run a command line in this process: exit code, stdout, stderr."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["resolvent", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        return end.value.code or 0, out, err
-
-    return call
 
 
 @pytest.fixture
