@@ -137,7 +137,8 @@ class Degradation(ABC):
             adds its mask, ``"dust.mask"``, (N, 1, H, W).
 
         Raises:
-            UsageError: Something is random and there is no generator.
+            UsageError: Something is random and there is no generator; or what happens to some of the samples alone
+                changes their size.
         """
         degraded, _, numbers = self._on_batch(x, None, generator)
         return degraded, numbers
@@ -148,7 +149,8 @@ class Degradation(ABC):
         """Apply it to a batch, and tell what a perfect restoration would give back; see ``with_target``.
 
         Returns:
-            The degraded batch, the targets, and the numbers of each sample as ``apply_batch`` gives them.
+            The degraded batch; the targets, ``x`` itself where nothing changes them; and the numbers of each sample as
+            ``apply_batch`` gives them.
         """
         degraded, target, numbers = self._on_batch(x, x, generator)
         return degraded, cast("torch.Tensor", target), numbers
