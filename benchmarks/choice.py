@@ -6,7 +6,8 @@ python benchmarks/choice.py --images TRAIN --learn [--drawings DIR] [--count 300
 Each case is one photograph, degraded at random in one of the ways of ``resolvent.evaluation.choice.kinds``, rounded to
 8 bit, and, where the last fault is JPEG, a real JPEG file. To learn, pieces of many sizes of other photographs are
 degraded in the same ways, some of them soft, some gray, some with borders, and drawings, those of a folder too; the
-result replaces the bundled ``choice.npz``. It has to be learned again when a model changes.
+result replaces the bundled ``choice.npz``. It has to be learned again when `restore` or the
+noise estimate changes, and is better when another model does.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import resolvent.diagnosis
 from resolvent.degradations import parse
 from resolvent.diagnosis.choice import Candidate, Chooser, decide, load_chooser
 from resolvent.evaluation.benchmark import find_images
-from resolvent.evaluation.choice import CANDIDATES, NOTHING, Case, drawing, kinds, learn, make_cases
+from resolvent.evaluation.choice import AGAIN, CANDIDATES, NOTHING, Case, drawing, foundations, kinds, learn, make_cases
 from resolvent.image import read_image
 from resolvent.provenance import provenance
 
@@ -37,7 +38,7 @@ SOFT, SOFTNESS = 0.4, "rescale:factor=0.4..0.95"
 """Share of the squares that are no sharper than photographs often are, and how soft; their softness is no fault."""
 DRAWINGS, GRAYS, BORDERS, HIDDEN = 0.15, 0.1, 0.08, 0.2
 """Shares of the squares: no photograph; gray; with a plain border; a JPEG that was converted to another format."""
-MORE = ("clean", "good jpeg", "clean", "good jpeg", "clean", "camera")
+MORE = ("clean", "good jpeg", "clean", "good jpeg", "clean", "camera", AGAIN)
 """Kinds that are learned from more than once: most photographs are good."""
 FIRST_SEED = 1_000_000
 """Of learning, far from those of measuring."""
@@ -83,7 +84,7 @@ def label(candidate: Candidate) -> str:
 
 def taken(case: Case, chooser: Chooser) -> Candidate:
     """What is chosen without options."""
-    return (case.features is not None and decide(chooser, case.features).candidate) or NOTHING
+    return (case.features is not None and decide(chooser, case.features, case.sigma).candidate) or NOTHING
 
 
 def table(cases: Sequence[Case], chooser: Chooser) -> str:
@@ -139,7 +140,7 @@ def make_learning_cases(files: Sequence[Path], drawings: Sequence[Path], count: 
 
 def learn_choice(cases: list[Case], photographs: int) -> None:
     """Learn from nine tenths of the cases to see how well that goes, then from all, and replace the bundled file."""
-    about = {"cases": len(cases), "photographs": photographs, "commit": provenance().code}
+    about = {"cases": len(cases), "photographs": photographs, "commit": provenance().code, "with": foundations()}
     tenth = len(cases) // 10
     print(f"on {tenth} cases that were held back:")
     print(table(cases[:tenth], learn(cases[tenth:], about=about)))

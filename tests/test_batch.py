@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 import resolvent.batch as module
-from resolvent.batch import find_jobs, restore_many
+from resolvent.batch import find_jobs, restore_many, restore_piped
 from resolvent.engine import plan as planning
 from resolvent.engine.restore import Options
 from resolvent.errors import InputError, MissingDependencyError, QualityError, UsageError
@@ -344,3 +345,15 @@ def test_report_is_plain_json(tmp_path, soft):
     }
     assert told["results"][1]["output"] is None
     assert told["results"][1]["input"] == str(tmp_path / "b?.png")
+
+
+@pytest.mark.parametrize("name", ["write_mask", "preview"])
+def test_a_mask_or_a_preview_is_not_the_output(tmp_path, name):
+    write_image(Image.from_array(np.full((16, 16), 90, np.uint8)), tmp_path / "a.png")
+    options = Options(repair=True) if name == "write_mask" else Options(method="pnp", degradation="blur:sigma=1")
+    options = replace(options, **{name: tmp_path / "b.png"})
+    with pytest.raises(UsageError, match=f"{name} .*b.png: is an input or the output too; give another name"):
+        restore_many([tmp_path / "a.png"], tmp_path / "b.png", options=options)
+    with pytest.raises(UsageError, match="give another name"):
+        restore_piped(tmp_path / "a.png", tmp_path / "b.png", options=options)
+    assert not (tmp_path / "b.png").exists()

@@ -160,3 +160,11 @@ def test_uneven_fading_loses_contrast_along_one_direction():
     assert residual < 1e-8
     assert np.ptp(faded) <= 0.8 * 0.5 + 1e-6
     np.testing.assert_allclose(uneven(0 * white, np.random.default_rng(1)), even(0 * white), atol=1e-7)
+
+
+@pytest.mark.parametrize("size", [0.5, 1, 3, 9])
+def test_dust_covers_its_share(size):
+    dust = parse(f"dust:amount=0.004,size={size},hairs=0,opacity=1,bright=1")
+    black = np.zeros((192, 192, 1), np.float32)
+    covered = np.mean([dust(black, np.random.default_rng(seed)).mean() for seed in range(12)])
+    assert covered == pytest.approx(0.004 * 0.87, rel=0.25)  # white is 0.8 to 1, opacity 0.7 to 1 of what is given

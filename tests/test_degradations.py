@@ -432,6 +432,12 @@ def test_padding_is_numpy_s(boundary, mode, size):
 
 
 class TestDegrade:
+    def test_arrays_are_read_by_the_range_of_their_type(self):
+        assert degrade(np.full((4, 4), 1000, np.uint16), "none").max() == pytest.approx(1000 / 65535)
+        assert degrade(np.full((4, 4), 0.01, np.float32), "none").max() == pytest.approx(0.01)
+        with pytest.raises(UsageError, match=r"values from 0 to 255: must be in \[0, 1\]; divide by its white"):
+            degrade(np.linspace(0, 255, 16).reshape(4, 4), "none")
+
     def test_arrays_keep_their_form_and_are_not_clipped(self, image):
         noisy = degrade(image, "noise:sigma=60", seed=1)
         assert noisy.dtype == np.float32

@@ -332,15 +332,30 @@ def test_chooser_survives_its_file(tmp_path):
 )
 def test_the_largest_gain_that_can_be_counted_on_is_chosen(gains, spread, chosen):
     chooser = expecting(gains, spread)
-    assert decide(chooser, chooser.mean).candidate == chosen
+    assert decide(chooser, chooser.mean, 5.0).candidate == chosen
 
 
 @pytest.mark.parametrize(("half", "chosen"), [(0.5, FALLBACK), (0.0, None)])
 def test_what_is_unlike_all_that_was_learned_gets_the_fallback_at_most(half, chosen):
     chooser = expecting([5.0, 5.0, half])
     strange = chooser.mean + 6 * chooser.scale
-    decision = decide(chooser, strange)
+    decision = decide(chooser, strange, 5.0)
     assert (decision.candidate, decision.novel) == (chosen, True)
+
+
+@pytest.mark.parametrize(
+    ("gains", "sigma", "chosen"),
+    [
+        ([3.0, 0.0, 0.0], 0.5, None),
+        ([3.0, 0.0, 0.0], 1.5, CANDIDATES[0]),
+        ([-1.0, -1.0, 0.05], 14.0, FALLBACK),
+        ([-1.0, -1.0, 0.05], 3.0, None),
+        ([-1.0, -1.0, -0.05], 14.0, None),
+    ],
+)
+def test_noise_and_gain_that_contradict_each_other_are_not_both_believed(gains, sigma, chosen):
+    chooser = expecting(gains)
+    assert decide(chooser, chooser.mean, sigma).candidate == chosen
 
 
 # --- the whole

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resolvent.image import Image
+from resolvent.image import Image, encode_image, losses, read_image
 from resolvent.image_range import full_range, used_range
 
 
@@ -141,3 +141,23 @@ def test_only_a_sample_of_a_large_picture_is_looked_at():
     known = used_range(data)
     small = used_range(5 * scene(128, 128))
     assert (known.low, known.high) == pytest.approx((small.low, small.high), abs=0.1)
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "bmp"])
+def test_twelve_bits_keep_their_brightness_in_formats_of_eight(kind):
+    ramp = np.linspace(0, 4095, 64 * 64 * 3).reshape(64, 64, 3).astype(np.uint16)
+    image = Image.from_array(ramp)
+    written = read_image(encode_image(image, kind, quality=95))
+    if kind == "png":
+        np.testing.assert_array_equal(written.data, ramp)
+        return
+    np.testing.assert_allclose(written.data.astype(float), ramp / 4095 * 255, atol=6)
+    np.testing.assert_allclose(np.asarray(image.to_pil()).astype(float), ramp / 4095 * 255, atol=1)
+
+
+def test_outliers_that_rounding_clips_are_said():
+    ramp = np.linspace(0, 4095, 128 * 128).reshape(128, 128).astype(np.uint16)
+    ramp[5, 5] = 60000
+    image = Image.from_array(ramp)
+    assert "its values outside of 0 to 4095 are clipped" in losses(image, "jpeg")
+    assert read_image(encode_image(image, "jpeg")).data[5, 5, 0] > 200

@@ -155,6 +155,7 @@ def restore_many(
         raise UsageError(
             f"write_mask {options.write_mask}: is of one photograph, and there are {len(jobs)}; leave it out"
         )
+    _check_side_files(options, [job.source for job in jobs] + [job.target for job in jobs])
     sessions = cache(open_session)
     if options.requested_model is not None:
         sessions(options.requested_model, options.runtime)
@@ -244,6 +245,7 @@ def restore_piped(
     kind = KINDS[_written("." + ext.lower().removeprefix("."))] if ext else None
     if not 1 <= quality <= 100:
         raise UsageError(f"quality {quality}: must be from 1 to 100")
+    _check_side_files(options, [job.source, job.target])
     began = time.perf_counter()
     image = read_image(source, limits)
     sessions = cache(open_session)
@@ -381,6 +383,14 @@ def _written(extension: str) -> str:
     if extension not in written:
         raise unknown("output extension", extension, written)
     return extension
+
+
+def _check_side_files(options: Options, others: Iterable[Path]) -> None:
+    """A mask or a preview is a file of its own."""
+    taken = {os.path.realpath(path) for path in others}
+    for name, path in (("write_mask", options.write_mask), ("preview", options.preview)):
+        if path is not None and os.path.realpath(path) in taken:
+            raise UsageError(f"{name} {path}: is an input or the output too; give another name")
 
 
 def _check_targets(jobs: Iterable[Job]) -> None:

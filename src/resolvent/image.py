@@ -314,9 +314,9 @@ def losses(image: Image, format: str) -> tuple[str, ...]:  # noqa: A002
 
 
 def _clipped(image: Image) -> list[str]:
-    """Say what of float values outside of black to white is lost where they become integers."""
+    """Say what of values outside of black to white is lost where they are rounded."""
     low, high = image.value_range.low, image.value_range.high
-    if image.depth < 32 or (image.data.min() >= low and image.data.max() <= high):
+    if image.data.min() >= low and image.data.max() <= high:
         return []
     return [f"its values outside of {low:.4g} to {high:.4g} are clipped"]
 

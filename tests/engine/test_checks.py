@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import resolvent
 from resolvent.engine.checks import Checks
 from resolvent.errors import QualityError
 
@@ -151,3 +152,10 @@ def test_what_is_not_judged():
 
 def test_nothing_to_judge():
     Checks(3).finish()
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, 0.7, 0.9])
+@pytest.mark.parametrize("model", ["restore", "denoise"])
+def test_a_flat_float_picture_stays_flat_without_an_error(value, model):
+    flat = np.full((9, 7), value, np.float32)
+    assert np.abs(resolvent.restore(flat, model=model) - value).max() < 0.05

@@ -104,3 +104,10 @@ def test_levels_are_of_the_range_in_use():
     bright = np.linspace(0, 1, 4096, dtype=np.float32).reshape(64, 64)
     bright[5, 5] = 1000
     assert levels(Image.from_array(bright)) == pytest.approx(255 * 1.1, rel=0.02)
+
+
+def test_floats_that_are_not_restored_come_back_exactly():
+    rng = np.random.default_rng(0)
+    nearly = (rng.random((20, 20, 1)) + 0.001 * rng.standard_normal((20, 20, 3))).astype(np.float32)
+    image = Image.from_array(nearly)
+    np.testing.assert_array_equal(as_stored(image, as_gray(image)).data, nearly)

@@ -85,7 +85,7 @@ def expect(monkeypatch, gain, strength=1.0):
     candidate = ("denoise", strength)
     decision = Decision(candidate if gain > LEAST_GAIN else None, {candidate: Prediction(gain, 0.0)}, novel=False)
     monkeypatch.setattr("resolvent.diagnosis.load_chooser", lambda: None)
-    monkeypatch.setattr("resolvent.diagnosis.decide", lambda chooser, features: decision)
+    monkeypatch.setattr("resolvent.diagnosis.decide", lambda chooser, features, sigma: decision)
 
 
 def test_noise_is_diagnosed_and_the_model_told(cards, monkeypatch):

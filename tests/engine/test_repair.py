@@ -296,3 +296,52 @@ def test_from_python_in_the_same_words(tmp_path):
     out = resolvent.restore(array, mask=mask)
     np.testing.assert_array_equal(out[~mask], array[~mask])
     assert (out[mask] != array[mask]).mean() > 0.9
+
+
+def test_a_wide_hole_is_filled_to_its_middle():
+    """The bundled model sees no further than some 30 pixels into a hole; what lies deeper was gray."""
+    image = np.full((208, 208, 3), 230, np.uint8)
+    image[::7] += 2
+    mask = np.zeros((208, 208), bool)
+    mask[40:170, 40:170] = True
+    filled = resolvent.restore(image, mask=mask)
+    assert np.abs(filled[90:120, 90:120].astype(float) - 230).max() < 12
+    np.testing.assert_array_equal(filled[~mask], image[~mask])
+
+
+def test_rings_cover_a_mask_once():
+    mask = np.zeros((90, 200), bool)
+    mask[3:88, 60:190] = mask[5, 5] = True
+    rings = repair._rings(mask)
+    assert len(rings) == 2
+    np.testing.assert_array_equal(sum(ring.astype(int) for ring in rings), mask)
+    assert rings[0][5, 5]
+    assert rings[0][3 + repair.DEEP - 1, 120]
+    assert not rings[0][3 + repair.DEEP, 120]
+
+
+def test_what_a_mask_hides_is_not_filled(models):
+    painted = np.full((90, 120, 4), 255, np.uint8)
+    painted[..., 3] = 0
+    painted[40:44, 40:44, 3] = 255
+    _, told = restored(Image.from_array(scan()), models, mask=painted)
+    assert told.mask.sum() == 16
+
+
+def test_a_mask_of_zeros_and_ones_is_refused(models):
+    with pytest.raises(UsageError, match="of uint8 from 0 to 1; give bool, or 0 and 255"):
+        restored(Image.from_array(scan()), models, mask=np.eye(90, 120).astype(np.uint8))
+
+
+def test_floats_of_64_bits_keep_what_is_not_filled():
+    image = np.random.default_rng(0).random((40, 48, 3))
+    mask = np.zeros((40, 48), bool)
+    mask[10:12, 20:24] = True
+    filled = resolvent.restore(image, mask=mask)
+    np.testing.assert_array_equal(filled[~mask], image[~mask])
+    assert (filled[mask] != image[mask]).any()
+
+
+def test_options_with_a_mask_can_be_compared():
+    mask = np.eye(8, dtype=bool)
+    assert Options(mask=mask) == Options(mask=mask)

@@ -40,6 +40,8 @@ def test_every_method_that_is_named_is_tried():
         ("noise:sigma=90", []),
         ("blur:sigma=2 + noise:sigma=2", ["deblur", "restore"]),
         ("blur:sigma=2 + jpeg:quality=60", ["restore"]),
+        ("camera:iso=1600 + jpeg:quality=90", ["restore"]),
+        ("camera:iso=1e6", []),
         ("downsample:scale=2", ["upscale2"]),
         ("downsample:scale=3", []),
         ("mask:keep=0.5,seed=0", []),

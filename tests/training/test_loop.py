@@ -11,7 +11,7 @@ from resolvent.errors import TrainingError, UsageError
 from resolvent.training import checkpoint, loop
 from resolvent.training.batches import batch, chosen, epoch_steps
 from resolvent.training.data import find_photographs, pack
-from resolvent.training.loop import branch, schedule, train
+from resolvent.training.loop import branch, resumed_recipe, schedule, train
 from resolvent.training.optimizers import Muon
 from resolvent.training.release import release
 from resolvent.training.watch import RunWatch, Watch
@@ -286,6 +286,9 @@ def test_a_branch_cools_down_and_leaves_its_trunk_alone(recipe, photographs, tmp
     assert (trunk / "last.safetensors").read_bytes() == before
     assert result.steps <= 10
     assert result.recipe.schedule == "cooldown"
+    told = dataclasses.replace(recipe, budget="9 steps")
+    assert resumed_recipe(release_run, told) == cooled
+    assert resumed_recipe(release_run, told, {"budget": "9 steps"}) == dataclasses.replace(cooled, budget="9 steps")
     with pytest.raises(UsageError, match="holds a run already"):
         branch(trunk, release_run, "4 steps")
     with pytest.raises(UsageError, match="its schedule is cooldown"):
@@ -312,6 +315,17 @@ def test_what_is_prepared_counts_as_clean(recipe, photographs, tmp_path):
     target, degraded, _ = batch(softer, parse("noise:sigma=25"), shard, 0)
     torch.testing.assert_close(target, parse("blur:sigma=2").on_tensor(plain))
     assert (degraded - target).std().item() * 255 == pytest.approx(25, rel=0.05)
+
+
+def test_gray_patches_get_what_a_gray_picture_gets(recipe, photographs, tmp_path):
+    """Noise of the colors leaves them alone; that of a camera is its luma's."""
+    shard = pack(find_photographs(photographs), tmp_path / "t.shard", minimum=recipe.cut)
+    recipe = dataclasses.replace(recipe, batch=16, gray=0.5, arguments={**recipe.arguments, "noise_level": False})
+    target, degraded, _ = batch(recipe, parse("chroma:sigma=20"), shard, 0)
+    gray = (target[:, :1] == target).flatten(1).all(1)
+    assert 2 < gray.sum() < 14
+    assert torch.equal(degraded[gray], target[gray])
+    assert (degraded - target)[~gray].std() > 0.04
 
 
 def test_gray_patches_have_gray_targets_from_a_camera(recipe, photographs, tmp_path):

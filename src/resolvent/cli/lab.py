@@ -67,7 +67,7 @@ def train(
             )
         told = branch(trunk or Path("runs") / told.name, run, cooldown)
     elif resume and (run / "last.safetensors").exists():
-        told = resumed_recipe(run, told)
+        told = resumed_recipe(run, told, overrides)
     with closing(RunWatch(run, console())) as watch:
         result = run_training(
             told,

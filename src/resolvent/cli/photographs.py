@@ -147,10 +147,14 @@ def diagnose(
     import dataclasses
 
     from resolvent.diagnosis import diagnose as measure
+    from resolvent.engine.remarks import nothing_to_do
 
     source = stdin() if image == DASH else image
     photograph = read_image(source)
     found = measure(photograph, source)
+    alone = nothing_to_do(photograph, Options())
+    if alone is not None:
+        found = dataclasses.replace(found, model=None, sigma=None, strength=1.0, reasons=(alone,))
     if as_json:
         show_json(dataclasses.asdict(found))
         return

@@ -55,7 +55,7 @@ def encode(
         kind: A key of DEPTHS.
         data: (H, W, C), uint8, uint16 or float32.
         alpha: (H, W), as `data`; flattened onto white where the format is one of OPAQUE.
-        scale: Values of float `data` that become 0 and the largest integer, where it has to be rounded.
+        scale: Values of `data` that become 0 and the largest integer, where it has to be rounded.
         metadata: As `Metadata.held_by` gives it for this format.
         quality: 1 to 100, of a lossy format; 100 is lossless for WebP, AVIF and HEIF.
 

@@ -84,12 +84,11 @@ def over(data: NDArray[Any], alpha: NDArray[Any] | None, scale: tuple[float, flo
     Args:
         data: (H, W, C), uint8, uint16 or float32.
         alpha: (H, W) of the same type, or None; becomes the last band.
-        scale: Values of float `data` that become 0 and the largest integer.
+        scale: Values of `data` that become 0 and the largest integer where it is rounded; what is outside is clipped.
         depth: 8, 16 or 32 bits; what has more is rounded to it as it is read.
     """
-    real = data.dtype == np.float32
-    top = 1.0 if real else float(np.iinfo(data.dtype).max)
-    image = _plane(data, scale if real else (0.0, top), depth)
+    top = 1.0 if data.dtype == np.float32 else float(np.iinfo(data.dtype).max)
+    image = _plane(data, scale, depth)
     if alpha is not None:
         image = image.bandjoin(_plane(alpha[..., None], (0.0, top), depth))
     gray = data.shape[2] == 1

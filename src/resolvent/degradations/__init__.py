@@ -121,7 +121,8 @@ def degrade(
     """Degrade an image.
 
     Args:
-        source: An array (H, W) or (H, W, C), C = 1 or 3, floating in [0, 1], uint8 or uint16; an Image; or a path.
+        source: An array (H, W) or (H, W, C), C = 1 or 3, floating in [0, 1], uint8 or uint16, of which the whole range
+            counts; an Image; or a path.
         degradation: A degradation, or its text form; a Range or a Choice in it is drawn first.
         seed: Of everything that is drawn.
 
@@ -149,6 +150,10 @@ def degrade(
             raise UsageError(
                 f"an array of shape {source.shape} has alpha; leave it out, or give Image.from_array(array)"
             )
+        image = Image(image.data)
+        low, high = float(image.pixels.min()), float(image.pixels.max())
+        if low < -1 or high > 2:
+            raise UsageError(f"an array of values from {low:g} to {high:g}: must be in [0, 1]; divide by its white")
         values = drawn(image.pixels, rng)
         return values if source.ndim == 3 else values[..., 0]
     image = read_image(source) if isinstance(source, str | Path) else source

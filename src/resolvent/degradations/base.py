@@ -111,7 +111,7 @@ class Degradation(ABC):
         Returns:
             The degraded image, and the target, of the size of the image or of ``target``.
         """
-        return self(image, rng), np.asarray(image if target is None else target, np.float32)
+        return self(image, rng), np.array(image if target is None else target, np.float32)
 
     def draw(self, rng: np.random.Generator) -> Degradation:
         """What happens this time: each Range and each Choice replaced by one value drawn from it."""

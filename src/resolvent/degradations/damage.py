@@ -130,7 +130,7 @@ class Dust(Damage):
     """Specks, and hairs: what lay on the photograph or on the glass when it was copied.
 
     Attributes:
-        amount: Share of the pixels that specks cover.
+        amount: Share of the pixels that specks cover; they lie apart, so that 0.025 to 0.04 is the most they do.
         size: Of a speck in pixels, about; most are smaller.
         hairs: Curved hairs and fibers, 15 to 90 pixels long.
         opacity: Of both; each has 0.6 to 1 times as much.

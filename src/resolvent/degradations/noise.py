@@ -46,8 +46,8 @@ class GaussianNoise(Degradation):
 class Grain(Degradation):
     """Noise that neighbours share, as film grain and developed raw files have it: y = x + s (g * n), n white.
 
-    g is a Gaussian, the convolution wraps, and s gives what is added the standard deviation ``sigma`` everywhere; not
-    clipped.
+    g is a Gaussian, the convolution wraps, and s gives what is added the standard deviation ``sigma`` everywhere, in a
+    picture of more than 8 ``radius`` pixels a side; not clipped.
 
     Attributes:
         sigma: Grey levels of 255.

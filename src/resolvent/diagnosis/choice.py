@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from resolvent.diagnosis.cosines import cosines
 from resolvent.diagnosis.ensemble import REACH, Ensemble
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ NOVEL = 0.02
 """Share of the features further than REACH from those that were learned, above which a prediction is not believed."""
 
 FALLBACK: Candidate = ("restore", 0.5)
-"""What is done at most to a photograph unlike all that were learned from."""
+"""What is done at most to a photograph unlike all that were learned from, or against noise that is plain to see."""
+
+FAINT, PLAIN = 1.0, 6.0
+"""Gray levels: a denoiser that is told less has nothing to do; noise of more is plain to see."""
 
 BLOCK = 8
 LUMA, CHROMA = (0.1, 0.5, 0.9), (0.25, 0.75)  # quantiles over the blocks
@@ -90,10 +94,7 @@ def _spectrum(planes: NDArray[np.float32], quantiles: tuple[float, ...], floor: 
     """Logarithms of quantiles of the 63 alternating coefficients over the blocks of (K, h, w)."""
     height, width = (side // BLOCK * BLOCK for side in planes.shape[1:])
     planes, count = planes[:, :height, :width], len(planes)
-    k = np.arange(BLOCK)
-    basis = np.cos(np.pi / (2 * BLOCK) * (2 * k + 1) * k[:, None]) * np.sqrt(2 / BLOCK)
-    basis[0] /= np.sqrt(2)
-    basis = basis.astype(np.float32)
+    basis = cosines(BLOCK)
     blocks = planes.reshape(count, height // BLOCK, BLOCK, width // BLOCK, BLOCK).swapaxes(2, 3)
     coefficients = np.abs(basis @ blocks @ basis.T).reshape(-1, BLOCK**2)[:, 1:]
     spectrum: NDArray[np.float64] = np.log(np.quantile(coefficients, quantiles, axis=0) + floor).ravel()
@@ -153,16 +154,26 @@ class Decision:
     novel: bool
 
 
-def decide(chooser: Chooser, measured: NDArray[np.float32]) -> Decision:
+def decide(chooser: Chooser, measured: NDArray[np.float32], sigma: float) -> Decision:
     """Take the candidate with the largest gain that can be counted on, if that is LEAST_GAIN or more.
 
-    Of a photograph unlike those that were learned from, FALLBACK is taken, or nothing.
+    Of a photograph unlike those that were learned from, FALLBACK is taken, or nothing. A measured noise and a predicted
+    gain that contradict each other are not both believed: where there is none, nothing is denoised; and where it is
+    plain, FALLBACK is taken if nothing else is, unless that is expected to harm.
+
+    Args:
+        chooser: Predicts the gains.
+        measured: (F,) features.
+        sigma: Noise level that a denoiser would be told, in gray levels.
     """
     predictions = chooser.predict_gains(measured)
     novel = chooser.novelty(measured) > NOVEL
-    able = [name for name in predictions if not novel or name == FALLBACK]
+    able = [name for name in predictions if name == FALLBACK or not novel]
+    able = [name for name in able if name[0] != "denoise" or sigma >= FAINT]
     first = max(able, key=lambda name: predictions[name].cautious, default=None)
     chosen = first if first is not None and predictions[first].cautious >= LEAST_GAIN else None
+    if chosen is None and sigma >= PLAIN and FALLBACK in predictions and predictions[FALLBACK].gain > 0:
+        chosen = FALLBACK
     return Decision(chosen, predictions, novel)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from resolvent.diagnosis.cosines import cosines
 from resolvent.diagnosis.ensemble import Ensemble
 from resolvent.diagnosis.noise import noise_sigmas
 
@@ -193,14 +194,6 @@ def _blocks(sample: NDArray[np.float32]) -> NDArray[np.float32] | None:
     return turned
 
 
-def _dct() -> NDArray[np.float32]:
-    k = np.arange(BLOCK)
-    basis = np.cos(np.pi / (2 * BLOCK) * (2 * k + 1) * k[:, None]) * np.sqrt(2 / BLOCK)
-    basis[0] /= np.sqrt(2)
-    cosines: NDArray[np.float32] = basis.astype(np.float32)
-    return cosines
-
-
 def _band() -> NDArray[np.float32]:
     """(BLOCK², BANDS): averages the coefficients of each band of frequencies, the mean of a block left out."""
     k = np.arange(BLOCK)
@@ -211,7 +204,7 @@ def _band() -> NDArray[np.float32]:
     return weights
 
 
-_DCT, _BAND = _dct(), _band()
+_DCT, _BAND = cosines(BLOCK), _band()
 
 
 def predict_levels(

@@ -89,7 +89,7 @@ class Checks:
             return
         made = np.clip(made, 0, 1)
         self.sums += [[np.sum(x[..., c], dtype=np.float64) for c in range(x.shape[-1])] for x in (seen, made)]
-        self.squares += float(np.square(seen).sum(dtype=np.float64))
+        self.squares += float(np.square(seen, dtype=np.float64).sum())
         ends = (seen <= END / 255) | (seen >= 1 - END / 255)
         self.ends += np.count_nonzero(ends.reshape(-1, ends.shape[-1]), axis=0)
         self.pixels += [seen[..., 0].size, made[..., 0].size]

@@ -58,6 +58,7 @@ def as_stored(image: Image, gray: Image) -> Image:
         shifted = data[..., channel].astype(wide) + plane.astype(wide) - green
         if image.depth < 32:
             shifted = np.clip(shifted, 0, np.iinfo(data.dtype).max)
+        shifted = np.where(data[..., channel] == green, plane, shifted)  # g + (r - g) is not r in floats
         data[..., channel] = np.where(differs, shifted, data[..., channel])
     return gray.with_data(data)
 

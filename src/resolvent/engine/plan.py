@@ -84,7 +84,7 @@ class Options:
     settings: Mapping[str, Any] | None = None
     preview: Path | None = None
     repair: bool = False
-    mask: MaskSource | None = None
+    mask: MaskSource | None = field(default=None, compare=False)
     write_mask: Path | None = None
 
     def __post_init__(self) -> None:
@@ -205,7 +205,8 @@ class Options:
                 raise UsageError(f"settings {', '.join(self.settings)}: are of a method; give method= too")
             return
         if self.requested_model is not None:
-            raise UsageError(f"model {str(self.requested_model)!r} and method {name!r}: give one of them")
+            asked = f"model {str(self.model)!r}" if self.scale is None else f"scale {self.scale}"
+            raise UsageError(f"{asked} and method {name!r}: give one of them")
         if name not in methods.METHODS:
             raise unknown("method", name, methods.METHODS)
         if told is None:
@@ -318,7 +319,8 @@ def _preceded(chosen: Plan, before: Plan) -> Plan:
 
 
 def _percent(mask: NDArray[np.bool_]) -> str:
-    return f"{100 * mask.mean():.2g} %"
+    share = 100 * mask.mean()
+    return "less than 0.01 %" if 0 < share < 0.01 else f"{share:.0f} %" if share >= 10 else f"{share:.2g} %"
 
 
 def _chosen(image: Image, options: Options, source: bytes | None, open_session: Opener) -> Plan:

@@ -35,6 +35,9 @@ FOLLOWED = 12
 GROWN = 2
 """Pixels by which what is found grows: its soft edge is damaged too."""
 
+DEEP = 28
+"""Pixels into a hole that the model sees from what is known; a wider hole is filled ring by ring."""
+
 FILL_TILE = 256
 """Pixels a side that a tile contributes at most where holes are filled; larger ones reach past the holes."""
 
@@ -91,14 +94,16 @@ def read_mask(source: MaskSource, image: Image) -> NDArray[np.bool_]:
         image: The photograph.
 
     Returns:
-        (H, W), True where a pixel is to be filled. Fully transparent pixels are not.
+        (H, W), True where a pixel is to be filled. Pixels that are fully transparent, there or here, are not.
 
     Raises:
-        UsageError: The mask is not as large as the photograph, or names every pixel.
+        UsageError: The mask is not as large as the photograph, names every pixel, or holds integers of 0 and 1.
         InputError: The file cannot be read.
     """
     name = "mask of an array" if isinstance(source, np.ndarray) else f"mask {source}"
     if isinstance(source, np.ndarray):
+        if source.dtype.kind == "u" and source.max(initial=0) == 1:
+            raise UsageError(f"{name}: of {source.dtype} from 0 to 1; give bool, or 0 and {np.iinfo(source.dtype).max}")
         drawn = Image.from_array(source.astype(np.uint8) * 255 if source.dtype == np.bool_ else source)
     else:
         drawn = read_image(source)
@@ -108,6 +113,8 @@ def read_mask(source: MaskSource, image: Image) -> NDArray[np.bool_]:
             "height); draw it on the photograph at its full size"
         )
     mask = drawn.pixels.mean(2) >= 0.5
+    if drawn.alpha is not None:
+        mask &= drawn.alpha > 0
     if mask.all():
         raise UsageError(f"{name}: is white everywhere; white is what is filled, black is what is kept")
     return _seen(image, mask)
@@ -125,7 +132,17 @@ def save_mask(mask: NDArray[np.bool_], path: Path) -> None:
 def count_tiles(mask: NDArray[np.bool_], card: Card, tile: int) -> int:
     """How many blocks ``fill`` goes through."""
     sides = (reflected(side, card.multiple) for side in mask.shape)
-    return math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides)
+    return math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides) * len(_rings(mask))
+
+
+def _rings(mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """The mask in rings of DEEP pixels, the outermost first; as one where there is no known pixel, or no hole."""
+    rings, left = [], mask
+    while left.any() and not left.all():
+        inner = ~_grown(~left, DEEP)
+        rings.append(left & ~inner)
+        left = inner
+    return rings or [mask]
 
 
 def fill(
@@ -151,28 +168,37 @@ def fill(
         QualityError: The result is not finite.
     """
     halo = session.card.halo
+    seen = image.data.copy()
+    out = seen if strength == 1 else image.data.copy()
+    sight, left = image.with_data(seen), mask
 
     def read(box: Box) -> NDArray[np.float32]:
-        missing = mask[box.slices()][None].astype(np.float32)
-        return np.concatenate([_in_color(visible_colors(image, box, halo)), missing])[None]
+        missing = left[box.slices()][None].astype(np.float32)
+        return np.concatenate([_in_color(visible_colors(sight, box, halo)), missing])[None]
 
     def wanted(box: Box) -> bool:
-        return bool(mask[box.slices()].any())
+        return bool(left[box.slices()].any())
 
-    data, tiles = image.data.copy(), count_tiles(mask, session.card, tile)
-    for done, (box, values) in enumerate(Runner(session).blocks(read, image.height, image.width, tile, wanted), 1):
-        inside = mask[box.slices()]
-        if inside.any():
-            filled, before = values.transpose(1, 2, 0)[inside], image.read(*box)[inside]
-            if not np.isfinite(filled).all():
-                raise QualityError("a value of what was filled is NaN or infinite; it is not kept")
-            if image.channels == 1:
-                filled = filled.mean(1, keepdims=True)
-            blend = before + np.float32(strength) * (np.clip(filled, 0, 1) - before) if strength < 1 else filled
-            data[box.slices()][inside] = image.quantise(blend)
-        if progress is not None:
-            progress(done, tiles)
-    return image.with_data(data)
+    tiles, done = count_tiles(mask, session.card, tile), 0
+    for ring in _rings(mask):
+        for box, values in Runner(session).blocks(read, image.height, image.width, tile, wanted):
+            inside = ring[box.slices()]
+            if inside.any():
+                filled = values.transpose(1, 2, 0)[inside]
+                if not np.isfinite(filled).all():
+                    raise QualityError("a value of what was filled is NaN or infinite; it is not kept")
+                if image.channels == 1:
+                    filled = filled.mean(1, keepdims=True)
+                seen[box.slices()][inside] = image.quantise(filled)
+                if strength < 1:
+                    before = image.read(*box)[inside]
+                    blend = before + np.float32(strength) * (np.clip(filled, 0, 1) - before)
+                    out[box.slices()][inside] = image.quantise(blend)
+            done += 1
+            if progress is not None:
+                progress(done, tiles)
+        left = left & ~ring
+    return image.with_data(out)
 
 
 def _in_color(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

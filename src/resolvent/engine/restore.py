@@ -311,6 +311,9 @@ def restore(
 def _as_array(image: Image, like: NDArray[Any]) -> NDArray[Any]:
     """The pixels in the shape and type of an array, with its alpha."""
     data: NDArray[Any] = image.data.astype(like.dtype, copy=False)
+    if like.dtype == np.float64 and data.size == like.size:
+        exact = like.reshape(data.shape)
+        data = np.where(data == exact.astype(np.float32), exact, data)
     if image.alpha is not None:
         same = data.shape[:2] == like.shape[:2]
         alpha = like[..., -1] if same else image.alpha.astype(like.dtype)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,22 +17,37 @@ import numpy as np
 from resolvent.degradations import Degradation, Jpeg, Quantise, parse
 from resolvent.diagnosis import measure
 from resolvent.diagnosis.choice import FALLBACK, Candidate, Chooser
+from resolvent.diagnosis.probe import PROBE
 from resolvent.engine.restore import Options, Plan, run
 from resolvent.errors import MissingDependencyError
 from resolvent.evaluation.ensembles import Fit, fit
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import QUALITY, Image, read_image
 from resolvent.models.runtime import open_session
-from resolvent.models.store import read_card
+from resolvent.models.store import bundled, read_card
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CANDIDATES", "MODELS", "NOTHING", "Case", "as_file", "drawing", "kinds", "learn", "make_case", "make_cases"]
+__all__ = [
+    "AGAIN",
+    "CANDIDATES",
+    "MODELS",
+    "NOTHING",
+    "Case",
+    "as_file",
+    "drawing",
+    "foundations",
+    "kinds",
+    "learn",
+    "make_case",
+    "make_cases",
+]
 
 MODELS = ("denoise", "deblur", "dejpeg", "restore")
 CANDIDATES: tuple[Candidate, ...] = (*((model, 1.0) for model in MODELS), ("denoise", 0.5), FALLBACK)
 NOTHING: Candidate = ("nothing", 0.0)
+
 
 PERFECT = 60.0
 """dB at which a photograph counts as undamaged, and differences as nothing."""
@@ -85,6 +102,7 @@ class Case:
         kind: A key of ``kinds``.
         drawn: What happened to it, in text form.
         features: What the choice rests on; None if there is too little to see.
+        sigma: Noise level that ``denoise`` was told, in gray levels.
         psnr: In dB, of NOTHING and of each of CANDIDATES.
     """
 
@@ -92,6 +110,7 @@ class Case:
     kind: str
     drawn: str
     features: NDArray[np.float32] | None
+    sigma: float
     psnr: dict[Candidate, float]
 
 
@@ -100,6 +119,12 @@ def kinds() -> dict[str, str]:
     """KINDS, the mixture, and what was restored."""
     mixture = read_card("restore").degradation
     return {**KINDS, "mixture": mixture, AGAIN: mixture}
+
+
+def foundations() -> dict[str, str]:
+    """What the features of a case rest on, with a digest of each: the noise estimate, and the model that is tried."""
+    files = {"level.npz": resources.files("resolvent.diagnosis") / "level.npz", PROBE: bundled()[PROBE]}
+    return {name: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for name, file in files.items()}
 
 
 def as_file(
@@ -137,21 +162,29 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
     drawn = parse(kinds()[kind]).draw(rng)
     degraded, file, truth = as_file(truth, drawn, rng, hidden)
     if kind == AGAIN:
-        done = _restored(degraded, "restore", None)
+        done = _best(degraded, file, truth)
         degraded, file, _ = as_file(done, parse(SAVED[rng.integers(len(SAVED))]), rng)
     before = degraded.pixels
     scores = {NOTHING: min(psnr(before, truth), PERFECT)}
     measured = measure(degraded, file, _opened)
-    restored: dict[str, NDArray[np.float32]] = {}
+    restored = _all_restored(degraded, measured.told_sigma)
     for model, strength in CANDIDATES:
-        if model not in restored:
-            sigma = measured.told_sigma if model == "denoise" else None
-            restored[model] = _restored(degraded, model, sigma)
         blend = before + np.float32(strength) * (restored[model] - before)
         scores[model, strength] = min(psnr(blend, truth), PERFECT)
         if kind == AGAIN:
             scores[model, strength] = min(scores[model, strength], scores[NOTHING] - DONE)
-    return Case(image, kind, str(drawn), measured.features, scores)
+    return Case(image, kind, str(drawn), measured.features, measured.told_sigma, scores)
+
+
+def _best(degraded: Image, file: bytes | None, truth: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The best of what the models make of it, and itself."""
+    restored = _all_restored(degraded, measure(degraded, file).told_sigma)
+    return max((degraded.pixels, *restored.values()), key=lambda pixels: psnr(pixels, truth))
+
+
+def _all_restored(image: Image, sigma: float) -> dict[str, NDArray[np.float32]]:
+    """What each of MODELS makes of it."""
+    return {model: _restored(image, model, sigma if model == "denoise" else None) for model in MODELS}
 
 
 def _restored(image: Image, model: str, sigma: float | None) -> NDArray[np.float32]:

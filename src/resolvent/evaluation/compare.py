@@ -122,7 +122,10 @@ def _within(part: Degradation, known: Degradation) -> bool:
     for field in fields(part):  # type: ignore[arg-type]  # every degradation is a dataclass
         value, other = getattr(part, field.name), getattr(known, field.name)
         if isinstance(other, Range):
-            if not isinstance(value, int | float) or not other.low <= value <= other.high:
+            low, high = (value.low, value.high) if isinstance(value, Range) else (value, value)
+            if not isinstance(low, int | float) or not isinstance(high, int | float):
+                return False
+            if not other.low <= low <= high <= other.high:
                 return False
         elif isinstance(other, int | float) and value != other:
             return False

@@ -73,8 +73,7 @@ def batch(recipe: Recipe, degradation: Degradation, shard: Shard, step: int) -> 
     clean[gray] = clean[gray].mean(dim=1, keepdim=True)
     if recipe.prepare:
         clean = parse(recipe.prepare).on_tensor(clean, generator)
-    degraded, target, numbers = degradation.pair_batch(clean, generator)
-    degraded[gray], target[gray] = degraded[gray, :1], target[gray, :1]
+    degraded, target, numbers = pair(degradation, clean, gray, generator)
     if recipe.clean:
         whole = torch.rand(len(clean), generator=generator, device=device) < recipe.clean
         degraded[whole] = target[whole] = clean[whole]
@@ -89,6 +88,22 @@ def batch(recipe: Recipe, degradation: Degradation, shard: Shard, step: int) -> 
     if recipe.finds:
         target = mask_of(numbers)
     return target, degraded, network_input(recipe, degraded, numbers)
+
+
+def pair(
+    degradation: Degradation, clean: Tensor, gray: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Degrade a batch of which some samples, gray (N,), have one channel in truth; see ``Degradation.pair_batch``."""
+    parts = [
+        (which, degradation.pair_batch(clean[which][:, :channels], generator))
+        for which, channels in ((~gray, 3), (gray, 1))
+        if which.any()
+    ]
+    order = torch.cat([which.nonzero()[:, 0] for which, _ in parts]).argsort()
+    degraded = torch.cat([as_color(found[0]) for _, found in parts])[order]
+    target = torch.cat([as_color(found[1]) for _, found in parts])[order]
+    numbers = {key: torch.cat([found[2][key] for _, found in parts])[order] for key in parts[0][1][2]}
+    return degraded, target, numbers
 
 
 OVERSTATED_TO = 75.0

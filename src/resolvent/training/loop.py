@@ -6,8 +6,10 @@ import copy
 import math
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from resolvent import networks
@@ -48,6 +50,9 @@ SPIKE = 5.0
 """A loss this many times its running mean counts as a spike, once the mean is over SETTLED updates."""
 
 SETTLED = 50
+
+COOLDOWN_VALIDATIONS = 10
+"""A cool-down is short: it is measured so often at most, however often its trunk is."""
 
 ROLLBACKS = 5
 """After so many rollbacks the run gives up."""
@@ -260,7 +265,8 @@ def branch(trunk: Path, run: Path, budget: str) -> Recipe:
     recipe = Recipe.from_json(book["recipe"], str(trunk))
     if recipe.schedule != "constant":
         raise UsageError(f"{trunk}: its schedule is {recipe.schedule}; only a constant one can be cooled down")
-    recipe = replace(recipe, schedule="cooldown", warmup=0.0, budget=budget)
+    few = min(recipe.validations, COOLDOWN_VALIDATIONS)
+    recipe = replace(recipe, schedule="cooldown", warmup=0.0, budget=budget, validations=few)
     run.mkdir(parents=True, exist_ok=True)
     for name in ("training.shard", "validation.shard"):
         shutil.copyfile(trunk / name, run / name)
@@ -270,10 +276,12 @@ def branch(trunk: Path, run: Path, budget: str) -> Recipe:
     return recipe
 
 
-def resumed_recipe(run: Path, recipe: Recipe) -> Recipe:
-    """Give the recipe that a run is resumed with: of one that cools down its own, whatever the recipe of its name."""
+def resumed_recipe(run: Path, recipe: Recipe, overrides: Mapping[str, Any] = MappingProxyType({})) -> Recipe:
+    """Give the recipe that a run is resumed with: of one that cools down its own, with what is overridden."""
     own = Recipe.from_json(checkpoint.load(run / "last.safetensors")[1]["recipe"], str(run))
-    return own if own.schedule == "cooldown" and own.name == recipe.name else recipe
+    if own.schedule != "cooldown" or own.name != recipe.name:
+        return recipe
+    return Recipe.from_json({**own.to_json(), **overrides}, str(run))
 
 
 def load_result(run: Path) -> Result:
