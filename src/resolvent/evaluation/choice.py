@@ -236,9 +236,9 @@ def drawing(side: int, seed: int) -> NDArray[np.float32]:
     return np.asarray(picture, np.float32) / np.float32(255)
 
 
-FIT = Fit(hidden=(128, 64), members=8, rate=2e-3, decay=0.03, steps=2500)
+FIT = Fit(hidden=(128, 64), members=8, rate=2e-3, decay=0.3, steps=4000)
 WORST, MOST = -6.0, 12.0  # dB; a larger loss or gain is no harder to choose by
-HARM = 2.0  # a dB that is lost counts so many times as much as one that is missed, besides
+HARM = 5.0  # a dB that is lost counts so many times as much as one that is missed, besides
 TEMPERATURE = 0.3  # dB; a choice that is better by this is e times as likely to be taken while learning
 
 
