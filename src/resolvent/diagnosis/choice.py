@@ -41,7 +41,7 @@ Candidate = tuple[str, float]
 LEAST_GAIN = 0.15
 """dB of PSNR; where no model is expected to gain so much, a photograph is left alone."""
 
-CAUTION = 1.5
+CAUTION = 1.0
 """Standard deviations among the networks by which a gain is taken to be smaller than their mean."""
 
 NOVEL = 0.02

@@ -237,7 +237,7 @@ def drawing(side: int, seed: int) -> NDArray[np.float32]:
 
 
 FIT = Fit(hidden=(128, 64), members=8, rate=2e-3, decay=0.3, steps=4000)
-WORST, MOST = -6.0, 12.0  # dB; a larger loss or gain is no harder to choose by
+WORST, MOST = -6.0, 25.0  # dB; a larger loss or gain is no harder to choose by
 HARM = 5.0  # a dB that is lost counts so many times as much as one that is missed, besides
 TEMPERATURE = 0.3  # dB; a choice that is better by this is e times as likely to be taken while learning
 
@@ -245,8 +245,9 @@ TEMPERATURE = 0.3  # dB; a choice that is better by this is e times as likely to
 def learn(cases: Sequence[Case], *, about: Mapping[str, Any], how: Fit = FIT) -> Chooser:
     """Learn to predict the gains from cases.
 
-    The networks minimize the error of the gains, and what is lost, in dB, by choosing with a probability that grows
-    with what they predict; a choice that makes a photograph worse than it was counts more.
+    The networks minimize the error of the gains, that of the differences between models, and what is lost, in dB, by
+    choosing with a probability that grows with what they predict; a choice that makes a photograph worse than it was
+    counts more.
 
     Args:
         cases: Hundreds of them or more, of all kinds, each with features.
@@ -270,8 +271,15 @@ def learn(cases: Sequence[Case], *, about: Mapping[str, Any], how: Fit = FIT) ->
     regret = with_nothing.max(1, keepdim=True).values - with_nothing + HARM * (-with_nothing).clamp(min=0)
 
     def loss(y: torch.Tensor, some: torch.Tensor) -> torch.Tensor:
-        chance = (F.pad(y, (0, 1)) / TEMPERATURE).softmax(-1)
-        return F.smooth_l1_loss(y, target[some]) + (chance * regret[some]).sum(-1).mean()
+        gain, chance = target[some], (F.pad(y, (0, 1)) / TEMPERATURE).softmax(-1)
+        apart = F.smooth_l1_loss(_differences(y), _differences(gain), beta=TEMPERATURE)
+        return F.smooth_l1_loss(y, gain) + apart + (chance * regret[some]).sum(-1).mean()
 
     names = tuple(f"{model}@{strength:g}" for model, strength in CANDIDATES)
     return Chooser(names, *fit(measured, len(CANDIDATES), loss, how), dict(about))
+
+
+def _differences(gains: torch.Tensor) -> torch.Tensor:
+    """Gains of the models at full strength, against their mean."""
+    full = gains[..., : len(MODELS)]
+    return full - full.mean(-1, keepdim=True)
