@@ -34,7 +34,7 @@ NEAR = 0.2
 """dB that a choice may lie below the best."""
 SIDES = (48, 72, 96, 144, 192, 256, 256)
 """Pixels of the squares that are learned from."""
-SOFT, SOFTNESS = 0.4, "rescale:factor=0.4..0.95"
+SOFT, SOFTNESS = 0.3, "rescale:factor=0.65..0.95"
 """Share of the squares that are no sharper than photographs often are, and how soft; their softness is no fault."""
 DRAWINGS, GRAYS, BORDERS, HIDDEN = 0.15, 0.1, 0.08, 0.2
 """Shares of the squares: no photograph; gray; with a plain border; a JPEG that was converted to another format."""

@@ -7,7 +7,7 @@ import pytest
 from PIL.JpegImagePlugin import get_sampling
 
 from resolvent.degradations import parse
-from resolvent.diagnosis.choice import LEAST_GAIN, decide
+from resolvent.diagnosis.choice import LEAST_GAIN, decide, load_chooser
 from resolvent.evaluation.choice import (
     CANDIDATES,
     FIT,
@@ -15,6 +15,7 @@ from resolvent.evaluation.choice import (
     Case,
     as_file,
     drawing,
+    foundations,
     kinds,
     learn,
     make_case,
@@ -111,6 +112,11 @@ def test_drawings_are_sharp_and_obey_their_seed():
     assert np.array_equal(drawing(48, 1), drawing(48, 1))
     assert not np.array_equal(drawing(48, 1), drawing(48, 2))
     assert np.abs(np.diff(drawing(96, 1), axis=1)).max() > 0.2
+
+
+def test_the_bundled_choice_was_learned_with_what_it_rests_on():
+    """If this fails, the noise estimate or `restore` has changed: benchmarks/choice.py --learn."""
+    assert load_chooser().about["with"] == foundations()
 
 
 def test_learning_finds_what_decides():

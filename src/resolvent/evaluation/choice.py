@@ -27,6 +27,7 @@ from resolvent.models.runtime import open_session
 from resolvent.models.store import bundled, read_card
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
 __all__ = [
