@@ -34,11 +34,15 @@ NEAR = 0.2
 """dB that a choice may lie below the best."""
 SIDES = (48, 72, 96, 144, 192, 256, 256)
 """Pixels of the squares that are learned from."""
-SOFT, SOFTNESS = 0.3, "rescale:factor=0.65..0.95"
-"""Share of the squares that are no sharper than photographs often are, and how soft; their softness is no fault."""
+SOFT = 0.4
+"""Share of the squares that are as soft as photographs often are; their softness is no fault."""
+SOFTNESS, SOFTEST = "rescale:factor=0.65..0.95", "rescale:factor=0.4..0.95"
+"""How soft; and how soft where noise tells, which a blur would have blurred too."""
+NOISY = ("camera", "camera, soft", "noise", "weak noise", "shot noise", "grain", "soft noise of the colors", "rows")
+"""Kinds of which noise tells that a scene is soft and was not blurred."""
 DRAWINGS, GRAYS, BORDERS, HIDDEN = 0.15, 0.1, 0.08, 0.2
 """Shares of the squares: no photograph; gray; with a plain border; a JPEG that was converted to another format."""
-MORE = ("clean", "good jpeg", "clean", "good jpeg", "clean", "camera", AGAIN)
+MORE = ("clean", "good jpeg", "camera", "clean", "good jpeg", "camera", "clean", "camera", AGAIN)
 """Kinds that are learned from more than once: most photographs are good."""
 FIRST_SEED = 1_000_000
 """Of learning, far from those of measuring."""
@@ -49,7 +53,7 @@ def whole(path: Path) -> np.ndarray:
     return read_image(path).pixels
 
 
-def square(path: Path, drawings: Sequence[Path], seed: int) -> np.ndarray:
+def square(path: Path, drawings: Sequence[Path], seed: int, softness: str = SOFTNESS) -> np.ndarray:
     """A square of a photograph, at random; sometimes a soft one, a gray one, one with a border, or a drawing."""
     rng = np.random.default_rng(seed)
     side = int(rng.choice(SIDES))
@@ -61,7 +65,7 @@ def square(path: Path, drawings: Sequence[Path], seed: int) -> np.ndarray:
     top, left = (int(rng.integers(max(length - side, 0) + 1)) for length in pixels.shape[:2])
     cut = pixels[top : top + side, left : left + side].copy()
     if rng.random() < SOFT:
-        cut = np.clip(parse(SOFTNESS).draw(rng)(cut), 0, 1)
+        cut = np.clip(parse(softness).draw(rng)(cut), 0, 1)
     if rng.random() < BORDERS:
         rows, columns = rng.integers(0, side // 3, 2)
         value = np.float32(rng.choice([0.0, 1.0, rng.random()]))
@@ -134,7 +138,9 @@ def make_learning_cases(files: Sequence[Path], drawings: Sequence[Path], count: 
     sources = []
     for i in range(count):
         path, seed = files[order[i % len(files)]], FIRST_SEED + i
-        sources.append((path.name, partial(square, path, drawings, seed), turns[i % len(turns)], seed))
+        kind = turns[i % len(turns)]
+        softness = SOFTEST if kind in NOISY else SOFTNESS
+        sources.append((path.name, partial(square, path, drawings, seed, softness), kind, seed))
     return list(make_cases(sources, report, HIDDEN))
 
 
