@@ -357,3 +357,21 @@ def test_a_mask_or_a_preview_is_not_the_output(tmp_path, name):
     with pytest.raises(UsageError, match="give another name"):
         restore_piped(tmp_path / "a.png", tmp_path / "b.png", options=options)
     assert not (tmp_path / "b.png").exists()
+
+
+@pytest.mark.parametrize(("change", "settled"), [(0, True), (1, False)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_what_diagnosis_chose_is_kept_only_if_it_changes_something(change, settled, dtype):
+    """A JPEG that is written again loses more than such a change gains."""
+    top = np.iinfo(dtype).max
+    data = (texture() / 255 * top).astype(dtype)
+    image, planned = Image.from_array(data), planning.Plan(Options(), ("noise",), "soft", 3.0)
+    other = data.copy()
+    other[0, 0, 0] ^= 1
+    other[8:] = np.where(other[8:] > top // 2, other[8:] - change * (top // 255), other[8:] + change * (top // 255))
+    told = module._settled(image, image.with_data(other), planned)
+    assert told.unchanged == settled
+    assert (told.reasons[-1] != "noise") == settled
+    for asked in (Options(model="soft"), Options(strength=0.5)):
+        kept = replace(planned, options=asked)
+        assert module._settled(image, image.with_data(other), kept) is kept

@@ -1,6 +1,7 @@
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import cv2
@@ -355,6 +356,12 @@ def test_what_is_unlike_all_that_was_learned_gets_the_fallback_at_most(half, cho
 )
 def test_noise_and_gain_that_contradict_each_other_are_not_both_believed(gains, sigma, chosen):
     chooser = expecting(gains)
+    assert decide(chooser, chooser.mean, sigma).candidate == chosen
+
+
+@pytest.mark.parametrize(("sigma", "chosen"), [(2.0, ("dejpeg", 1.0)), (5.0, ("restore", 1.0))])
+def test_noise_that_is_seen_is_not_left_to_the_model_for_jpeg(sigma, chosen):
+    chooser = replace(expecting([0.5, 2.0, 1.0]), outputs=("denoise@1", "dejpeg@1", "restore@1"))
     assert decide(chooser, chooser.mean, sigma).candidate == chosen
 
 

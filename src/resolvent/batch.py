@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
 
 from resolvent.codecs import DEPTHS, FORMATS
 from resolvent.codecs.encode import heif_is_written
@@ -18,6 +20,9 @@ from resolvent.engine.restore import Options, Plan, plan, run
 from resolvent.errors import InputError, OutputError, ResolventError, UsageError, unknown
 from resolvent.image import QUALITY, Limits, encode_image, losses, output_format, read_image, write_image, write_whole
 from resolvent.models.runtime import Session, open_session
+
+if TYPE_CHECKING:
+    from resolvent.image import Image
 
 __all__ = ["SUFFIX", "BatchReport", "Event", "Job", "Result", "find_jobs", "restore_many", "restore_piped"]
 
@@ -191,6 +196,7 @@ def _restore_one(
     before, after = job.source.suffix.lower(), job.target.suffix.lower()
     kind = KINDS[after] if after != before and after in KINDS else output_format(image)
     restored = run(image, chosen, lambda done, _: watch.tell(chosen, done), sessions)
+    chosen = _settled(image, restored, chosen)
     _make_folder(job.target.parent)
     if chosen.unchanged and kind == image.format:
         _copy(job.source, job.target, overwrite)
@@ -198,6 +204,29 @@ def _restore_one(
     else:
         lost = write_image(restored, job.target, overwrite=overwrite, format=kind, quality=quality)
     return _result(job, chosen, chosen.reasons + image.warnings + lost)
+
+
+ROWS = 256
+"""Rows of a photograph that are compared at a time."""
+
+LEAST_CHANGE = 0.5
+"""Gray levels, root mean square: of less, writing a lossy file again would cost more than it gains."""
+
+
+def _settled(image: Image, restored: Image, chosen: Plan) -> Plan:
+    """The plan; one that leaves the photograph alone where the model that diagnosis chose changes next to nothing."""
+    asked = chosen.options
+    if chosen.unchanged or asked.strength < 1 or asked.requested_model is not None or asked.method or asked.repairs:
+        return chosen
+    total, known = 0.0, image.value_range
+    for top in range(0, image.height, ROWS):
+        part = np.s_[top : top + ROWS]
+        total += float(np.square(restored.data[part].astype(np.float64) - image.data[part]).sum())
+    change = 255 / (known.high - known.low) * (total / image.data.size) ** 0.5
+    if change >= LEAST_CHANGE:
+        return chosen
+    reason = f"{chosen.model} would change it by {change:.2f} gray levels, next to nothing: left as it is"
+    return replace(chosen, model=None, sigma=None, reasons=(*chosen.reasons, reason))
 
 
 def _result(job: Job, chosen: Plan, reasons: tuple[str, ...]) -> Result:
@@ -252,6 +281,7 @@ def restore_piped(
     chosen = plan(image, options, source if isinstance(source, bytes) else None, sessions)
     kind = kind or output_format(image)
     restored = run(image, chosen, open_session=sessions)
+    chosen = _settled(image, restored, chosen)
     if chosen.unchanged and kind == image.format:
         encoded = source if isinstance(source, bytes) else source.read_bytes()
         lost: tuple[str, ...] = ()

@@ -50,8 +50,9 @@ NOVEL = 0.02
 FALLBACK: Candidate = ("restore", 0.5)
 """What is done at most to a photograph unlike all that were learned from, or against noise that is plain to see."""
 
-FAINT, PLAIN = 1.0, 6.0
-"""Gray levels: a denoiser that is told less has nothing to do; noise of more is plain to see."""
+FAINT, SEEN, PLAIN = 1.0, 4.0, 6.0
+"""Gray levels of noise: of less, a denoiser has nothing to do; of so much, JPEG is not all that is wrong; and of so
+much, it is plain to see that something is."""
 
 BLOCK = 8
 LUMA, CHROMA = (0.1, 0.5, 0.9), (0.25, 0.75)  # quantiles over the blocks
@@ -158,8 +159,9 @@ def decide(chooser: Chooser, measured: NDArray[np.float32], sigma: float) -> Dec
     """Take the candidate with the largest gain that can be counted on, if that is LEAST_GAIN or more.
 
     Of a photograph unlike those that were learned from, FALLBACK is taken, or nothing. A measured noise and a predicted
-    gain that contradict each other are not both believed: where there is none, nothing is denoised; and where it is
-    plain, FALLBACK is taken if nothing else is, unless that is expected to harm.
+    gain that contradict each other are not both believed: where there is none, nothing is denoised; where it is seen,
+    ``dejpeg``, which keeps it, does not do; and where it is plain, FALLBACK is taken if nothing else is, unless that is
+    expected to harm.
 
     Args:
         chooser: Predicts the gains.
@@ -169,7 +171,8 @@ def decide(chooser: Chooser, measured: NDArray[np.float32], sigma: float) -> Dec
     predictions = chooser.predict_gains(measured)
     novel = chooser.novelty(measured) > NOVEL
     able = [name for name in predictions if name == FALLBACK or not novel]
-    able = [name for name in able if name[0] != "denoise" or sigma >= FAINT]
+    unfit = "denoise" if sigma < FAINT else "dejpeg" if sigma >= SEEN else None
+    able = [name for name in able if name[0] != unfit]
     first = max(able, key=lambda name: predictions[name].cautious, default=None)
     chosen = first if first is not None and predictions[first].cautious >= LEAST_GAIN else None
     if chosen is None and sigma >= PLAIN and FALLBACK in predictions and predictions[FALLBACK].gain > 0:
