@@ -150,11 +150,11 @@ def degrade(
             raise UsageError(
                 f"an array of shape {source.shape} has alpha; leave it out, or give Image.from_array(array)"
             )
-        image = Image(image.data)
-        low, high = float(image.pixels.min()), float(image.pixels.max())
+        pixels = Image(image.data).pixels
+        low, high = float(pixels.min()), float(pixels.max())
         if low < -1 or high > 2:
             raise UsageError(f"an array of values from {low:g} to {high:g}: must be in [0, 1]; divide by its white")
-        values = drawn(image.pixels, rng)
+        values = drawn(pixels, rng)
         return values if source.ndim == 3 else values[..., 0]
     image = read_image(source) if isinstance(source, str | Path) else source
     values = drawn(image.pixels, rng)

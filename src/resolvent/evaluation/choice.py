@@ -253,7 +253,7 @@ def learn(cases: Sequence[Case], *, about: Mapping[str, Any], how: Fit = FIT) ->
     Args:
         cases: Hundreds of them or more, of all kinds, each with features.
         about: What they were made from, and by which code.
-        how: The networks are fitted.
+        how: The networks are fitted like this.
 
     Raises:
         MissingDependencyError: torch is not installed.

@@ -178,7 +178,7 @@ def learn_levels(cases: Sequence[LevelCase], *, about: Mapping[str, Any], how: F
     Args:
         cases: Thousands, of all kinds.
         about: What they were made from, and by which code.
-        how: The networks are fitted.
+        how: The networks are fitted like this.
 
     Raises:
         MissingDependencyError: torch is not installed.
