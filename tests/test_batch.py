@@ -375,3 +375,33 @@ def test_what_diagnosis_chose_is_kept_only_if_it_changes_something(change, settl
     for asked in (Options(model="soft"), Options(strength=0.5)):
         kept = replace(planned, options=asked)
         assert module._settled(image, image.with_data(other), kept) is kept
+
+
+@pytest.mark.parametrize("asked", ["mask", "degradation"])
+def test_the_mask_is_an_input_and_is_never_replaced(tmp_path, asked):
+    for name in ("a.png", "m.png"):
+        write_image(Image.from_array(np.full((16, 16), 90, np.uint8)), tmp_path / name)
+    before = (tmp_path / "m.png").read_bytes()
+    method = {"method": "pnp", "degradation": f"mask:path={tmp_path / 'm.png'}"}
+    options = Options(mask=tmp_path / "m.png") if asked == "mask" else Options(**method)
+    for call in (restore_many, restore_piped):
+        first = tmp_path / "a.png"
+        with pytest.raises(UsageError, match=r"m\.png: is a mask, and inputs are never replaced; give another output"):
+            call([first] if call is restore_many else first, tmp_path / "m.png", options=options, overwrite=True)
+    assert (tmp_path / "m.png").read_bytes() == before
+
+
+def test_a_preview_and_a_written_mask_are_two_files(tmp_path):
+    write_image(Image.from_array(np.full((16, 16), 90, np.uint8)), tmp_path / "a.png")
+    both = {"write_mask": tmp_path / "x.png", "preview": tmp_path / "x.png"}
+    options = Options(repair=True, method="pnp", degradation="blur:sigma=1", **both)
+    with pytest.raises(UsageError, match=r"preview .*x\.png: is an input or the output too; give another name"):
+        restore_many([tmp_path / "a.png"], tmp_path / "b.png", options=options)
+
+
+def test_several_photographs_do_not_go_into_a_name_of_one(tmp_path):
+    for name in ("a.png", "b.png"):
+        write_image(Image.from_array(np.full((16, 16), 90, np.uint8)), tmp_path / name)
+    with pytest.raises(UsageError, match=r"one\.jpg: is a file; for several inputs or a folder, give a folder"):
+        restore_many([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "one.jpg")
+    assert not (tmp_path / "one.jpg").exists()

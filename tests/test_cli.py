@@ -186,7 +186,7 @@ def test_a_methods_own_option_and_its_preview(run, photo):
         (["restore", "PHOTO", "--seed", "-1"], "seed -1"),
         (["restore", "PHOTO", "--resume", "-o", "-"], "--resume"),
         (["restore", "PHOTO", "--ext", "gif", "-o", "-"], "'.gif'"),
-        (["degrade", "PHOTO", "noise:sigma=1", "-o", "PHOTO", "--overwrite"], "is the input"),
+        (["degrade", "PHOTO", "noise:sigma=1", "-o", "PHOTO", "--overwrite"], "is an input"),
         (["degrade", "PHOTO", "noise:sigma=1", "-o", "-"], "- is for restore"),
         (["degrade", "PHOTO", "noise:sigma=1", "--seed", "-1"], "seed -1"),
         (["benchmark", "denoise", "--images", "FOLDER", "--limit", "0"], "limit 0"),

@@ -56,3 +56,22 @@ def test_one_mask_is_not_written_for_two_photographs(run, scan, tmp_path):
     code, _, err = run("restore", scan, scan.with_name("b.tif"), "--repair", "--write-mask", tmp_path / "mask.png")
     assert code == 2
     assert "is of one photograph, and there are 2" in err
+
+
+@pytest.mark.parametrize(("name", "told"), [("out.jpg", True), ("out.png", False), ("out.webp", True)])
+def test_a_repair_in_a_lossy_format_says_that_all_of_it_changes(run, scan, tmp_path, name, told):
+    white = np.zeros((64, 64), np.uint8)
+    white[:, 19:23] = 255
+    write_image(Image.from_array(white), tmp_path / "holes.png")
+    code, _, err = run("restore", scan, "--mask", tmp_path / "holes.png", "-o", tmp_path / name)
+    assert code == 0
+    assert ("the other pixels change a little too" in " ".join(err.split())) == told
+
+
+def test_degrade_does_not_replace_its_mask(run, scan, tmp_path):
+    write_image(Image.from_array(np.eye(64, dtype=np.uint8) * 255), tmp_path / "m.png")
+    before = (tmp_path / "m.png").read_bytes()
+    code, _, err = run("degrade", scan, f"mask:path={tmp_path / 'm.png'}", "-o", tmp_path / "m.png", "--overwrite")
+    assert code == 2
+    assert "is an input, and inputs are never replaced" in " ".join(err.split())
+    assert (tmp_path / "m.png").read_bytes() == before

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from resolvent.codecs import DEPTHS, FORMATS
-from resolvent.codecs.encode import heif_is_written
+from resolvent.codecs.encode import heif_is_written, is_lossy
 from resolvent.engine.restore import Options, Plan, plan, run
 from resolvent.errors import InputError, OutputError, ResolventError, UsageError, unknown
 from resolvent.image import QUALITY, Limits, encode_image, losses, output_format, read_image, write_image, write_whole
@@ -160,7 +160,7 @@ def restore_many(
         raise UsageError(
             f"write_mask {options.write_mask}: is of one photograph, and there are {len(jobs)}; leave it out"
         )
-    _check_side_files(options, [job.source for job in jobs] + [job.target for job in jobs])
+    _check_side_files(options, jobs)
     sessions = cache(open_session)
     if options.requested_model is not None:
         sessions(options.requested_model, options.runtime)
@@ -189,7 +189,7 @@ def _restore_one(
     if os.path.lexists(job.target) and not overwrite:
         if resume:
             return Result(job.source, job.target, "skipped", ("the output is there",))
-        raise OutputError(f"{job.target}: exists; choose another output, or resume, or overwrite")
+        raise OutputError(f"{job.target}: exists; choose another output, or give --resume or --overwrite")
     image = read_image(job.source, limits)
     chosen = plan(image, options, open_session=sessions)
     watch.tell(chosen)
@@ -203,6 +203,7 @@ def _restore_one(
         lost: tuple[str, ...] = ()
     else:
         lost = write_image(restored, job.target, overwrite=overwrite, format=kind, quality=quality)
+        lost += _recompressed(chosen, kind, quality)
     return _result(job, chosen, chosen.reasons + image.warnings + lost)
 
 
@@ -227,6 +228,13 @@ def _settled(image: Image, restored: Image, chosen: Plan) -> Plan:
         return chosen
     reason = f"{chosen.model} would change it by {change:.2f} gray levels, next to nothing: left as it is"
     return replace(chosen, model=None, sigma=None, reasons=(*chosen.reasons, reason))
+
+
+def _recompressed(chosen: Plan, kind: str, quality: int) -> tuple[str, ...]:
+    """Say that a lossy format keeps no pixel exactly, where a repair was to change only some."""
+    if not (chosen.options.only_repairs and is_lossy(kind, quality)):
+        return ()
+    return (f"{kind} compresses all of it again: the other pixels change a little too; ext png (--ext png) keeps them",)
 
 
 def _result(job: Job, chosen: Plan, reasons: tuple[str, ...]) -> Result:
@@ -269,12 +277,12 @@ def restore_piped(
         if ext is not None:
             raise UsageError(f"output {output} and ext {ext}: both name a format; leave ext out")
         if os.path.lexists(output) and not overwrite:
-            raise OutputError(f"{output}: exists; choose another output, or overwrite")
+            raise OutputError(f"{output}: exists; choose another output, or give --overwrite")
         ext = output.suffix
     kind = KINDS[_written("." + ext.lower().removeprefix("."))] if ext else None
     if not 1 <= quality <= 100:
         raise UsageError(f"quality {quality}: must be from 1 to 100")
-    _check_side_files(options, [job.source, job.target])
+    _check_side_files(options, [job])
     began = time.perf_counter()
     image = read_image(source, limits)
     sessions = cache(open_session)
@@ -287,7 +295,7 @@ def restore_piped(
         lost: tuple[str, ...] = ()
     else:
         encoded = encode_image(restored, kind, quality)
-        lost = losses(restored, kind)
+        lost = losses(restored, kind) + _recompressed(chosen, kind, quality)
     if output is not None:
         _make_folder(output.parent)
         write_whole(output, lambda file: file.write(encoded), overwrite=overwrite)
@@ -358,7 +366,8 @@ def find_jobs(
             raise UsageError(f"output {place} and ext {ext}: name two formats; leave one of them out")
         jobs = [Job(paths[0], place)]
     else:
-        if place is not None and place.is_file():
+        named = place is not None and place.suffix.lower() in KINDS and not place.is_dir()
+        if place is not None and (place.is_file() or named):
             raise UsageError(f"output {place}: is a file; for several inputs or a folder, give a folder")
         once: dict[str, Job] = {}
         for job in (job for path in paths for job in _found(path, place, suffix)):
@@ -415,12 +424,20 @@ def _written(extension: str) -> str:
     return extension
 
 
-def _check_side_files(options: Options, others: Iterable[Path]) -> None:
-    """A mask or a preview is a file of its own."""
-    taken = {os.path.realpath(path) for path in others}
+def _check_side_files(options: Options, jobs: Sequence[Job]) -> None:
+    """A mask is an input too; one that is written, and a preview, are files of their own."""
+    masks = [options.mask, *(getattr(part, "path", None) for part in (options.told.parts if options.told else ()))]
+    read = {os.path.realpath(mask) for mask in masks if isinstance(mask, str | Path)}
+    for job in jobs:
+        if os.path.realpath(job.target) in read:
+            raise UsageError(f"output {job.target}: is a mask, and inputs are never replaced; give another output")
+    taken = read | {os.path.realpath(path) for job in jobs for path in (job.source, job.target)}
     for name, path in (("write_mask", options.write_mask), ("preview", options.preview)):
-        if path is not None and os.path.realpath(path) in taken:
+        if path is None:
+            continue
+        if os.path.realpath(path) in taken:
             raise UsageError(f"{name} {path}: is an input or the output too; give another name")
+        taken.add(os.path.realpath(path))
 
 
 def _check_targets(jobs: Iterable[Job]) -> None:

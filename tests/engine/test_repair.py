@@ -328,9 +328,33 @@ def test_what_a_mask_hides_is_not_filled(models):
     assert told.mask.sum() == 16
 
 
-def test_a_mask_of_zeros_and_ones_is_refused(models):
-    with pytest.raises(UsageError, match="of uint8 from 0 to 1; give bool, or 0 and 255"):
-        restored(Image.from_array(scan()), models, mask=np.eye(90, 120).astype(np.uint8))
+@pytest.mark.parametrize("kind", ["array", "file"])
+def test_a_mask_of_zeros_and_ones_is_refused(models, tmp_path, kind):
+    mask = np.eye(90, 120).astype(np.uint8)
+    if kind == "file":
+        write_image(Image.from_array(mask), tmp_path / "m.png")
+    with pytest.raises(UsageError, match="of uint8 from 0 to 1; give 0 and 255"):
+        restored(Image.from_array(scan()), models, mask=mask if kind == "array" else tmp_path / "m.png")
+
+
+def test_a_mask_of_all_that_can_be_seen_is_refused(models):
+    seen = np.zeros((90, 120), np.uint8)
+    seen[20:60, 20:60] = 255
+    image = Image.from_array(np.dstack([scan(), seen]))
+    with pytest.raises(UsageError, match="is white everywhere"):
+        restored(image, models, mask=seen > 0)
+    hidden = Image.from_array(np.dstack([scan(), 0 * seen]))
+    assert restored(hidden, models, mask=seen > 0)[1].unchanged
+
+
+def test_the_mask_is_written_once_the_repair_is_done(models, tmp_path, monkeypatch):
+    def fails(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("resolvent.engine.restore.fill", fails)
+    with pytest.raises(InputError, match="out of memory"):
+        restored(Image.from_array(scan()), models, repair=True, write_mask=tmp_path / "m.png")
+    assert not (tmp_path / "m.png").exists()
 
 
 def test_floats_of_64_bits_keep_what_is_not_filled():

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from resolvent.degradations import parse
-from resolvent.errors import TrainingError, UsageError
+from resolvent.errors import InputError, TrainingError, UsageError
 from resolvent.training import checkpoint, loop
 from resolvent.training.batches import batch, chosen, epoch_steps
 from resolvent.training.data import find_photographs, pack
@@ -105,6 +105,28 @@ def test_a_longer_budget_goes_on(recipe, photographs, tmp_path):
     train(dataclasses.replace(recipe, budget="2 steps"), photographs, tmp_path, threads=1)
     longer = train(dataclasses.replace(recipe, budget="4 steps"), photographs, tmp_path, threads=1, resume=True)
     assert longer.steps == 4
+
+
+def test_a_resumed_run_keeps_the_name_of_its_photographs(recipe, photographs, tmp_path):
+    first, more = (dataclasses.replace(recipe, budget=budget) for budget in ("1 step", "2 steps"))
+    assert train(first, photographs, tmp_path, threads=1).source == photographs.name
+    assert train(more, tmp_path / "others", tmp_path, threads=1, resume=True).source == photographs.name
+
+
+def test_what_is_missing_of_a_run_is_made_again(recipe, photographs, tmp_path):
+    told = dataclasses.replace(recipe, budget="2 steps")
+    first = train(told, photographs, tmp_path, threads=1)
+    (tmp_path / "training.shard").unlink()
+    (tmp_path / "best.safetensors").unlink()
+    assert train(told, photographs, tmp_path, threads=1, resume=True).psnr == first.psnr
+
+
+def test_a_checkpoint_of_another_network_is_refused(recipe, photographs, tmp_path):
+    told = dataclasses.replace(recipe, budget="1 step")
+    train(told, photographs, tmp_path, threads=1)
+    (tmp_path / "last.safetensors").write_bytes((tmp_path / "best.safetensors").read_bytes())
+    with pytest.raises(InputError, match="is not of this network"):
+        train(told, photographs, tmp_path, threads=1, resume=True)
 
 
 class Rollbacks(Watch):
@@ -293,6 +315,12 @@ def test_a_branch_cools_down_and_leaves_its_trunk_alone(recipe, photographs, tmp
         branch(trunk, release_run, "4 steps")
     with pytest.raises(UsageError, match="its schedule is cooldown"):
         branch(release_run, tmp_path / "again", "4 steps")
+    with pytest.raises(UsageError, match="trains 'tiny', not 'other'"):
+        branch(trunk, tmp_path / "again", "4 steps", "other")
+    (trunk / "training.shard").unlink()
+    with pytest.raises(InputError, match=r"training\.shard: is not there; resume the trunk"):
+        branch(trunk, tmp_path / "again", "4 steps")
+    assert not (tmp_path / "again").exists()
 
 
 def test_overstated_levels_are_told_and_the_noise_is_not(recipe, photographs, tmp_path):

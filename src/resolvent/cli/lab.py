@@ -65,7 +65,9 @@ def train(
             raise UsageError(
                 "--cooldown: begins a run of the trunk's recipe in the folder -o; leave out --resume, --set, --budget"
             )
-        told = branch(trunk or Path("runs") / told.name, run, cooldown)
+        told = branch(trunk or Path("runs") / told.name, run, cooldown, told.name)
+    elif trunk is not None:
+        raise UsageError(f"--trunk {trunk}: is what --cooldown cools down; give --cooldown 40m too")
     elif resume and (run / "last.safetensors").exists():
         told = resumed_recipe(run, told, overrides)
     with closing(RunWatch(run, console())) as watch:
@@ -81,7 +83,7 @@ def train(
             watch=watch,
         )
     path = run / f"{told.name}.onnx"
-    card = release(result, path, data=data or images.name, licence=licence)
+    card = release(result, path, data=data or result.source, licence=licence)
     if as_json:
         show_json({"model": str(path), "card": card.to_json()})
     else:

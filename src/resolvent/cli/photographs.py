@@ -58,7 +58,7 @@ def restore(
         Path | None, typer.Option("--preview", help="A PNG of what such a method has so far, every few seconds.")
     ] = Options.preview,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Find scratches, dust and creases and fill them; change nothing else.")
+        bool, typer.Option("--repair", help="Find scratches, dust and creases and fill them, nothing else.")
     ] = Options.repair,
     mask: Annotated[
         Path | None, typer.Option("--mask", help="A picture of what to fill: white is filled, black is kept.")
@@ -170,6 +170,7 @@ def diagnose(
     for reason in (*found.reasons, *filter(None, [photograph.value_range.note])):
         out.print(f"- {reason}", soft_wrap=True)
     out.print(f"advice   {'nothing to fix' if found.model is None else f'restore with the model {found.model!r}'}")
+    out.print("         scratches and dust are not looked for here: restore --repair does")
 
 
 def degrade(
@@ -188,8 +189,9 @@ def degrade(
     told = parse(degradation)
     degraded = apply(image, told, seed=seed)
     target = output or image.with_name(f"{image.stem}.degraded{image.suffix}")
-    if os.path.realpath(target) == os.path.realpath(image):
-        raise UsageError(f"output {target}: is the input, and inputs are never replaced; give another output")
+    inputs = [image, *(getattr(part, "path", None) or image for part in told.parts)]
+    if os.path.realpath(target) in map(os.path.realpath, inputs):
+        raise UsageError(f"output {target}: is an input, and inputs are never replaced; give another output")
     losses = write_image(degraded, target, overwrite=overwrite, format=None if output else output_format(degraded))
     for line in (str(told), *losses):
         say(f"{target}: {line}")

@@ -18,7 +18,7 @@ from resolvent.errors import OutputError
 if TYPE_CHECKING:
     import PIL.Image
 
-__all__ = ["encode", "encode_pil", "heif_is_written"]
+__all__ = ["encode", "encode_pil", "heif_is_written", "is_lossy"]
 
 
 def encode_pil(
@@ -37,6 +37,11 @@ def encode_pil(
 def heif_is_written() -> bool:
     """Whether pillow-heif is installed and has an encoder."""
     return importlib.util.find_spec("pillow_heif") is not None and bool(load_pillow_heif("").libheif_info()["HEIF"])
+
+
+def is_lossy(kind: str, quality: int) -> bool:
+    """Whether pixels change in this format, a key of DEPTHS, at this quality."""
+    return kind == "jpeg" or (kind in ("webp", "avif", "heif") and quality < 100)
 
 
 def encode(

@@ -182,7 +182,7 @@ class PoissonNoise(Degradation):
 
     name = "poisson"
     random = True
-    peak: float | Range | Choice = field(metadata={"kind": Number(0, 1e6, "photons", above=True)})
+    peak: float | Range | Choice = field(metadata={"kind": Number(1e-6, 1e6, "photons")})
 
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator

@@ -181,7 +181,7 @@ class Options:
         if sigma is None:
             return
         if card is None:
-            raise UsageError(f"sigma {sigma:g}: tells a model the noise level; give model='denoise' too")
+            raise UsageError(f"sigma {sigma:g}: tells a model the noise level; give model='denoise' (-m denoise) too")
         if not card.noise_level:
             raise UsageError(f"sigma {sigma:g}: model {card.name!r} takes no noise level; leave it out")
         low, high = card.sigma_range or (0.0, 255.0)

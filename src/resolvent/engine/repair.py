@@ -102,11 +102,11 @@ def read_mask(source: MaskSource, image: Image) -> NDArray[np.bool_]:
     """
     name = "mask of an array" if isinstance(source, np.ndarray) else f"mask {source}"
     if isinstance(source, np.ndarray):
-        if source.dtype.kind == "u" and source.max(initial=0) == 1:
-            raise UsageError(f"{name}: of {source.dtype} from 0 to 1; give bool, or 0 and {np.iinfo(source.dtype).max}")
         drawn = Image.from_array(source.astype(np.uint8) * 255 if source.dtype == np.bool_ else source)
     else:
         drawn = read_image(source)
+    if drawn.data.dtype.kind == "u" and drawn.data.max() == 1:
+        raise UsageError(f"{name}: of {drawn.data.dtype} from 0 to 1; give 0 and {np.iinfo(drawn.data.dtype).max}")
     if (drawn.height, drawn.width) != (image.height, image.width):
         raise UsageError(
             f"{name}: is {drawn.width}x{drawn.height} pixels and the photograph {image.width}x{image.height} (width x "
@@ -115,9 +115,10 @@ def read_mask(source: MaskSource, image: Image) -> NDArray[np.bool_]:
     mask = drawn.pixels.mean(2) >= 0.5
     if drawn.alpha is not None:
         mask &= drawn.alpha > 0
-    if mask.all():
+    mask = _seen(image, mask)
+    if mask.any() and not _seen(image, ~mask).any():
         raise UsageError(f"{name}: is white everywhere; white is what is filled, black is what is kept")
-    return _seen(image, mask)
+    return mask
 
 
 def save_mask(mask: NDArray[np.bool_], path: Path) -> None:

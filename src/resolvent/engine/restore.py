@@ -80,9 +80,10 @@ def run(
         image = run(image, plan.first, progress, open_session, judge=judge)
     try:
         if plan.mask is not None:
-            _save_mask(plan)
             session = open_session(plan.options.filler, plan.options.runtime)
-            return fill(image, plan.mask, session, plan.tile, plan.options.strength, progress)
+            filled = fill(image, plan.mask, session, plan.tile, plan.options.strength, progress)
+            _save_mask(plan)
+            return filled
         if plan.model is None:
             canvas = _run_method(image, plan.options, progress)
         else:

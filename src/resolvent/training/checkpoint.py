@@ -39,9 +39,16 @@ def _copied(value: Tensor) -> Tensor:
 def restore_into(
     tensors: dict[str, Tensor], network: nn.Module, average: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
 ) -> None:
-    """Put a ``snapshot`` back; the learning rates stay the optimizers' own."""
+    """Put a ``snapshot`` back; the learning rates stay the optimizers' own.
+
+    Raises:
+        InputError: The tensors are not those of this network.
+    """
     for prefix, module in (("network", network), ("average", average)):
-        module.load_state_dict({n.partition("/")[2]: v for n, v in tensors.items() if n.startswith(f"{prefix}/")})
+        try:
+            module.load_state_dict({n.partition("/")[2]: v for n, v in tensors.items() if n.startswith(f"{prefix}/")})
+        except RuntimeError as error:
+            raise InputError(f"the checkpoint is not of this network ({error}); begin a new run with -o") from error
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     for optimizer in optimizers:
         moments: dict[int, dict[str, Tensor]] = {}

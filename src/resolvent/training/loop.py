@@ -14,7 +14,7 @@ from typing import Any
 
 from resolvent import networks
 from resolvent.degradations import Degradation, parse
-from resolvent.errors import MissingDependencyError, TrainingError, UsageError
+from resolvent.errors import InputError, MissingDependencyError, TrainingError, UsageError
 
 try:
     import torch
@@ -54,6 +54,9 @@ SETTLED = 50
 COOLDOWN_VALIDATIONS = 10
 """A cool-down is short: it is measured so often at most, however often its trunk is."""
 
+SHARDS = "training.shard", "validation.shard"
+"""Files of a run that hold its photographs."""
+
 ROLLBACKS = 5
 """After so many rollbacks the run gives up."""
 
@@ -69,6 +72,7 @@ class Result:
         steps: Updates made until then.
         seconds: Training time until then, over all resumed parts.
         photographs: How many were trained on.
+        source: Name of the folder that they were packed from.
         device: What it ran on.
         code: The commit that trained, or the version.
         machine: Its processor and system.
@@ -80,6 +84,7 @@ class Result:
     steps: int
     seconds: float
     photographs: int
+    source: str
     device: str
     code: str
     machine: str
@@ -132,6 +137,7 @@ def train(
         raise UsageError(f"{run} holds a run already: resume it with --resume, or choose another folder with -o")
 
     training, held = shards(recipe, images, validation, run, watch, packed=last.exists())
+    source = images.name
     check_patch(training, recipe, networks.NETWORKS[recipe.network].multiple * recipe.scale)
     training = training.to(where)
     degradation = parse(recipe.degradation)
@@ -159,7 +165,8 @@ def train(
         checkpoint.restore_into(tensors, network, average, optimizers)
         step, spent, rate_scale, running = book["step"], book["spent"], book["rate_scale"], book["running"]
         begun, before = book["begun"], book["before"]
-        best_psnr, measured_share = book["best_psnr"], book["measured_share"]
+        best_psnr, measured_share = book["best_psnr"] if best.exists() else -math.inf, book["measured_share"]
+        source = book.get("source", source)
 
     def keep(path: Path, tensors: dict[str, Tensor]) -> None:
         book = {
@@ -174,6 +181,7 @@ def train(
             "measured_share": measured_share,
             "psnr": psnr,
             "photographs": len(training),
+            "source": source,
             "device": describe(where),
             "code": origin.code,
             "machine": origin.machine,
@@ -185,7 +193,10 @@ def train(
         measured_share = share
         psnr, examples = validate(average, recipe, checks, held, where)
         watch.validation(step, psnr, examples)
-        if (mean := sum(psnr.values()) / len(psnr)) > best_psnr:
+        mean = sum(psnr.values()) / len(psnr)
+        if not math.isfinite(mean):
+            raise TrainingError(f"the validation at step {step} is not finite; lower learning_rate in the recipe")
+        if mean > best_psnr:
             best_psnr = mean
             keep(best, checkpoint.weights("average", average))
 
@@ -242,10 +253,12 @@ def train(
             keep(last, checkpoint.snapshot(network, average, optimizers))
             saved = now
 
+    if not best.exists():
+        measure(1.0)
     return load_result(run)
 
 
-def branch(trunk: Path, run: Path, budget: str) -> Recipe:
+def branch(trunk: Path, run: Path, budget: str, name: str | None = None) -> Recipe:
     """Begin a run that cools down from the last checkpoint of another, which is left as it is.
 
     ``train`` with the recipe that this returns, and ``resume``, takes the learning rate to zero over the budget.
@@ -254,10 +267,11 @@ def branch(trunk: Path, run: Path, budget: str) -> Recipe:
         trunk: Folder of a run whose schedule is ``constant``.
         run: Folder of the new run.
         budget: Of the cool-down.
+        name: That the trunk's recipe must have; None takes any.
 
     Raises:
-        UsageError: The trunk has another schedule, or ``run`` holds a run.
-        InputError: The trunk holds no checkpoint.
+        UsageError: The trunk has another schedule or name, or ``run`` holds a run.
+        InputError: The trunk holds no checkpoint, or not its photographs.
     """
     if (run / "last.safetensors").exists():
         raise UsageError(f"{run} holds a run already: choose another folder with -o")
@@ -265,11 +279,16 @@ def branch(trunk: Path, run: Path, budget: str) -> Recipe:
     recipe = Recipe.from_json(book["recipe"], str(trunk))
     if recipe.schedule != "constant":
         raise UsageError(f"{trunk}: its schedule is {recipe.schedule}; only a constant one can be cooled down")
+    if name not in (None, recipe.name):
+        raise UsageError(f"{trunk}: trains {recipe.name!r}, not {name!r}; give that recipe, or another --trunk")
+    missing = [trunk / shard for shard in SHARDS if not (trunk / shard).exists()]
+    if missing:
+        raise InputError(f"{missing[0]}: is not there; resume the trunk with its photographs, and it is packed anew")
     few = min(recipe.validations, COOLDOWN_VALIDATIONS)
     recipe = replace(recipe, schedule="cooldown", warmup=0.0, budget=budget, validations=few)
     run.mkdir(parents=True, exist_ok=True)
-    for name in ("training.shard", "validation.shard"):
-        shutil.copyfile(trunk / name, run / name)
+    for shard in SHARDS:
+        shutil.copyfile(trunk / shard, run / shard)
     changes = {"recipe": recipe.to_json(), "begun": book["step"], "before": book["before"] + book["spent"]}
     fresh = {"spent": 0.0, "best_psnr": -math.inf, "measured_share": 0.0}
     checkpoint.save(run / "last.safetensors", tensors, {**book, **changes, **fresh})
@@ -295,6 +314,7 @@ def load_result(run: Path) -> Result:
     network = networks.build(recipe.network, **recipe.arguments)
     network.load_state_dict({n.removeprefix("average/"): v for n, v in tensors.items() if n.startswith("average/")})
     measured = {key: book[key] for key in ("psnr", "photographs", "device", "code", "machine")}
+    measured["source"] = book.get("source", "")
     return Result(recipe, network.eval(), steps=book["step"], seconds=book["before"] + book["spent"], **measured)
 
 
@@ -316,8 +336,8 @@ def shards(
     recipe: Recipe, images: Path, validation: Path | None, run: Path, watch: Watch, *, packed: bool
 ) -> tuple[Shard, Shard]:
     """Pack the training and the validation photographs; or open the shards that a run to be resumed has packed."""
-    paths = run / "training.shard", run / "validation.shard"
-    if packed:
+    paths = run / SHARDS[0], run / SHARDS[1]
+    if packed and all(path.exists() for path in paths):
         return Shard.open(paths[0]), Shard.open(paths[1])
     photographs = find_photographs(images, recipe.limit)
     if validation is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 import tomllib
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from resolvent.degradations import Degradation, Sometimes, parse
+from resolvent.degradations import Degradation, Downsample, GaussianNoise, Sometimes, parse
 from resolvent.degradations.damage import Damage
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.networks import NETWORKS
@@ -172,8 +173,18 @@ class Recipe:
         if not 0 <= self.seed < 1 << 31:
             raise UsageError(f"recipe {self.name!r}: seed = {self.seed} must lie in 0 to {(1 << 31) - 1}")
         for name in ("patch", "batch", "learning_rate", "kernel_rate", "validations"):
-            if getattr(self, name) <= 0:
-                raise UsageError(f"recipe {self.name!r}: {name} = {getattr(self, name)} must be above zero")
+            if not 0 < getattr(self, name) < math.inf:
+                raise UsageError(f"recipe {self.name!r}: {name} = {getattr(self, name)} must be above zero, and finite")
+        for name in ("clip", "epsilon", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"recipe {self.name!r}: {name} = {getattr(self, name)} must be 0 or more, and finite")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise UsageError(f"recipe {self.name!r}: betas = {list(self.betas)} must lie in 0 to 1, and be less than 1")
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"recipe {self.name!r}: limit = {self.limit} must be 1 or more; leave it out to use all")
+        scale = self.arguments.get("scale", 1)
+        if type(scale) is not int or scale < 1:
+            raise UsageError(f"recipe {self.name!r}: scale = {scale!r} must be a whole number of 1 or more")
         if self.margin < 0 or (self.margin and self.scale > 1):
             raise UsageError(f"recipe {self.name!r}: margin = {self.margin} must be 0 or more, and 0 for scale above 1")
         if self.resize is not None and self.resize < self.cut:
@@ -183,10 +194,20 @@ class Recipe:
         if not self.validation:
             raise UsageError(f"recipe {self.name!r}: validation is empty; name at least one degradation to choose by")
         Budget.parse(self.budget)
-        if self.prepare:
-            parse(self.prepare)
+        if self.prepare and (reduced := _reduction(self.prepare)) != 1:
+            raise UsageError(f"recipe {self.name!r}: prepare = {self.prepare!r} reduces by {reduced}; keep the size")
         for text in (self.degradation, *self.validation):
-            parse(text)
+            if (reduced := _reduction(text)) != self.scale:
+                raise UsageError(
+                    f"recipe {self.name!r}: {text!r} reduces by {reduced}, and the network enlarges by {self.scale}; "
+                    "they must be the same"
+                )
+            told = sum(isinstance(part, GaussianNoise) for part in _happening(text))
+            if self.noise_level and told != 1:
+                raise UsageError(
+                    f"recipe {self.name!r}: {text!r} has noise {told} times, and the network is told its level; give "
+                    "noise:sigma= once"
+                )
             if (self.finds or self.fills) and not any(isinstance(part, Damage) for part in _happening(text)):
                 raise UsageError(
                     f"recipe {self.name!r}: {text!r} damages no pixel, and the network finds or fills damage; add "
@@ -337,3 +358,8 @@ def _read(text: str, origin: str) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{origin}: not valid TOML: {error}") from error
     return Recipe.from_json(data, origin)
+
+
+def _reduction(text: str) -> int:
+    """By how much a degradation makes a side smaller."""
+    return math.prod(part.scale for part in _happening(text) if isinstance(part, Downsample))
