@@ -14,6 +14,7 @@ from resolvent.diagnosis.sample import sample_of
 from resolvent.evaluation.choice import drawing
 from resolvent.evaluation.level import FIT, KINDS, LevelCase, learn_levels, make_level_case, noise_statistics, page
 from resolvent.image import Image, write_image
+from resolvent.models.runtime import open_session
 
 
 @pytest.fixture(scope="module")
@@ -183,12 +184,26 @@ def test_a_cutout_is_measured_where_it_shows():
     assert found.model is not None
 
 
-@pytest.mark.parametrize(("height", "width"), [(300, 40), (64, 64), (200, 300)])
+@pytest.mark.parametrize("offset", [20, 60, 75, 100])
+def test_a_strip_between_bars_is_measured_wherever_it_lies(offset):
+    noisy = rounded(np.clip(scene(50, 640), 30, 225) + white((50, 640, 3), 15))
+    framed = np.pad(noisy, ((offset, 150 - offset), (0, 0), (0, 0)))
+    assert measure(Image.from_array(framed)).noise_sigma == pytest.approx(15, rel=0.12)
+
+
+def test_equal_channels_are_measured_as_gray():
+    gray = rounded(scene(192, 256).mean(2, keepdims=True) + white((192, 256, 1), 18))
+    one, three = (measure(Image.from_array(each), None, open_session) for each in (gray, gray.repeat(3, 2)))
+    assert one.noise == three.noise
+    np.testing.assert_array_equal(one.features, three.features)
+
+
+@pytest.mark.parametrize(("height", "width"), [(300, 12), (64, 64), (200, 300)])
 def test_the_frame_is_left_out(height, width):
     noisy = rounded(128 + white((height, width, 1), 20))
     framed = np.pad(noisy, ((24, 16), (40, 0), (0, 0)), constant_values=9)
     sample, _ = sample_of(Image.from_array(framed))
-    assert (empty_share(sample) == 0).all() == (width >= 64)
+    assert (empty_share(sample) == 0).all() == (width >= 16)
     assert sample_of(Image.from_array(np.full((99, 70, 3), 7, np.uint8)))[0].shape[1:3] == (64, 64)
 
 

@@ -83,9 +83,11 @@ def test_degradation_may_be_text_or_data():
 def expect(monkeypatch, gain, strength=1.0):
     """Let the denoiser be expected to gain so many dB, whatever the image."""
     candidate = ("denoise", strength)
-    decision = Decision(candidate if gain > LEAST_GAIN else None, {candidate: Prediction(gain, 0.0)}, novel=False)
+    decision = Decision(
+        candidate if gain > LEAST_GAIN else None, {candidate: Prediction(gain, 0.0)}, False, frozenset()
+    )
     monkeypatch.setattr("resolvent.diagnosis.load_chooser", lambda: None)
-    monkeypatch.setattr("resolvent.diagnosis.decide", lambda chooser, features, sigma: decision)
+    monkeypatch.setattr("resolvent.diagnosis.decide", lambda *_: decision)
 
 
 def test_noise_is_diagnosed_and_the_model_told(cards, monkeypatch):

@@ -115,7 +115,7 @@ def test_what_is_likely_is_found_beside_what_is_sure(monkeypatch):
 
     def lines(x):
         seen = np.zeros_like(x[:, :1])
-        seen[..., 30], seen[..., 60] = 0.6, 0.6
+        seen[..., 30], seen[..., 60] = 0.75, 0.75
         seen[..., seen.shape[2] // 2, 30] = 1
         return seen
 

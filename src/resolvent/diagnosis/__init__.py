@@ -18,8 +18,8 @@ from resolvent.diagnosis.choice import LEAST_GAIN, Chooser, decide, features, lo
 from resolvent.diagnosis.content import Content, content_of, empty_share, with_content
 from resolvent.diagnosis.jpeg import jpeg_quality
 from resolvent.diagnosis.level import Noise, measure_noise
-from resolvent.diagnosis.noise import Grain, grain_of
-from resolvent.diagnosis.probe import BORDER, PROBE, change
+from resolvent.diagnosis.noise import grain_of, impulses
+from resolvent.diagnosis.probe import BORDER, changes
 from resolvent.diagnosis.sample import sample_of
 from resolvent.models.runtime import open_session
 
@@ -40,6 +40,9 @@ __all__ = [
     "measure",
 ]
 
+ENOUGH = 256**2
+"""Pixels of a sample from which on its size bears on no choice; those that the choice is learned from hold no more."""
+
 NOISE_LIMIT = 75.0
 """Gray levels; the strongest noise that the denoiser was trained for."""
 
@@ -56,7 +59,6 @@ class Measurements:
         content: What is uniform, clipped or drawn.
         features: What the choice of the model rests on, see ``choice.features``; None if it was not asked for, or if
             there is too little to see.
-        size: Height and width in pixels.
     """
 
     noise: Noise
@@ -64,7 +66,6 @@ class Measurements:
     jpeg_quality: int | None
     content: Content
     features: NDArray[np.float32] | None
-    size: tuple[int, int]
 
     @property
     def noise_sigma(self) -> float:
@@ -144,7 +145,7 @@ def diagnose(
     if found.features is None:
         reasons.append("too little in it to tell what would help")
     else:
-        decision = decide(chooser or load_chooser(), found.features, found.told_sigma)
+        decision = decide(chooser or load_chooser(), found.features, found.told_sigma, found.content.drawing)
         model, strength = decision.candidate or (None, 1.0)
         for (name, _), prediction in decision.predictions.items():
             gains[name] = max(gains.get(name, prediction.gain), prediction.gain)
@@ -154,6 +155,10 @@ def diagnose(
             reasons.append(f"nothing to fix: no model is certain to gain {LEAST_GAIN} dB")
         else:
             reasons.append("expected gain: " + _listed(gains))
+            first = max(gains, key=lambda name: gains[name])
+            if first != model:
+                why = "what is measured speaks against it" if first in decision.unfit else "it is less certain"
+                reasons.append(f"not {first}: {why}")
         if strength < 1:
             reasons.append(f"blended with the photograph at {strength:.0%}, for not all of it is certain to help")
     return Diagnosis(
@@ -186,23 +191,23 @@ def measure(
     source = image.path if source is None else source
     quality = None if source is None else jpeg_quality(source)
     noise = measure_noise(sample, quality, content.drawing, rounded=image.depth == 8)
-    found = Measurements(noise, blur_sigma(sample, noise.sigma), quality, content, None, (image.height, image.width))
+    found = Measurements(noise, blur_sigma(sample, noise.sigma), quality, content, None)
     if open_session is None or min(sample.shape[1:3]) <= 3 * BORDER or (empty_share(whole, cover) == 1).all():
         return found
-    seen = features(sample, change(sample, open_session(PROBE)), _numbers(found, grain_of(sample), image.channels))
-    return replace(found, features=seen)
+    tried = changes(sample, found.told_sigma, open_session)
+    return replace(found, features=features(sample, tried, _numbers(found, sample)))
 
 
-def _numbers(found: Measurements, grain: Grain, channels: int) -> NDArray[np.float64]:
-    """What the choice rests on beside spectra, (18,)."""
-    noise, content, quality = found.noise, found.content, found.jpeg_quality
+def _numbers(found: Measurements, sample: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What the choice rests on beside spectra, (20,)."""
+    noise, content, quality, grain = found.noise, found.content, found.jpeg_quality, grain_of(sample)
     return np.array(
         [
             *np.log1p(noise.levels), np.log1p(np.median(noise.white)), np.log1p(noise.told),
             noise.neighbor_correlation, noise.channel_correlation,
             np.log1p(grain.roughness), np.log(grain.evenness + 0.25), found.blur_sigma,
             (100 if quality is None else quality) / 100, quality is not None,
-            content.flat_share, np.sqrt(content.clipped_share), content.drawing, channels == 3,
-            np.log2(min(found.size)) / 12, np.log2(max(found.size)) / 12,
+            content.flat_share, np.sqrt(content.clipped_share), content.drawing, sample.shape[3] == 3,
+            *np.log1p(impulses(sample)), np.log2(min(sample[..., 0].size, ENOUGH)),
         ]
     )  # fmt: skip

@@ -2,8 +2,9 @@
 
 Noise fills all frequencies alike, grain the lower ones, blur empties the higher ones, and JPEG leaves few of them. How
 strong each coefficient of the 8x8 cosine transform is in the smoothest, the middling and the most detailed blocks tells
-these apart, and mixtures of them too; and so does what the model ``restore`` would change. Small networks, learned by
-``benchmarks/choice.py --learn`` from photographs that were degraded and restored by every model, turn that into dB.
+these apart, and mixtures of them too; and so does what each model would change, tried on a few windows. Small networks,
+learned by ``benchmarks/choice.py --learn`` from photographs that were degraded and restored by every model, turn that
+into dB.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ Candidate = tuple[str, float]
 LEAST_GAIN = 0.15
 """dB of PSNR; where no model is expected to gain so much, a photograph is left alone."""
 
-CAUTION = 1.0
+CAUTION = 1.5
 """Standard deviations among the networks by which a gain is taken to be smaller than their mean."""
 
 NOVEL = 0.02
@@ -58,48 +59,77 @@ BLOCK = 8
 LUMA, CHROMA = (0.1, 0.5, 0.9), (0.25, 0.75)  # quantiles over the blocks
 FLOOR = 0.25  # gray levels; the rounding to 8 bits makes a coefficient about as large
 FINE = 0.05  # gray levels; the like for what a model changes
+LOW = 5  # half waves a block, across and down together, below which a coefficient counts as low
 
 
 def features(
-    sample: NDArray[np.float32], change: NDArray[np.float32], numbers: NDArray[np.float64]
+    sample: NDArray[np.float32], changes: NDArray[np.float32], numbers: NDArray[np.float64]
 ) -> NDArray[np.float32] | None:
     """Describe a photograph for the choice.
 
     Args:
         sample: (K, h, w, C) windows, in gray levels 0 to 255.
-        change: (L, h, w, C), what a model would add to some of them, in gray levels.
+        changes: (M, L, h', w', C), what each of MODELS would add to some of them, in gray levels.
         numbers: (N,) what else was measured.
 
     Returns:
         (F,) float32; None where no window holds a block.
     """
-    if min(*sample.shape[1:3], *change.shape[1:3]) < BLOCK:
+    if min(*sample.shape[1:3], *changes.shape[2:4]) < BLOCK:
         return None
-    spectra = []
-    for windows, floor in ((sample, FLOOR), (change, FINE)):
-        luma, chroma = windows.mean(-1), windows[..., 0] - windows[..., -1]
-        spectra += [_spectrum(luma, LUMA, floor), _spectrum(chroma, CHROMA, floor)]
-    return np.concatenate([*spectra[:2], *map(_bands, spectra[2:]), numbers]).astype(np.float32)
+    quantiles = []
+    for windows, floor in ((sample, FLOOR), (changes[-1], FINE)):
+        for plane, shares in zip(_planes(windows), (LUMA, CHROMA), strict=True):
+            quantiles.append(np.log(np.quantile(np.abs(_coefficients(plane)), shares, axis=0) + floor))
+    agreement = [_agreement(plane) for plane in _planes(changes)]
+    of_sample = [each.ravel() for each in quantiles[:2]]
+    return np.concatenate([*of_sample, *map(_bands, quantiles[2:]), *agreement, numbers]).astype(np.float32)
+
+
+def _planes(windows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Luminance, and red less blue."""
+    return windows.mean(-1), windows[..., 0] - windows[..., -1]
+
+
+def _agreement(changes: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How strong the changes (M, L, h, w) of models are, how strong their differences, and how alike they are.
+
+    A model whose change x̂ - y is what can be known of x - y, and no more, lessens the squared error of any other
+    change c by 2 c (x̂ - y) - c^2 in the mean: the gains of all models follow from products of their changes.
+    """
+    coefficients = np.stack([_coefficients(plane) for plane in changes])
+    low = _ORDER < LOW
+    numbers = []
+    for band in (low, ~low):
+        some = coefficients[..., band].reshape(len(changes), -1).astype(np.float64)
+        products = some @ some.T / some.shape[1]
+        power = np.diag(products)
+        first, second = np.triu_indices(len(changes), 1)
+        apart = power[first] + power[second] - 2 * products[first, second]
+        alike = products[first, second] / (np.sqrt(power[first] * power[second]) + FINE**2)
+        strong = np.log(np.sqrt(np.clip(np.concatenate([power, apart]), 0, None)) + FINE)
+        numbers += [strong, alike]
+    return np.concatenate(numbers)
 
 
 def _bands(spectrum: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means of a spectrum over the coefficients of about one frequency, 1 to 14 half waves a block."""
-    k = np.arange(BLOCK)
-    order = (k[:, None] + k).ravel()[1:]
-    rows = spectrum.reshape(-1, order.size)
-    means: NDArray[np.float64] = np.stack([rows[:, order == n].mean(1) for n in range(1, 2 * BLOCK - 1)], 1).ravel()
-    return means
+    """Means of a spectrum (Q, 63) over the coefficients of about one frequency, 1 to 14 half waves a block."""
+    means: NDArray[np.float64] = np.stack([spectrum[:, n == _ORDER].mean(1) for n in range(1, 2 * BLOCK - 1)], 1)
+    return means.ravel()
 
 
-def _spectrum(planes: NDArray[np.float32], quantiles: tuple[float, ...], floor: float) -> NDArray[np.float64]:
-    """Logarithms of quantiles of the 63 alternating coefficients over the blocks of (K, h, w)."""
+def _coefficients(planes: NDArray[np.float32]) -> NDArray[Any]:
+    """The 63 alternating coefficients of the blocks of (K, h, w), (blocks, 63)."""
     height, width = (side // BLOCK * BLOCK for side in planes.shape[1:])
     planes, count = planes[:, :height, :width], len(planes)
     basis = cosines(BLOCK)
     blocks = planes.reshape(count, height // BLOCK, BLOCK, width // BLOCK, BLOCK).swapaxes(2, 3)
-    coefficients = np.abs(basis @ blocks @ basis.T).reshape(-1, BLOCK**2)[:, 1:]
-    spectrum: NDArray[np.float64] = np.log(np.quantile(coefficients, quantiles, axis=0) + floor).ravel()
-    return spectrum
+    coefficients: NDArray[Any] = (basis @ blocks @ basis.T).reshape(-1, BLOCK**2)[:, 1:]
+    return coefficients
+
+
+_ORDER = np.add.outer(np.arange(BLOCK), np.arange(BLOCK)).ravel()[1:]
+"""Half waves a block of each coefficient, across and down together."""
 
 
 @dataclass(frozen=True)
@@ -148,36 +178,39 @@ class Decision:
         candidate: The model and the strength to use; None to leave it alone.
         predictions: Of every candidate.
         novel: Whether the photograph is unlike all that was learned from, so that the predictions are not believed.
+        unfit: Models that what is measured speaks against, whatever is predicted of them.
     """
 
     candidate: Candidate | None
     predictions: Mapping[Candidate, Prediction]
     novel: bool
+    unfit: frozenset[str]
 
 
-def decide(chooser: Chooser, measured: NDArray[np.float32], sigma: float) -> Decision:
+def decide(chooser: Chooser, measured: NDArray[np.float32], sigma: float, drawing: bool = False) -> Decision:
     """Take the candidate with the largest gain that can be counted on, if that is LEAST_GAIN or more.
 
     Of a photograph unlike those that were learned from, FALLBACK is taken, or nothing. A measured noise and a predicted
     gain that contradict each other are not both believed: where there is none, nothing is denoised; where it is seen,
     ``dejpeg``, which keeps it, does not do; and where it is plain, FALLBACK is taken if nothing else is, unless that is
-    expected to harm.
+    expected to harm. A drawing has no noise that could be told from its dots and lines.
 
     Args:
         chooser: Predicts the gains.
         measured: (F,) features.
         sigma: Noise level that a denoiser would be told, in gray levels.
+        drawing: Whether it looks drawn or printed.
     """
     predictions = chooser.predict_gains(measured)
     novel = chooser.novelty(measured) > NOVEL
-    able = [name for name in predictions if name == FALLBACK or not novel]
-    unfit = "denoise" if sigma < FAINT else "dejpeg" if sigma >= SEEN else None
-    able = [name for name in able if name[0] != unfit]
+    contradicted = {"denoise": sigma < FAINT or drawing, "dejpeg": sigma >= SEEN, "restore": drawing}
+    unfit = frozenset(model for model, is_so in contradicted.items() if is_so)
+    able = [name for name in predictions if (name == FALLBACK or not novel) and name[0] not in unfit]
     first = max(able, key=lambda name: predictions[name].cautious, default=None)
     chosen = first if first is not None and predictions[first].cautious >= LEAST_GAIN else None
-    if chosen is None and sigma >= PLAIN and FALLBACK in predictions and predictions[FALLBACK].gain > 0:
+    if chosen is None and sigma >= PLAIN and FALLBACK in able and predictions[FALLBACK].gain > 0:
         chosen = FALLBACK
-    return Decision(chosen, predictions, novel)
+    return Decision(chosen, predictions, novel, unfit)
 
 
 @cache

@@ -25,6 +25,8 @@ UNTOUCHED = 0.05  # share of all pixels that equal their neighbors; fewer do whe
 DRAWN = ((0.6, 0.0), (0.1, 0.42))
 # Compressed text has fewer of them, but paper and ink almost everywhere: equal, commonest tone, the two commonest.
 PRINTED = ((0.05, 0.5, 0.0), (0.01, 0.55, 0.7))
+TWO_TONED = (0.95, 0.1)  # near black or white: share of all pixels together, of each at least; dots of a dithered page
+NEAR = 40.0  # gray levels
 CROWDED = 0.5  # share of the tiles of text that show a contour
 
 
@@ -104,7 +106,8 @@ def content_of(sample: NDArray[np.float32], cover: NDArray[np.float32] | None = 
         seen[:] = True
     clipped = ((corner <= 0) | (corner >= 255)).mean(-1)
     flat_share = float(flat[seen].mean())
-    drawing = flat_share > UNTOUCHED and _is_drawing(_visible(sample, cover))
+    shown = _visible(sample, cover)
+    drawing = _is_two_toned(shown) or (flat_share > UNTOUCHED and _is_drawing(shown))
     return Content(flat_share, float(clipped[seen].mean()), drawing)
 
 
@@ -129,6 +132,12 @@ def _is_drawing(sample: NDArray[np.float32]) -> bool:
     drawn = any(equal > alike and first > paper for alike, paper in DRAWN)
     printed = any(equal > alike and first > paper and both > two for alike, paper, two in PRINTED)
     return drawn or (printed and crowded > CROWDED)
+
+
+def _is_two_toned(sample: NDArray[np.float32]) -> bool:
+    luma = sample.mean(-1)
+    black, white = float((luma <= NEAR).mean()), float((luma >= 255 - NEAR).mean())
+    return black + white >= TWO_TONED[0] and min(black, white) >= TWO_TONED[1]
 
 
 def _visible(sample: NDArray[np.float32], cover: NDArray[np.float32] | None) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Grain", "grain_of", "noise_sigma", "noise_sigmas"]
+__all__ = ["Grain", "grain_of", "impulses", "noise_sigma", "noise_sigmas"]
 
 
 def noise_sigma(sample: NDArray[np.float32]) -> float:
@@ -146,3 +146,26 @@ def grain_of(sample: NDArray[np.float32]) -> Grain:
 
 BLACK = 12.0  # gray levels: in blocks as near as this to black or white, clipping hides noise
 BLOCKS = 20  # fewer say nothing
+
+
+RARE = (0.99, 0.999, 0.9999)
+"""Quantiles over the values: a hot pixel in ten thousand is seen as one."""
+
+
+def impulses(sample: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Measure single pixels that stand out, as hot ones do: how far values lie beyond all of their eight neighbors.
+
+    Args:
+        sample: (K, h, w, C) windows, in gray levels 0 to 255.
+
+    Returns:
+        (3,) gray levels, the quantiles RARE over all pixels and channels; 0 where windows are smaller than 3 pixels.
+    """
+    if min(sample.shape[1:3]) < 3:
+        return np.zeros(len(RARE))
+    height, width = (side - 2 for side in sample.shape[1:3])
+    around = [sample[:, i : i + height, j : j + width] for i in range(3) for j in range(3) if (i, j) != (1, 1)]
+    middle = sample[:, 1:-1, 1:-1]
+    beyond = np.maximum(middle - np.maximum.reduce(around), np.minimum.reduce(around) - middle)
+    found: NDArray[np.float64] = np.quantile(np.maximum(beyond, 0), RARE).astype(np.float64)
+    return found

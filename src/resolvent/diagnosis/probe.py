@@ -1,7 +1,8 @@
-"""What a model would change in a photograph, tried on a few windows of it."""
+"""What models would change in a photograph, tried on a few windows of it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,34 +12,40 @@ if TYPE_CHECKING:
 
     from resolvent.models.runtime import Session
 
-__all__ = ["PROBE", "change"]
+__all__ = ["BORDER", "MODELS", "changes"]
 
-PROBE = "restore"
-"""The model that is tried."""
+MODELS = ("denoise", "deblur", "dejpeg", "restore")
+"""The models to choose from, all of which are tried."""
 
-COUNT = 16
+COUNT = 8
 BORDER = 8
-"""Pixels cut off around a window, where the model lacks context."""
+"""Pixels cut off around a window, where the models lack context."""
 
 
-def change(sample: NDArray[np.float32], session: Session) -> NDArray[np.float32]:
-    """Restore some windows, evenly spread, and give what was added to each.
+def changes(sample: NDArray[np.float32], sigma: float, open_session: Callable[[str], Session]) -> NDArray[np.float32]:
+    """Restore some windows, evenly spread, with each of MODELS, and give what was added to them.
 
     Args:
         sample: (K, h, w, C) windows, in gray levels 0 to 255.
-        session: A model that takes colors alone, of the same size in and out.
+        sigma: Noise level in gray levels that a denoiser is told.
+        open_session: Loads a model that takes colors, and the noise level or nothing, of the same size in and out.
 
     Returns:
-        (L, h', w', C), L at most COUNT, in gray levels; without borders, and cut to whole multiples of the model's.
+        (M, L, h', w', C), L at most COUNT, in gray levels; without borders, and cut to whole multiples of the models'.
     """
-    multiple = session.card.multiple
     some = sample[np.linspace(0, len(sample) - 1, min(COUNT, len(sample))).astype(int)]
+    sessions = [open_session(name) for name in MODELS]
+    multiple = int(np.lcm.reduce([session.card.multiple for session in sessions]))
     height, width = (side // multiple * multiple for side in some.shape[1:3])
     some = some[:, :height, :width]
     x = np.broadcast_to(some / np.float32(255), (*some.shape[:3], 3)).transpose(0, 3, 1, 2)
-    restored = session.run(np.ascontiguousarray(x)).transpose(0, 2, 3, 1)
-    if some.shape[3] == 1:
-        restored = restored.mean(3, keepdims=True)
-    inside = slice(BORDER, -BORDER)
-    added: NDArray[np.float32] = 255 * np.clip(restored, 0, 1) - some
-    return added[:, inside, inside]
+    level = np.full_like(x[:, :1], sigma / 255)
+    inside = np.s_[:, BORDER:-BORDER, BORDER:-BORDER]
+    added = []
+    for session in sessions:
+        given = np.concatenate([x, level], 1) if session.card.noise_level else np.ascontiguousarray(x)
+        restored = 255 * np.clip(session.run(given).transpose(0, 2, 3, 1), 0, 1)
+        if some.shape[3] == 1:
+            restored = restored.mean(3, keepdims=True)
+        added.append((restored - some)[inside])
+    return np.stack(added)

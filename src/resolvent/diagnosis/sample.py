@@ -39,7 +39,8 @@ def sample_of(image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32] | 
     """Cut the windows that are measured; where most hold no content, others from between those that do.
 
     Returns:
-        (K, h, w, C) in gray levels 0 to 255; and (K, h, w), 0 where pixels are hidden, or None without transparency.
+        (K, h, w, C) in gray levels 0 to 255, C = 1 where all channels are equal; and (K, h, w), 0 where pixels are
+        hidden, or None without transparency.
     """
     top, left, bottom, right = _within_frame(image)
     boxes = _shifted(_boxes(bottom - top, right - left), top, left)
@@ -62,7 +63,7 @@ def _within_frame(image: Image) -> tuple[int, int, int, int]:
     top, bottom = _same(data, first), image.height - _same(data[::-1], last)
     across = data[top:bottom].swapaxes(0, 1)
     left, right = _same(across, first), image.width - _same(across[::-1], last)
-    if min(bottom - top, right - left) < LEAST_SIDE:
+    if min(image.height, image.width) <= WINDOW or min(bottom - top, right - left) < LEAST_SIDE:
         return 0, 0, image.height, image.width
     return top, left, bottom, right
 
@@ -75,7 +76,8 @@ def _same(lines: NDArray[Any], value: Any) -> int:
     return count
 
 
-STRIP, LEAST_SIDE = 8, 64
+STRIP, LEAST_SIDE = 8, 16
+WINDOW = 64  # pixels a side; of what is no larger, all is measured
 
 
 def _shifted(boxes: list[tuple[int, int, int, int]], down: int, across: int) -> list[tuple[int, int, int, int]]:
@@ -90,13 +92,15 @@ def _read(
     image: Image, boxes: list[tuple[int, int, int, int]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     sample = 255 * np.stack([image.read(*box) for box in boxes])
+    if (sample == sample[..., :1]).all():
+        sample = sample[..., :1]
     alpha = image.alpha
     if alpha is None:
         return sample, None
     return sample, np.stack([alpha[t:b, a:r] for t, a, b, r in boxes]).astype(np.float32)
 
 
-def _boxes(height: int, width: int, size: int = 64, count: int = 64) -> list[tuple[int, int, int, int]]:
+def _boxes(height: int, width: int, size: int = WINDOW, count: int = 64) -> list[tuple[int, int, int, int]]:
     """Top, left, bottom, right of the windows."""
     tall, wide = min(size, height), min(size, width)
     rows, columns = -(-height // tall), -(-width // wide)

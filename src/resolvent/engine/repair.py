@@ -25,7 +25,7 @@ __all__ = ["FILL_TILE", "MaskSource", "count_tiles", "fill", "find_damage", "rea
 MaskSource = str | Path | NDArray[Any]
 """A picture file, or an array (H, W): white, or True, is what is to be filled."""
 
-SURE, LIKELY = 0.95, 0.5
+SURE, LIKELY = 0.98, 0.7
 """Probabilities: damage is found where it is sure, and followed from there as long as it is likely (Canny, 1986,
 doi:10.1109/TPAMI.1986.4767851). Detail that is taken for damage costs more than damage that stays."""
 

@@ -17,7 +17,7 @@ import numpy as np
 from resolvent.degradations import Degradation, Jpeg, Quantise, parse
 from resolvent.diagnosis import measure
 from resolvent.diagnosis.choice import FALLBACK, Candidate, Chooser
-from resolvent.diagnosis.probe import PROBE
+from resolvent.diagnosis.probe import MODELS
 from resolvent.engine.restore import Options, Plan, run
 from resolvent.errors import MissingDependencyError
 from resolvent.evaluation.ensembles import Fit, fit
@@ -45,7 +45,6 @@ __all__ = [
     "make_cases",
 ]
 
-MODELS = ("denoise", "deblur", "dejpeg", "restore")
 CANDIDATES: tuple[Candidate, ...] = (*((model, 1.0) for model in MODELS), ("denoise", 0.5), FALLBACK)
 NOTHING: Candidate = ("nothing", 0.0)
 
@@ -66,7 +65,7 @@ KINDS: dict[str, str] = {
         "camera:iso=200..6400,lens=0,tone=0.5..1,malvar=1,denoise=0..1,chroma=4..10,sharpen=0..0.4,soft=0.3..0.7"
         f" + jpeg:quality=70..95,{COLOR}"
     ),
-    "noise": "noise:sigma=0..50",
+    "noise": f"noise:sigma=0..50 + jpeg:quality=60..100,{COLOR} @ 0.4",
     "weak noise": f"noise:sigma=0.5..8 + jpeg:quality=80..100,{COLOR} @ 0.3",
     "shot noise": f"poisson:peak=15..3000 + jpeg:quality=70..100,{COLOR} @ 0.3",
     "grain": f"grain:sigma=0..25,radius=0.3..2 + jpeg:quality=60..100,{COLOR} @ 0.4",
@@ -104,6 +103,7 @@ class Case:
         drawn: What happened to it, in text form.
         features: What the choice rests on; None if there is too little to see.
         sigma: Noise level that ``denoise`` was told, in gray levels.
+        drawing: Whether it looks drawn or printed.
         psnr: In dB, of NOTHING and of each of CANDIDATES.
     """
 
@@ -112,6 +112,7 @@ class Case:
     drawn: str
     features: NDArray[np.float32] | None
     sigma: float
+    drawing: bool
     psnr: dict[Candidate, float]
 
 
@@ -123,8 +124,8 @@ def kinds() -> dict[str, str]:
 
 
 def foundations() -> dict[str, str]:
-    """What the features of a case rest on, with a digest of each: the noise estimate, and the model that is tried."""
-    files = {"level.npz": resources.files("resolvent.diagnosis") / "level.npz", PROBE: bundled()[PROBE]}
+    """What a case rests on, with a digest of each: the noise estimate, and the models."""
+    files = {"level.npz": resources.files("resolvent.diagnosis") / "level.npz", **{m: bundled()[m] for m in MODELS}}
     return {name: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for name, file in files.items()}
 
 
@@ -174,7 +175,7 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
         scores[model, strength] = min(psnr(blend, truth), PERFECT)
         if kind == AGAIN:
             scores[model, strength] = min(scores[model, strength], scores[NOTHING] - DONE)
-    return Case(image, kind, str(drawn), measured.features, measured.told_sigma, scores)
+    return Case(image, kind, str(drawn), measured.features, measured.told_sigma, measured.content.drawing, scores)
 
 
 def _best(degraded: Image, file: bytes | None, truth: NDArray[np.float32]) -> NDArray[np.float32]:
