@@ -51,8 +51,8 @@ NOVEL = 0.02
 FALLBACK: Candidate = ("restore", 0.5)
 """What is done at most to a photograph unlike all that were learned from, or against noise that is plain to see."""
 
-FAINT, SEEN, PLAIN = 1.0, 4.0, 6.0
-"""Gray levels of noise: of less, a denoiser has nothing to do; of so much, JPEG is not all that is wrong; and of so
+FAINT, SEEN, PLAIN = 2.0, 4.0, 6.0
+"""Gray levels of noise: less is not seen, and hardly to be told from texture; of so much, JPEG is not all that is wrong; and of so
 much, it is plain to see that something is."""
 
 BLOCK = 8
@@ -191,7 +191,7 @@ def decide(chooser: Chooser, measured: NDArray[np.float32], sigma: float, drawin
     """Take the candidate with the largest gain that can be counted on, if that is LEAST_GAIN or more.
 
     Of a photograph unlike those that were learned from, FALLBACK is taken, or nothing. A measured noise and a predicted
-    gain that contradict each other are not both believed: where there is none, nothing is denoised; where it is seen,
+    gain that contradict each other are not both believed: where it is faint, nothing is done for it; where it is seen,
     ``dejpeg``, which keeps it, does not do; and where it is plain, FALLBACK is taken if nothing else is, unless that is
     expected to harm. A drawing has no noise that could be told from its dots and lines.
 
@@ -207,7 +207,8 @@ def decide(chooser: Chooser, measured: NDArray[np.float32], sigma: float, drawin
     unfit = frozenset(model for model, is_so in contradicted.items() if is_so)
     able = [name for name in predictions if (name == FALLBACK or not novel) and name[0] not in unfit]
     first = max(able, key=lambda name: predictions[name].cautious, default=None)
-    chosen = first if first is not None and predictions[first].cautious >= LEAST_GAIN else None
+    faint = sigma < FAINT and max(predictions, key=lambda name: predictions[name].cautious)[0] == "denoise"
+    chosen = first if first is not None and predictions[first].cautious >= LEAST_GAIN and not faint else None
     if chosen is None and sigma >= PLAIN and FALLBACK in able and predictions[FALLBACK].gain > 0:
         chosen = FALLBACK
     return Decision(chosen, predictions, novel, unfit)
