@@ -373,6 +373,7 @@ def test_what_is_unlike_all_that_was_learned_gets_the_fallback_at_most(half, cho
     ("gains", "sigma", "chosen"),
     [
         ([3.0, 0.0, 0.0], 0.5, None),
+        ([3.0, 0.5, 0.0], 0.5, CANDIDATES[1]),
         ([3.0, 0.5, 0.0], 1.5, None),
         ([3.0, 0.5, 0.0], 2.5, CANDIDATES[0]),
         ([-1.0, -1.0, 0.05], 14.0, FALLBACK),

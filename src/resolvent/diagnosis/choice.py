@@ -51,9 +51,9 @@ NOVEL = 0.02
 FALLBACK: Candidate = ("restore", 0.5)
 """What is done at most to a photograph unlike all that were learned from, or against noise that is plain to see."""
 
-FAINT, SEEN, PLAIN = 2.0, 4.0, 6.0
-"""Gray levels of noise: less is hardly seen, nor told from texture; of so much, JPEG is not all that is wrong;
-and of so much, it is plain to see that something is."""
+NONE, FAINT, SEEN, PLAIN = 1.0, 2.0, 4.0, 6.0
+"""Gray levels of noise: less is none; less is hardly seen; of so much, JPEG is not all that is wrong; and of so much, it
+is plain to see that something is."""
 
 BLOCK = 8
 LUMA, CHROMA = (0.1, 0.5, 0.9), (0.25, 0.75)  # quantiles over the blocks
@@ -207,7 +207,7 @@ def decide(chooser: Chooser, measured: NDArray[np.float32], sigma: float, drawin
     unfit = frozenset(model for model, is_so in contradicted.items() if is_so)
     able = [name for name in predictions if (name == FALLBACK or not novel) and name[0] not in unfit]
     first = max(able, key=lambda name: predictions[name].cautious, default=None)
-    faint = sigma < FAINT and max(predictions, key=lambda name: predictions[name].cautious)[0] == "denoise"
+    faint = NONE <= sigma < FAINT and max(predictions, key=lambda name: predictions[name].cautious)[0] == "denoise"
     chosen = first if first is not None and predictions[first].cautious >= LEAST_GAIN and not faint else None
     if chosen is None and sigma >= PLAIN and FALLBACK in able and predictions[FALLBACK].gain > 0:
         chosen = FALLBACK
