@@ -52,8 +52,8 @@ FALLBACK: Candidate = ("restore", 0.5)
 """What is done at most to a photograph unlike all that were learned from, or against noise that is plain to see."""
 
 NONE, FAINT, SEEN, PLAIN = 1.0, 2.0, 4.0, 6.0
-"""Gray levels of noise: less is none; less is hardly seen; of so much, JPEG is not all that is wrong; and of so much, it
-is plain to see that something is."""
+"""Gray levels of noise: less is none; less is hardly seen; of so much, JPEG is not all that is wrong; of so much, it is
+plain to see that something is."""
 
 BLOCK = 8
 LUMA, CHROMA = (0.1, 0.5, 0.9), (0.25, 0.75)  # quantiles over the blocks
