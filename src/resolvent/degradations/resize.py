@@ -18,7 +18,7 @@ from resolvent.errors import UsageError, unknown
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["imresize", "imresize_tensor", "resize_plane", "resize_weights"]
+__all__ = ["imresize", "imresize_tensor", "rescale_matrices", "resize_plane", "resize_weights"]
 
 
 def _cubic(distance: NDArray[np.float64], step: float) -> NDArray[np.float64]:
@@ -142,6 +142,42 @@ def imresize_tensor(
         np.add.at(matrix, (np.arange(size)[:, None], indices), weights)
         x = torch.tensordot(x, torch.as_tensor(matrix, dtype=x.dtype, device=x.device), ([axis], [1])).movedim(-1, axis)
     return x.contiguous()
+
+
+def rescale_matrices(size: int, smaller: torch.Tensor) -> torch.Tensor:
+    """Matrices that shrink each sample to its own size and enlarge it again, both bicubic, as ``imresize`` does.
+
+    Args:
+        size: Samples of the input and of the output.
+        smaller: (N,), whole numbers from 1 to ``size``.
+
+    Returns:
+        float64 (N, size, size), on the device of ``smaller``.
+    """
+    import torch
+
+    most = int(smaller.max())
+    full = torch.full_like(smaller, size)
+    return _bicubic(smaller, full, size, most) @ _bicubic(full, smaller, most, size)
+
+
+def _bicubic(size_in: torch.Tensor, size_out: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+    """Matrices (N, rows, columns) from ``size_in`` to ``size_out`` samples (N,), what lies beyond these zero."""
+    import torch
+
+    size_in, size_out = size_in.double()[:, None, None], size_out.double()[:, None, None]
+    step = size_in / size_out
+    stretch = step.clamp(min=1)
+    reach = math.ceil(2 * float(stretch.max())) + 1
+    row = torch.arange(rows, device=step.device)[:, None]
+    column = torch.arange(-reach, columns + reach, device=step.device)
+    x = ((row + 0.5) * step - 0.5 - column).abs() / stretch
+    near, far = (1.5 * x - 2.5) * x**2 + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
+    weights = near.where(x <= 1, far.where(x <= 2, 0.0))
+    weights = (weights / weights.sum(2, keepdim=True)).where(row < size_out, 0.0)
+    mirrored = column % (2 * size_in)
+    mirrored = torch.minimum(mirrored, 2 * size_in - 1 - mirrored).long().expand_as(weights)
+    return weights.new_zeros(len(weights), rows, columns).scatter_add_(2, mirrored, weights)
 
 
 def _target(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from resolvent.degradations.base import Degradation
 from resolvent.degradations.files import read_plane
 from resolvent.degradations.parameters import Array, Choice, FixedArray, Number, Range, Text, Word
-from resolvent.degradations.resize import imresize, imresize_tensor, resize_weights
+from resolvent.degradations.resize import imresize, imresize_tensor, rescale_matrices, resize_weights
 from resolvent.errors import UsageError
 
 if TYPE_CHECKING:
@@ -100,15 +100,11 @@ class Rescale(Degradation):
     def _apply_batch(
         self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
     ) -> torch.Tensor:
-        import torch
-
-        height, width = x.shape[2:]
-        small = [self._small(height, width, factor) for factor in numbers["factor"].tolist()]
-        parts = [
-            imresize_tensor(imresize_tensor(one, shape=shape), shape=(height, width))
-            for one, shape in zip(x[:, None], small, strict=True)
-        ]
-        return torch.cat(parts)
+        along_height, along_width = (
+            rescale_matrices(side, (numbers["factor"].double() * side).round().clamp(min=1)).to(x.dtype)
+            for side in x.shape[2:]
+        )
+        return along_height[:, None] @ x @ along_width[:, None].mT
 
     @staticmethod
     def _small(height: int, width: int, factor: float) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from resolvent import networks
-from resolvent.degradations import Degradation, parse
+from resolvent.degradations import parse
 from resolvent.errors import InputError, MissingDependencyError, TrainingError, UsageError
 
 try:
@@ -132,6 +132,7 @@ def train(
             raise UsageError(f"threads {threads}: must be 1 or more; leave it out for torch's choice")
         torch.set_num_threads(threads)
     where = open_device(device)
+    torch.backends.cudnn.allow_tf32 = False  # would blur with ten bits; the network has bfloat16 where TF32 exists
     last, best = run / "last.safetensors", run / "best.safetensors"
     if last.exists() and not resume:
         raise UsageError(f"{run} holds a run already: resume it with --resume, or choose another folder with -o")
@@ -141,7 +142,7 @@ def train(
     check_patch(training, recipe, networks.NETWORKS[recipe.network].multiple * recipe.scale)
     training = training.to(where)
     degradation = parse(recipe.degradation)
-    checks = [parse(text) for text in recipe.validation]
+    measured = validation_examples(recipe, held)
 
     torch.manual_seed(recipe.seed)
     network = networks.build(recipe.network, **recipe.arguments)
@@ -191,7 +192,7 @@ def train(
     def measure(share: float) -> None:
         nonlocal psnr, best_psnr, measured_share
         measured_share = share
-        psnr, examples = validate(average, recipe, checks, held, where)
+        psnr, examples = validate(average, measured, where)
         watch.validation(step, psnr, examples)
         mean = sum(psnr.values()) / len(psnr)
         if not math.isfinite(mean):
@@ -367,34 +368,42 @@ def schedule(recipe: Recipe, share: float) -> float:
 def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
     """Exponential moving average of the weights, its decay climbing with the steps so that the start is forgotten."""
     decay = min(decay, (1 + step) / (10 + step))
-    for mean, value in zip(average.parameters(), network.parameters(), strict=True):
-        mean.lerp_(value, 1 - decay)
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+
+
+def validation_examples(recipe: Recipe, held: Shard) -> dict[str, list[tuple[Tensor, Tensor]]]:
+    """Of each degradation that is measured, the target and the network's input for every photograph's center.
+
+    They are alike in all runs of a recipe, and on every device.
+    """
+    side = min(VALIDATION_PATCH, int(held.index[:, 1:].min()))
+    side -= side % (networks.NETWORKS[recipe.network].multiple * recipe.scale)
+    patches = [held.patches(torch.tensor([i]), side, None) for i in range(len(held))]
+    checks = [parse(text) for text in recipe.validation]
+    return {str(check): [example(recipe, check, patch, i) for i, patch in enumerate(patches)] for check in checks}
 
 
 @torch.no_grad()
 def validate(
-    network: nn.Module, recipe: Recipe, checks: list[Degradation], held: Shard, device: torch.device
+    network: nn.Module, measured: Mapping[str, list[tuple[Tensor, Tensor]]], device: torch.device
 ) -> tuple[dict[str, float], Tensor]:
-    """Measure the validation photographs' centres, with the same noise every time.
+    """Measure the examples of ``validation_examples``.
 
     Returns:
         The mean PSNR in dB for each degradation, of the mask where the network finds damage; and of the first
         photograph, under each, the degraded, the restored and the clean patch, (3n, 3, H, W).
     """
     network.eval()
-    side = min(VALIDATION_PATCH, int(held.index[:, 1:].min()))
-    side -= side % (networks.NETWORKS[recipe.network].multiple * recipe.scale)
-    psnr, examples = {}, []
-    for check in checks:
+    psnr, shown = {}, []
+    for check, examples in measured.items():
         total = 0.0
-        for i in range(len(held)):
-            target, inputs = example(recipe, check, held.patches(torch.tensor([i]), side, None), i)
+        for i, (target, inputs) in enumerate(examples):
             restored = network(inputs.to(device)).float().cpu().clamp(0, 1)
             if i == 0:
-                examples += [as_large(inputs[:, :3], target).clamp(0, 1), as_color(restored), as_color(target)]
+                shown += [as_large(inputs[:, :3], target).clamp(0, 1), as_color(restored), as_color(target)]
             total += -10 * math.log10(max(float((restored - target).square().mean()), 1e-10))
-        psnr[str(check)] = total / len(held)
-    return psnr, torch.cat(examples)
+        psnr[check] = total / len(examples)
+    return psnr, torch.cat(shown)
 
 
 def refuse_another_recipe(recipe: Recipe, stored: dict[str, Any], run: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from resolvent.errors import MissingDependencyError
 from resolvent.training.recipe import Recipe
@@ -25,30 +26,30 @@ ITERATIONS = 5
 
 
 def orthogonalize(matrix: Tensor, iterations: int = ITERATIONS) -> Tensor:
-    """Replace the singular values of a matrix by values near 1, by a Newton-Schulz iteration.
+    """Replace the singular values of matrices by values near 1, by a Newton-Schulz iteration.
 
     X <- a X + (b X X' + c (X X')²) X, from the matrix divided by its Frobenius norm. The coefficients trade accuracy
     for speed: the singular values end between about 0.7 and 1.2.
 
     Args:
-        matrix: (m, n), float32 or bfloat16.
+        matrix: (m, n), or several of them, (..., m, n); float32 or bfloat16.
         iterations: Steps.
 
     Returns:
-        (m, n), of the same type.
+        The same shape and type.
 
     References:
         K. Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024,
         https://kellerjordan.github.io/posts/muon
     """
     a, b, c = QUINTIC
-    tall = matrix.shape[0] > matrix.shape[1]
-    x: Tensor = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
+    tall = matrix.shape[-2] > matrix.shape[-1]
+    x: Tensor = matrix.mT if tall else matrix
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     for _ in range(iterations):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.T if tall else x
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.mT if tall else x
 
 
 class Muon(torch.optim.Optimizer):
@@ -73,20 +74,27 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Update every weight that has a gradient."""
         for group in self.param_groups:
+            alike: dict[tuple[int, ...], list[nn.Parameter]] = defaultdict(list)
             for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if not state:
-                    state["momentum"] = torch.zeros_like(weight)
-                average = state["momentum"]
-                average.lerp_(weight.grad, 1 - group["momentum"])
-                update = weight.grad.lerp(average, group["momentum"]).flatten(1)
-                precise = torch.bfloat16 if fast_bfloat16(weight.device) else torch.float32
-                update = orthogonalize(update.to(precise)).to(weight.dtype)
-                update *= max(1.0, update.shape[0] / update.shape[1]) ** 0.5
-                weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.sub_(update.view(weight.shape), alpha=group["lr"])
+                if weight.grad is not None:
+                    alike[weight.flatten(1).shape].append(weight)
+            for (rows, columns), weights in alike.items():
+                updates = torch.stack([self._averaged(weight, group["momentum"]).flatten(1) for weight in weights])
+                precise = torch.bfloat16 if fast_bfloat16(updates.device) else torch.float32
+                updates = orthogonalize(updates.to(precise)).to(updates.dtype)
+                updates *= max(1.0, rows / columns) ** 0.5
+                for weight, update in zip(weights, updates, strict=True):
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
+                    weight.sub_(update.view(weight.shape), alpha=group["lr"])
+
+    def _averaged(self, weight: nn.Parameter, momentum: float) -> Tensor:
+        """The gradient's running mean, carried on, and a step ahead of it as Nesterov's."""
+        gradient = cast("Tensor", weight.grad)
+        state = self.state[weight]
+        if not state:
+            state["momentum"] = torch.zeros_like(weight)
+        state["momentum"].lerp_(gradient, 1 - momentum)
+        return gradient.lerp(state["momentum"], momentum)
 
 
 def build_optimizers(recipe: Recipe, network: nn.Module) -> list[torch.optim.Optimizer]:
