@@ -36,7 +36,7 @@ SIDES = (48, 72, 96, 144, 192, 256, 256)
 """Pixels of the squares that are learned from."""
 SOFT = 0.5
 """Share of the squares that are as soft as photographs often are; their softness is no fault."""
-SOFTNESS, SOFTEST = "rescale:factor=0.65..0.95", "rescale:factor=0.2..0.9"
+SOFTNESS, SOFTEST = "rescale:factor=0.85..0.97", "rescale:factor=0.2..0.9"
 """How soft; and how soft where noise tells, which a blur would have blurred too."""
 NOISY = ("camera", "camera, soft", "noise", "weak noise", "shot noise", "grain", "soft noise of the colors", "rows")
 """Kinds of which noise tells that a scene is soft and was not blurred."""
@@ -88,7 +88,10 @@ def label(candidate: Candidate) -> str:
 
 def taken(case: Case, chooser: Chooser) -> Candidate:
     """What is chosen without options."""
-    return (case.features is not None and decide(chooser, case.features, case.sigma, case.drawing).candidate) or NOTHING
+    if case.features is None:
+        return NOTHING
+    facts = {"drawing": case.drawing, "blur_sigma": case.blur, "jpeg_quality": case.quality}
+    return decide(chooser, case.features, case.sigma, **facts).candidate or NOTHING
 
 
 def table(cases: Sequence[Case], chooser: Chooser) -> str:

@@ -13,7 +13,7 @@ import scipy.ndimage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resolvent.degradations import degrade
+from resolvent.degradations import degrade, parse
 from resolvent.diagnosis import diagnose, measure
 from resolvent.diagnosis.blur import blur_sigma
 from resolvent.diagnosis.choice import FALLBACK, LEAST_GAIN, Chooser, Prediction, decide, features
@@ -25,6 +25,7 @@ from resolvent.image import Image
 
 ROWS, COLUMNS = np.mgrid[:64, :64]
 DISK = np.where((ROWS - 32) ** 2 + (COLUMNS - 31) ** 2 < 19**2, 200.0, 60.0)[..., None].repeat(3, 2)
+DISK_BLURRED = 255 * parse("blur:sigma=2")(DISK / 255)
 SLOPE = (100 + 0.2 * ROWS + 0.15 * COLUMNS)[..., None].repeat(3, 2)
 
 
@@ -386,10 +387,14 @@ def test_noise_and_gain_that_contradict_each_other_are_not_both_believed(gains, 
     assert decide(chooser, chooser.mean, sigma).candidate == chosen
 
 
-@pytest.mark.parametrize(("sigma", "chosen"), [(2.0, ("dejpeg", 1.0)), (5.0, ("restore", 1.0))])
-def test_noise_that_is_seen_is_not_left_to_the_model_for_jpeg(sigma, chosen):
+@pytest.mark.parametrize(
+    ("sigma", "quality", "chosen"),
+    [(2.0, None, "dejpeg"), (5.0, None, "restore"), (5.0, 75, "restore"), (5.0, 10, "dejpeg")],
+)
+def test_noise_that_is_seen_is_not_left_to_the_model_for_jpeg(sigma, quality, chosen):
+    """Unless JPEG is so strong that it may pass for noise."""
     chooser = replace(expecting([0.5, 2.0, 1.0]), outputs=("denoise@1", "dejpeg@1", "restore@1"))
-    assert decide(chooser, chooser.mean, sigma).candidate == chosen
+    assert decide(chooser, chooser.mean, sigma, jpeg_quality=quality).candidate == (chosen, 1.0)
 
 
 # --- the whole
@@ -399,11 +404,12 @@ def look(picture, source=None, *, gains):
     return diagnose(picture, source, expecting(gains), Brighter)
 
 
-def test_what_is_drawn_is_neither_denoised_nor_restored():
-    chooser = expecting([9.0, -1.0, 9.0])
-    assert decide(chooser, chooser.mean, 5.0).candidate is not None
-    decision = decide(chooser, chooser.mean, 9.0, drawing=True)
-    assert decision.candidate is None
+@pytest.mark.parametrize(("blur", "chosen"), [(0.7, None), (1.5, ("deblur", 1.0))])
+def test_of_what_is_drawn_neither_dots_nor_sharp_edges_are_undone(blur, chosen):
+    chooser = expecting([9.0, 5.0, 9.0])
+    assert decide(chooser, chooser.mean, 9.0, blur_sigma=blur).candidate == CANDIDATES[0]
+    decision = decide(chooser, chooser.mean, 9.0, drawing=True, blur_sigma=blur)
+    assert decision.candidate == chosen
     assert decision.unfit >= {"denoise", "restore"}
 
 
@@ -432,7 +438,7 @@ def test_reasons_give_what_was_measured_and_what_is_expected():
 @pytest.mark.parametrize(
     ("values", "spread", "why"),
     [
-        (DISK, 0.0, ["not restore: what is measured speaks against it"]),
+        (DISK_BLURRED, 0.0, ["not restore: what is measured speaks against it"]),
         (noisy(SLOPE, 3), [0.0, 0.0, 2.0], ["not restore: it is less certain"]),
     ],
 )

@@ -426,7 +426,7 @@ def _written(extension: str) -> str:
 
 def _check_side_files(options: Options, jobs: Sequence[Job]) -> None:
     """A mask is an input too; one that is written, and a preview, are files of their own."""
-    masks = [options.mask, *(getattr(part, "path", None) for part in (options.told.parts if options.told else ()))]
+    masks = [options.mask, *(options.told.files if options.told else ())]
     read = {os.path.realpath(mask) for mask in masks if isinstance(mask, str | Path)}
     for job in jobs:
         if os.path.realpath(job.target) in read:

@@ -189,7 +189,7 @@ def degrade(
     told = parse(degradation)
     degraded = apply(image, told, seed=seed)
     target = output or image.with_name(f"{image.stem}.degraded{image.suffix}")
-    inputs = [image, *(getattr(part, "path", None) or image for part in told.parts)]
+    inputs = [image, *told.files]
     if os.path.realpath(target) in map(os.path.realpath, inputs):
         raise UsageError(f"output {target}: is an input, and inputs are never replaced; give another output")
     losses = write_image(degraded, target, overwrite=overwrite, format=None if output else output_format(degraded))

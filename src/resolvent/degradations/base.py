@@ -6,6 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -53,6 +54,11 @@ class Degradation(ABC):
     def parts(self) -> tuple[Degradation, ...]:
         """What a chain is made of; of a single degradation, itself."""
         return (self,)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What it reads when it is applied: kernels and masks."""
+        return ()
 
     def __add__(self, other: Degradation) -> Chain:
         return Chain(self.parts + other.parts)
@@ -273,6 +279,11 @@ class Chain(Degradation):
         """The degradations, first applied first."""
         return self.links
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What its parts read."""
+        return tuple(file for part in self.links for file in part.files)
+
     def draw(self, rng: np.random.Generator) -> Degradation:
         """Draw in each part, in order; what does not happen this time is left out."""
         drawn = [part.draw(rng) for part in self.links]
@@ -394,6 +405,11 @@ class Sometimes(Degradation):
     def random(self) -> bool:
         """Always."""
         return True
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is read if it happens."""
+        return self.degradation.files
 
     def __call__(self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None) -> NDArray[np.float32]:
         """Not before it has been drawn whether it happens.

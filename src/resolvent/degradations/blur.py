@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -228,6 +229,11 @@ class Kernel(Blur):
             raise UsageError(f"{self}: give either path= or array=")
         if isinstance(self.array, FixedArray) and (fault := _kernel_fault(self.array.data)):
             raise UsageError(f"{self}: {fault}")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The kernel, if it is one of a file."""
+        return () if self.path is None else (Path(self.path),)
 
     def _kernels(self, xp: ModuleType, numbers: dict[str, Any]) -> Any:
         if isinstance(self.array, FixedArray):

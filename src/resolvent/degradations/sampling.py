@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -143,6 +144,11 @@ class Mask(Degradation):
     def random(self) -> bool:
         """Whether another mask is drawn each time."""
         return self.keep is not None and self.seed is None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The mask, if it is one of a file."""
+        return () if self.path is None else (Path(self.path),)
 
     def draw(self, rng: np.random.Generator) -> Mask:
         """The same mask with ``keep`` and ``seed`` fixed."""

@@ -145,7 +145,14 @@ def diagnose(
     if found.features is None:
         reasons.append("too little in it to tell what would help")
     else:
-        decision = decide(chooser or load_chooser(), found.features, found.told_sigma, found.content.drawing)
+        decision = decide(
+            chooser or load_chooser(),
+            found.features,
+            found.told_sigma,
+            drawing=found.content.drawing,
+            blur_sigma=found.blur_sigma,
+            jpeg_quality=found.jpeg_quality,
+        )
         model, strength = decision.candidate or (None, 1.0)
         for (name, _), prediction in decision.predictions.items():
             gains[name] = max(gains.get(name, prediction.gain), prediction.gain)

@@ -42,7 +42,7 @@ Candidate = tuple[str, float]
 LEAST_GAIN = 0.15
 """dB of PSNR; where no model is expected to gain so much, a photograph is left alone."""
 
-CAUTION = 1.5
+CAUTION = 1.0
 """Standard deviations among the networks by which a gain is taken to be smaller than their mean."""
 
 NOVEL = 0.02
@@ -54,6 +54,12 @@ FALLBACK: Candidate = ("restore", 0.5)
 NONE, FAINT, SEEN, PLAIN = 1.0, 2.0, 4.0, 6.0
 """Gray levels of noise: less is none; less is hardly seen; of so much, JPEG is not all that is wrong; of so much, it is
 plain to see that something is."""
+
+BLURRED = 1.0
+"""Pixels; a drawing whose sharpest edges are as wide is blurred."""
+
+COARSE = 50
+"""JPEG quality below which what it leaves of a photograph may be taken for noise that is seen."""
 
 BLOCK = 8
 LUMA, CHROMA = (0.1, 0.5, 0.9), (0.25, 0.75)  # quantiles over the blocks
@@ -187,23 +193,40 @@ class Decision:
     unfit: frozenset[str]
 
 
-def decide(chooser: Chooser, measured: NDArray[np.float32], sigma: float, drawing: bool = False) -> Decision:
+def decide(
+    chooser: Chooser,
+    measured: NDArray[np.float32],
+    sigma: float,
+    *,
+    drawing: bool = False,
+    blur_sigma: float = 0.0,
+    jpeg_quality: int | None = None,
+) -> Decision:
     """Take the candidate with the largest gain that can be counted on, if that is LEAST_GAIN or more.
 
     Of a photograph unlike those that were learned from, FALLBACK is taken, or nothing. A measured noise and a predicted
     gain that contradict each other are not both believed: where it is faint, nothing is done for it; where it is seen,
-    ``dejpeg``, which keeps it, does not do; and where it is plain, FALLBACK is taken if nothing else is, unless that is
-    expected to harm. A drawing has no noise that could be told from its dots and lines.
+    ``dejpeg``, which keeps it, does not do, but where JPEG itself is strong enough to pass for it; and where it is
+    plain, FALLBACK is taken if nothing else is, unless that is expected to harm. A drawing has no noise that could
+    be told from its dots and lines, and no blur where an edge is sharp.
 
     Args:
         chooser: Predicts the gains.
         measured: (F,) features.
         sigma: Noise level that a denoiser would be told, in gray levels.
         drawing: Whether it looks drawn or printed.
+        blur_sigma: Width of the sharpest edges, in pixels.
+        jpeg_quality: Of the file, 1 to 100; None if it is no JPEG.
     """
     predictions = chooser.predict_gains(measured)
     novel = chooser.novelty(measured) > NOVEL
-    contradicted = {"denoise": sigma < FAINT or drawing, "dejpeg": sigma >= SEEN, "restore": drawing}
+    coarse = jpeg_quality is not None and jpeg_quality < COARSE
+    contradicted = {
+        "denoise": sigma < FAINT or drawing,
+        "deblur": drawing and blur_sigma < BLURRED,
+        "dejpeg": sigma >= SEEN and not coarse,
+        "restore": drawing,
+    }
     unfit = frozenset(model for model, is_so in contradicted.items() if is_so)
     able = [name for name in predictions if (name == FALLBACK or not novel) and name[0] not in unfit]
     first = max(able, key=lambda name: predictions[name].cautious, default=None)

@@ -104,6 +104,8 @@ class Case:
         features: What the choice rests on; None if there is too little to see.
         sigma: Noise level that ``denoise`` was told, in gray levels.
         drawing: Whether it looks drawn or printed.
+        blur: Width of the sharpest edges, in pixels.
+        quality: Of the JPEG file; None if it is none.
         psnr: In dB, of NOTHING and of each of CANDIDATES.
     """
 
@@ -113,6 +115,8 @@ class Case:
     features: NDArray[np.float32] | None
     sigma: float
     drawing: bool
+    blur: float
+    quality: int | None
     psnr: dict[Candidate, float]
 
 
@@ -175,7 +179,17 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
         scores[model, strength] = min(psnr(blend, truth), PERFECT)
         if kind == AGAIN:
             scores[model, strength] = min(scores[model, strength], scores[NOTHING] - DONE)
-    return Case(image, kind, str(drawn), measured.features, measured.told_sigma, measured.content.drawing, scores)
+    return Case(
+        image=image,
+        kind=kind,
+        drawn=str(drawn),
+        features=measured.features,
+        sigma=measured.told_sigma,
+        drawing=measured.content.drawing,
+        blur=measured.blur_sigma,
+        quality=measured.jpeg_quality,
+        psnr=scores,
+    )
 
 
 def _best(degraded: Image, file: bytes | None, truth: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -240,7 +254,7 @@ def drawing(side: int, seed: int) -> NDArray[np.float32]:
 
 FIT = Fit(hidden=(128, 64), members=8, rate=2e-3, decay=0.3, steps=4000)
 WORST, MOST = -6.0, 25.0  # dB; a larger loss or gain is no harder to choose by
-HARM = 5.0  # a dB that is lost counts so many times as much as one that is missed, besides
+HARM = 3.0  # a dB that is lost counts so many times as much as one that is missed, besides
 TEMPERATURE = 0.3  # dB; a choice that is better by this is e times as likely to be taken while learning
 
 
