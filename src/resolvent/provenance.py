@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+
+from resolvent.system import usable_cpus
 
 __all__ = ["Provenance", "provenance"]
 
@@ -50,7 +51,7 @@ def provenance() -> Provenance:
     return Provenance(
         code=_commit() or metadata.version("resolvent"),
         cpu=_cpu(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=usable_cpus(),
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
         libraries=libraries,

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from resolvent import methods
 from resolvent.degradations import Degradation, Downsample, parse
 from resolvent.diagnosis import diagnose, measure
-from resolvent.engine.memory import available_memory, parse_memory, tile_memory
 from resolvent.engine.remarks import nothing_to_do, remarks
 from resolvent.engine.repair import FILL_TILE, MaskSource, count_tiles, find_damage, read_mask
 from resolvent.errors import InputError, UsageError, unknown
@@ -24,6 +23,7 @@ from resolvent.methods.forward import enlargement
 from resolvent.models.runtime import RUNTIMES, Session, open_session
 from resolvent.models.store import models, read_card
 from resolvent.models.tiles import SMALLEST_TILE, largest_tile, margin, reflected, spans
+from resolvent.system import available_memory, parse_memory, tile_memory
 
 if TYPE_CHECKING:
     from resolvent.image import Image

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from resolvent.evaluation.metrics import psnr
 from resolvent.image import QUALITY, Image, read_image
 from resolvent.models.runtime import open_session
 from resolvent.models.store import bundled, read_card
+from resolvent.system import usable_cpus
 
 if TYPE_CHECKING:
     import torch
@@ -217,7 +217,7 @@ def make_cases(
     hidden: float = 0.0,
 ) -> Iterator[Case]:
     """Make cases side by side: each source gives a name, what reads the photograph, the kind and the seed."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cpus()) as pool:
         for done, case in enumerate(pool.map(lambda s: make_case(s[0], s[1](), s[2], s[3], hidden), sources), 1):
             if progress:
                 progress(done, len(sources))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import numpy as np
 from resolvent.errors import InputError, MissingDependencyError, unknown
 from resolvent.models.card import METADATA_KEY, Card
 from resolvent.models.store import find, read_card
+from resolvent.system import usable_cpus
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -47,7 +47,7 @@ class OnnxSession:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
-        options.intra_op_num_threads = threads or os.cpu_count() or 1
+        options.intra_op_num_threads = threads or usable_cpus()
         options.enable_mem_pattern = False  # halves the memory of a tile, at the same speed
         options.add_session_config_entry("session.intra_op.allow_spinning", "0" if threads == 1 else "1")
         try:
