@@ -133,6 +133,23 @@ def test_one_failure_does_not_stop_the_rest(album, tmp_path, monkeypatch, soft):
             assert "\n" not in result.reasons[0]
 
 
+def test_an_exception_that_nobody_foresaw_ends_one_file(album, tmp_path, monkeypatch, soft):
+    """A codec or a runtime may raise anything."""
+
+    def breaks(image, chosen, *rest):
+        if calls.append(image) or len(calls) == 1:
+            raise RuntimeError("bad\nthing")
+        return real(image, chosen, *rest)
+
+    calls, real = [], module.run
+    monkeypatch.setattr(module, "run", breaks)
+    report = restore_many([album], tmp_path / "out", options=soft)
+    failed, *rest = (result.status for result in report.results)
+    assert failed == "failed"
+    assert set(rest) == {"restored"}
+    assert report.results[0].reasons[0].startswith("internal error, RuntimeError: bad; please report it")
+
+
 @pytest.mark.parametrize("error", [QualityError("flat"), MemoryError(), OSError("disk")])
 def test_no_folder_is_made_for_a_result_that_never_came(album, tmp_path, monkeypatch, error, soft):
     def fail(*_):

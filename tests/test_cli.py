@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import resolvent.cli
 from resolvent.cli import spread
 
 
@@ -51,6 +52,24 @@ def test_restore_writes_beside_the_photograph_and_never_overwrites(run, photo, t
     assert run("restore", photo, "-m", tiny[2], "--sigma", 20, "--resume")[0] == 0
     assert run("restore", photo, "-m", tiny[2], "--sigma", 40, "--overwrite")[0] == 0
     assert target.read_bytes() != first
+
+
+def test_version_is_printed(run):
+    assert run("--version") == (0, f"resolvent {resolvent.__version__}\n", "")
+
+
+def test_an_internal_error_is_one_line_and_debug_shows_where(run, photo, monkeypatch):
+    def breaks(*_):
+        raise KeyError("width")
+
+    monkeypatch.setattr("resolvent.cli.photographs.read_image", breaks)
+    code, out, err = run("diagnose", photo)
+    assert (code, out) == (1, "")
+    assert "internal error, KeyError: 'width'" in err
+    assert len(err.splitlines()) == 1
+    monkeypatch.setattr(sys, "argv", ["resolvent", "diagnose", str(photo), "--debug"])
+    with pytest.raises(KeyError):
+        resolvent.cli.main()
 
 
 def test_strength_zero_is_the_photograph(run, photo, tiny):

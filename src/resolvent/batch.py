@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
@@ -17,7 +18,7 @@ import numpy as np
 from resolvent.codecs import DEPTHS, FORMATS
 from resolvent.codecs.encode import heif_is_written, is_lossy
 from resolvent.engine.restore import Options, Plan, plan, run
-from resolvent.errors import InputError, OutputError, ResolventError, UsageError, unknown
+from resolvent.errors import InputError, OutputError, ResolventError, UsageError, internal, unknown
 from resolvent.image import QUALITY, Limits, encode_image, losses, output_format, read_image, write_image, write_whole
 from resolvent.models.runtime import Session, open_session
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from resolvent.image import Image
 
 __all__ = ["SUFFIX", "BatchReport", "Event", "Job", "Result", "find_jobs", "restore_many", "restore_piped"]
+
+logger = logging.getLogger("resolvent")
 
 SUFFIX = ".restored"
 """What an output's name gains where it stands beside its input."""
@@ -172,6 +175,9 @@ def restore_many(
             result = _restore_one(job, options, sessions, watch, resume, overwrite, quality, limits)
         except (ResolventError, OSError, MemoryError) as error:
             result = Result(job.source, job.target, "failed", (str(error) or "out of memory",))
+        except Exception as error:  # one file never ends a batch, whatever a codec or a runtime raises
+            logger.debug("%s", job.source, exc_info=error)
+            result = Result(job.source, job.target, "failed", (internal(error),))
         results.append(watch.finish(result))
     return BatchReport(tuple(results))
 

@@ -51,6 +51,18 @@ class TrainingError(ResolventError):
     """Training cannot start, or cannot go on."""
 
 
+def internal(error: BaseException) -> str:
+    """Describe an exception that Resolvent does not raise on purpose, in one line.
+
+    Example:
+        >>> internal(KeyError("width"))
+        "internal error, KeyError: 'width'; please report it with the file that it is about; --debug shows where it is"
+    """
+    lines = str(error).splitlines() or [""]
+    what = f"{type(error).__name__}: {lines[0]}".removesuffix(": ")
+    return f"internal error, {what}; please report it with the file that it is about; --debug shows where it is"
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """Build the error for a name that is not in a registry, suggesting the nearest one that is.
 

@@ -150,6 +150,94 @@ def test_nan_goes_back_to_the_last_good_weights_with_half_the_rate(recipe, photo
     assert all(torch.isfinite(v).all() for v in weights(result).values())
 
 
+def test_a_checkpoint_is_of_finite_weights_alone(recipe, photographs, tmp_path, monkeypatch):
+    """Weights that an update made NaN, from a loss that was finite, are not what a rollback goes back to."""
+    average, calls = loop.update_average, iter(range(100))
+
+    def poisoned(mean, network, decay, step):
+        average(mean, network, decay, step)
+        if next(calls) == 3:
+            next(network.parameters()).data.fill_(float("nan"))
+
+    monkeypatch.setattr(loop, "update_average", poisoned)
+    watch = Rollbacks()
+    recipe = dataclasses.replace(recipe, budget="8 steps")
+    result = train(recipe, photographs, tmp_path, threads=1, watch=watch, checkpoint_every=-1)
+    assert watch.seen == [(3, recipe.learning_rate / 2)]
+    assert all(torch.isfinite(v).all() for v in weights(result).values())
+
+
+def test_a_loss_that_jumps_goes_back_too(recipe, photographs, tmp_path, monkeypatch):
+    calls = iter(range(100))
+
+    def jumping(restored, clean):
+        return (restored - clean).abs().mean() * (20.0 if next(calls) == 6 else 1.0)
+
+    monkeypatch.setitem(loop.LOSSES, recipe.loss, jumping)
+    monkeypatch.setattr(loop, "SETTLED", 2)
+    watch = Rollbacks()
+    train(dataclasses.replace(recipe, budget="8 steps"), photographs, tmp_path, threads=1, watch=watch)
+    assert watch.seen == [(6, recipe.learning_rate / 2)]
+
+
+def test_gradients_are_clipped(recipe, photographs, tmp_path):
+    """To a norm far below Adam's epsilon: then next to nothing moves."""
+    recipe = dataclasses.replace(recipe, budget="3 steps", loss="l1")
+
+    def trained(run, **changes):
+        train(dataclasses.replace(recipe, **changes), photographs, tmp_path / run, threads=1)
+        tensors, _ = checkpoint.load(tmp_path / run / "last.safetensors")
+        return torch.cat([value.flatten() for name, value in tensors.items() if name.startswith("network/")])
+
+    start = trained("start", learning_rate=1e-12)
+    clipped, free = (float((trained(f"{clip}", clip=clip) - start).abs().max()) for clip in (1e-12, 0.0))
+    assert clipped < 1e-2 * free
+
+
+@pytest.mark.parametrize(("step", "decay"), [(0, 0.1), (8, 0.5), (10**6, 0.999)])
+def test_averaged_weights_forget_the_start(step, decay):
+    """The decay is (1 + step) / (10 + step) at most; a running mean of the data is taken as it is."""
+    average, network = (torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.BatchNorm2d(1)) for _ in range(2))
+    for module, weight, mean in ((average, 0.0, 5.0), (network, 1.0, 7.0)):
+        module[0].weight.data.fill_(weight)
+        module[1].running_mean.fill_(mean)
+    loop.update_average(average, network, 0.999, step)
+    assert average[0].weight.item() == pytest.approx(1 - decay)
+    assert average[1].running_mean.item() == 7.0
+
+
+def test_best_weights_are_the_averaged_ones_of_the_best_validation(recipe, photographs, tmp_path, monkeypatch):
+    class Kept(Watch):
+        def start(self, *told):
+            self.average, self.seen = told[-1], []
+
+        def validation(self, *_):
+            self.seen.append({name: value.clone() for name, value in self.average.state_dict().items()})
+
+    psnr = iter([20.0, 30.0, 25.0, 26.0])
+    monkeypatch.setattr(loop, "validate", lambda *_: ({"a": next(psnr)}, torch.zeros(1)))
+    watch = Kept()
+    told = dataclasses.replace(recipe, budget="8 steps", validations=4)
+    result = train(told, photographs, tmp_path, threads=1, watch=watch)
+    assert result.psnr == {"a": 30.0}
+    assert same(weights(result), watch.seen[1])
+    assert not same(watch.seen[1], watch.seen[3])
+    last, _ = checkpoint.load(tmp_path / "last.safetensors")
+    name = next(iter(watch.seen[3]))
+    assert torch.equal(last[f"average/{name}"], watch.seen[3][name])
+    assert not torch.equal(last[f"network/{name}"], watch.seen[3][name])
+
+
+def test_every_photograph_is_validated_with_noise_of_its_own(recipe, photographs, tmp_path):
+    shard = pack(find_photographs(photographs), tmp_path / "some.shard", minimum=16)
+    noises = []
+    for _ in range(2):
+        examples = loop.validation_examples(recipe, shard)[recipe.validation[0]]
+        noises.append([inputs[:, :3] - target for target, inputs in examples])
+    assert all(torch.equal(a, b) for a, b in zip(*noises, strict=True))
+    assert not torch.equal(noises[0][0], noises[0][1])
+
+
 def test_a_loss_that_stays_nan_is_an_error(recipe, photographs, tmp_path, monkeypatch):
     monkeypatch.setitem(loop.LOSSES, recipe.loss, lambda restored, clean: (restored - clean).mean() * float("nan"))
     with pytest.raises(TrainingError, match="lower learning_rate"):

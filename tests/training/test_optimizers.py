@@ -43,3 +43,24 @@ def test_head_tail_and_biases_are_adamw_s(recipe):
     assert "encoder.0.0.conv1.weight" in hidden
     set_rate([adamw, muon], 0.5)
     assert (adamw.param_groups[0]["lr"], muon.param_groups[0]["lr"]) == (recipe.learning_rate / 2, 0.005)
+
+
+def test_settings_of_a_recipe_reach_the_optimizers(recipe):
+    told = dataclasses.replace(recipe, optimizer="muon", betas=(0.8, 0.9), epsilon=1e-6, weight_decay=0.02)
+    adamw, muon = build_optimizers(told, build("unet-small", **recipe.arguments))
+    group = adamw.param_groups[0]
+    assert (group["betas"], group["eps"], group["weight_decay"]) == ((0.8, 0.9), 1e-6, 0.02)
+    assert muon.param_groups[0]["weight_decay"] == 0.02
+
+
+def test_kernels_of_one_shape_are_updated_as_if_each_were_alone():
+    generator = torch.Generator().manual_seed(2)
+    values = [torch.randn(4, 2, 3, 3, generator=generator) for _ in range(3)]
+    together, alone = ([torch.nn.Parameter(value.clone()) for value in values] for _ in range(2))
+    for weight, value in zip([*together, *alone], 2 * values, strict=True):
+        weight.grad = value.flip(0) ** 2
+    Muon(together, lr=0.1, weight_decay=0.1).step()
+    for weight in alone:
+        Muon([weight], lr=0.1, weight_decay=0.1).step()
+    for a, b in zip(together, alone, strict=True):
+        assert torch.allclose(a, b, atol=1e-6)

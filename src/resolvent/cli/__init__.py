@@ -6,32 +6,58 @@ failed, 2 the call itself is wrong.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from resolvent import __version__
 from resolvent.cli.lab import benchmark, compare, export, methods, models, train
 from resolvent.cli.options import fail
 from resolvent.cli.photographs import degrade, demo, diagnose, restore
-from resolvent.errors import ResolventError, UsageError
+from resolvent.errors import ResolventError, UsageError, internal
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="resolvent",
-    help="Restore noisy, blurred and over-compressed photographs.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def print_version(asked: bool) -> None:
+    """Print the version and end, if asked."""
+    if asked:
+        typer.echo(f"resolvent {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an internal error is.")] = False,
+) -> None:
+    """Restore noisy, blurred and over-compressed photographs."""
+    if debug:
+        logging.basicConfig(format="%(message)s", level=logging.WARNING)
+        logging.getLogger("resolvent").setLevel(logging.DEBUG)
+
+
 for command in (restore, diagnose, degrade, train, export, benchmark, compare, models, methods, demo):
     app.command()(command)
 
 CALL_ERROR: Any = typer.BadParameter.__base__
 """What typer raises for an option or an argument that it cannot read; it does not export the class itself."""
+
+DEBUG = "--debug"
+"""Of all commands, wherever it stands."""
 
 SEVERAL = ("--sigma", "--levels", "--degradation", "--methods", "--models", "--tasks")
 """Options of ``benchmark`` and ``compare`` that take several values: ``--sigma 15 25 50``."""
@@ -42,7 +68,9 @@ def main() -> NoReturn:
     if sys.stderr is None:  # closed by the caller
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the life of the process
     try:
-        code = app(spread(sys.argv[1:]) or ["--help"], prog_name="resolvent", standalone_mode=False)
+        arguments = spread([argument for argument in sys.argv[1:] if argument != DEBUG])
+        arguments = [DEBUG] * (DEBUG in sys.argv) + (arguments or ["--help"])
+        code = app(arguments, prog_name="resolvent", standalone_mode=False)
     except CALL_ERROR as error:
         where = error.ctx.command_path if error.ctx else "resolvent"
         fail(f"{' '.join(error.format_message().split())} (see {where} -h)", 2)
@@ -50,6 +78,10 @@ def main() -> NoReturn:
         fail(str(error), 2)
     except ResolventError as error:
         fail(str(error), 1)
+    except Exception as error:
+        if DEBUG in sys.argv:
+            raise
+        fail(internal(error), 1)
     if code == 130:  # typer's word for Ctrl-C
         fail("stopped", 130)
     sys.exit(code)

@@ -224,20 +224,20 @@ def train(
             optimizer.step()
         update_average(average, network, recipe.ema, step)
 
-        value = loss.item() if step % 10 == 0 or where.type == "cpu" else running
-        if value is not None and (
-            not math.isfinite(value) or (running is not None and step > SETTLED and value > SPIKE * running)
-        ):
+        due = time.monotonic() - saved > checkpoint_every
+        value = loss.item() if due or step % 10 == 0 or where.type == "cpu" else running
+        spiked = value is not None and running is not None and step > SETTLED and value > SPIKE * running
+        if spiked or (value is not None and not math.isfinite(value)) or (due and not is_finite(network)):
             rollbacks += 1
             if rollbacks > ROLLBACKS:
                 raise TrainingError(
-                    f"the loss is {value:.3g} after {ROLLBACKS} rollbacks; lower learning_rate in the recipe"
+                    f"the loss is {loss.item():.3g} after {ROLLBACKS} rollbacks; lower learning_rate in the recipe"
                 )
             tensors, book = checkpoint.load(last)
             checkpoint.restore_into(tensors, network, average, optimizers)
             rate_scale /= 2
             running = book["running"]
-            watch.rollback(step, value, rate_scale * recipe.learning_rate)
+            watch.rollback(step, loss.item(), rate_scale * recipe.learning_rate)
             step += 1
             continue
         if value is not None:
@@ -250,7 +250,7 @@ def train(
 
         if share >= 1 or share - measured_share >= 1 / recipe.validations:
             measure(share)
-        if share >= 1 or now - saved > checkpoint_every:
+        if share >= 1 or due:
             keep(last, checkpoint.snapshot(network, average, optimizers))
             saved = now
 
@@ -366,9 +366,20 @@ def schedule(recipe: Recipe, share: float) -> float:
 
 @torch.no_grad()
 def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
-    """Exponential moving average of the weights, its decay climbing with the steps so that the start is forgotten."""
+    """Exponential moving average of the weights, its decay climbing with the steps so that the start is forgotten.
+
+    What a network keeps beside its weights, as the statistics of a batch normalization, is taken as it is.
+    """
     decay = min(decay, (1 + step) / (10 + step))
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+    for kept, value in zip(average.buffers(), network.buffers(), strict=True):
+        kept.copy_(value)
+
+
+@torch.no_grad()
+def is_finite(network: nn.Module) -> bool:
+    """Whether all weights are, so that a checkpoint of them is worth going back to."""
+    return bool(torch.stack(torch._foreach_norm(list(network.parameters()))).isfinite().all())
 
 
 def validation_examples(recipe: Recipe, held: Shard) -> dict[str, list[tuple[Tensor, Tensor]]]:
