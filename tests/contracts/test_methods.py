@@ -86,11 +86,14 @@ def test_beats_its_input_and_leaves_it_alone(name, channels):
     assert not np.shares_memory(restored, y)
 
 
-def test_obeys_its_seed_and_gives_the_same_twice(name):
+def test_obeys_its_seed_gives_the_same_twice_and_leaves_the_global_generator_alone(name):
     degradation = parse(METHODS[name].example)
     y = degradation(textured(3), np.random.default_rng(0))
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
     first, again = (brief(name, y, degradation) for _ in range(2))
     np.testing.assert_array_equal(first, again)
+    assert torch.equal(torch.get_rng_state(), before)
     if "seed" in METHODS[name].takes:
         assert not np.array_equal(load(name)(y, degradation, **BRIEF[name], seed=1), first)
 

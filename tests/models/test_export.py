@@ -21,7 +21,9 @@ def test_every_runtime_agrees_with_the_trained_module(tiny, runtime, shape):
     x = np.random.default_rng(0).random(shape, dtype=np.float32)
     with torch.inference_mode():
         expected = network(torch.from_numpy(x)).numpy()
+    torch.set_num_threads(2)
     got = open_session(path, runtime, threads=1).run(x)
+    assert torch.get_num_threads() == 2  # the caller's
     assert got.dtype == np.float32
     assert np.abs(got - expected).max() <= 1e-3
     assert np.abs(expected - x[:, :3]).max() > 0.02

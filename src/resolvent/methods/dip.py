@@ -24,6 +24,7 @@ from resolvent.methods.untrained import (
     mean_square,
     noise_input,
     padded,
+    seeded,
     to_image,
     to_tensor,
 )
@@ -214,8 +215,8 @@ def start(
     guide: NDArray[np.float32] | None = None,
 ) -> tuple[Skip, Tensor]:  # fmt: skip
     """A fresh network and its input, as large as the image and on to the next multiple."""
-    torch.manual_seed(seed)
-    network = Skip(**{"channels": channels, **preset.network})
+    with seeded(seed):
+        network = Skip(**{"channels": channels, **preset.network})
     height, width = (padded(side, network.multiple, 2 * network.multiple) for side in size)
     if guide is not None:
         if guide.shape[:2] != size:

@@ -11,7 +11,7 @@ import torch
 from resolvent.methods.control import Control
 from resolvent.methods.dip import PRESETS, choose, fit_to, stopping
 from resolvent.methods.forward import enlargement
-from resolvent.methods.untrained import noise_input, padded
+from resolvent.methods.untrained import noise_input, padded, seeded
 from resolvent.networks.med import Med
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ def restore(
     """
     settings = PRESETS[choose(degradation)].settings
     settings = settings if iterations is None else replace(settings, iterations=iterations)
-    torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    network = Med(INPUTS, y.shape[2], levels, width, skip, cascade=cascade, resize=resize)
+    with seeded(seed):
+        network = Med(INPUTS, y.shape[2], levels, width, skip, cascade=cascade, resize=resize)
     size = (y.shape[0] * enlargement(degradation), y.shape[1] * enlargement(degradation))
     height, columns = (padded(side, network.multiple, 2 * network.multiple) for side in size)
     z = noise_input(INPUTS, height, columns, generator)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from resolvent.degradations.tensors import pad
 from resolvent.methods.control import Control
 from resolvent.methods.forward import enlargement, noise_level
-from resolvent.methods.untrained import Settings, Stop, fit, to_image, to_tensor
+from resolvent.methods.untrained import Settings, Stop, fit, seeded, to_image, to_tensor
 from resolvent.networks.skip import Skip
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ def restore(
         operator = linear.operator((y.shape[2], scale * y.shape[0], scale * y.shape[1]))
         projected = Projected(operator, threshold)
         u = operator.adjoint(measured)
-    torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     size = (u.shape[2], u.shape[3])
-    network = Skip(y.shape[2], y.shape[2], **NETWORK, padding="circular")
+    with seeded(seed):
+        network = Skip(y.shape[2], y.shape[2], **NETWORK, padding="circular")
     stretched = [-(-side // network.multiple) * network.multiple for side in size]
     z = pad(u, (0, 0), (stretched[0] - size[0], stretched[1] - size[1]), "circular")
     pair = Pair(network, generator)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -242,6 +243,14 @@ def _shake(network: nn.Module, share: float, generator: torch.Generator) -> None
 def device() -> torch.device:
     """Where networks are fitted: a GPU, if there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw from a seed what draws from torch's default generator, such as fresh weights; it is as before afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 def noise_input(channels: int, height: int, width: int, generator: torch.Generator) -> Tensor:

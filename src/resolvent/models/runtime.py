@@ -93,13 +93,20 @@ class TorchSession:
         torch = _optional("torch", "lab")
         from resolvent.models.export import load_module
 
-        if threads:
-            torch.set_num_threads(threads)
+        self.threads = threads
         module, self.card = load_module(path)
         self.torch, self.device = torch, "cuda" if torch.cuda.is_available() else "cpu"
         self.module = module.to(self.device)
 
     def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        before = self.torch.get_num_threads()
+        self.torch.set_num_threads(self.threads or before)  # torch has no count for a session
+        try:
+            return self._run(x)
+        finally:
+            self.torch.set_num_threads(before)
+
+    def _run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         with _out_of_memory(), self.torch.inference_mode():
             tensor = self.torch.from_numpy(x).to(self.device)
             result: NDArray[np.float32] = self.module(tensor).float().cpu().contiguous().numpy()
