@@ -9,12 +9,14 @@ import struct
 import numpy as np
 import pytest
 import tifffile
+from PIL import ExifTags
 from PIL import Image as Pillow
 
 from resolvent.codecs.metadata import (
     Metadata,
     add_to_tiff,
     from_tiff,
+    of_new_pixels,
     put_back,
     resolution,
     stand_in,
@@ -66,6 +68,45 @@ def test_upright_changes_the_orientation_alone(order: str, kind: int, form: str)
 
     assert upright_exif(with_orientation(6)) == with_orientation(1)
     assert upright_exif(with_orientation(6)[len(PREFIX) :]) == with_orientation(1)
+
+
+@pytest.mark.parametrize("quality", [60, 95])
+def test_new_pixels_have_their_own_size_and_no_thumbnail_of_the_old_ones(quality: int) -> None:
+    """Pillow makes and reads the block: nothing else in it changes."""
+    import io
+
+    exif = pillow_exif()
+    exif.get_ifd(0x8769).update({0xA002: 400, 0xA003: 300})
+    small = io.BytesIO()
+    Pillow.fromarray(PIXELS).save(small, "JPEG", quality=quality)
+    thumbnail = small.getvalue()
+    before = tags(exif)
+    data = with_thumbnail(exif.tobytes(), thumbnail)
+    assert thumbnail in data
+    new = of_new_pixels(data, 800, 70_000)
+    assert len(new) == len(data)
+    assert thumbnail not in new
+    thumbnails = []
+    for each in (data, new):
+        read = Pillow.Exif()
+        read.load(each)
+        thumbnails.append(read.get_ifd(ExifTags.IFD.IFD1))
+    assert thumbnails[0][0x0202] == len(thumbnail)
+    assert not thumbnails[1]
+    assert tags(new) == before | {0xA002: 800, 0xA003: 300}  # 16 bits do not hold 70,000
+
+
+def with_thumbnail(data: bytes, thumbnail: bytes) -> bytes:
+    """A little-endian block of Pillow's with a second directory, of a JPEG."""
+    order = "<" if data[6:8] == b"II" else ">"
+    data = bytearray(data)
+    (count,) = struct.unpack_from(order + "H", data, 14)
+    link, end = 16 + 12 * count, len(data) - 6
+    struct.pack_into(order + "I", data, link, end)
+    entries = struct.pack(order + "HHII", 0x0201, 4, 1, end + 30) + struct.pack(
+        order + "HHII", 0x0202, 4, 1, len(thumbnail)
+    )
+    return bytes(data) + struct.pack(order + "H", 2) + entries + bytes(4) + thumbnail
 
 
 @pytest.mark.parametrize("data", [b"", PREFIX, PREFIX + b"II*\0", PREFIX + b"xx*\0" + bytes(20), block()[:15]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from resolvent.codecs import DEPTHS, OPAQUE, vips
 from resolvent.codecs.decode import PILLOW_ERRORS, load_pillow_heif
-from resolvent.codecs.metadata import HEAD, Metadata, add_to_tiff, embed, put_back, stand_in
+from resolvent.codecs.metadata import HEAD, Metadata, add_to_tiff, embed, of_new_pixels, put_back, stand_in
 from resolvent.errors import OutputError
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def encode_pil(
 
     deep = data.itemsize > 1 and data.shape[2] == 1 and alpha is None
     image = Image.fromarray(data[..., 0] if deep else vips.over(data, alpha, scale, 8).numpy())
-    known = {"icc_profile": metadata.icc, "exif": metadata.exif, "xmp": metadata.xmp, "dpi": metadata.dpi}
+    exif = metadata.exif and of_new_pixels(metadata.exif, *image.size)
+    known = {"icc_profile": metadata.icc, "exif": exif, "xmp": metadata.xmp, "dpi": metadata.dpi}
     image.info |= {name: value for name, value in known.items() if value is not None}
     return image
 
@@ -69,6 +71,9 @@ def encode(
         MissingDependencyError: HEIF without pillow-heif.
         OSError: The file cannot be written.
     """
+    if metadata.exif:
+        height, width = data.shape[:2]
+        metadata = replace(metadata, exif=of_new_pixels(metadata.exif, width, height))
 
     def refused(reason: object) -> OutputError:
         return OutputError(f"the {kind} encoder refuses: {reason}")

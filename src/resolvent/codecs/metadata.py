@@ -32,6 +32,7 @@ __all__ = [
     "add_to_tiff",
     "embed",
     "from_tiff",
+    "of_new_pixels",
     "put_back",
     "resolution",
     "stand_in",
@@ -128,6 +129,7 @@ def _chunks(metadata: Metadata) -> bytes:
 _LITTLE = b"II*\0"
 _MARK = b"resolvent stands in for the EXIF block"
 _DESCRIPTION, _ORIENTATION = 0x010E, 0x0112
+_EXIF, _PIXELS, _THUMBNAIL = 0x8769, (0xA002, 0xA003), (0x0201, 0x0202)  # a directory; width, height; offset, length
 _RESOLUTION = (0x011A, 0x011B, 0x0128)  # x, y, unit
 _SUBDIRECTORIES = ({0x8769, 0x8825}, {0xA005}, frozenset[int]())  # by depth: Exif and GPS; interoperability; none
 _DESCRIPTIVE = {  # what TIFF's first directory shares with EXIF's; the rest is how the pixels are stored
@@ -191,6 +193,47 @@ def upright_exif(block: bytes) -> bytes:
         if tag == _ORIENTATION:
             struct.pack_into(layout.order + ("I" if kind == 4 else "Hxx"), new, at - len(field), 1)
     return bytes(new)
+
+
+def of_new_pixels(block: bytes, width: int, height: int) -> bytes:
+    """Make an EXIF block true of new pixels: their size where it tells one, and no thumbnail of the old ones.
+
+    Every other byte stays where it is; what cannot be read stays as it is.
+    """
+    new = bytearray(block)
+    layout, start, entries = _open(block)
+    file = io.BytesIO(block[len(_PREFIX) :])
+    link = start + struct.calcsize(layout.length) + len(entries) * struct.calcsize(layout.entry)
+    with suppress(ValueError):
+        file.seek(link)
+        (thumbnail,) = _unpack(file, layout.offset)
+        struct.pack_into(layout.offset, new, len(_PREFIX) + link, 0)
+        told = {entry[0]: _number(layout, entry) for entry in _entries(file, layout, thumbnail)} if thumbnail else {}
+        at, size = told.get(_THUMBNAIL[0]) or 0, told.get(_THUMBNAIL[1]) or 0
+        if 0 < at < at + size <= len(block) - len(_PREFIX):
+            new[len(_PREFIX) + at : len(_PREFIX) + at + size] = bytes(size)
+    with suppress(ValueError):
+        directory = next((_number(layout, entry) for entry in entries if entry[0] == _EXIF), None)
+        inner = _entries(file, layout, directory) if directory else []
+        for i, (tag, kind, count, _) in enumerate(inner, 1):
+            value = {_PIXELS[0]: width, _PIXELS[1]: height}.get(tag)
+            form = {3: "H", 4: "I"}.get(kind)
+            if value is None or form is None or count != 1 or value >= 1 << 8 * struct.calcsize(form):
+                continue
+            after = directory + struct.calcsize(layout.length) + i * struct.calcsize(layout.entry)
+            field = len(_PREFIX) + after - struct.calcsize(layout.offset)
+            struct.pack_into(layout.order + form, new, field, value)
+    return bytes(new)
+
+
+def _number(layout: _Layout, entry: _Entry) -> int | None:
+    """The value of an entry that holds one whole number."""
+    _, kind, count, field = entry
+    form = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(kind)
+    if form is None or count != 1 or struct.calcsize(form) > len(field):
+        return None
+    (value,) = struct.unpack_from(layout.order + form, field)
+    return int(value)
 
 
 def resolution(block: bytes | None) -> tuple[float, float] | None:
