@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from resolvent.batch import Event, Result
-from resolvent.console import Bar, RestoreConsole, duration, lines
+from resolvent.batch import BatchReport, Event, Result
+from resolvent.console import Bar, RestoreConsole, duration, lines, summary
 
 PHOTO, TARGET = Path("a/photo.jpg"), Path("a/photo.restored.jpg")
 
@@ -33,6 +33,17 @@ def test_one_line_a_file(outcome, expected):
 
 def test_reasons_follow_where_asked_for():
     assert lines(result("unchanged", "no noise", "no blur"), verbose=True)[1:] == ["  no noise", "  no blur"]
+
+
+def test_summary_counts_and_repeats_what_failed():
+    failed = result("failed", "is empty")
+    kept = result("restored", "noise", model="denoise", seconds=2.0, warnings=("page 1 of 3",))
+    assert summary(BatchReport((kept, failed, result("skipped")))) == [
+        "1 restored, 1 skipped, 1 failed in 2.0 s",
+        "1 with warnings, the first a/photo.jpg: page 1 of 3 (all: --json)",
+    ]
+    many = summary(BatchReport((failed, *[result("unchanged")] * 10)))
+    assert many == ["10 unchanged, 1 failed in 0.0 s", "failed: a/photo.jpg: is empty"]
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ class Result:
         source: The input.
         target: The output; only there if the status is not ``failed``.
         status: ``restored``; ``unchanged``: copied, for there was nothing to fix; ``skipped``: the output was there.
-        reasons: Why: what was chosen, or what went wrong; then what reading and writing could not keep.
+        reasons: Why: what was chosen, or what went wrong.
+        warnings: What of the file was not read, could not be kept, or changes besides.
         model: Name or path of the model, or the method; None if nothing ran.
         sigma: Noise level that the model was told.
         seconds: That it took.
@@ -64,6 +65,7 @@ class Result:
     target: Path
     status: Status
     reasons: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
     model: str | None = None
     sigma: float | None = None
     seconds: float = 0.0
@@ -75,6 +77,7 @@ class Result:
             "output": None if self.status == "failed" else _printable(self.target),
             "status": self.status,
             "reasons": [_printable(reason) for reason in self.reasons],
+            "warnings": [_printable(warning) for warning in self.warnings],
             "model": self.model and _printable(self.model),
             "sigma": self.sigma,
             "seconds": round(self.seconds, 3),
@@ -88,16 +91,19 @@ class BatchReport:
     results: tuple[Result, ...]
 
     @property
+    def counts(self) -> dict[Status, int]:
+        """How many there are of each status."""
+        counted = Counter(result.status for result in self.results)
+        return {status: counted[status] for status in get_args(Status)}
+
+    @property
     def exit_code(self) -> int:
         """0 if all is done, 1 if an input failed."""
         return int(any(result.status == "failed" for result in self.results))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: how many of each status, and every result."""
-        counts = Counter(result.status for result in self.results)
-        return {status: counts[status] for status in get_args(Status)} | {
-            "results": [result.to_json() for result in self.results]
-        }
+        return {**self.counts, "results": [result.to_json() for result in self.results]}
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ class Event:
         total: Files.
         source: The file.
         plan: What is being done to it, once known.
-        done: Its tiles that are done.
+        done: Its share that is done, 0 to 1, by tiles or by the steps of a method.
         eta: Seconds that the rest will take; None as long as there is nothing to tell it by.
         result: At its end.
     """
@@ -118,7 +124,7 @@ class Event:
     total: int
     source: Path
     plan: Plan | None = None
-    done: int = 0
+    done: float = 0.0
     eta: float | None = None
     result: Result | None = None
 
@@ -201,7 +207,7 @@ def _restore_one(
     watch.tell(chosen)
     before, after = job.source.suffix.lower(), job.target.suffix.lower()
     kind = KINDS[after] if after != before and after in KINDS else output_format(image)
-    restored = run(image, chosen, lambda done, _: watch.tell(chosen, done), sessions)
+    restored = run(image, chosen, lambda done, total: watch.tell(chosen, done / total), sessions)
     chosen = _settled(image, restored, chosen)
     _make_folder(job.target.parent)
     if chosen.unchanged and kind == image.format:
@@ -210,7 +216,7 @@ def _restore_one(
     else:
         lost = write_image(restored, job.target, overwrite=overwrite, format=kind, quality=quality)
         lost += _recompressed(chosen, kind, quality)
-    return _result(job, chosen, chosen.reasons + image.warnings + lost)
+    return _result(job, chosen, image.warnings + lost)
 
 
 ROWS = 256
@@ -243,11 +249,11 @@ def _recompressed(chosen: Plan, kind: str, quality: int) -> tuple[str, ...]:
     return (f"{kind} compresses all of it again: the other pixels change a little too; ext png (--ext png) keeps them",)
 
 
-def _result(job: Job, chosen: Plan, reasons: tuple[str, ...]) -> Result:
+def _result(job: Job, chosen: Plan, warnings: tuple[str, ...]) -> Result:
     if chosen.unchanged:
-        return Result(job.source, job.target, "unchanged", reasons)
+        return Result(job.source, job.target, "unchanged", chosen.reasons, warnings)
     model = str(chosen.model or chosen.options.method or chosen.options.filler)
-    return Result(job.source, job.target, "restored", reasons, model, chosen.sigma)
+    return Result(job.source, job.target, "restored", chosen.reasons, warnings, model, chosen.sigma)
 
 
 def restore_piped(
@@ -305,7 +311,7 @@ def restore_piped(
     if output is not None:
         _make_folder(output.parent)
         write_whole(output, lambda file: file.write(encoded), overwrite=overwrite)
-    result = _result(job, chosen, chosen.reasons + image.warnings + lost)
+    result = _result(job, chosen, image.warnings + lost)
     return replace(result, seconds=time.perf_counter() - began), encoded
 
 
@@ -321,8 +327,8 @@ class _Watch:
         self.began = time.perf_counter()
         self._send(Event(self.event.index + 1, self.event.total, source), 0.0, 0.0)
 
-    def tell(self, plan: Plan, done: int = 0) -> None:
-        self._send(replace(self.event, plan=plan, done=done), done / plan.tiles, time.perf_counter() - self.began)
+    def tell(self, plan: Plan, done: float = 0.0) -> None:
+        self._send(replace(self.event, plan=plan, done=done), done, time.perf_counter() - self.began)
 
     def finish(self, result: Result) -> Result:
         result = replace(result, seconds=time.perf_counter() - self.began)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from resolvent.batch import Event, Result
+    from resolvent.batch import BatchReport, Event, Result
 
-__all__ = ["Bar", "RestoreConsole", "console", "emit", "say", "show_json", "stdin"]
+__all__ = ["Bar", "RestoreConsole", "console", "emit", "say", "show_json", "stdin", "summary"]
 
 
 def console() -> Console:
@@ -125,7 +125,7 @@ class RestoreConsole(Bar):
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        done = 1.0 if event.result else event.done / event.plan.tiles if event.plan else 0.0
+        done = 1.0 if event.result else event.done
         name = f"{event.index + 1} of {event.total}  {event.source.name}"
         self.show((event.index + done) / event.total, name, event.eta)
         if event.result is not None:
@@ -147,7 +147,22 @@ def lines(result: Result, *, verbose: bool) -> list[str]:
             told = "" if result.sigma is None else f", sigma {result.sigma:.1f}"
             said = [f"{result.target}: restored by {result.model}{told} in {duration(result.seconds)}"]
     if verbose:
-        said += [f"  {reason}" for reason in result.reasons]
+        said += [f"  {reason}" for reason in (*result.reasons, *result.warnings)]
+    return said
+
+
+MANY = 10
+"""Files after which failures may have scrolled away."""
+
+
+def summary(report: BatchReport) -> list[str]:
+    """Say what became of all files: how many of each, what was lost, and again which failed where there are many."""
+    counts = ", ".join(f"{count} {status}" for status, count in report.counts.items() if count)
+    said = [f"{counts} in {duration(sum(result.seconds for result in report.results))}"]
+    if warned := [result for result in report.results if result.warnings]:
+        said.append(f"{len(warned)} with warnings, the first {warned[0].source}: {warned[0].warnings[0]} (all: --json)")
+    if len(report.results) > MANY:
+        said += [f"failed: {_named(result)}" for result in report.results if result.status == "failed"]
     return said
 
 

@@ -10,7 +10,7 @@ import typer
 
 from resolvent import batch
 from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, fail
-from resolvent.console import RestoreConsole, console, emit, say, show_json, stdin
+from resolvent.console import RestoreConsole, console, emit, say, show_json, stdin, summary
 from resolvent.engine.restore import Options
 from resolvent.errors import UsageError
 from resolvent.image import QUALITY, Limits, output_format, read_image, write_image
@@ -111,8 +111,8 @@ def restore(
             quality=quality,
             limits=limits,
         )
-        for reason in result.reasons:
-            say(reason)
+        for line in (*result.reasons, *result.warnings):
+            say(line)
         if output in (None, DASH):
             emit(encoded)
         if as_json:
@@ -134,6 +134,9 @@ def restore(
             )
         except KeyboardInterrupt:
             fail(f"stopped; {watch.finished} finished and kept; --resume goes on", 130)
+    if len(report.results) > 1:
+        for line in summary(report):
+            say(line)
     if as_json:
         show_json(report.to_json())
     raise typer.Exit(report.exit_code)
