@@ -91,7 +91,7 @@ class BatchReport:
     results: tuple[Result, ...]
 
     @property
-    def counts(self) -> dict[Status, int]:
+    def counts(self) -> dict[str, int]:
         """How many there are of each status."""
         counted = Counter(result.status for result in self.results)
         return {status: counted[status] for status in get_args(Status)}

@@ -87,7 +87,7 @@ def expect(monkeypatch, gain, strength=1.0):
         candidate if gain > LEAST_GAIN else None, {candidate: Prediction(gain, 0.0)}, False, frozenset()
     )
     monkeypatch.setattr("resolvent.diagnosis.load_chooser", lambda: None)
-    monkeypatch.setattr("resolvent.diagnosis.decide", lambda *_: decision)
+    monkeypatch.setattr("resolvent.diagnosis.decide", lambda *_, **__: decision)
 
 
 def test_noise_is_diagnosed_and_the_model_told(cards, monkeypatch):

@@ -213,7 +213,7 @@ def of_new_pixels(block: bytes, width: int, height: int) -> bytes:
         if 0 < at < at + size <= len(block) - len(_PREFIX):
             new[len(_PREFIX) + at : len(_PREFIX) + at + size] = bytes(size)
     with suppress(ValueError):
-        directory = next((_number(layout, entry) for entry in entries if entry[0] == _EXIF), None)
+        directory = next((_number(layout, entry) for entry in entries if entry[0] == _EXIF), None) or 0
         inner = _entries(file, layout, directory) if directory else []
         for i, (tag, kind, count, _) in enumerate(inner, 1):
             value = {_PIXELS[0]: width, _PIXELS[1]: height}.get(tag)
