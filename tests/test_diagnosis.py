@@ -488,7 +488,7 @@ def test_clean_is_left_alone(photograph):
     [
         ("noise:sigma=20", "denoise"),
         ("blur:sigma=1.6 + noise:sigma=1", "deblur"),
-        ("saltpepper:amount=0.02", "restore"),
+        ("saltpepper:amount=0.02", "denoise"),
         ("grain:sigma=15,radius=0.9", "restore"),
     ],
 )
