@@ -6,8 +6,8 @@ python benchmarks/choice.py --images TRAIN --learn [--drawings DIR] [--count 300
 Each case is one photograph, degraded at random in one of the ways of ``resolvent.evaluation.choice.kinds``, rounded to
 8 bit, and, where the last fault is JPEG, a real JPEG file. To learn, pieces of many sizes of other photographs are
 degraded in the same ways, some of them soft, some gray, some with borders, and drawings, those of a folder too; the
-result replaces the bundled ``choice.npz``. It has to be learned again when `restore` or the
-noise estimate changes, and is better when another model does.
+result replaces the bundled ``choice.npz``. It has to be learned again when the noise estimate or one of the models
+changes.
 """
 
 from __future__ import annotations

@@ -53,9 +53,8 @@ def available_memory(root: Path = Path("/")) -> int:
     Args:
         root: Where ``proc`` and ``sys`` are.
     """
-    try:
-        meminfo = (root / "proc/meminfo").read_text()
-    except OSError:
+    meminfo = _text(root / "proc/meminfo")
+    if not meminfo:
         return _physical() // 2
     match = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo, re.MULTILINE)
     free = int(match[1]) * 1024 if match else _physical() // 2

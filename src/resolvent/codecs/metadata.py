@@ -187,11 +187,9 @@ def upright_exif(block: bytes) -> bytes:
     block = block if block.startswith(_PREFIX) else _PREFIX + block
     layout, start, entries = _open(block)
     new = bytearray(block)
-    at = len(_PREFIX) + start + struct.calcsize(layout.length)
-    for tag, kind, _, field in entries:
-        at += struct.calcsize(layout.entry)
+    for i, (tag, kind, _, _) in enumerate(entries):
         if tag == _ORIENTATION:
-            struct.pack_into(layout.order + ("I" if kind == 4 else "Hxx"), new, at - len(field), 1)
+            struct.pack_into(layout.order + ("I" if kind == 4 else "Hxx"), new, _field(layout, start, i), 1)
     return bytes(new)
 
 
@@ -215,15 +213,19 @@ def of_new_pixels(block: bytes, width: int, height: int) -> bytes:
     with suppress(ValueError):
         directory = next((_number(layout, entry) for entry in entries if entry[0] == _EXIF), None) or 0
         inner = _entries(file, layout, directory) if directory else []
-        for i, (tag, kind, count, _) in enumerate(inner, 1):
+        for i, (tag, kind, count, _) in enumerate(inner):
             value = {_PIXELS[0]: width, _PIXELS[1]: height}.get(tag)
             form = {3: "H", 4: "I"}.get(kind)
             if value is None or form is None or count != 1 or value >= 1 << 8 * struct.calcsize(form):
                 continue
-            after = directory + struct.calcsize(layout.length) + i * struct.calcsize(layout.entry)
-            field = len(_PREFIX) + after - struct.calcsize(layout.offset)
-            struct.pack_into(layout.order + form, new, field, value)
+            struct.pack_into(layout.order + form, new, _field(layout, directory, i), value)
     return bytes(new)
+
+
+def _field(layout: _Layout, directory: int, i: int) -> int:
+    """Where the field of entry i of a directory stands in an EXIF block."""
+    end = directory + struct.calcsize(layout.length) + (i + 1) * struct.calcsize(layout.entry)
+    return len(_PREFIX) + end - struct.calcsize(layout.offset)
 
 
 def _number(layout: _Layout, entry: _Entry) -> int | None:

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["imresize", "imresize_tensor", "rescale_matrices", "resize_plane", "resize_weights"]
 
 
+def _cubic_pieces(x: Any) -> tuple[Any, Any]:
+    """Keys' cubic, a = -1/2 (doi:10.1109/TASSP.1981.1163711, equation 15), for x in [0, 1] and in [1, 2]."""
+    return (1.5 * x - 2.5) * x**2 + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
+
+
 def _cubic(distance: NDArray[np.float64], step: float) -> NDArray[np.float64]:
-    """Keys' cubic, a = -1/2 (doi:10.1109/TASSP.1981.1163711, equation 15), stretched where the image shrinks."""
+    """Keys' cubic, stretched where the image shrinks."""
     x = np.abs(distance) / max(step, 1.0)
-    near = (1.5 * x - 2.5) * x**2 + 1
-    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    near, far = _cubic_pieces(x)
     return np.where(x <= 1, near, np.where(x <= 2, far, 0))
 
 
@@ -172,8 +176,8 @@ def _bicubic(size_in: torch.Tensor, size_out: torch.Tensor, rows: int, columns: 
     row = torch.arange(rows, device=step.device)[:, None]
     column = torch.arange(-reach, columns + reach, device=step.device)
     x = ((row + 0.5) * step - 0.5 - column).abs() / stretch
-    near, far = (1.5 * x - 2.5) * x**2 + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
-    weights = near.where(x <= 1, far.where(x <= 2, 0.0))
+    near, far = _cubic_pieces(x)
+    weights: torch.Tensor = near.where(x <= 1, far.where(x <= 2, 0.0))
     weights = (weights / weights.sum(2, keepdim=True)).where(row < size_out, 0.0)
     mirrored = column % (2 * size_in)
     mirrored = torch.minimum(mirrored, 2 * size_in - 1 - mirrored).long().expand_as(weights)
