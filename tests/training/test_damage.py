@@ -55,15 +55,15 @@ def shard(photographs, tmp_path_factory):
 
 
 def test_a_finder_is_given_the_photograph_and_learns_its_mask(finder, shard):
-    mask, degraded, inputs = batch(finder, parse(finder.degradation), shard, 3)
+    mask, degraded, inputs = batch(finder, shard, 3)
     assert torch.equal(inputs, degraded)
     assert mask.shape == (2, 1, 32, 32)
     assert set(mask.unique().tolist()) == {0.0, 1.0}
-    assert preview(finder, parse(finder.degradation), shard).shape == (4, 3, 32, 32)
+    assert preview(finder, shard).shape == (4, 3, 32, 32)
 
 
 def test_a_filler_is_given_the_mask_and_learns_the_clean_photograph(filler, shard):
-    clean, degraded, inputs = batch(filler, parse(filler.degradation), shard, 3)
+    clean, degraded, inputs = batch(filler, shard, 3)
     missing = inputs[:, 3:]
     assert torch.equal(inputs[:, :3], degraded)
     damaged = ((degraded - clean).abs() > 5 / 255).any(1, keepdim=True)
@@ -73,8 +73,8 @@ def test_a_filler_is_given_the_mask_and_learns_the_clean_photograph(filler, shar
 
 def test_margins_are_cut_off_the_mask_too(finder, shard):
     told = dataclasses.replace(finder, patch=24, margin=4, flips=False)
-    whole = batch(dataclasses.replace(finder, patch=32, flips=False), parse(told.degradation), shard, 3)
-    cut = batch(told, parse(told.degradation), shard, 3)
+    whole = batch(dataclasses.replace(finder, patch=32, flips=False), shard, 3)
+    cut = batch(told, shard, 3)
     for large, small in zip(whole, cut, strict=True):
         assert torch.equal(large[..., 4:-4, 4:-4], small)
 

@@ -9,7 +9,7 @@ from PIL import Image
 from resolvent.degradations import parse
 from resolvent.errors import InputError, TrainingError, UsageError
 from resolvent.training import checkpoint, loop
-from resolvent.training.batches import batch, chosen, epoch_steps
+from resolvent.training.batches import Batches, batch, chosen, epoch_steps
 from resolvent.training.data import find_photographs, pack
 from resolvent.training.loop import branch, resumed_recipe, schedule, train
 from resolvent.training.optimizers import Muon
@@ -267,10 +267,10 @@ def test_schedule_climbs_and_ends_at_zero(recipe):
 
 
 def test_gray_patches_carry_the_same_noise_in_all_channels(recipe, photographs, tmp_path):
-    recipe = dataclasses.replace(recipe, gray=1.0, budget="1 steps")
+    recipe = dataclasses.replace(recipe, gray=1.0, budget="1 steps", degradation="noise:sigma=30")
     train(recipe, photographs, tmp_path, threads=1)
     shard = loop.Shard.open(tmp_path / "training.shard")
-    clean, degraded, inputs = batch(recipe, parse("noise:sigma=30"), shard, 0)
+    clean, degraded, inputs = batch(recipe, shard, 0)
     assert torch.equal(degraded[:, 0], degraded[:, 2])
     assert (degraded - clean)[:, 0].std().item() * 255 == pytest.approx(30, rel=0.1)
     assert inputs[:, 3].unique().tolist() == pytest.approx([30 / 255])
@@ -334,8 +334,8 @@ def test_margins_are_degraded_and_cut_off(recipe, photographs, tmp_path):
     """What is cut off has been seen: at the border a patch is blurred with what lies beyond it."""
     plain = dataclasses.replace(recipe, degradation="blur:sigma=2", arguments={}, flips=False, patch=24, gray=0.0)
     shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=32)
-    wide = batch(dataclasses.replace(plain, patch=40), parse(plain.degradation), shard, 0)
-    cut = batch(dataclasses.replace(plain, margin=8), parse(plain.degradation), shard, 0)
+    wide = batch(dataclasses.replace(plain, patch=40), shard, 0)
+    cut = batch(dataclasses.replace(plain, margin=8), shard, 0)
     for whole, inside in zip(wide, cut, strict=True):
         assert inside.shape[-2:] == (24, 24)
         assert torch.equal(whole[..., 8:-8, 8:-8], inside)
@@ -414,21 +414,62 @@ def test_a_branch_cools_down_and_leaves_its_trunk_alone(recipe, photographs, tmp
 def test_overstated_levels_are_told_and_the_noise_is_not(recipe, photographs, tmp_path):
     shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
     recipe = dataclasses.replace(recipe, batch=6, degradation="noise:sigma=10")
-    noise = parse(recipe.degradation)
-    plain = batch(recipe, noise, shard, 0)
-    told = batch(dataclasses.replace(recipe, overstated=0.5), noise, shard, 0)
+    plain = batch(recipe, shard, 0)
+    told = batch(dataclasses.replace(recipe, overstated=0.5), shard, 0)
     assert torch.equal(told[1], plain[1])
     levels = 255 * told[2][:, 3, 0, 0]
     assert torch.equal(255 * plain[2][:, 3, 0, 0], torch.full((6,), 10.0))
     assert levels.min() == 10 < levels.max() <= 75
 
 
+def test_a_share_of_the_patches_gets_one_of_the_others_instead(recipe, photographs, tmp_path):
+    """Told the RMS of what it did, about as well as an estimate is; the rest as before."""
+    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
+    others = ("grain:sigma=40,radius=1", "saltpepper:amount=0.5")
+    recipe = dataclasses.replace(recipe, batch=64, degradation="noise:sigma=10", others=others, others_share=0.5)
+    target, degraded, inputs = batch(recipe, shard, 0)
+    error = degraded - target
+    done = 255 * error.square().mean((1, 2, 3)).sqrt()
+    told = 255 * inputs[:, 3, 0, 0]
+    alike = torch.corrcoef(torch.stack([error[..., :-1].flatten(), error[..., 1:].flatten()]))[0, 1]
+    assert alike > 0.1  # grain is shared by neighbors
+    white = (told == 10) & (done < 12)
+    grain, impulses = ~white & (done < 60), ~white & (done > 60)
+    assert 20 < white.sum() < 44
+    assert min(grain.sum(), impulses.sum()) > 6
+    ratio = (told / done)[~white]
+    assert 1 / 1.4 - 1e-3 < ratio.min() < 0.85
+    assert 1.15 < ratio.max() < 1.4 + 1e-3
+
+
+def test_steps_made_together_are_parts_of_one_batch(recipe, photographs, tmp_path):
+    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
+    recipe = dataclasses.replace(recipe, batch=3)
+    together = Batches(dataclasses.replace(recipe, together=2), shard)
+    at_once = batch(dataclasses.replace(recipe, batch=6), shard, 0)
+    for step in (1, 0, 1):
+        target, inputs = together(step)
+        assert torch.equal(target, at_once[0][3 * step : 3 * step + 3])
+        assert torch.equal(inputs, at_once[2][3 * step : 3 * step + 3])
+    alone = Batches(recipe, shard)
+    for step in (0, 1):
+        torch.testing.assert_close(alone(step), batch(recipe, shard, step)[::2])
+
+
+def test_the_level_is_told_where_the_noise_is_no_gaussian(recipe, photographs, tmp_path):
+    recipe = dataclasses.replace(recipe, validation=("noise:sigma=20", "grain:sigma=30"), budget="1 steps")
+    train(recipe, photographs, tmp_path, threads=1)
+    held = loop.Shard.open(tmp_path / "validation.shard")
+    levels = [255 * examples[0][1][0, 3, 0, 0] for examples in loop.validation_examples(recipe, held).values()]
+    assert levels == pytest.approx([20, 30], rel=0.1)
+
+
 def test_what_is_prepared_counts_as_clean(recipe, photographs, tmp_path):
     shard = pack(find_photographs(photographs), tmp_path / "t.shard", minimum=recipe.cut)
-    recipe = dataclasses.replace(recipe, batch=8, gray=0.0)
-    plain, *_ = batch(recipe, parse("noise:sigma=25"), shard, 0)
+    recipe = dataclasses.replace(recipe, batch=8, gray=0.0, degradation="noise:sigma=25")
+    plain, *_ = batch(recipe, shard, 0)
     softer = dataclasses.replace(recipe, prepare="blur:sigma=2")
-    target, degraded, _ = batch(softer, parse("noise:sigma=25"), shard, 0)
+    target, degraded, _ = batch(softer, shard, 0)
     torch.testing.assert_close(target, parse("blur:sigma=2").on_tensor(plain))
     assert (degraded - target).std().item() * 255 == pytest.approx(25, rel=0.05)
 
@@ -436,8 +477,9 @@ def test_what_is_prepared_counts_as_clean(recipe, photographs, tmp_path):
 def test_gray_patches_get_what_a_gray_picture_gets(recipe, photographs, tmp_path):
     """Noise of the colors leaves them alone; that of a camera is its luma's."""
     shard = pack(find_photographs(photographs), tmp_path / "t.shard", minimum=recipe.cut)
-    recipe = dataclasses.replace(recipe, batch=16, gray=0.5, arguments={**recipe.arguments, "noise_level": False})
-    target, degraded, _ = batch(recipe, parse("chroma:sigma=20"), shard, 0)
+    blind = {**recipe.arguments, "noise_level": False}
+    recipe = dataclasses.replace(recipe, batch=16, gray=0.5, arguments=blind, degradation="chroma:sigma=20")
+    target, degraded, _ = batch(recipe, shard, 0)
     gray = (target[:, :1] == target).flatten(1).all(1)
     assert 2 < gray.sum() < 14
     assert torch.equal(degraded[gray], target[gray])
@@ -446,8 +488,9 @@ def test_gray_patches_get_what_a_gray_picture_gets(recipe, photographs, tmp_path
 
 def test_gray_patches_have_gray_targets_from_a_camera(recipe, photographs, tmp_path):
     shard = pack(find_photographs(photographs), tmp_path / "t.shard", minimum=recipe.cut)
-    recipe = dataclasses.replace(recipe, gray=1.0, arguments={**recipe.arguments, "noise_level": False})
-    target, degraded, _ = batch(recipe, parse("camera:iso=6400"), shard, 0)
+    blind = {**recipe.arguments, "noise_level": False}
+    recipe = dataclasses.replace(recipe, gray=1.0, arguments=blind, degradation="camera:iso=6400")
+    target, degraded, _ = batch(recipe, shard, 0)
     for x in (target, degraded):
         assert torch.equal(x, x[:, :1].expand_as(x))
     assert (degraded - target).std() > 0.01
@@ -457,7 +500,7 @@ def test_a_share_of_the_patches_stays_clean(recipe, photographs, tmp_path):
     shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
     arguments = {**recipe.arguments, "noise_level": False}
     recipe = dataclasses.replace(recipe, batch=64, gray=0.0, clean=0.25, arguments=arguments)
-    clean, degraded, inputs = batch(recipe, parse(recipe.degradation), shard, 0)
+    clean, degraded, inputs = batch(recipe, shard, 0)
     same_pixels = (clean == degraded).flatten(1).all(1)
     assert 8 <= int(same_pixels.sum()) <= 24
     assert torch.equal(inputs, degraded)

@@ -56,6 +56,9 @@ def test_budget_share():
     assert Budget.parse("10s").share(**spent) == 1
 
 
+DUST = {"degradation": "dust @ 0.5", "others": [], "others_share": 0}
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -94,9 +97,13 @@ def test_budget_share():
         ({"clean": 0.2}, "clean = 0.2: is for a network that gets colors alone"),
         ({"overstated": 0.2, "arguments": {}}, "overstated = 0.2: is for a network with noise_level"),
         ({"loss": "bce-dice"}, "bce-dice goes with outputs = 1"),
-        ({"arguments": {"outputs": 1}, "degradation": "dust", "validation": ["dust"]}, "goes with outputs = 1"),
+        ({"arguments": {"outputs": 1}, **DUST, "validation": ["dust"]}, "goes with outputs = 1"),
         ({"arguments": {"mask": True}}, "'noise:sigma=0..75 [+] quantise @ 0.3' damages no pixel"),
-        ({"arguments": {"mask": True}, "degradation": "dust @ 0.5"}, "'noise:sigma=15' damages no pixel"),
+        ({"arguments": {"mask": True}, **DUST}, "'noise:sigma=15' damages no pixel"),
+        ({"others": []}, "others_share = 0.35 with 0 others: give both or neither"),
+        ({"others_share": 0}, "others_share = 0 with 6 others: give both or neither"),
+        ({"others": ["downsample:scale=2"]}, "'downsample:scale=2' reduces by 2"),
+        ({"together": 0}, "together = 0 must be above zero"),
     ],
 )
 def test_wrong_values_are_refused(overrides, message):

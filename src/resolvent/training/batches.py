@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from resolvent.degradations import Degradation, parse
 from resolvent.errors import MissingDependencyError
@@ -19,6 +20,7 @@ except ModuleNotFoundError as error:
     raise MissingDependencyError(str(error.name), "lab", "training") from error
 
 __all__ = [
+    "Batches",
     "as_color",
     "as_large",
     "batch",
@@ -63,17 +65,39 @@ def seed_step(seed: int, step: int) -> None:
     torch.manual_seed((seed << 32) + step + 1)
 
 
-def batch(recipe: Recipe, degradation: Degradation, shard: Shard, step: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The target, the degraded patches and the network's input of one step."""
+class Batches:
+    """The target and the network's input of each step; those of ``recipe.together`` steps are made at once."""
+
+    def __init__(self, recipe: Recipe, shard: Shard) -> None:
+        self.recipe, self.shard = recipe, shard
+        self.first, self.made = -1, list[tuple[Tensor, Tensor]]()
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+        """The target (N, C, sH, sW) and the input (N, C', H, W) of a step."""
+        first = step - step % self.recipe.together
+        if first != self.first:
+            self.made.clear()  # before there are more, which have to fit beside them
+            target, _, inputs = batch(self.recipe, self.shard, first)
+            sizes = [len(chosen(self.recipe, len(self.shard), first + i)) for i in range(self.recipe.together)]
+            self.first, self.made = (
+                first,
+                list(zip(torch.split(target, sizes), torch.split(inputs, sizes), strict=True)),
+            )
+        return self.made[step - first]
+
+
+def batch(recipe: Recipe, shard: Shard, step: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The target, the degraded patches and the network's input of ``recipe.together`` steps from one on."""
     device = shard.pixels.device
     generator = torch.Generator(device).manual_seed((recipe.seed << 32) + step + 1)
-    which = torch.tensor(chosen(recipe, len(shard), step), device=device)
+    steps = range(step, step + recipe.together)
+    which = torch.tensor([i for each in steps for i in chosen(recipe, len(shard), each)], device=device)
     clean = shard.patches(which, recipe.cut, generator, flips=recipe.flips)
     gray = torch.rand(len(clean), generator=generator, device=device) < recipe.gray
     clean[gray] = clean[gray].mean(dim=1, keepdim=True)
     if recipe.prepare:
         clean = parse(recipe.prepare).on_tensor(clean, generator)
-    degraded, target, numbers = pair(degradation, clean, gray, generator)
+    degraded, target, numbers = pairs(recipe, clean, gray, generator)
     if recipe.clean:
         whole = torch.rand(len(clean), generator=generator, device=device) < recipe.clean
         degraded[whole] = target[whole] = clean[whole]
@@ -88,6 +112,38 @@ def batch(recipe: Recipe, degradation: Degradation, shard: Shard, step: int) -> 
     if recipe.finds:
         target = mask_of(numbers)
     return target, degraded, network_input(recipe, degraded, numbers)
+
+
+def pairs(
+    recipe: Recipe, clean: Tensor, gray: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Degrade a batch by the recipe's degradation, and a share of it by one of the others instead."""
+    if not recipe.others:
+        return pair(parse(recipe.degradation), clean, gray, generator)
+    drawn = torch.rand((2, len(clean)), generator=generator, device=clean.device)
+    kind = torch.where(drawn[0] < recipe.others_share, 1 + (drawn[1] * len(recipe.others)).long(), 0)
+    parts = []
+    for number, text in enumerate((recipe.degradation, *recipe.others)):
+        members = (kind == number).nonzero()[:, 0]
+        if len(members):
+            degraded, target, numbers = pair(parse(text), clean[members], gray[members], generator)
+            level = numbers["noise.sigma"] if number == 0 and recipe.noise_level else residual(degraded, target)
+            parts.append((members, degraded, target, level))
+    order = torch.cat([members for members, *_ in parts]).argsort()
+    degraded, target, level = (torch.cat([part[i] for part in parts])[order] for i in (1, 2, 3))
+    if recipe.noise_level:  # told as well as an estimate of real noise is
+        off = torch.rand(len(clean), generator=generator, device=clean.device) * 2 - 1
+        level = torch.where(kind > 0, level * ESTIMATED**off, level)
+    return degraded, target, {"noise.sigma": level}
+
+
+ESTIMATED = 1.4
+"""The level of noise that is not white is told up to this factor too high or too low."""
+
+
+def residual(degraded: Tensor, target: Tensor) -> Tensor:
+    """Root mean square of what each sample (N, C, H, W) differs by, (N,), gray levels of 255."""
+    return (degraded - target).square().mean(dim=(1, 2, 3)).sqrt() * 255
 
 
 def pair(
@@ -119,6 +175,8 @@ def overstate(sigma: Tensor, share: float, generator: torch.Generator) -> Tensor
 def example(recipe: Recipe, degradation: Degradation, clean: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """The target and the network's input for photographs that are measured; the same for the same seed."""
     degraded, target, numbers = degradation.pair_batch(clean, torch.Generator().manual_seed(seed))
+    if recipe.noise_level:
+        numbers = {"noise.sigma": numbers.get("noise.sigma", residual(degraded, target))}
     return mask_of(numbers) if recipe.finds else target, network_input(recipe, degraded, numbers)
 
 
@@ -145,9 +203,9 @@ def widened(mask: Tensor, generator: torch.Generator) -> Tensor:
     return mask
 
 
-def preview(recipe: Recipe, degradation: Degradation, shard: Shard) -> Tensor:
+def preview(recipe: Recipe, shard: Shard) -> Tensor:
     """The pairs of the first step, degraded above the target: (2n, 3, H, W) in [0, 1]."""
-    target, degraded, _ = batch(recipe, degradation, shard, 0)
+    target, degraded, _ = batch(replace(recipe, together=1), shard, 0)
     return torch.cat([as_large(degraded, target), as_color(target)]).float().clamp(0, 1).cpu()
 
 

@@ -27,9 +27,9 @@ from resolvent.networks.precision import fast_bfloat16, memory_format
 from resolvent.provenance import provenance
 from resolvent.training import checkpoint
 from resolvent.training.batches import (
+    Batches,
     as_color,
     as_large,
-    batch,
     epoch_steps,
     example,
     preview,
@@ -141,7 +141,7 @@ def train(
     source = images.name
     check_patch(training, recipe, networks.NETWORKS[recipe.network].multiple * recipe.scale)
     training = training.to(where)
-    degradation = parse(recipe.degradation)
+    batches = Batches(recipe, training)
     measured = validation_examples(recipe, held)
 
     torch.manual_seed(recipe.seed)
@@ -201,14 +201,14 @@ def train(
             best_psnr = mean
             keep(best, checkpoint.weights("average", average))
 
-    watch.start(recipe, training, held, preview(recipe, degradation, training), where, average)
+    watch.start(recipe, training, held, preview(recipe, training), where, average)
     if recipe.start and step == 0:
         measure(0.0)  # what is fine-tuned is the best until it is beaten
     keep(last, checkpoint.snapshot(network, average, optimizers))
     saved = clock = time.monotonic()
     while (share := budget.share(step=step - begun, seconds=spent, steps_per_epoch=steps_per_epoch)) < 1:
         seed_step(recipe.seed, step)
-        target, _, inputs = batch(recipe, degradation, training, step)
+        target, inputs = batches(step)
         rate = rate_scale * schedule(recipe, share)
         set_rate(optimizers, rate)
         network.train()

@@ -85,6 +85,10 @@ class Recipe:
             colour.
         clean: Share of patches that are not degraded, so that a good photograph is left alone; 0 where the network is
             told what happened, or where the degradation changes the size.
+        others: Text forms of which a share of the patches gets one instead of ``degradation``, each as likely: the
+            faults of a mixture one at a time, say. A network that is told a noise level is told for these the root mean
+            square of what they did, as well as it can be estimated. Not for a network that finds or fills damage.
+        others_share: The share.
         overstated: Share of patches for which the network is told more noise than there is, so that a level that is
             told wrongly costs detail but moves no color; 0 where it is told none.
         patch: Side of a training patch in pixels.
@@ -94,6 +98,8 @@ class Recipe:
             size.
         flips: Flip and transpose patches at random.
         batch: Patches a step.
+        together: Steps whose batches are cut and degraded at once: faster on a GPU, which many small operations keep
+            waiting, and needs so many times the memory.
         partial_batch: End every epoch with a smaller batch, as Keras does, rather than run on into the next.
         limit: Use the first so many photographs, in the order of their names; None uses all.
         holdout: Share of the photographs, the last, kept for validation where no validation folder is given.
@@ -126,12 +132,15 @@ class Recipe:
     prepare: str = ""
     gray: float = 0.0
     clean: float = 0.0
+    others: tuple[str, ...] = ()
+    others_share: float = 0.0
     overstated: float = 0.0
     patch: int = 64
     margin: int = 0
     resize: int | None = None
     flips: bool = True
     batch: int = 8
+    together: int = 1
     partial_batch: bool = False
     limit: int | None = None
     holdout: float = 0.1
@@ -162,6 +171,7 @@ class Recipe:
         for name, low, high in (
             ("gray", 0, 1),
             ("clean", 0, 1),
+            ("others_share", 0, 1),
             ("overstated", 0, 1),
             ("holdout", 0, 0.9),
             ("warmup", 0, 0.9),
@@ -172,7 +182,7 @@ class Recipe:
                 raise UsageError(f"recipe {self.name!r}: {name} = {value} must lie in {low} to {high}")
         if not 0 <= self.seed < 1 << 31:
             raise UsageError(f"recipe {self.name!r}: seed = {self.seed} must lie in 0 to {(1 << 31) - 1}")
-        for name in ("patch", "batch", "learning_rate", "kernel_rate", "validations"):
+        for name in ("patch", "batch", "together", "learning_rate", "kernel_rate", "validations"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"recipe {self.name!r}: {name} = {getattr(self, name)} must be above zero, and finite")
         for name in ("clip", "epsilon", "weight_decay"):
@@ -196,14 +206,14 @@ class Recipe:
         Budget.parse(self.budget)
         if self.prepare and (reduced := _reduction(self.prepare)) != 1:
             raise UsageError(f"recipe {self.name!r}: prepare = {self.prepare!r} reduces by {reduced}; keep the size")
-        for text in (self.degradation, *self.validation):
+        for text in (self.degradation, *self.others, *self.validation):
             if (reduced := _reduction(text)) != self.scale:
                 raise UsageError(
                     f"recipe {self.name!r}: {text!r} reduces by {reduced}, and the network enlarges by {self.scale}; "
                     "they must be the same"
                 )
             told = sum(isinstance(part, GaussianNoise) for part in _happening(text))
-            if self.noise_level and told != 1:
+            if self.noise_level and (told > 1 or (told == 0 and text == self.degradation)) and text not in self.others:
                 raise UsageError(
                     f"recipe {self.name!r}: {text!r} has noise {told} times, and the network is told its level; give "
                     "noise:sigma= once"
@@ -220,6 +230,11 @@ class Recipe:
         if self.clean and (self.noise_level or self.finds or self.fills or self.scale > 1):
             raise UsageError(
                 f"recipe {self.name!r}: clean = {self.clean}: is for a network that gets colors alone and keeps size"
+            )
+        if bool(self.others) != (self.others_share > 0) or (self.others and (self.finds or self.fills)):
+            raise UsageError(
+                f"recipe {self.name!r}: others_share = {self.others_share} with {len(self.others)} others: give both "
+                "or neither, and neither for a network that finds or fills damage"
             )
         if self.overstated and not self.noise_level:
             raise UsageError(
