@@ -90,8 +90,18 @@ def taken(case: Case, chooser: Chooser) -> Candidate:
     """What is chosen without options."""
     if case.features is None:
         return NOTHING
-    facts = {"drawing": case.drawing, "blur_sigma": case.blur, "jpeg_quality": case.quality}
-    return decide(chooser, case.features, case.sigma, **facts).candidate or NOTHING
+    return (
+        decide(
+            chooser,
+            case.features,
+            case.sigma,
+            drawing=case.drawing,
+            blur_sigma=case.blur,
+            jpeg_quality=case.quality,
+            jpeg_chroma=case.chroma,
+        ).candidate
+        or NOTHING
+    )
 
 
 def table(cases: Sequence[Case], chooser: Chooser) -> str:

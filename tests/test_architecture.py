@@ -91,16 +91,28 @@ def test_public_names_are_pinned():
         "UsageError",
         "degrade",
         "diagnose",
-        "models",
+        "list_models",
         "parse",
         "read_image",
         "restore",
         "write_image",
     ]
     for name in resolvent.__all__:
-        assert getattr(resolvent, name) is not None
+        assert callable(getattr(resolvent, name))
     with pytest.raises(AttributeError, match="no attribute 'restored'"):
         _ = resolvent.restored
+
+
+def test_public_names_stay_what_they_are():
+    """Importing a part of the package binds its name in the package, over what a public name would give."""
+    program = (
+        "import resolvent, resolvent.cli, pkgutil, importlib\n"
+        "for found in pkgutil.walk_packages(resolvent.__path__, 'resolvent.'):\n"
+        "    if not found.name.endswith('__main__'): importlib.import_module(found.name)\n"
+        "assert all(callable(getattr(resolvent, name)) for name in resolvent.__all__)\n"
+        "assert 'denoise' in resolvent.list_models() and 'denoise' in resolvent.list_models()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def loaded_after(program):

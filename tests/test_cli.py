@@ -210,6 +210,10 @@ def test_a_methods_own_option_and_its_preview(run, photo):
         (["degrade", "PHOTO", "noise:sigma=1", "--seed", "-1"], "seed -1"),
         (["benchmark", "denoise", "--images", "FOLDER", "--limit", "0"], "limit 0"),
         (["train", "denoise", "--images", "FOLDER", "--epochs", "0"], "budget '0 epochs'"),
+        (["benchmark", "denoise", "--images", "FOLDER", "--figure", "PHOTO", "--overwrite"], "must end in .svg"),
+        (["benchmark", "denoise", "--images", "FOLDER", "--page", "PHOTO", "--overwrite"], "must end in .html"),
+        (["compare", "PHOTO", "--degradation", "noise:sigma=5", "-o", "PHOTO", "--overwrite"], "must end in .html"),
+        (["recipes", "denoize"], "did you mean 'denoise'"),
         (["train"], "(see resolvent train -h)"),
         (["restor"], "(see resolvent -h)"),
     ],
@@ -260,6 +264,45 @@ def test_models_and_methods_are_listed(run):
         assert card["licence"] == "Apache-2.0"
     code, out, _ = run("methods", "--json")
     assert {"nlm", "wiener", "richardson-lucy"} <= set(json.loads(out))
+
+
+def test_what_recipes_are_written_in_is_listed(run):
+    from resolvent.degradations import DEGRADATIONS
+    from resolvent.training.recipe import load_recipe
+
+    found = json.loads(run("degradations", "--json")[1])
+    assert list(found) == list(DEGRADATIONS)
+    sigma = found["noise"]["parameters"]["sigma"]
+    assert sigma == {"rule": "a number from 0 to 255 grey levels", "default": None}
+    assert found["rownoise"]["parameters"]["axis"]["default"] == "rows"
+    assert json.loads(run("networks", "--json")[1])["unet-small"]["multiple"] == 8
+    assert json.loads(run("recipes", "--json")[1])["denoise"] == load_recipe("denoise").to_json()
+    for command in ("degradations", "networks", "recipes"):
+        code, _, err = run(command)
+        assert code == 0
+        assert len(err.splitlines()) > 5
+
+
+def test_a_recipe_is_printed_as_a_start_for_an_own_one(run, tmp_path):
+    from resolvent.training.recipe import load_recipe
+
+    code, out, _ = run("recipes", "deblur")
+    assert code == 0
+    own = tmp_path / "own.toml"
+    own.write_text(out, "utf-8")
+    assert load_recipe(str(own)) == load_recipe("deblur")
+
+
+def test_reports_are_not_replaced_unasked(run, photo):
+    report = photo.with_name("a.json")
+    report.write_text("{}")
+    code, _, err = run("benchmark", "denoise", "--images", photo.parent, "--json", report)
+    assert code == 2
+    assert "exists; choose another name, or give --overwrite" in err
+    assert report.read_text() == "{}"
+    code, out, _ = run("benchmark", "denoise", "--images", photo.parent, "--json", photo, "--overwrite")
+    assert code == 2
+    assert "must end in .json" in json.loads(out)["error"]
 
 
 def test_train_export_restore_and_benchmark_with_the_result(run, tmp_path, photo):

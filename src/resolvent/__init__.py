@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from resolvent.image import Image, Limits, read_image, write_image
-    from resolvent.models.store import models
+    from resolvent.models.store import list_models
 
 __version__ = "0.1.0"
 
@@ -40,7 +40,7 @@ __all__ = [
     "UsageError",
     "degrade",
     "diagnose",
-    "models",
+    "list_models",
     "parse",
     "read_image",
     "restore",
@@ -61,7 +61,7 @@ _HOMES = {
         "UsageError",
     ),
     "image": ("Image", "Limits", "read_image", "write_image"),
-    "models.store": ("models",),
+    "models.store": ("list_models",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

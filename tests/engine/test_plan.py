@@ -137,7 +137,7 @@ def test_strength_zero_and_a_method_need_no_diagnosis(monkeypatch):
 
 
 def test_scale_names_a_model_that_enlarges_so_much(cards, monkeypatch):
-    monkeypatch.setattr(module, "models", lambda: cards)
+    monkeypatch.setattr(module, "list_models", lambda: cards)
     expect(monkeypatch, 0.0)
     assert plan(scene(0), Options(scale=2)).model == "enlarge"
     assert plan(scene(0), Options(scale=2, model="enlarge")).model == "enlarge"
@@ -148,7 +148,7 @@ def test_scale_names_a_model_that_enlarges_so_much(cards, monkeypatch):
 
 
 def test_enlarging_restores_first_what_is_wrong(cards, monkeypatch):
-    monkeypatch.setattr(module, "models", lambda: cards)
+    monkeypatch.setattr(module, "list_models", lambda: cards)
     expect(monkeypatch, 5.0)
     image = scene(20)
     found = plan(image, Options(scale=2))

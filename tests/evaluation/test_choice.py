@@ -126,7 +126,7 @@ def test_learning_finds_what_decides():
     def case():
         seen = rng.standard_normal(20).astype(np.float32)
         scores = {NOTHING: 30.0} | {name: 30 + 2 * float(seen[i]) for i, name in enumerate(CANDIDATES)}
-        return Case("", "", "", seen, 2.0, False, 0.0, None, scores)
+        return Case("", "", "", seen, 2.0, False, 0.0, None, None, scores)
 
     cases = [case() for _ in range(600)]
     chooser = learn(cases, about={"cases": 600}, how=replace(FIT, steps=300))

@@ -35,12 +35,12 @@ def test_every_method_that_is_named_is_tried():
 @pytest.mark.parametrize(
     ("degradation", "names"),
     [
-        ("noise:sigma=20", ["denoise", "restore"]),
-        ("noise:sigma=60", ["denoise"]),
+        ("noise:sigma=20", ["denoise", "denoise-white", "restore"]),
+        ("noise:sigma=60", ["denoise", "denoise-white"]),
         ("noise:sigma=90", []),
         ("blur:sigma=2 + noise:sigma=2", ["deblur", "restore"]),
         ("blur:sigma=2 + jpeg:quality=60", ["restore"]),
-        ("camera:iso=1600 + jpeg:quality=90", ["restore"]),
+        ("camera:iso=1600 + jpeg:quality=90", ["denoise", "restore"]),
         ("camera:iso=1e6", []),
         ("downsample:scale=2", ["upscale2"]),
         ("downsample:scale=3", []),

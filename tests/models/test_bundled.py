@@ -13,16 +13,17 @@ from resolvent.evaluation.metrics import psnr
 from resolvent.image import Image
 from resolvent.models.export import load_module
 from resolvent.models.runtime import open_session
-from resolvent.models.store import bundled, models
+from resolvent.models.store import bundled, list_models
 from resolvent.networks import resolve_arguments
 from resolvent.training.recipe import Recipe, recipes
 
 # what it undoes, and by how many dB at least its result is nearer to the truth than its input, or the bicubic one
 EXAMPLES = {
     "denoise": ("noise:sigma=25", 5.0),
+    "denoise-white": ("noise:sigma=25", 5.0),
     "deblur": ("blur:sigma=1.6 + noise:sigma=1", 1.5),
     "dejpeg": ("jpeg:quality=15", 0.8),
-    "restore": ("blur:sigma=0.7 + noise:sigma=15 + jpeg:quality=70", 0.8),
+    "restore": ("noise:sigma=15 + jpeg:quality=70", 2.0),
     "upscale2": ("downsample:scale=2", 0.8),
     "upscale4": ("downsample:scale=4", 0.5),
 }
@@ -40,7 +41,7 @@ def astronaut():
 
 
 def options(name):
-    return {"model": name, **({"sigma": 25} if models()[name].noise_level else {})}
+    return {"model": name, **({"sigma": 25} if list_models()[name].noise_level else {})}
 
 
 def test_what_is_bundled():
@@ -52,7 +53,7 @@ def test_what_is_bundled():
 
 @pytest.mark.parametrize("name", [*EXAMPLES, *REPAIR])
 def test_card_says_all_that_it_should(name):
-    card = models()[name]
+    card = list_models()[name]
     assert card.name == name
     trained, today = Recipe.from_json(card.recipe), recipes()[name]  # which may have moved on since it was trained
     assert [trained.name, trained.task, trained.network] == [today.name, today.task, today.network]
@@ -62,7 +63,7 @@ def test_card_says_all_that_it_should(name):
     assert card.parameters <= 4.1e6
     for told in (card.licence, card.commit, card.hardware, card.created, card.data["source"]):
         assert told
-    assert card.seconds >= 300
+    assert card.seconds >= 200  # of a GPU, or far more
     assert card.steps * trained.batch > (4000 if name in REPAIR else 8000)
     assert list(card.figures["validation"]) == list(trained.validation)
 
@@ -91,7 +92,7 @@ def test_denoise_removes_the_noise_of_cameras_too():
 @pytest.mark.parametrize("name", EXAMPLES)
 @pytest.mark.parametrize("tile", [16, 40])
 def test_tiles_do_not_show(name, tile, astronaut):
-    side = 219 if models()[name].scale == 1 else 219 * 2
+    side = 219 if list_models()[name].scale == 1 else 219 * 2
     degraded = degrade(np.tile(astronaut, (7, 7, 1))[:side, : side + 31], EXAMPLES[name][0], seed=1)
     whole = resolvent.restore(degraded, tile=4096, **options(name))
     tiled = resolvent.restore(degraded, tile=tile, **options(name))

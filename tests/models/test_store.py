@@ -65,6 +65,18 @@ def test_unknown_names():
         find("missing.onnx")
 
 
+def test_the_folder_of_a_run_stands_for_its_model(tmp_path):
+    run = tmp_path / "denoise"
+    run.mkdir()
+    with pytest.raises(UsageError, match="unknown model"):
+        find(str(run))
+    (run / "own.onnx").write_bytes(b"")
+    assert find(str(run)) == run / "own.onnx"
+    (run / "another.onnx").write_bytes(b"")
+    with pytest.raises(UsageError, match="holds 2 models; name one of them"):
+        find(str(run))
+
+
 def test_unknown_runtime(tiny):
     with pytest.raises(UsageError, match="did you mean 'onnxruntime'"):
         open_session(tiny[2], "onnxruntim")

@@ -9,7 +9,8 @@ from resolvent.training.recipe import LOSS_NAMES, Budget, Recipe, load_recipe, r
 def test_bundled_recipes_load_and_their_networks_build():
     known = recipes()
     assert set(known) == {
-        "seed", "denoise", "deblur", "dejpeg", "restore", "upscale2", "upscale4", "scratches", "inpaint",
+        "seed", "denoise", "denoise-white", "deblur", "dejpeg", "restore", "upscale2", "upscale4", "scratches",
+        "inpaint",
     }  # fmt: skip
     for name, recipe in known.items():
         assert recipe.name == name
@@ -103,6 +104,8 @@ DUST = {"degradation": "dust @ 0.5", "others": [], "others_share": 0}
         ({"others": []}, "others_share = 0.35 with 0 others: give both or neither"),
         ({"others_share": 0}, "others_share = 0 with 6 others: give both or neither"),
         ({"others": ["downsample:scale=2"]}, "'downsample:scale=2' reduces by 2"),
+        ({"name": "../x"}, "recipe name '../x': names the model's file"),
+        ({"name": ""}, "recipe name ''"),
         ({"together": 0}, "together = 0 must be above zero"),
     ],
 )

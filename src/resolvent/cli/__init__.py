@@ -15,7 +15,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from resolvent import __version__
-from resolvent.cli.lab import benchmark, compare, export, methods, models, train
+from resolvent.cli.lab import benchmark, compare, export, train
+from resolvent.cli.lists import degradations, methods, models, networks, recipes
 from resolvent.cli.options import fail
 from resolvent.cli.photographs import degrade, demo, diagnose, restore
 from resolvent.errors import ResolventError, UsageError, internal
@@ -50,8 +51,10 @@ def common(
         logging.getLogger("resolvent").setLevel(logging.DEBUG)
 
 
-for command in (restore, diagnose, degrade, train, export, benchmark, compare, models, methods, demo):
+for command in (restore, diagnose, degrade, train, export, benchmark, compare, demo):
     app.command()(command)
+for listing in (models, methods, degradations, networks, recipes):
+    app.command()(listing)
 
 CALL_ERROR: Any = typer.BadParameter.__base__
 """What typer raises for an option or an argument that it cannot read; it does not export the class itself."""

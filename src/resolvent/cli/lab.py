@@ -1,4 +1,4 @@
-"""The commands for models: train, export, benchmark, and what there is."""
+"""The commands for models: train, export, benchmark, compare."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from resolvent.cli.options import UNSTATED, Json, Licence, Output, Overwrite, Seed
+from resolvent.cli.options import UNSTATED, Json, Licence, Output, Overwrite, Seed, check_report
 from resolvent.console import Bar, console, emit, say, show_json
 from resolvent.errors import UsageError
 from resolvent.image import write_whole
 
-__all__ = ["benchmark", "compare", "export", "methods", "models", "train"]
+__all__ = ["benchmark", "compare", "export", "train"]
 
 
 def train(
@@ -127,6 +127,7 @@ def benchmark(
     json_file: Annotated[str | None, typer.Option("--json", help="A file for every row; alone, stdout.")] = None,
     page: Annotated[Path | None, typer.Option("--page", help="An HTML page with the tables.")] = None,
     figure: Annotated[Path | None, typer.Option("--figure", help="PSNR against time, as SVG.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Degrade the photographs of a folder, restore them, and print how near they come to the originals.
 
@@ -139,6 +140,9 @@ def benchmark(
     from resolvent.evaluation.suite import markdown_suite, published, suite
     from resolvent.provenance import provenance
 
+    report = None if json_file in (None, "-") else Path(str(json_file))
+    for option, path, suffix in (("--json", report, ".json"), ("--page", page, ".html"), ("--figure", figure, ".svg")):
+        check_report(option, path, suffix, overwrite=overwrite)
     where = provenance()
     if task == "all":
         if sigma or degradation or models or methods:
@@ -163,13 +167,13 @@ def benchmark(
         text = markdown(rows, where)
     if page is not None:
         html = make_page(f"{task} on {images.name}", "", where, rows=rows)
-        write_whole(page, lambda file: file.write(html.encode()), overwrite=True)
+        write_whole(page, lambda file: file.write(html.encode()), overwrite=overwrite)
     if figure is not None:
         drawn = pareto(rows, published(), task=rows[0].task, footer=str(where))
-        write_whole(figure, lambda file: file.write(drawn), overwrite=True)
+        write_whole(figure, lambda file: file.write(drawn), overwrite=overwrite)
     data = dumps(to_json(rows, where)).encode(errors="replace")
-    if json_file is not None and json_file != "-":
-        write_whole(Path(json_file), lambda file: file.write(data), overwrite=True)
+    if report is not None:
+        write_whole(report, lambda file: file.write(data), overwrite=overwrite)
     emit(data if json_file == "-" else text.encode(errors="replace"))
 
 
@@ -193,6 +197,8 @@ def compare(
     from resolvent.image import read_image
     from resolvent.provenance import provenance
 
+    target = output or image.with_name(f"{image.stem}.compared.html")
+    check_report("-o", target, ".html", overwrite=overwrite)
     told, picture = parse(degradation), read_image(image)
     true = None if truth is None else read_image(truth).in_range_of(picture)
     names = [] if methods in (None, ["all"]) else list(methods or ())
@@ -207,54 +213,5 @@ def compare(
             progress=lambda name, share: bar.show(share, name),
         )
     page = compare_page(image.name, picture, told, trials, provenance(), true)
-    target = output or image.with_name(f"{image.stem}.compared.html")
     write_whole(target, lambda file: file.write(page.encode()), overwrite=overwrite)
     say(f"open {target}")
-
-
-def models(
-    name: Annotated[
-        str | None, typer.Argument(help="A bundled model or an .onnx file; all bundled if not given.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """List the models, or print the card of one."""
-    from resolvent.models.store import models as all_models
-    from resolvent.models.store import read_card
-
-    cards = {name: read_card(name)} if name else all_models()
-    if as_json:
-        show_json({key: card.to_json() for key, card in cards.items()})
-        return
-    from rich.table import Table
-
-    table = Table("model", "for", "parameters", "licence", "trained on")
-    for key, card in cards.items():
-        photographs = f"{card.data.get('photographs', '?')} photographs"
-        table.add_row(key, card.summary, f"{card.parameters / 1e6:.2f} M", card.licence, photographs)
-    console().print(table)
-
-
-def methods(as_json: Json = False) -> None:
-    """List the methods: what each one does, needs and costs."""
-    import dataclasses
-
-    from resolvent.errors import MissingDependencyError
-    from resolvent.methods import METHODS, settings
-
-    def own(name: str) -> dict[str, str] | None:
-        try:
-            return settings(name)
-        except MissingDependencyError:  # a list is of use without torch too
-            return None
-
-    if as_json:
-        show_json({name: {**dataclasses.asdict(method), "options": own(name)} for name, method in METHODS.items()})
-        return
-    from rich.table import Table
-
-    told = "cost: for 256x256 pixels in colour, on one core; memory: for a megapixel"
-    table = Table("method", "what it is", "needs", "cost", "memory", caption=told)
-    for name, method in METHODS.items():
-        table.add_row(name, method.summary, str(method.needs), method.cost, f"{method.memory / 1000:.1f} GB")
-    console().print(table)

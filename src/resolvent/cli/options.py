@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from resolvent.console import say, show_json
-from resolvent.errors import OutputError
+from resolvent.errors import OutputError, UsageError
 
-__all__ = ["DASH", "UNSTATED", "Json", "Licence", "Output", "Overwrite", "Seed", "fail"]
+__all__ = ["DASH", "UNSTATED", "Json", "Licence", "Output", "Overwrite", "Seed", "check_report", "fail"]
 
 UNSTATED = "unstated"
 """What a card says of photographs or a licence that nobody has told."""
@@ -25,6 +26,20 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where the r
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Licence = Annotated[str, typer.Option("--licence", help="Of the weights, for the card.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
+
+
+def check_report(option: str, path: Path | None, suffix: str, *, overwrite: bool) -> None:
+    """Refuse, before any work, a file for a report that exists, or whose name is not a report's but a photograph's.
+
+    Raises:
+        UsageError: The name has another suffix, or the file exists and is not to be replaced.
+    """
+    if path is None:
+        return
+    if path.suffix.lower() != suffix:
+        raise UsageError(f"{option} {path}: must end in {suffix}")
+    if not overwrite and os.path.lexists(path):
+        raise UsageError(f"{option} {path}: exists; choose another name, or give --overwrite")
 
 
 def fail(message: str, code: int) -> NoReturn:

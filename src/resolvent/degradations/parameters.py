@@ -183,6 +183,11 @@ class Word:
     words: tuple[str, ...]
     varies: bool = False
 
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+        return f"one of {', '.join(self.words)}"
+
     def parse(self, text: str) -> str | Choice:
         """Read ``area`` or ``4:2:0|4:4:4``."""
         words = tuple(word.strip() for word in text.split("|"))
@@ -193,7 +198,7 @@ class Word:
         if not isinstance(value, Choice):
             return self._word(label, value)
         if not self.varies:
-            raise UsageError(f"{label} = {value}: must be one of {', '.join(self.words)}")
+            raise UsageError(f"{label} = {value}: must be {self.rule}")
         return Choice(tuple(self._word(label, word) for word in value.values))
 
     def number(self, value: Any) -> float | Choice:
@@ -212,6 +217,8 @@ class Word:
 class Text:
     """Any text, such as the path of a file."""
 
+    rule: ClassVar[str] = "a text"
+
     def parse(self, text: str) -> str:
         """The text itself."""
         return text
@@ -224,6 +231,8 @@ class Text:
 @dataclass(frozen=True)
 class Array:
     """A two-dimensional array, which only Python can give: its text form tells the shape and cannot be read back."""
+
+    rule: ClassVar[str] = "a NumPy array (H, W), from Python alone"
 
     def parse(self, text: str) -> str:
         """The text, for ``check`` to refuse."""

@@ -16,7 +16,7 @@ import numpy as np
 from resolvent.diagnosis.blur import blur_sigma
 from resolvent.diagnosis.choice import LEAST_GAIN, Chooser, decide, features, load_chooser
 from resolvent.diagnosis.content import Content, content_of, empty_share, with_content
-from resolvent.diagnosis.jpeg import jpeg_quality
+from resolvent.diagnosis.jpeg import jpeg_chroma, jpeg_quality
 from resolvent.diagnosis.level import Noise, measure_noise
 from resolvent.diagnosis.noise import grain_of, impulses
 from resolvent.diagnosis.probe import BORDER, changes
@@ -56,6 +56,7 @@ class Measurements:
         blur_sigma: Gaussian blur in pixels that would make a step as soft as the sharpest edges here; 0 if they are
             sharp, or if there are too few to tell.
         jpeg_quality: 1 to 100, libjpeg's scale; None if the file is not a JPEG.
+        jpeg_chroma: Share of the samples of chroma that it keeps, 0.25 for 4:2:0; None if it is not a JPEG.
         content: What is uniform, clipped or drawn.
         features: What the choice of the model rests on, see ``choice.features``; None if it was not asked for, or if
             there is too little to see.
@@ -64,6 +65,7 @@ class Measurements:
     noise: Noise
     blur_sigma: float
     jpeg_quality: int | None
+    jpeg_chroma: float | None
     content: Content
     features: NDArray[np.float32] | None
 
@@ -152,6 +154,7 @@ def diagnose(
             drawing=found.content.drawing,
             blur_sigma=found.blur_sigma,
             jpeg_quality=found.jpeg_quality,
+            jpeg_chroma=found.jpeg_chroma,
         )
         model, strength = decision.candidate or (None, 1.0)
         for (name, _), prediction in decision.predictions.items():
@@ -196,9 +199,9 @@ def measure(
     content = content_of(whole, cover)
     sample = with_content(whole, cover)
     source = image.path if source is None else source
-    quality = None if source is None else jpeg_quality(source)
+    quality, chroma = (None, None) if source is None else (jpeg_quality(source), jpeg_chroma(source))
     noise = measure_noise(sample, quality, content.drawing, rounded=image.depth == 8)
-    found = Measurements(noise, blur_sigma(sample, noise.sigma), quality, content, None)
+    found = Measurements(noise, blur_sigma(sample, noise.sigma), quality, chroma, content, None)
     if open_session is None or min(sample.shape[1:3]) <= 3 * BORDER or (empty_share(whole, cover) == 1).all():
         return found
     tried = changes(sample, found.told_sigma, open_session)
@@ -206,7 +209,7 @@ def measure(
 
 
 def _numbers(found: Measurements, sample: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What the choice rests on beside spectra, (20,)."""
+    """What the choice rests on beside spectra, (21,)."""
     noise, content, quality, grain = found.noise, found.content, found.jpeg_quality, grain_of(sample)
     return np.array(
         [
@@ -216,5 +219,6 @@ def _numbers(found: Measurements, sample: NDArray[np.float32]) -> NDArray[np.flo
             (100 if quality is None else quality) / 100, quality is not None,
             content.flat_share, np.sqrt(content.clipped_share), content.drawing, sample.shape[3] == 3,
             *np.log1p(impulses(sample)), np.log2(min(sample[..., 0].size, ENOUGH)),
+            1 if found.jpeg_chroma is None else found.jpeg_chroma,
         ]
     )  # fmt: skip

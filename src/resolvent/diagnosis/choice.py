@@ -51,15 +51,19 @@ NOVEL = 0.02
 FALLBACK: Candidate = ("restore", 0.5)
 """What is done at most to a photograph unlike all that were learned from, or against noise that is plain to see."""
 
-NONE, FAINT, SEEN, PLAIN = 1.0, 2.0, 4.0, 6.0
-"""Gray levels of noise: less is none; less is hardly seen; of so much, JPEG is not all that is wrong; of so much, it is
-plain to see that something is."""
+SEEN, PLAIN = 4.0, 6.0
+"""Gray levels of noise: of so much, JPEG is not all that is wrong; of so much, it is plain to see that something is."""
 
 BLURRED = 1.0
 """Pixels; a drawing whose sharpest edges are as wide is blurred."""
 
-COARSE = 50
-"""JPEG quality below which what it leaves of a photograph may be taken for noise that is seen."""
+COARSE, GOOD = 50, 85
+"""JPEG qualities between which noise that is seen is not JPEG's: below, JPEG leaves as much of it, and above, it often
+comes from a coarser JPEG before."""
+
+NEAR_LOSSLESS, CERTAIN = 94, 1.0
+"""JPEG quality from which on a file with all of its chroma lacks next to nothing; and dB below which a gain is not
+believed there, for what seems to be missing is mostly what the photograph never had."""
 
 BLOCK = 8
 LUMA, CHROMA = (0.1, 0.5, 0.9), (0.25, 0.75)  # quantiles over the blocks
@@ -201,14 +205,17 @@ def decide(
     drawing: bool = False,
     blur_sigma: float = 0.0,
     jpeg_quality: int | None = None,
+    jpeg_chroma: float | None = None,
 ) -> Decision:
-    """Take the candidate with the largest gain that can be counted on, if that is LEAST_GAIN or more.
+    """Take the candidate with the largest gain that can be counted on, if that is enough.
+
+    That is LEAST_GAIN, and CERTAIN in a JPEG file that is NEAR_LOSSLESS.
 
     Of a photograph unlike those that were learned from, FALLBACK is taken, or nothing. A measured noise and a predicted
-    gain that contradict each other are not both believed: where it is faint, nothing is done for it; where it is seen,
-    ``dejpeg``, which keeps it, does not do, but where JPEG itself is strong enough to pass for it; and where it is
-    plain, FALLBACK is taken if nothing else is, unless that is expected to harm. A drawing has no noise that could
-    be told from its dots and lines, and no blur where an edge is sharp.
+    gain that contradict each other are not both believed: where it is seen, ``dejpeg``, which keeps it, does not do,
+    but where JPEG may be what is seen; and where it is plain, FALLBACK is taken if nothing else is, unless that is
+    expected to harm. A drawing has no noise that could be told from its dots and lines, and no blur where an edge is
+    sharp.
 
     Args:
         chooser: Predicts the gains.
@@ -217,22 +224,24 @@ def decide(
         drawing: Whether it looks drawn or printed.
         blur_sigma: Width of the sharpest edges, in pixels.
         jpeg_quality: Of the file, 1 to 100; None if it is no JPEG.
+        jpeg_chroma: Share of the samples of chroma that it keeps; None if it is no JPEG.
     """
     predictions = chooser.predict_gains(measured)
     novel = chooser.novelty(measured) > NOVEL
-    coarse = jpeg_quality is not None and jpeg_quality < COARSE
+    own = jpeg_quality is not None and not COARSE <= jpeg_quality < GOOD
+    near_lossless = jpeg_quality is not None and jpeg_quality >= NEAR_LOSSLESS and jpeg_chroma == 1
     contradicted = {
-        "denoise": sigma < FAINT or drawing,
+        "denoise": drawing,
         "deblur": drawing and blur_sigma < BLURRED,
-        "dejpeg": sigma >= SEEN and not coarse,
+        "dejpeg": sigma >= SEEN and not own,
         "restore": drawing,
     }
     unfit = frozenset(model for model, is_so in contradicted.items() if is_so)
     able = [name for name in predictions if (name == FALLBACK or not novel) and name[0] not in unfit]
     first = max(able, key=lambda name: predictions[name].cautious, default=None)
-    faint = NONE <= sigma < FAINT and max(predictions, key=lambda name: predictions[name].cautious)[0] == "denoise"
-    chosen = first if first is not None and predictions[first].cautious >= LEAST_GAIN and not faint else None
-    if chosen is None and sigma >= PLAIN and FALLBACK in able and predictions[FALLBACK].gain > 0:
+    least = CERTAIN if near_lossless else LEAST_GAIN
+    chosen = first if first is not None and predictions[first].cautious >= least else None
+    if chosen is None and sigma >= PLAIN and not near_lossless and FALLBACK in able and predictions[FALLBACK].gain > 0:
         chosen = FALLBACK
     return Decision(chosen, predictions, novel, unfit)
 

@@ -1,8 +1,9 @@
-"""The quality that a JPEG file was saved with."""
+"""The quality that a JPEG file was saved with, and how much of its color."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -11,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["jpeg_quality"]
+__all__ = ["jpeg_chroma", "jpeg_quality"]
 
 # ITU-T T.81, table K.1: the quantization of luminance that libjpeg scales, in zigzag order as files store it.
 _LUMINANCE = np.array(
@@ -36,7 +37,7 @@ def jpeg_quality(source: Path | bytes) -> int | None:
     Returns:
         1 to 100; None if it is not a JPEG, or its table cannot be found.
     """
-    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+    with _opened(source) as file:
         table = _quantization(file)
     if table is None:
         return None
@@ -46,17 +47,44 @@ def jpeg_quality(source: Path | bytes) -> int | None:
     return int(quality[np.abs(scaled - table).sum(1).argmin()])
 
 
+def jpeg_chroma(source: Path | bytes) -> float | None:
+    """Share of the samples of chroma that a JPEG file keeps: 1 for 4:4:4 and gray, 0.5 for 4:2:2, 0.25 for 4:2:0.
+
+    Args:
+        source: The file, or its bytes.
+
+    Returns:
+        The share; None if it is not a JPEG, or its frame header cannot be found.
+    """
+    with _opened(source) as file:
+        for marker, segment in _segments(file):
+            if marker in _FRAMES and len(segment) >= 6:
+                factors = [(each >> 4) * (each & 15) for each in segment[7 : 6 + 3 * segment[5] : 3]]
+                if len(factors) == segment[5] and all(factors):
+                    return factors[-1] / max(factors) if len(factors) == 3 else 1.0
+    return None
+
+
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Markers of the frame headers, SOF0 to SOF15 (ITU-T T.81, table B.1)."""
+
+
+def _opened(source: Path | bytes) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
+def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The marker and the content of each segment of a JPEG file, up to the first scan; none if it is not one."""
+    if file.read(2) != b"\xff\xd8":
+        return
+    while (marker := file.read(4))[:1] == b"\xff" and len(marker) == 4 and marker[1] != 0xDA:
+        yield marker[1], file.read(max(int.from_bytes(marker[2:]) - 2, 0))
+
+
 def _quantization(file: BinaryIO) -> NDArray[np.int_] | None:
     """Quantization table 0 of a JPEG file, (64,) in zigzag order."""
-    if file.read(2) != b"\xff\xd8":
-        return None
-    while (marker := file.read(4))[:1] == b"\xff" and len(marker) == 4 and marker[1] != 0xDA:
-        size = max(int.from_bytes(marker[2:]) - 2, 0)
-        if marker[1] != 0xDB:
-            file.seek(size, io.SEEK_CUR)
-            continue
-        tables = file.read(size)
-        while tables:
+    for marker, tables in _segments(file):
+        while marker == 0xDB and tables:
             wide, name = divmod(tables[0], 16)
             end = 1 + (128 if wide else 64)
             if name == 0 and len(tables) >= end:

@@ -21,7 +21,7 @@ from resolvent.errors import InputError, UsageError, unknown
 from resolvent.methods.control import Control
 from resolvent.methods.forward import enlargement
 from resolvent.models.runtime import RUNTIMES, Session, open_session
-from resolvent.models.store import models, read_card
+from resolvent.models.store import list_models, read_card
 from resolvent.models.tiles import SMALLEST_TILE, largest_tile, margin, reflected, spans
 from resolvent.system import available_memory, parse_memory, tile_memory
 
@@ -148,7 +148,7 @@ class Options:
             if read_card(self.model).scale != self.scale:
                 raise UsageError(f"scale {self.scale}: not what model {str(self.model)!r} does; leave one of them out")
             return self.model
-        able = {card.scale: name for name, card in models().items() if card.scale > 1}
+        able = {card.scale: name for name, card in list_models().items() if card.scale > 1}
         if self.scale not in able:
             raise UsageError(f"scale {self.scale}: the bundled models enlarge by {' or '.join(map(str, sorted(able)))}")
         return able[self.scale]

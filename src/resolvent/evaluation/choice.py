@@ -56,6 +56,7 @@ COLOR = "subsampling=4:2:0|4:2:2|4:4:4"
 KINDS: dict[str, str] = {
     "clean": "none",
     "good jpeg": f"jpeg:quality=85..100,{COLOR}",
+    "fine jpeg": f"jpeg:quality=96..100,{COLOR}",
     "jpeg": f"jpeg:quality=8..92,{COLOR}",
     "double jpeg": (
         f"jpeg:quality=40..95,{COLOR},top=0..7,left=0..7 + rescale:factor=0.6..1 @ 0.3 + jpeg:quality=60..98,{COLOR}"
@@ -106,6 +107,7 @@ class Case:
         drawing: Whether it looks drawn or printed.
         blur: Width of the sharpest edges, in pixels.
         quality: Of the JPEG file; None if it is none.
+        chroma: Share of the samples of chroma that it keeps; None if it is none.
         psnr: In dB, of NOTHING and of each of CANDIDATES.
     """
 
@@ -117,6 +119,7 @@ class Case:
     drawing: bool
     blur: float
     quality: int | None
+    chroma: float | None
     psnr: dict[Candidate, float]
 
 
@@ -188,6 +191,7 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
         drawing=measured.content.drawing,
         blur=measured.blur_sigma,
         quality=measured.jpeg_quality,
+        chroma=measured.jpeg_chroma,
         psnr=scores,
     )
 
@@ -252,9 +256,9 @@ def drawing(side: int, seed: int) -> NDArray[np.float32]:
     return np.asarray(picture, np.float32) / np.float32(255)
 
 
-FIT = Fit(hidden=(128, 64), members=8, rate=2e-3, decay=0.3, steps=4000)
+FIT = Fit(hidden=(256, 128), members=8, rate=2e-3, decay=0.5, steps=4000)
 WORST, MOST = -6.0, 25.0  # dB; a larger loss or gain is no harder to choose by
-HARM = 3.0  # a dB that is lost counts so many times as much as one that is missed, besides
+HARM = 1.5  # a dB that is lost counts so many times as much as one that is missed, besides
 TEMPERATURE = 0.3  # dB; a choice that is better by this is e times as likely to be taken while learning
 
 

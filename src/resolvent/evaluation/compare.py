@@ -20,7 +20,7 @@ from resolvent.evaluation.metrics import Pixels, Protocol, Score
 from resolvent.evaluation.page import document, photograph_pair, picture
 from resolvent.image import Image
 from resolvent.methods.forward import enlargement, noise_level
-from resolvent.models.store import models, read_card
+from resolvent.models.store import list_models, read_card
 from resolvent.provenance import Provenance
 
 __all__ = ["Trial", "compare", "compare_page", "trained_for"]
@@ -106,13 +106,19 @@ def compare(
 def trained_for(degradation: Degradation) -> list[str]:
     """Name the bundled models that were trained for all that happened, as strong as it is; not those that repair."""
     found = []
-    for name, card in models().items():
+    for name, card in list_models().items():
         if card.mask or card.outputs == 1:
             continue
-        known = [part.degradation if isinstance(part, Sometimes) else part for part in parse(card.degradation).parts]
-        if all(any(_within(part, each) for each in known) for part in degradation.parts):
+        trained = (card.degradation, *card.recipe.get("others", ()))
+        if any(_covers(parse(text), degradation) for text in trained):
             found.append(name)
     return found
+
+
+def _covers(trained: Degradation, degradation: Degradation) -> bool:
+    """Whether all that happened is part of what a model was trained for."""
+    known = [part.degradation if isinstance(part, Sometimes) else part for part in trained.parts]
+    return all(any(_within(part, each) for each in known) for part in degradation.parts)
 
 
 def _within(part: Degradation, known: Degradation) -> bool:
@@ -135,8 +141,8 @@ def _within(part: Degradation, known: Degradation) -> bool:
 def _check(name: str, degradation: Degradation, scale: int) -> None:
     if name in methods.METHODS:
         methods.check(name, degradation)
-    elif name not in models() and not name.endswith(".onnx"):
-        raise unknown("method or model", name, [*methods.METHODS, *models()])
+    elif name not in list_models() and not name.endswith(".onnx"):
+        raise unknown("method or model", name, [*methods.METHODS, *list_models()])
     elif read_card(name).scale != scale:
         raise UsageError(f"model {name!r}: enlarges by {read_card(name).scale}, and {degradation} is undone by {scale}")
 

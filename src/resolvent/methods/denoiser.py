@@ -33,7 +33,7 @@ class Denoiser:
         UsageError: The model takes no noise level.
     """
 
-    def __init__(self, model: str | Path = "denoise", runtime: str = "auto") -> None:
+    def __init__(self, model: str | Path = "denoise-white", runtime: str = "auto") -> None:
         self.session = open_session(model, runtime)
         card = self.session.card
         if not card.noise_level:

@@ -18,7 +18,7 @@ from resolvent.methods.denoiser import Denoiser
 from resolvent.methods.dip import PRESETS, fast_preset, start
 from resolvent.methods.forward import noise_level
 from resolvent.methods.untrained import Discrepancy, Settled, device, fit, mean_square, to_image, to_tensor
-from resolvent.models.store import models
+from resolvent.models.store import list_models
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,6 +126,6 @@ def mean_target(
 def _clean(name: str, y: NDArray[np.float32], level: float) -> NDArray[np.float32]:
     if name in methods.METHODS:
         return methods.load(name)(y, GaussianNoise(level))
-    if name in models():
+    if name in list_models():
         return Denoiser(name)(y, level)
     raise UsageError(f"target {name!r}: is neither a method nor a bundled model; see resolvent methods and models")

@@ -33,7 +33,7 @@ def restore(
     y: NDArray[np.float32],
     degradation: Degradation,
     *,
-    model: str | Path = "denoise",
+    model: str | Path = "denoise-white",
     iterations: int | None = None,
     start: float = 49.0,
     strength: float = 0.23,

@@ -24,7 +24,7 @@ def restore(
     y: NDArray[np.float32],
     degradation: Degradation,
     *,
-    model: str | Path = "denoise",
+    model: str | Path = "denoise-white",
     iterations: int = 40,
     level: float = 5.0,
     strength: float = 0.02,

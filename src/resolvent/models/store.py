@@ -6,10 +6,10 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from resolvent.errors import InputError, unknown
+from resolvent.errors import InputError, UsageError, unknown
 from resolvent.models.card import METADATA_KEY, Card
 
-__all__ = ["bundled", "find", "models", "read_card"]
+__all__ = ["bundled", "find", "list_models", "read_card"]
 
 SUFFIX = ".onnx"
 
@@ -18,19 +18,19 @@ SUFFIX = ".onnx"
 def bundled() -> dict[str, Path]:
     """The models that come with Resolvent: name to file."""
     folder = Path(str(resources.files("resolvent.models")))
-    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))}
+    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.stem)}
 
 
-def models() -> dict[str, Card]:
+def list_models() -> dict[str, Card]:
     """The cards of the models that come with Resolvent, by name."""
     return {name: read_card(path) for name, path in bundled().items()}
 
 
 def find(model: str | Path) -> Path:
-    """Give the file of a model: a bundled one by name, any other by its path.
+    """Give the file of a model: a bundled one by name, any other by its path or by that of the run that trained it.
 
     Raises:
-        UsageError: No bundled model has that name.
+        UsageError: No bundled model has that name, and no folder with one model in it.
         InputError: There is no such file.
     """
     if isinstance(model, Path) or str(model).endswith(SUFFIX):
@@ -40,9 +40,14 @@ def find(model: str | Path) -> Path:
                 f"{path}: no such model file; give the name of a bundled model or the path of an {SUFFIX} file"
             )
         return path
-    if model not in bundled():
-        raise unknown("model", model, bundled())
-    return bundled()[model]
+    if model in bundled():
+        return bundled()[model]
+    trained = sorted(Path(model).glob(f"*{SUFFIX}"))
+    if len(trained) == 1:
+        return trained[0]
+    if trained:
+        raise UsageError(f"{model}: holds {len(trained)} models; name one of them, such as {trained[0]}")
+    raise unknown("model", model, bundled())
 
 
 def read_card(model: str | Path) -> Card:

@@ -18,7 +18,7 @@ from resolvent.degradations.damage import Damage
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.networks import NETWORKS
 
-__all__ = ["Budget", "Recipe", "load_recipe", "parse_settings", "recipes"]
+__all__ = ["Budget", "Recipe", "load_recipe", "parse_settings", "recipe_text", "recipes"]
 
 LOSS_NAMES = ("l1", "mse", "charbonnier", "largest-channel", "psnr", "bce-dice")
 SCHEDULES = ("cosine", "constant", "cooldown")
@@ -160,6 +160,10 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"[^\W_][\w.-]{0,63}", self.name):
+            raise UsageError(
+                f"recipe name {self.name!r}: names the model's file; give letters, digits, . _ or -, at most 64"
+            )
         if self.network not in NETWORKS:
             raise unknown("network", self.network, NETWORKS)
         if self.loss not in LOSS_NAMES:
@@ -299,6 +303,18 @@ def recipes() -> dict[str, Recipe]:
     folder = resources.files("resolvent.training") / "recipes"
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
     return {name[:-5]: _read((folder / name).read_text("utf-8"), name) for name in names}
+
+
+def recipe_text(name: str) -> str:
+    """The TOML of a recipe that comes with Resolvent.
+
+    Raises:
+        UsageError: No recipe has that name.
+    """
+    known = recipes()
+    if name not in known:
+        raise unknown("recipe", name, known)
+    return (resources.files("resolvent.training") / "recipes" / f"{name}.toml").read_text("utf-8")
 
 
 def load_recipe(name_or_path: str, **overrides: Any) -> Recipe:
