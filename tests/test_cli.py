@@ -228,6 +228,13 @@ def test_a_wrong_call_is_one_line_and_code_2(run, photo, tiny, arguments, messag
     assert sorted(p.name for p in photo.parent.iterdir()) == ["söme photo.png"]
 
 
+def test_a_folder_is_not_compared(run, photo, monkeypatch):
+    monkeypatch.chdir(photo.parent)
+    code, _, err = run("compare", ".", "--degradation", "noise:sigma=5")
+    assert code == 1
+    assert "it is not a file" in err
+
+
 @pytest.mark.parametrize("command", ["diagnose", "restore"])
 @pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n"])
 def test_an_unreadable_file_is_one_line_and_code_1(run, tmp_path, command, content):
@@ -273,7 +280,7 @@ def test_what_recipes_are_written_in_is_listed(run):
     found = json.loads(run("degradations", "--json")[1])
     assert list(found) == list(DEGRADATIONS)
     sigma = found["noise"]["parameters"]["sigma"]
-    assert sigma == {"rule": "a number from 0 to 255 grey levels", "default": None}
+    assert sigma == {"rule": "a number from 0 to 255 grey levels", "required": True, "default": None}
     assert found["rownoise"]["parameters"]["axis"]["default"] == "rows"
     assert json.loads(run("networks", "--json")[1])["unet-small"]["multiple"] == 8
     assert json.loads(run("recipes", "--json")[1])["denoise"] == load_recipe("denoise").to_json()

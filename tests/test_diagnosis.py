@@ -227,6 +227,10 @@ def test_no_chroma_without_a_jpeg_and_all_of_it_in_gray():
     whole = jpeg(50)
     assert jpeg_chroma(cv2.imencode(".jpg", DISK[..., 0])[1].tobytes()) == 1
     assert jpeg_chroma(b"") is None
+    frame = whole.index(b"\xff\xc0")
+    assert jpeg_chroma(whole[:frame] + b"\xff\xff\xff" + whole[frame:]) == jpeg_chroma(whole) == 0.25
+    table = whole.index(b"\xff\xdb")
+    assert jpeg_quality(whole[:table] + b"\xff" + whole[table:]) == 50
     assert jpeg_chroma(whole[: whole.index(b"\xff\xc0") + 8]) is None
 
 

@@ -68,13 +68,24 @@ def test_unknown_names():
 def test_the_folder_of_a_run_stands_for_its_model(tmp_path):
     run = tmp_path / "denoise"
     run.mkdir()
-    with pytest.raises(UsageError, match="unknown model"):
+    with pytest.raises(UsageError, match=r"a folder without a model; .*resolvent export"):
         find(str(run))
     (run / "own.onnx").write_bytes(b"")
-    assert find(str(run)) == run / "own.onnx"
+    (run / "._own.onnx").write_bytes(b"")
+    (run / "folder.onnx").mkdir()
+    (run / "dead.onnx").symlink_to(tmp_path / "missing")
+    assert find(str(run)) == find(run) == run / "own.onnx"
     (run / "another.onnx").write_bytes(b"")
     with pytest.raises(UsageError, match="holds 2 models; name one of them"):
         find(str(run))
+
+
+@pytest.mark.parametrize("name", ["", "a" * 300, "de*", "..\0"])
+def test_names_that_no_file_can_have_are_unknown(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.onnx").write_bytes(b"")
+    with pytest.raises(UsageError, match="unknown model"):
+        find(name)
 
 
 def test_unknown_runtime(tiny):

@@ -457,11 +457,30 @@ def test_steps_made_together_are_parts_of_one_batch(recipe, photographs, tmp_pat
 
 
 def test_the_level_is_told_where_the_noise_is_no_gaussian(recipe, photographs, tmp_path):
-    recipe = dataclasses.replace(recipe, validation=("noise:sigma=20", "grain:sigma=30"), budget="1 steps")
+    recipe = dataclasses.replace(
+        recipe,
+        validation=("noise:sigma=20", "grain:sigma=30", "noise:sigma=40 + blur:sigma=1"),
+        others=("noise:sigma=40 + blur:sigma=1",),
+        others_share=0.1,
+        budget="1 steps",
+    )
     train(recipe, photographs, tmp_path, threads=1)
     held = loop.Shard.open(tmp_path / "validation.shard")
     levels = [255 * examples[0][1][0, 3, 0, 0] for examples in loop.validation_examples(recipe, held).values()]
-    assert levels == pytest.approx([20, 30], rel=0.1)
+    assert levels[:2] == pytest.approx([20, 30], rel=0.1)
+    assert 5 < levels[2] < 30  # the blur leaves less of it
+
+
+def test_a_network_that_enlarges_is_told_the_noise_of_the_small_picture(recipe, photographs, tmp_path):
+    small = "downsample:scale=2 + noise:sigma=5"
+    arguments = {**recipe.arguments, "scale": 2, "noise_level": True}
+    recipe = dataclasses.replace(recipe, degradation=small, validation=(small,), arguments=arguments, margin=0)
+    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
+    _, degraded, inputs = batch(recipe, shard, 0)
+    assert inputs.shape[1:] == (4, *degraded.shape[2:])
+    assert torch.equal(255 * inputs[:, 3, 0, 0], torch.full((len(inputs),), 5.0))
+    (examples,) = loop.validation_examples(recipe, shard).values()
+    assert 255 * examples[0][1][0, 3, 0, 0] == pytest.approx(5)
 
 
 def test_what_is_prepared_counts_as_clean(recipe, photographs, tmp_path):

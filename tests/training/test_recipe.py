@@ -57,6 +57,12 @@ def test_budget_share():
     assert Budget.parse("10s").share(**spent) == 1
 
 
+SMALLER = {
+    "degradation": "downsample:scale=2 + noise:sigma=5",
+    "validation": ["downsample:scale=2 + noise:sigma=5"],
+    "others": ["downsample:scale=2 + noise:sigma=9"],
+    "margin": 0,
+}
 DUST = {"degradation": "dust @ 0.5", "others": [], "others_share": 0}
 
 
@@ -104,8 +110,12 @@ DUST = {"degradation": "dust @ 0.5", "others": [], "others_share": 0}
         ({"others": []}, "others_share = 0.35 with 0 others: give both or neither"),
         ({"others_share": 0}, "others_share = 0 with 6 others: give both or neither"),
         ({"others": ["downsample:scale=2"]}, "'downsample:scale=2' reduces by 2"),
-        ({"name": "../x"}, "recipe name '../x': names the model's file"),
+        ({"name": "../x"}, "recipe name '../x': names a folder and a file"),
         ({"name": ""}, "recipe name ''"),
+        ({"name": ".x"}, "recipe name '.x'"),
+        ({"name": "a\nb"}, "recipe name"),
+        ({"degradation": "grain:sigma=9", "others": ["grain:sigma=9"]}, "'grain:sigma=9' has noise 0 times"),
+        ({"arguments": {"scale": 2, "noise_level": True}, **SMALLER}, "told a level"),
         ({"together": 0}, "together = 0 must be above zero"),
     ],
 )

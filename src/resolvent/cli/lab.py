@@ -197,7 +197,7 @@ def compare(
     from resolvent.image import read_image
     from resolvent.provenance import provenance
 
-    target = output or image.with_name(f"{image.stem}.compared.html")
+    target = output or image.parent / f"{image.stem}.compared.html"
     check_report("-o", target, ".html", overwrite=overwrite)
     told, picture = parse(degradation), read_image(image)
     true = None if truth is None else read_image(truth).in_range_of(picture)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -16,7 +17,8 @@ __all__ = ["degradations", "methods", "models", "networks", "recipes"]
 
 def models(
     name: Annotated[
-        str | None, typer.Argument(help="A bundled model or an .onnx file; all bundled if not given.")
+        str | None,
+        typer.Argument(help="A bundled model, an .onnx file or the folder of a run; all bundled if not given."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -67,16 +69,17 @@ def degradations(as_json: Json = False) -> None:
     from resolvent.degradations import DEGRADATIONS
     from resolvent.degradations.parameters import format_value
 
-    def parameters(kind: type[Any]) -> dict[str, dict[str, str | None]]:
+    def parameters(kind: type[Any]) -> dict[str, dict[str, Any]]:
         return {
             field.name: {
                 "rule": field.metadata["kind"].rule,
+                "required": field.default is dataclasses.MISSING,
                 "default": None if field.default in (None, dataclasses.MISSING) else format_value(field.default),
             }
             for field in dataclasses.fields(kind)
         }
 
-    def line(name: str, about: dict[str, str | None]) -> str:
+    def line(name: str, about: dict[str, Any]) -> str:
         default = f" (default {about['default']})" if about["default"] is not None else ""
         return f"{name}: {about['rule']}{default}"
 
@@ -93,14 +96,14 @@ def degradations(as_json: Json = False) -> None:
 
 
 def networks(as_json: Json = False) -> None:
-    """List the networks that can be trained."""
+    """List the networks that can be trained, and the arguments that make them."""
     from resolvent.networks import NETWORKS
 
     if as_json:
         show_json({name: dataclasses.asdict(network) for name, network in NETWORKS.items()})
         return
     rows = [
-        (name, network.summary, ", ".join(f"{key} = {value}" for key, value in network.arguments.items()))
+        (name, network.summary, ", ".join(f"{key} = {json.dumps(value)}" for key, value in network.arguments.items()))
         for name, network in NETWORKS.items()
     ]
     _show(("network", "what it is", "arguments"), rows)

@@ -32,12 +32,15 @@ def check_report(option: str, path: Path | None, suffix: str, *, overwrite: bool
     """Refuse, before any work, a file for a report that exists, or whose name is not a report's but a photograph's.
 
     Raises:
-        UsageError: The name has another suffix, or the file exists and is not to be replaced.
+        UsageError: The name has another suffix, its folder does not exist, it is a folder itself, or the file exists
+            and is not to be replaced.
     """
     if path is None:
         return
     if path.suffix.lower() != suffix:
         raise UsageError(f"{option} {path}: must end in {suffix}")
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"{option} {path}: must be a file in a folder that exists")
     if not overwrite and os.path.lexists(path):
         raise UsageError(f"{option} {path}: exists; choose another name, or give --overwrite")
 

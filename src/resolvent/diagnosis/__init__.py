@@ -162,7 +162,7 @@ def diagnose(
         if decision.novel:
             reasons.append("unlike the photographs that the choice was learned from: restored cautiously, if at all")
         if model is None:
-            reasons.append(f"nothing to fix: no model is certain to gain {LEAST_GAIN} dB")
+            reasons.append(f"nothing to fix: no model is certain to gain {decision.least:g} dB")
         else:
             reasons.append("expected gain: " + _listed(gains))
             first = max(gains, key=lambda name: gains[name])

@@ -189,12 +189,14 @@ class Decision:
         predictions: Of every candidate.
         novel: Whether the photograph is unlike all that was learned from, so that the predictions are not believed.
         unfit: Models that what is measured speaks against, whatever is predicted of them.
+        least: Gain in dB below which nothing is done.
     """
 
     candidate: Candidate | None
     predictions: Mapping[Candidate, Prediction]
     novel: bool
     unfit: frozenset[str]
+    least: float
 
 
 def decide(
@@ -214,8 +216,8 @@ def decide(
     Of a photograph unlike those that were learned from, FALLBACK is taken, or nothing. A measured noise and a predicted
     gain that contradict each other are not both believed: where it is seen, ``dejpeg``, which keeps it, does not do,
     but where JPEG may be what is seen; and where it is plain, FALLBACK is taken if nothing else is, unless that is
-    expected to harm. A drawing has no noise that could be told from its dots and lines, and no blur where an edge is
-    sharp.
+    expected to harm, or the file is NEAR_LOSSLESS. A drawing has no noise that could be told from its dots and lines,
+    and no blur where an edge is sharp.
 
     Args:
         chooser: Predicts the gains.
@@ -243,7 +245,7 @@ def decide(
     chosen = first if first is not None and predictions[first].cautious >= least else None
     if chosen is None and sigma >= PLAIN and not near_lossless and FALLBACK in able and predictions[FALLBACK].gain > 0:
         chosen = FALLBACK
-    return Decision(chosen, predictions, novel, unfit)
+    return Decision(chosen, predictions, novel, unfit, least)
 
 
 @cache

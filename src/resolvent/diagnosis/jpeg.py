@@ -60,8 +60,8 @@ def jpeg_chroma(source: Path | bytes) -> float | None:
         for marker, segment in _segments(file):
             if marker in _FRAMES and len(segment) >= 6:
                 factors = [(each >> 4) * (each & 15) for each in segment[7 : 6 + 3 * segment[5] : 3]]
-                if len(factors) == segment[5] and all(factors):
-                    return factors[-1] / max(factors) if len(factors) == 3 else 1.0
+                if factors and len(factors) == segment[5] and all(factors):
+                    return min(factors) / max(factors)
     return None
 
 
@@ -77,8 +77,14 @@ def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """The marker and the content of each segment of a JPEG file, up to the first scan; none if it is not one."""
     if file.read(2) != b"\xff\xd8":
         return
-    while (marker := file.read(4))[:1] == b"\xff" and len(marker) == 4 and marker[1] != 0xDA:
-        yield marker[1], file.read(max(int.from_bytes(marker[2:]) - 2, 0))
+    while file.read(1) == b"\xff":
+        marker = file.read(1)
+        while marker == b"\xff":  # fill bytes (ITU-T T.81, B.1.1.2)
+            marker = file.read(1)
+        size = file.read(2)
+        if len(size) < 2 or marker[0] == 0xDA:
+            return
+        yield marker[0], file.read(max(int.from_bytes(size) - 2, 0))
 
 
 def _quantization(file: BinaryIO) -> NDArray[np.int_] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -105,12 +106,12 @@ def compare(
 
 def trained_for(degradation: Degradation) -> list[str]:
     """Name the bundled models that were trained for all that happened, as strong as it is; not those that repair."""
-    found = []
+    found, scale = [], enlargement(degradation)
     for name, card in list_models().items():
         if card.mask or card.outputs == 1:
             continue
         trained = (card.degradation, *card.recipe.get("others", ()))
-        if any(_covers(parse(text), degradation) for text in trained):
+        if card.scale == scale and any(_covers(parse(text), degradation) for text in trained):
             found.append(name)
     return found
 
@@ -141,7 +142,7 @@ def _within(part: Degradation, known: Degradation) -> bool:
 def _check(name: str, degradation: Degradation, scale: int) -> None:
     if name in methods.METHODS:
         methods.check(name, degradation)
-    elif name not in list_models() and not name.endswith(".onnx"):
+    elif not (name in list_models() or name.endswith(".onnx") or os.path.isdir(name)):  # noqa: PTH112 - of any name
         raise unknown("method or model", name, [*methods.METHODS, *list_models()])
     elif read_card(name).scale != scale:
         raise UsageError(f"model {name!r}: enlarges by {read_card(name).scale}, and {degradation} is undone by {scale}")

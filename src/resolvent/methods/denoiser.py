@@ -37,7 +37,7 @@ class Denoiser:
         self.session = open_session(model, runtime)
         card = self.session.card
         if not card.noise_level:
-            raise UsageError(f"model {card.name!r}: takes no noise level; give one that does, such as denoise")
+            raise UsageError(f"model {card.name!r}: takes no noise level; give one that does, such as denoise-white")
         self.low, self.high = card.sigma_range or (0.0, 255.0)
 
     def __call__(self, x: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -33,21 +34,31 @@ def find(model: str | Path) -> Path:
         UsageError: No bundled model has that name, and no folder with one model in it.
         InputError: There is no such file.
     """
+    if model in bundled():
+        return bundled()[str(model)]
+    path = Path(model)
+    if str(model) and os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a name is too long
+        return _trained(path)
     if isinstance(model, Path) or str(model).endswith(SUFFIX):
-        path = Path(model)
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 - likewise
             raise InputError(
                 f"{path}: no such model file; give the name of a bundled model or the path of an {SUFFIX} file"
             )
         return path
-    if model in bundled():
-        return bundled()[model]
-    trained = sorted(Path(model).glob(f"*{SUFFIX}"))
-    if len(trained) == 1:
-        return trained[0]
-    if trained:
-        raise UsageError(f"{model}: holds {len(trained)} models; name one of them, such as {trained[0]}")
-    raise unknown("model", model, bundled())
+    raise unknown("model", str(model), bundled())
+
+
+def _trained(run: Path) -> Path:
+    """The one model in the folder of a run."""
+    try:
+        models = sorted(path for path in run.glob(f"[!.]*{SUFFIX}") if path.is_file())
+    except OSError as error:
+        raise InputError(f"{run}: cannot be read ({error.strerror}); give the path of a model file") from error
+    if len(models) == 1:
+        return models[0]
+    if models:
+        raise UsageError(f"{run}: holds {len(models)} models; name one of them, such as {models[0]}")
+    raise UsageError(f"{run}: a folder without a model; if it is a training run, resolvent export {run} writes one")
 
 
 def read_card(model: str | Path) -> Card:

@@ -127,22 +127,27 @@ def pairs(
         members = (kind == number).nonzero()[:, 0]
         if len(members):
             degraded, target, numbers = pair(parse(text), clean[members], gray[members], generator)
-            level = numbers["noise.sigma"] if number == 0 and recipe.noise_level else residual(degraded, target)
-            parts.append((members, degraded, target, level))
+            parts.append((members, degraded, target, told_level(recipe, text, degraded, target, numbers)))
     order = torch.cat([members for members, *_ in parts]).argsort()
     degraded, target, level = (torch.cat([part[i] for part in parts])[order] for i in (1, 2, 3))
-    if recipe.noise_level:  # told as well as an estimate of real noise is
-        off = torch.rand(len(clean), generator=generator, device=clean.device) * 2 - 1
-        level = torch.where(kind > 0, level * ESTIMATED**off, level)
-    return degraded, target, {"noise.sigma": level}
+    off = torch.rand(len(clean), generator=generator, device=clean.device) * 2 - 1
+    return degraded, target, {"noise.sigma": torch.where(kind > 0, level * ESTIMATED**off, level)}
 
 
 ESTIMATED = 1.4
 """The level of noise that is not white is told up to this factor too high or too low."""
 
 
-def residual(degraded: Tensor, target: Tensor) -> Tensor:
-    """Root mean square of what each sample (N, C, H, W) differs by, (N,), gray levels of 255."""
+def told_level(recipe: Recipe, text: str, degraded: Tensor, target: Tensor, numbers: Mapping[str, Tensor]) -> Tensor:
+    """The noise level of each sample (N, C, H, W) that a network is told, (N,), gray levels of 255; 0 if it is not.
+
+    Of the recipe's degradation, its sigma; of the others, and where no noise has a sigma, the root mean square of what
+    happened.
+    """
+    if not recipe.noise_level:
+        return degraded.new_zeros(len(degraded))
+    if text not in recipe.others and "noise.sigma" in numbers:
+        return numbers["noise.sigma"]
     return (degraded - target).square().mean(dim=(1, 2, 3)).sqrt() * 255
 
 
@@ -176,7 +181,7 @@ def example(recipe: Recipe, degradation: Degradation, clean: Tensor, seed: int) 
     """The target and the network's input for photographs that are measured; the same for the same seed."""
     degraded, target, numbers = degradation.pair_batch(clean, torch.Generator().manual_seed(seed))
     if recipe.noise_level:
-        numbers = {"noise.sigma": numbers.get("noise.sigma", residual(degraded, target))}
+        numbers = {"noise.sigma": told_level(recipe, str(degradation), degraded, target, numbers)}
     return mask_of(numbers) if recipe.finds else target, network_input(recipe, degraded, numbers)
 
 
@@ -204,7 +209,7 @@ def widened(mask: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def preview(recipe: Recipe, shard: Shard) -> Tensor:
-    """The pairs of the first step, degraded above the target: (2n, 3, H, W) in [0, 1]."""
+    """Pairs such as those of a step, degraded above the target: (2n, 3, H, W) in [0, 1]."""
     target, degraded, _ = batch(replace(recipe, together=1), shard, 0)
     return torch.cat([as_large(degraded, target), as_color(target)]).float().clamp(0, 1).cpu()
 

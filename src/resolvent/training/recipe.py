@@ -160,9 +160,10 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[^\W_][\w.-]{0,63}", self.name):
+        if not 0 < len(self.name) <= 64 or self.name[0] in ".-" or not re.fullmatch(r"[^\x00-\x1f/\\:]+", self.name):
             raise UsageError(
-                f"recipe name {self.name!r}: names the model's file; give letters, digits, . _ or -, at most 64"
+                f"recipe name {self.name!r}: names a folder and a file; give 1 to 64 characters without / \\ : and "
+                "control characters, the first no . or -"
             )
         if self.network not in NETWORKS:
             raise unknown("network", self.network, NETWORKS)
@@ -216,12 +217,15 @@ class Recipe:
                     f"recipe {self.name!r}: {text!r} reduces by {reduced}, and the network enlarges by {self.scale}; "
                     "they must be the same"
                 )
+        for text in (self.degradation, *self.validation) if self.noise_level else ():
             told = sum(isinstance(part, GaussianNoise) for part in _happening(text))
-            if self.noise_level and (told > 1 or (told == 0 and text == self.degradation)) and text not in self.others:
+            by_residual = text in self.validation and self.scale == 1 and (text in self.others or told == 0)
+            if told != 1 and not by_residual:
                 raise UsageError(
                     f"recipe {self.name!r}: {text!r} has noise {told} times, and the network is told its level; give "
                     "noise:sigma= once"
                 )
+        for text in (self.degradation, *self.validation):
             if (self.finds or self.fills) and not any(isinstance(part, Damage) for part in _happening(text)):
                 raise UsageError(
                     f"recipe {self.name!r}: {text!r} damages no pixel, and the network finds or fills damage; add "
@@ -235,10 +239,11 @@ class Recipe:
             raise UsageError(
                 f"recipe {self.name!r}: clean = {self.clean}: is for a network that gets colors alone and keeps size"
             )
-        if bool(self.others) != (self.others_share > 0) or (self.others and (self.finds or self.fills)):
+        unfit = self.finds or self.fills or (self.noise_level and self.scale > 1)
+        if bool(self.others) != (self.others_share > 0) or (self.others and unfit):
             raise UsageError(
                 f"recipe {self.name!r}: others_share = {self.others_share} with {len(self.others)} others: give both "
-                "or neither, and neither for a network that finds or fills damage"
+                "or neither, and neither for a network that finds or fills damage, or enlarges and is told a level"
             )
         if self.overstated and not self.noise_level:
             raise UsageError(
@@ -306,14 +311,15 @@ def recipes() -> dict[str, Recipe]:
 
 
 def recipe_text(name: str) -> str:
-    """The TOML of a recipe that comes with Resolvent.
+    """The TOML of a recipe that comes with Resolvent, or of a file.
 
     Raises:
-        UsageError: No recipe has that name.
+        UsageError: No recipe has that name, or a value is not valid.
+        InputError: The file cannot be read.
     """
-    known = recipes()
-    if name not in known:
-        raise unknown("recipe", name, known)
+    load_recipe(name)
+    if name.endswith(".toml"):
+        return Path(name).read_text("utf-8")
     return (resources.files("resolvent.training") / "recipes" / f"{name}.toml").read_text("utf-8")
 
 
