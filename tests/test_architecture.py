@@ -36,7 +36,7 @@ MAY_IMPORT = {
         "diagnosis",
         "engine",
     },
-    "batch": {"errors", "codecs", "image", "models", "engine"},
+    "batch": {"errors", "codecs", "image", "models", "engine", "diagnosis"},
     "console": {"errors", "image", "batch"},
 }
 """Who stands on whom; ``cli`` and ``__main__`` may import everything, and nothing imports them."""

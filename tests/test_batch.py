@@ -9,6 +9,7 @@ import pytest
 
 import resolvent.batch as module
 from resolvent.batch import find_jobs, restore_many, restore_piped
+from resolvent.diagnosis.jpeg import jpeg_quality
 from resolvent.engine import plan as planning
 from resolvent.engine.restore import Options
 from resolvent.errors import InputError, MissingDependencyError, QualityError, UsageError
@@ -423,3 +424,13 @@ def test_several_photographs_do_not_go_into_a_name_of_one(tmp_path):
     with pytest.raises(UsageError, match=r"one\.jpg: is a file; for several inputs or a folder, give a folder"):
         restore_many([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "one.jpg")
     assert not (tmp_path / "one.jpg").exists()
+
+
+@pytest.mark.parametrize(("given", "asked", "written"), [(98, None, 98), (40, None, 95), (98, 90, 90)])
+def test_a_fine_jpeg_is_written_as_finely(tmp_path, soft, given, asked, written):
+    path = tmp_path / "a.jpg"
+    write_image(Image.from_array(texture()), path, quality=given)
+    restore_many([path], tmp_path / "out", options=soft, quality=asked)
+    assert jpeg_quality(tmp_path / "out" / "a.jpg") == written
+    _, piped = restore_piped(path.read_bytes(), options=soft, quality=asked)
+    assert jpeg_quality(piped) == written

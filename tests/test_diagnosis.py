@@ -425,7 +425,8 @@ def test_noise_that_is_seen_is_not_left_to_the_model_for_jpeg(sigma, quality, ch
     [
         (98, 1.0, 0.9, None),
         (98, 1.0, 1.1, CANDIDATES[1]),
-        (98, 0.25, 0.9, CANDIDATES[1]),
+        (97, 0.25, 0.9, None),
+        (96, 0.25, 0.9, CANDIDATES[1]),
         (93, 1.0, 0.9, CANDIDATES[1]),
         (None, None, 0.9, CANDIDATES[1]),
     ],
@@ -433,6 +434,12 @@ def test_noise_that_is_seen_is_not_left_to_the_model_for_jpeg(sigma, quality, ch
 def test_of_a_file_that_lacks_next_to_nothing_a_small_gain_is_not_believed(quality, chroma, gain, chosen):
     chooser = expecting([0.0, gain, 0.5])
     assert decide(chooser, chooser.mean, 9.0, jpeg_quality=quality, jpeg_chroma=chroma).candidate == chosen
+
+
+@pytest.mark.parametrize(("quality", "chosen"), [(90, CANDIDATES[1]), (98, None)])
+def test_of_a_file_that_lacks_next_to_nothing_an_uncertain_gain_is_not_believed(quality, chosen):
+    chooser = expecting([0.0, 3.0, 0.0], 1.2)
+    assert decide(chooser, chooser.mean, 1.0, jpeg_quality=quality, jpeg_chroma=1.0).candidate == chosen
 
 
 # --- the whole

@@ -17,6 +17,7 @@ import numpy as np
 
 from resolvent.codecs import DEPTHS, FORMATS
 from resolvent.codecs.encode import heif_is_written, is_lossy
+from resolvent.diagnosis.jpeg import jpeg_quality
 from resolvent.engine.restore import Options, Plan, plan, run
 from resolvent.errors import InputError, OutputError, ResolventError, UsageError, internal, unknown
 from resolvent.image import QUALITY, Limits, encode_image, losses, output_format, read_image, write_image, write_whole
@@ -138,7 +139,7 @@ def restore_many(
     overwrite: bool = False,
     suffix: str = SUFFIX,
     ext: str | None = None,
-    quality: int = QUALITY,
+    quality: int | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> BatchReport:
@@ -152,7 +153,7 @@ def restore_many(
         overwrite: Replace outputs that are there.
         suffix: Of outputs beside their inputs.
         ext: Extension of all outputs.
-        quality: 1 to 100, of lossy outputs.
+        quality: 1 to 100, of lossy outputs; None for QUALITY, or that of the input where it is a finer JPEG.
         limits: The largest input.
         on_event: Told how it goes.
 
@@ -162,7 +163,7 @@ def restore_many(
     """
     if resume and overwrite:
         raise UsageError("resume keeps the outputs that are there and overwrite replaces them: choose one")
-    if not 1 <= quality <= 100:
+    if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"quality {quality}: must be from 1 to 100")
     jobs = find_jobs(inputs, output, suffix=suffix, ext=ext)
     if options.write_mask is not None and len(jobs) > 1:
@@ -195,7 +196,7 @@ def _restore_one(
     watch: _Watch,
     resume: bool,
     overwrite: bool,
-    quality: int,
+    quality: int | None,
     limits: Limits,
 ) -> Result:
     if os.path.lexists(job.target) and not overwrite:
@@ -214,8 +215,9 @@ def _restore_one(
         _copy(job.source, job.target, overwrite)
         lost: tuple[str, ...] = ()
     else:
-        lost = write_image(restored, job.target, overwrite=overwrite, format=kind, quality=quality)
-        lost += _recompressed(chosen, kind, quality)
+        fine = _fine(quality, job.source)
+        lost = write_image(restored, job.target, overwrite=overwrite, format=kind, quality=fine)
+        lost += _recompressed(chosen, kind, fine)
     return _result(job, chosen, image.warnings + lost)
 
 
@@ -242,6 +244,11 @@ def _settled(image: Image, restored: Image, chosen: Plan) -> Plan:
     return replace(chosen, model=None, sigma=None, reasons=(*chosen.reasons, reason))
 
 
+def _fine(quality: int | None, source: Path | bytes) -> int:
+    """The quality as asked; else such that a lossy result loses no more than its JPEG did."""
+    return quality or max(QUALITY, jpeg_quality(source) or 0)
+
+
 def _recompressed(chosen: Plan, kind: str, quality: int) -> tuple[str, ...]:
     """Say that a lossy format keeps no pixel exactly, where a repair was to change only some."""
     if not (chosen.options.only_repairs and is_lossy(kind, quality)):
@@ -263,7 +270,7 @@ def restore_piped(
     options: Options = Options(),  # noqa: B008 - frozen
     overwrite: bool = False,
     ext: str | None = None,
-    quality: int = QUALITY,
+    quality: int | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> tuple[Result, bytes]:
     """Restore one photograph that comes from a pipe or goes into one.
@@ -274,7 +281,7 @@ def restore_piped(
         options: How to restore.
         overwrite: Replace the output if it is there.
         ext: Extension that names the format; by default that of `output`, else the format of the input.
-        quality: 1 to 100, of a lossy output.
+        quality: 1 to 100, of a lossy output; None as in ``restore_many``.
         limits: The largest input.
 
     Returns:
@@ -292,7 +299,7 @@ def restore_piped(
             raise OutputError(f"{output}: exists; choose another output, or give --overwrite")
         ext = output.suffix
     kind = KINDS[_written("." + ext.lower().removeprefix("."))] if ext else None
-    if not 1 <= quality <= 100:
+    if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"quality {quality}: must be from 1 to 100")
     _check_side_files(options, [job])
     began = time.perf_counter()
@@ -306,8 +313,9 @@ def restore_piped(
         encoded = source if isinstance(source, bytes) else source.read_bytes()
         lost: tuple[str, ...] = ()
     else:
-        encoded = encode_image(restored, kind, quality)
-        lost = losses(restored, kind) + _recompressed(chosen, kind, quality)
+        fine = _fine(quality, source)
+        encoded = encode_image(restored, kind, fine)
+        lost = losses(restored, kind) + _recompressed(chosen, kind, fine)
     if output is not None:
         _make_folder(output.parent)
         write_whole(output, lambda file: file.write(encoded), overwrite=overwrite)

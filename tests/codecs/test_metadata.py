@@ -258,6 +258,21 @@ def test_put_back_finds_the_stand_in_anywhere(before: int) -> None:
         put_back(file, given)
 
 
+@pytest.mark.parametrize(
+    ("container", "dpi", "held"),
+    [
+        ("jpeg", 65535.0, True),
+        ("jpeg", 65536.0, False),
+        ("jpeg", 0.2, False),
+        ("png", 65536.0, True),
+        ("png", 1e8, False),
+        ("tiff", 70000.0, True),
+    ],
+)
+def test_resolution_that_a_header_has_no_room_for(container: str, dpi: float, held: bool) -> None:
+    assert (Metadata(dpi=(300.0, dpi)).held_by(container).dpi is not None) == held
+
+
 def test_held_by() -> None:
     metadata = Metadata(b"icc", block(), b"xmp", (300.0, 300.0))
     assert metadata.held_by("png") == metadata.held_by("tiff") == metadata.held_by("jpeg") == metadata

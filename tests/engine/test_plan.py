@@ -154,7 +154,7 @@ def test_enlarging_restores_first_what_is_wrong(cards, monkeypatch):
     found = plan(image, Options(scale=2))
     assert (found.model, found.first.model) == ("enlarge", "denoise")
     assert found.first.options.scale is None
-    assert found.reasons == (*diagnose(image).reasons, "enlarged by model 'enlarge', after restoring")
+    assert found.reasons == (*diagnose(image).reasons, "enlarged by model 'enlarge', after restoring by 'denoise'")
     assert found.tiles == 2 * found.first.tiles
     assert plan(image, Options(scale=2, model="enlarge")).first is None
     expect(monkeypatch, 0.1)

@@ -70,7 +70,10 @@ def restore(
         str, typer.Option("--suffix", help="Of results that stand beside their photographs.")
     ] = batch.SUFFIX,
     ext: Annotated[str | None, typer.Option("--ext", help="Format of the results, such as png.")] = None,
-    quality: Annotated[int, typer.Option("--quality", help="Of JPEG, WebP and AVIF results.")] = QUALITY,
+    quality: Annotated[
+        int | None,
+        typer.Option("--quality", help=f"Of JPEG, WebP and AVIF results; {QUALITY}, or that of a finer JPEG."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip what is done.")] = False,
     overwrite: Overwrite = False,
     megapixels: Annotated[

@@ -52,6 +52,10 @@ _MOST = {
 }
 
 
+_HIGHEST = {"jpeg": (1 << 16) - 1, "png": ((1 << 31) - 1) * 0.0254, "bmp": ((1 << 31) - 1) * 0.0254}
+"""Dots per inch that a header has room for: 16 bits of them, or 31 bits of dots per meter."""
+
+
 @dataclass(frozen=True)
 class Metadata:
     """What a file holds besides pixels; None where it holds none.
@@ -85,6 +89,8 @@ class Metadata:
             there = resolution(self.exif)
             if there is None or self.dpi is None or np.abs(np.subtract(there, self.dpi)).max() > 0.5:
                 lost.add("dpi")
+        if self.dpi is not None and not all(1 <= round(each) <= _HIGHEST.get(container, np.inf) for each in self.dpi):
+            lost.add("dpi")
         return replace(self, **dict.fromkeys(lost))
 
 

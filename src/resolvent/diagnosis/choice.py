@@ -61,9 +61,9 @@ COARSE, GOOD = 50, 85
 """JPEG qualities between which noise that is seen is not JPEG's: below, JPEG leaves as much of it, and above, it often
 comes from a coarser JPEG before."""
 
-NEAR_LOSSLESS, CERTAIN = 94, 1.0
-"""JPEG quality from which on a file with all of its chroma lacks next to nothing; and dB below which a gain is not
-believed there, for what seems to be missing is mostly what the photograph never had."""
+NEAR_LOSSLESS, CERTAIN = (94, 97), 1.0
+"""JPEG quality from which on a file lacks next to nothing, one with all of its chroma, and any; and dB below which a
+gain is not believed there, for what seems to be missing is mostly what the photograph never had."""
 
 BLOCK = 8
 LUMA, CHROMA = (0.1, 0.5, 0.9), (0.25, 0.75)  # quantiles over the blocks
@@ -196,7 +196,7 @@ class Decision:
     predictions: Mapping[Candidate, Prediction]
     novel: bool
     unfit: frozenset[str]
-    least: float
+    least: float = LEAST_GAIN
 
 
 def decide(
@@ -211,7 +211,7 @@ def decide(
 ) -> Decision:
     """Take the candidate with the largest gain that can be counted on, if that is enough.
 
-    That is LEAST_GAIN, and CERTAIN in a JPEG file that is NEAR_LOSSLESS.
+    That is LEAST_GAIN, and CERTAIN in a JPEG file that is NEAR_LOSSLESS, with twice the caution.
 
     Of a photograph unlike those that were learned from, FALLBACK is taken, or nothing. A measured noise and a predicted
     gain that contradict each other are not both believed: where it is seen, ``dejpeg``, which keeps it, does not do,
@@ -231,7 +231,7 @@ def decide(
     predictions = chooser.predict_gains(measured)
     novel = chooser.novelty(measured) > NOVEL
     own = jpeg_quality is not None and not COARSE <= jpeg_quality < GOOD
-    near_lossless = jpeg_quality is not None and jpeg_quality >= NEAR_LOSSLESS and jpeg_chroma == 1
+    near_lossless = jpeg_quality is not None and jpeg_quality >= NEAR_LOSSLESS[jpeg_chroma != 1]
     contradicted = {
         "denoise": drawing,
         "deblur": drawing and blur_sigma < BLURRED,
@@ -242,7 +242,8 @@ def decide(
     able = [name for name in predictions if (name == FALLBACK or not novel) and name[0] not in unfit]
     first = max(able, key=lambda name: predictions[name].cautious, default=None)
     least = CERTAIN if near_lossless else LEAST_GAIN
-    chosen = first if first is not None and predictions[first].cautious >= least else None
+    doubt = CAUTION * predictions[first].spread if first is not None and near_lossless else 0.0
+    chosen = first if first is not None and predictions[first].cautious - doubt >= least else None
     if chosen is None and sigma >= PLAIN and not near_lossless and FALLBACK in able and predictions[FALLBACK].gain > 0:
         chosen = FALLBACK
     return Decision(chosen, predictions, novel, unfit, least)

@@ -334,7 +334,8 @@ def _chosen(image: Image, options: Options, source: bytes | None, open_session: 
     if options.scale is not None and options.model is None:
         before = plan(image, replace(options, scale=None), source, open_session)
         first = None if before.unchanged else before
-        reasons = (*before.reasons, f"enlarged by model {str(model)!r}" + (", after restoring" if first else ""))
+        after = f", after restoring by {str(first.model)!r}" if first else ""
+        reasons = (*before.reasons, f"enlarged by model {str(model)!r}{after}")
     if card is None:
         found = diagnose(image, source, open_session=lambda name: open_session(name, options.runtime))
         if found.model is None:
