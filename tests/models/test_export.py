@@ -48,6 +48,32 @@ def test_file_holds_halves_and_nothing_of_the_machine(tiny):
     assert b"/src/" not in raw
 
 
+def test_a_network_without_biases_has_constant_ones_in_its_file(tmp_path):
+    """For onnxruntime joins no convolution with what follows if its bias is computed."""
+    arguments = {"noise_level": True, "widths": [8, 8, 8], "blocks": [1, 1, 1], "bias": False}
+    torch.manual_seed(0)
+    module = networks.build("unet-small", **arguments).eval()
+    with torch.no_grad():
+        module.tail.weight.normal_()
+    card = Card("plain", "denoise", "", "unet-small", arguments, "noise:sigma=0..75", noise_level=True)
+    path = tmp_path / "plain.onnx"
+    export(module, card, path)
+    graph = onnx.load(path).graph
+    constant = {initializer.name for initializer in graph.initializer}
+    computed = {node.output[0] for node in graph.node if node.op_type != "Cast"}
+    convolutions = [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
+    assert len(convolutions) > 10
+    for node in convolutions:
+        assert len(node.input) == 3
+        assert node.input[2] in constant
+        assert node.input[2] not in computed
+    assert not any(node.op_type in ("Expand", "CastLike") for node in graph.node)
+    x = torch.rand(1, 4, 40, 56)
+    with torch.inference_mode():
+        expected = module(x).numpy()
+    np.testing.assert_allclose(open_session(path).run(x.numpy()), expected, atol=2e-3, rtol=1e-2)
+
+
 def test_weights_that_do_not_fit_the_card_are_refused(tiny, tmp_path):
     _, _, path = tiny
     model = onnx.load(path)

@@ -72,6 +72,7 @@ def export(network: nn.Module, card: Card, path: Path) -> None:
         raise OutputError(f"{path}: torch exported nothing; report this")
     model = program.model_proto
     store_as_float16(model)
+    write_out_zero_biases(model)
     tidy(model)
     onnx.checker.check_model(model)
     write(model, card, path)
@@ -120,6 +121,40 @@ def store_as_float16(model: onnx.ModelProto) -> None:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+
+
+def write_out_zero_biases(model: onnx.ModelProto) -> None:
+    """Give convolutions without bias zeros that are constant, where torch computes them from the input's type.
+
+    Only then does onnxruntime join a convolution with what follows it: a network without biases takes 1.4 times as long
+    otherwise.
+    """
+    from onnx import numpy_helper
+
+    graph = model.graph
+    widths = {initializer.name: initializer.dims for initializer in graph.initializer}
+    casts = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
+    for node in graph.node:
+        if node.op_type not in ("Conv", "ConvTranspose"):
+            continue
+        stored = [casts.get(name, name) for name in node.input]
+        if len(stored) == 3 and stored[2] in widths:
+            continue
+        shape = widths[stored[1]]
+        zeros = np.zeros(shape[0] if node.op_type == "Conv" else shape[1], np.float32)
+        name = f"{stored[1]}/zero"
+        graph.initializer.append(numpy_helper.from_array(zeros, name))
+        del node.input[2:]
+        node.input.append(name)
+    kept = list(graph.node)
+    while True:
+        used = {name for node in kept for name in node.input} | {output.name for output in graph.output}
+        alive = [node for node in kept if used.intersection(node.output)]
+        if len(alive) == len(kept):
+            break
+        kept = alive
+    del graph.node[:]
+    graph.node.extend(kept)
 
 
 def tidy(model: onnx.ModelProto) -> None:
