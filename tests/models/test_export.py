@@ -51,6 +51,7 @@ def test_file_holds_halves_and_nothing_of_the_machine(tiny):
 def test_a_network_without_biases_has_constant_ones_in_its_file(tmp_path):
     """For onnxruntime joins no convolution with what follows if its bias is computed."""
     arguments = {"noise_level": True, "widths": [8, 8, 8], "blocks": [1, 1, 1], "bias": False}
+    arguments = networks.resolve_arguments("unet-small", **arguments)
     torch.manual_seed(0)
     module = networks.build("unet-small", **arguments).eval()
     with torch.no_grad():
