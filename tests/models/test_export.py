@@ -72,7 +72,7 @@ def test_a_network_without_biases_has_constant_ones_in_its_file(tmp_path):
     x = torch.rand(1, 4, 40, 56)
     with torch.inference_mode():
         expected = load_module(path)[0].eval()(x).numpy()
-    np.testing.assert_allclose(open_session(path).run(x.numpy()), expected, atol=1e-5)
+    np.testing.assert_allclose(open_session(path).run(x.numpy()), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_weights_that_do_not_fit_the_card_are_refused(tiny, tmp_path):
