@@ -117,12 +117,12 @@ def recipes(
     from resolvent.training.recipe import load_recipe, recipe_text
     from resolvent.training.recipe import recipes as bundled
 
+    if name and not as_json:
+        typer.echo(recipe_text(name), nl=False)
+        return
     known = {name: load_recipe(name)} if name else bundled()
     if as_json:
         show_json({key: recipe.to_json() for key, recipe in known.items()})
-        return
-    if name:
-        typer.echo(recipe_text(name), nl=False)
         return
     rows = [(key, recipe.summary, recipe.network, recipe.budget) for key, recipe in known.items()]
     _show(("recipe", "for", "network", "budget"), rows)
