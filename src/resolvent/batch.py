@@ -163,8 +163,7 @@ def restore_many(
     """
     if resume and overwrite:
         raise UsageError("resume keeps the outputs that are there and overwrite replaces them: choose one")
-    if quality is not None and not 1 <= quality <= 100:
-        raise UsageError(f"quality {quality}: must be from 1 to 100")
+    _check_quality(quality)
     jobs = find_jobs(inputs, output, suffix=suffix, ext=ext)
     if options.write_mask is not None and len(jobs) > 1:
         raise UsageError(
@@ -244,6 +243,11 @@ def _settled(image: Image, restored: Image, chosen: Plan) -> Plan:
     return replace(chosen, model=None, sigma=None, reasons=(*chosen.reasons, reason))
 
 
+def _check_quality(quality: int | None) -> None:
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(f"quality {quality}: must be from 1 to 100")
+
+
 def _fine(quality: int | None, source: Path | bytes) -> int:
     """The quality as asked; else such that a lossy result loses no more than its JPEG did."""
     return quality or max(QUALITY, jpeg_quality(source) or 0)
@@ -299,8 +303,7 @@ def restore_piped(
             raise OutputError(f"{output}: exists; choose another output, or give --overwrite")
         ext = output.suffix
     kind = KINDS[_written("." + ext.lower().removeprefix("."))] if ext else None
-    if quality is not None and not 1 <= quality <= 100:
-        raise UsageError(f"quality {quality}: must be from 1 to 100")
+    _check_quality(quality)
     _check_side_files(options, [job])
     began = time.perf_counter()
     image = read_image(source, limits)

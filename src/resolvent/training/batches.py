@@ -79,10 +79,8 @@ class Batches:
             self.made.clear()  # before there are more, which have to fit beside them
             target, _, inputs = batch(self.recipe, self.shard, first)
             sizes = [len(chosen(self.recipe, len(self.shard), first + i)) for i in range(self.recipe.together)]
-            self.first, self.made = (
-                first,
-                list(zip(torch.split(target, sizes), torch.split(inputs, sizes), strict=True)),
-            )
+            self.made = list(zip(torch.split(target, sizes), torch.split(inputs, sizes), strict=True))
+            self.first = first
         return self.made[step - first]
 
 
