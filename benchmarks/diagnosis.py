@@ -21,7 +21,8 @@ from skimage.restoration import estimate_sigma
 
 from resolvent.degradations import GaussianBlur, GaussianNoise, degrade
 from resolvent.diagnosis import diagnose
-from resolvent.engine.restore import plan, run
+from resolvent.engine.plan import plan
+from resolvent.engine.run import run
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import FORMATS, Image, read_image
 

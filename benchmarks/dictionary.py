@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from resolvent.evaluation.benchmark import find_images
 from resolvent.image import read_image
-from resolvent.methods import csc
+from resolvent.methods.classical import csc
 from resolvent.provenance import provenance
 
 SIDE = 128

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from results import write_section
 
-from resolvent.models.runtime import Session, open_session
+from resolvent.inference.runtime import Session, open_session
+from resolvent.training.callbacks import Watch
 from resolvent.training.loop import Result, load_result, train
 from resolvent.training.recipe import Recipe, load_recipe
 from resolvent.training.release import release
-from resolvent.training.watch import Watch
 
 BASE: dict[str, Any] = {"widths": [48, 96, 192], "blocks": [2, 2, 2], "skips": "add", "fold": 2, "noise_level": True}
 # name: (what it is, changes of the recipe)

@@ -27,13 +27,15 @@ from results import write_section
 import resolvent.diagnosis
 from resolvent.diagnosis import Measurements, measure
 from resolvent.diagnosis.level import HIDDEN_BY_JPEG, TOLD
-from resolvent.engine.restore import Options, plan, run
+from resolvent.engine.plan import plan
+from resolvent.engine.request import Options
+from resolvent.engine.run import run
 from resolvent.evaluation.benchmark import find_images
 from resolvent.evaluation.choice import drawing
 from resolvent.evaluation.level import KINDS, LevelCase, learn_levels, make_level_case, noise_statistics, page
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import Image, read_image
-from resolvent.models.runtime import open_session
+from resolvent.inference.runtime import open_session
 from resolvent.provenance import provenance
 
 FITTED = ("Canon5D2", "Canon80D")

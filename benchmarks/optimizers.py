@@ -20,9 +20,9 @@ from typing import Any
 
 from results import write_section
 
+from resolvent.training.callbacks import Watch
 from resolvent.training.loop import Result, load_result, train
 from resolvent.training.recipe import Recipe, load_recipe
-from resolvent.training.watch import Watch
 
 NO_BIAS = {"bias": False}
 # name: (what it is, changes of the recipe)

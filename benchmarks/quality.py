@@ -14,9 +14,9 @@ from pathlib import Path
 from results import RESULTS, write_section
 
 from resolvent.evaluation.benchmark import TASKS
-from resolvent.evaluation.pareto import pareto
 from resolvent.evaluation.suite import markdown_suite, published, suite
 from resolvent.provenance import provenance
+from resolvent.report.pareto import pareto
 
 
 def main() -> None:

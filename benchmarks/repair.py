@@ -19,9 +19,10 @@ from scipy import ndimage
 
 import resolvent
 from resolvent.degradations import Mask, parse
-from resolvent.engine.plan import Options, plan
+from resolvent.engine.plan import plan
 from resolvent.engine.repair import GROWN
-from resolvent.engine.restore import run
+from resolvent.engine.request import Options
+from resolvent.engine.run import run
 from resolvent.evaluation.benchmark import centre_square, find_images
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import Image, read_image

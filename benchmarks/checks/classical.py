@@ -81,7 +81,7 @@ def csc_oracle(data: Path) -> Iterator[Row]:
     """The objective after the same number of iterations, and the time, beside sporco's."""
     from sporco.admm import cbpdn
 
-    from resolvent.methods import csc
+    from resolvent.methods.classical import csc
 
     x = read_image(data / "Set12" / "02.png").pixels[..., 0]
     plane = torch.from_numpy(np.ascontiguousarray(x))

@@ -16,7 +16,7 @@ from resolvent import methods
 from resolvent.degradations import parse
 from resolvent.image import read_image
 from resolvent.methods.control import Control
-from resolvent.methods.forward import enlargement
+from resolvent.methods.noise_level import enlargement
 
 
 def costs(data: Path, looks: int = 5) -> Iterator[Row]:

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from checks.common import Pixels, Row, Trace, cropped, degraded, enlarged_psnr, mean_over, restored
 from resolvent.degradations import Degradation, GaussianNoise, Kernel, parse
-from resolvent.degradations.resize import imresize
 from resolvent.evaluation.benchmark import find_images
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import read_image
-from resolvent.methods import dip
-from resolvent.methods.untrained import Stop, to_image, to_tensor
+from resolvent.methods.untrained import dip
+from resolvent.methods.untrained.fit import Stop, to_image, to_tensor
+from resolvent.physics.resize import imresize
 
 SIGMA = "noise:sigma=25"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from resolvent.degradations import parse
-from resolvent.engine.restore import Options
-from resolvent.models.store import bundled
+from resolvent.engine.request import Options
+from resolvent.models.registry import bundled
 
 from .common import SAME, Finding, Sets, degraded_file, models_of, pixels_of, restore_files, score
 from .generator import draw_case, kind_of, left_out

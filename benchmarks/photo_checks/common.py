@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.batch import Event, restore_many
+from resolvent.batch.local import restore_many
+from resolvent.batch.progress import Event
 from resolvent.degradations import Degradation, Jpeg
-from resolvent.engine.restore import Options
+from resolvent.engine.request import Options
 from resolvent.evaluation.benchmark import find_images
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import read_image

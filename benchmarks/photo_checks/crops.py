@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from resolvent.errors import ResolventError
-from resolvent.evaluation.figures import to_picture
-from resolvent.evaluation.page import document, picture
 from resolvent.provenance import provenance
+from resolvent.report.figures import to_picture
+from resolvent.report.page import document, picture
 
 from .common import Outcome, Pixels, Sets, pixels_of, restore_files, score
 

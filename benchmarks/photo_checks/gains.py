@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from resolvent.degradations import parse
-from resolvent.degradations.resize import imresize
-from resolvent.engine.restore import Options
+from resolvent.engine.request import Options
 from resolvent.evaluation.benchmark import centre_square
 from resolvent.evaluation.metrics import psnr
+from resolvent.physics.resize import imresize
 
 from .common import HARM, Finding, Pixels, Sets, degraded_file, listed, models_of, pixels_of, restore_files, score
 from .harm import GRID_CUT

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from resolvent.evaluation.benchmark import benchmark
-from resolvent.evaluation.report import INPUT, Row
+from resolvent.evaluation.tables import INPUT, Row
 
 from .common import Finding, Sets
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from resolvent.degradations import parse
 from resolvent.errors import TrainingError
 from resolvent.training.batches import epoch_steps
+from resolvent.training.callbacks import Watch
 from resolvent.training.data import Shard
 from resolvent.training.recipe import Budget, Recipe
-from resolvent.training.watch import Watch
 
 __all__ = ["Curves", "accuracy"]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from resolvent.image import Image, Limits, read_image, write_image
-    from resolvent.models.store import list_models
+    from resolvent.models.registry import list_models
 
 __version__ = "0.1.0"
 
@@ -61,7 +61,7 @@ _HOMES = {
         "UsageError",
     ),
     "image": ("Image", "Limits", "read_image", "write_image"),
-    "models.store": ("list_models",),
+    "models.registry": ("list_models",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

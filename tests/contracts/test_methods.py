@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from resolvent.degradations import parse
-from resolvent.degradations.resize import imresize
 from resolvent.errors import UsageError
-from resolvent.methods import METHODS, READERS, able, check, dip, load, p_gsure, read_settings, settings
+from resolvent.methods import METHODS, able, check, load
 from resolvent.methods.control import Control
+from resolvent.methods.settings import READERS, read_settings, settings
+from resolvent.methods.untrained import dip, p_gsure
+from resolvent.physics.resize import imresize
 
 
 def textured(channels):

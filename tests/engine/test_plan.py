@@ -7,12 +7,14 @@ from resolvent.degradations import parse
 from resolvent.diagnosis import diagnose
 from resolvent.diagnosis.choice import LEAST_GAIN, Decision, Prediction
 from resolvent.engine import plan as module
-from resolvent.engine.plan import Options, plan
+from resolvent.engine import request
+from resolvent.engine.plan import plan
+from resolvent.engine.request import Options
 from resolvent.errors import InputError, UsageError
 from resolvent.image import Image
+from resolvent.inference.tiles import margin
 from resolvent.methods import METHODS
 from resolvent.models.card import Card
-from resolvent.models.tiles import margin
 
 
 def card(**values):
@@ -30,7 +32,8 @@ def cards(monkeypatch):
         "deblur": card(name="deblur", noise_level=False, sigma_range=None),
         "enlarge": card(name="enlarge", noise_level=False, sigma_range=None, scale=2),
     }
-    monkeypatch.setattr(module, "read_card", known.__getitem__)
+    for place in (module, request):
+        monkeypatch.setattr(place, "read_card", known.__getitem__)
     return known
 
 
@@ -137,7 +140,7 @@ def test_strength_zero_and_a_method_need_no_diagnosis(monkeypatch):
 
 
 def test_scale_names_a_model_that_enlarges_so_much(cards, monkeypatch):
-    monkeypatch.setattr(module, "list_models", lambda: cards)
+    monkeypatch.setattr(request, "list_models", lambda: cards)
     expect(monkeypatch, 0.0)
     assert plan(scene(0), Options(scale=2)).model == "enlarge"
     assert plan(scene(0), Options(scale=2, model="enlarge")).model == "enlarge"
@@ -148,7 +151,7 @@ def test_scale_names_a_model_that_enlarges_so_much(cards, monkeypatch):
 
 
 def test_enlarging_restores_first_what_is_wrong(cards, monkeypatch):
-    monkeypatch.setattr(module, "list_models", lambda: cards)
+    monkeypatch.setattr(request, "list_models", lambda: cards)
     expect(monkeypatch, 5.0)
     image = scene(20)
     found = plan(image, Options(scale=2))

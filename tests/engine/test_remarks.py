@@ -3,9 +3,10 @@ import PIL.Image
 import pytest
 
 import resolvent
-from resolvent.batch import restore_many
-from resolvent.engine.plan import Options, plan
-from resolvent.engine.restore import run
+from resolvent.batch.local import restore_many
+from resolvent.engine.plan import plan
+from resolvent.engine.request import Options
+from resolvent.engine.run import run
 from resolvent.errors import InputError
 from resolvent.image import Image, read_image
 

@@ -8,9 +8,10 @@ from scipy import ndimage
 
 import resolvent
 from resolvent.engine import plan as planning
-from resolvent.engine import repair
-from resolvent.engine.plan import Options, plan
-from resolvent.engine.restore import run
+from resolvent.engine import repair, request
+from resolvent.engine.plan import plan
+from resolvent.engine.request import Options
+from resolvent.engine.run import run
 from resolvent.errors import InputError, QualityError, UsageError
 from resolvent.image import Image, read_image, write_image
 from resolvent.models.card import Card
@@ -53,7 +54,8 @@ def models(monkeypatch):
         "inpaint": make(quarter, "inpaint", mask=True),
         "invert": make(lambda x: x[:, :3] * 0.98, "invert"),
     }
-    monkeypatch.setattr(planning, "read_card", lambda name: known[str(name)].card)
+    for module in (planning, request):
+        monkeypatch.setattr(module, "read_card", lambda name: known[str(name)].card)
     return known
 
 
@@ -351,7 +353,7 @@ def test_the_mask_is_written_once_the_repair_is_done(models, tmp_path, monkeypat
     def fails(*_):
         raise MemoryError
 
-    monkeypatch.setattr("resolvent.engine.restore.fill", fails)
+    monkeypatch.setattr("resolvent.engine.run.fill", fails)
     with pytest.raises(InputError, match="out of memory"):
         restored(Image.from_array(scan()), models, repair=True, write_mask=tmp_path / "m.png")
     assert not (tmp_path / "m.png").exists()

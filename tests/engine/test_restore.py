@@ -8,11 +8,13 @@ import pytest
 from scipy import ndimage
 
 import resolvent
-from resolvent.degradations.resize import imresize
-from resolvent.engine.plan import Options, Plan
-from resolvent.engine.restore import restore, run
+from resolvent.engine.plan import Plan
+from resolvent.engine.request import Options
+from resolvent.engine.restore import restore
+from resolvent.engine.run import run
 from resolvent.errors import InputError, QualityError
 from resolvent.image import Image, Metadata, read_image
+from resolvent.physics.resize import imresize
 
 
 def picture(shape=(40, 56, 3), dtype=np.uint8, seed=0):
@@ -286,7 +288,7 @@ def test_what_a_mask_hides_is_not_judged(tmp_path):
 
 
 def test_a_method_shows_what_it_has(tmp_path, monkeypatch):
-    monkeypatch.setattr("resolvent.engine.restore.PREVIEW_EVERY", 0.0)
+    monkeypatch.setattr("resolvent.engine.run.PREVIEW_EVERY", 0.0)
     y = noisy_picture()
     shown = []
 

@@ -3,8 +3,8 @@ import pytest
 from scipy import ndimage
 
 from resolvent.errors import InputError
-from resolvent.models.stitch import Box, Runner
-from resolvent.models.tiles import reflected
+from resolvent.inference.stitch import Box, Runner
+from resolvent.inference.tiles import reflected
 
 
 def picture(height, width):

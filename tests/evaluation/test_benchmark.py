@@ -8,10 +8,10 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio
 
 from resolvent.degradations import GaussianBlur, GaussianNoise, parse
-from resolvent.degradations.resize import imresize
 from resolvent.errors import InputError, UsageError
 from resolvent.evaluation.benchmark import TASKS, benchmark
-from resolvent.evaluation.report import markdown
+from resolvent.evaluation.tables import markdown
+from resolvent.physics.resize import imresize
 from resolvent.provenance import provenance
 
 

@@ -6,9 +6,10 @@ import pytest
 from resolvent import methods
 from resolvent.degradations import degrade, parse
 from resolvent.errors import InputError, UsageError
-from resolvent.evaluation.compare import _places, compare, compare_page, trained_for
+from resolvent.evaluation.compare import compare, trained_for
 from resolvent.image import Image
 from resolvent.provenance import provenance
+from resolvent.report.compare_page import _places, compare_page
 
 TOLD = parse("noise:sigma=20")
 

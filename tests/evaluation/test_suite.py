@@ -9,12 +9,12 @@ from PIL import Image
 from resolvent.degradations import parse
 from resolvent.errors import InputError, UsageError
 from resolvent.evaluation import suite as module
+from resolvent.evaluation.baselines import PEERS, peers_at_hand, run_peer
 from resolvent.evaluation.benchmark import TASKS, benchmark
-from resolvent.evaluation.pareto import pareto, pareto_front
-from resolvent.evaluation.peers import PEERS, peers_at_hand, run_peer
-from resolvent.evaluation.report import Row
 from resolvent.evaluation.suite import Published, markdown_suite, published, suite
-from resolvent.models.store import bundled
+from resolvent.evaluation.tables import Row
+from resolvent.models.registry import bundled
+from resolvent.report.pareto import pareto, pareto_front
 
 
 def picture(seed, size=(24, 28)):

@@ -7,14 +7,16 @@ import pytest
 
 import resolvent
 from resolvent.degradations import degrade, parse
-from resolvent.degradations.resize import imresize
-from resolvent.engine.restore import Options, plan, run
+from resolvent.engine.plan import plan
+from resolvent.engine.request import Options
+from resolvent.engine.run import run
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import Image
+from resolvent.inference.runtime import open_session
 from resolvent.models.export import load_module
-from resolvent.models.runtime import open_session
-from resolvent.models.store import bundled, list_models
+from resolvent.models.registry import bundled, list_models
 from resolvent.networks import resolve_arguments
+from resolvent.physics.resize import imresize
 from resolvent.training.recipe import Recipe, recipes
 
 # what it undoes, and by how many dB at least its result is nearer to the truth than its input, or the bicubic one

@@ -7,9 +7,9 @@ import torch
 
 from resolvent import networks
 from resolvent.errors import InputError, OutputError, UsageError
+from resolvent.inference.runtime import open_session
 from resolvent.models.card import Card
 from resolvent.models.export import adopt, estimate_memory, export, load_module, measure_halo, write
-from resolvent.models.runtime import open_session
 
 CARD = Card("x", "denoise", "for tests", "unet-small", {}, "noise:sigma=5")
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from resolvent.degradations.resize import imresize
 from resolvent.errors import UsageError
 from resolvent.networks import build
 from resolvent.networks.unet import Enlarge, UNet, fill_coarsely
+from resolvent.physics.resize import imresize
 
 
 def test_starts_near_the_identity():

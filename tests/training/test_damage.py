@@ -8,13 +8,13 @@ import torch
 from scipy import ndimage
 
 from resolvent.degradations import parse
+from resolvent.inference.runtime import open_session
 from resolvent.models.export import load_module
-from resolvent.models.runtime import open_session
 from resolvent.training.batches import batch, example, mask_of, preview, widened
+from resolvent.training.callbacks import Watch
 from resolvent.training.data import find_photographs, pack
 from resolvent.training.loop import train
 from resolvent.training.release import release
-from resolvent.training.watch import Watch
 
 DAMAGE = "scratches:count=6,width=2..4,angle=-90..90 @ 0.9 + holes:amount=0.1,size=6"
 SMALL = {"widths": [8, 8, 8], "blocks": [1, 1, 1], "fold": 1}

@@ -10,11 +10,11 @@ from resolvent.degradations import parse
 from resolvent.errors import InputError, TrainingError, UsageError
 from resolvent.training import checkpoint, loop
 from resolvent.training.batches import Batches, batch, chosen, epoch_steps
+from resolvent.training.callbacks import RunWatch, Watch
 from resolvent.training.data import find_photographs, pack
 from resolvent.training.loop import branch, resumed_recipe, schedule, train
 from resolvent.training.optimizers import Muon
 from resolvent.training.release import release
-from resolvent.training.watch import RunWatch, Watch
 
 
 class StopError(Exception):

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from resolvent.models.export import load_module
-from resolvent.models.store import read_card
+from resolvent.models.registry import read_card
 from resolvent.training.loop import load_result, train
 from resolvent.training.release import noise_range, release
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from resolvent.cli.console import Bar, console, emit, say, show_json
 from resolvent.cli.options import UNSTATED, Json, Licence, Output, Overwrite, Seed, check_report
-from resolvent.console import Bar, console, emit, say, show_json
 from resolvent.errors import UsageError
-from resolvent.image import write_whole
+from resolvent.io import write_atomic
 
 __all__ = ["benchmark", "compare", "export", "train"]
 
@@ -47,11 +47,11 @@ def train(
     """Train a model on a folder of clean photographs; write one .onnx file with its card."""
     from contextlib import closing
 
+    from resolvent.training.callbacks import RunWatch
     from resolvent.training.loop import branch, resumed_recipe
     from resolvent.training.loop import train as run_training
     from resolvent.training.recipe import load_recipe, parse_settings
     from resolvent.training.release import release
-    from resolvent.training.watch import RunWatch
 
     overrides = parse_settings(settings or [])
     if budget is not None and epochs is not None:
@@ -134,11 +134,11 @@ def benchmark(
     The task "all" measures every bundled model and every method of seconds on every set that it finds in a folder.
     """
     from resolvent.evaluation.benchmark import benchmark as measure
-    from resolvent.evaluation.page import page as make_page
-    from resolvent.evaluation.pareto import pareto
-    from resolvent.evaluation.report import dumps, markdown, to_json
     from resolvent.evaluation.suite import markdown_suite, published, suite
+    from resolvent.evaluation.tables import dumps, markdown, to_json
     from resolvent.provenance import provenance
+    from resolvent.report.page import page as make_page
+    from resolvent.report.pareto import pareto
 
     report = None if json_file in (None, "-") else Path(str(json_file))
     for option, path, suffix in (("--json", report, ".json"), ("--page", page, ".html"), ("--figure", figure, ".svg")):
@@ -167,13 +167,13 @@ def benchmark(
         text = markdown(rows, where)
     if page is not None:
         html = make_page(f"{task} on {images.name}", "", where, rows=rows)
-        write_whole(page, lambda file: file.write(html.encode()), overwrite=overwrite)
+        write_atomic(page, lambda file: file.write(html.encode()), overwrite=overwrite)
     if figure is not None:
         drawn = pareto(rows, published(), task=rows[0].task, footer=str(where))
-        write_whole(figure, lambda file: file.write(drawn), overwrite=overwrite)
+        write_atomic(figure, lambda file: file.write(drawn), overwrite=overwrite)
     data = dumps(to_json(rows, where)).encode(errors="replace")
     if report is not None:
-        write_whole(report, lambda file: file.write(data), overwrite=overwrite)
+        write_atomic(report, lambda file: file.write(data), overwrite=overwrite)
     emit(data if json_file == "-" else text.encode(errors="replace"))
 
 
@@ -193,9 +193,9 @@ def compare(
     """Restore a photograph with every method and model that can, and write one page that shows them side by side."""
     from resolvent.degradations import parse
     from resolvent.evaluation.compare import compare as run_all
-    from resolvent.evaluation.compare import compare_page
     from resolvent.image import read_image
     from resolvent.provenance import provenance
+    from resolvent.report.compare_page import compare_page
 
     target = output or image.parent / f"{image.stem}.compared.html"
     check_report("-o", target, ".html", overwrite=overwrite)
@@ -213,5 +213,5 @@ def compare(
             progress=lambda name, share: bar.show(share, name),
         )
     page = compare_page(image.name, picture, told, trials, provenance(), true)
-    write_whole(target, lambda file: file.write(page.encode()), overwrite=overwrite)
+    write_atomic(target, lambda file: file.write(page.encode()), overwrite=overwrite)
     say(f"open {target}")

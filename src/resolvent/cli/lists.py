@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from resolvent.cli.console import console, show_json
 from resolvent.cli.options import Json
-from resolvent.console import console, show_json
 
 __all__ = ["degradations", "methods", "models", "networks", "recipes"]
 
@@ -23,7 +23,7 @@ def models(
     as_json: Json = False,
 ) -> None:
     """List the models, or print the card of one."""
-    from resolvent.models.store import list_models, read_card
+    from resolvent.models.registry import list_models, read_card
 
     cards = {name: read_card(name)} if name else list_models()
     if as_json:
@@ -45,7 +45,8 @@ def models(
 def methods(as_json: Json = False) -> None:
     """List the methods: what each one does, needs and costs."""
     from resolvent.errors import MissingDependencyError
-    from resolvent.methods import METHODS, settings
+    from resolvent.methods import METHODS
+    from resolvent.methods.settings import settings
 
     def own(name: str) -> dict[str, str] | None:
         try:

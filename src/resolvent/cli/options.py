@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from resolvent.console import say, show_json
+from resolvent.cli.console import say, show_json
 from resolvent.errors import OutputError, UsageError
 
 __all__ = ["DASH", "UNSTATED", "Json", "Licence", "Output", "Overwrite", "Seed", "check_report", "fail"]

@@ -8,13 +8,16 @@ from typing import Annotated
 
 import typer
 
-from resolvent import batch
+from resolvent.batch.jobs import SUFFIX
+from resolvent.batch.local import restore_many
+from resolvent.batch.pipe import restore_piped
+from resolvent.batch.report import BatchReport
+from resolvent.cli.console import RestoreConsole, console, emit, say, show_json, stdin, summary
 from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, fail
-from resolvent.console import RestoreConsole, console, emit, say, show_json, stdin, summary
-from resolvent.engine.restore import Options
+from resolvent.engine.request import Options
 from resolvent.errors import UsageError
 from resolvent.image import QUALITY, Limits, output_format, read_image, write_image
-from resolvent.methods import read_settings
+from resolvent.methods.settings import read_settings
 
 __all__ = ["degrade", "demo", "diagnose", "restore"]
 
@@ -66,9 +69,7 @@ def restore(
     write_mask: Annotated[
         Path | None, typer.Option("--write-mask", help="A PNG of what --repair finds, white.")
     ] = Options.write_mask,
-    suffix: Annotated[
-        str, typer.Option("--suffix", help="Of results that stand beside their photographs.")
-    ] = batch.SUFFIX,
+    suffix: Annotated[str, typer.Option("--suffix", help="Of results that stand beside their photographs.")] = SUFFIX,
     ext: Annotated[str | None, typer.Option("--ext", help="Format of the results, such as png.")] = None,
     quality: Annotated[
         int | None,
@@ -105,7 +106,7 @@ def restore(
             raise UsageError("--resume: has nothing to skip where one photograph is piped; leave it out")
         if len(paths) != 1:
             raise UsageError(f"{len(paths)} inputs: - takes one photograph")
-        result, encoded = batch.restore_piped(
+        result, encoded = restore_piped(
             stdin(limits) if paths[0] == DASH else paths[0],
             None if output == DASH else output,
             options=options,
@@ -119,11 +120,11 @@ def restore(
         if output in (None, DASH):
             emit(encoded)
         if as_json:
-            show_json(batch.BatchReport((result,)).to_json())
+            show_json(BatchReport((result,)).to_json())
         return
     with RestoreConsole(verbose=len(paths) == 1 and not paths[0].is_dir()) as watch:
         try:
-            report = batch.restore_many(
+            report = restore_many(
                 paths,
                 output,
                 options=options,
@@ -208,6 +209,6 @@ def demo(
     overwrite: Overwrite = False,
 ) -> None:
     """Degrade three photographs, restore them, and write a page that shows it."""
-    from resolvent.evaluation.demo import run_demo
+    from resolvent.report.demo import run_demo
 
     say(f"open {run_demo(output, overwrite=overwrite)}")

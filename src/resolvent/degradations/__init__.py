@@ -41,9 +41,9 @@ from resolvent.degradations.noise import (
     SaltPepper,
 )
 from resolvent.degradations.parameters import Choice, Range
-from resolvent.degradations.resize import resize_plane
 from resolvent.degradations.sampling import Downsample, Mask, Rescale
 from resolvent.errors import UsageError, unknown
+from resolvent.physics.resize import resize_plane
 
 if TYPE_CHECKING:
     from resolvent.image import Image

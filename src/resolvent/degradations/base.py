@@ -18,7 +18,7 @@ from resolvent.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
-    from resolvent.degradations.operators import LinearOperator
+    from resolvent.physics.operators import LinearOperator
 
 __all__ = ["CHANCE", "Chain", "Degradation", "Nothing", "Sometimes"]
 

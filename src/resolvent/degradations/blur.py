@@ -25,7 +25,7 @@ from resolvent.errors import InputError, UsageError
 if TYPE_CHECKING:
     import torch
 
-    from resolvent.degradations.operators import LinearOperator
+    from resolvent.physics.operators import LinearOperator
 
 __all__ = ["DefocusBlur", "GaussianBlur", "Kernel", "MotionBlur", "PositionalBlur"]
 
@@ -57,7 +57,7 @@ class Blur(Degradation):
 
     def operator(self, shape: tuple[int, int, int]) -> LinearOperator:
         """Circular convolution with the kernel."""
-        from resolvent.degradations.operators import Convolution
+        from resolvent.physics.operators import Convolution
 
         return Convolution.from_kernel(self.kernel(), shape)
 

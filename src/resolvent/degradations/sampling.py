@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from resolvent.degradations.base import Degradation
 from resolvent.degradations.files import read_plane
 from resolvent.degradations.parameters import Array, Choice, FixedArray, Number, Range, Text, Word
-from resolvent.degradations.resize import imresize, imresize_tensor, rescale_matrices, resize_weights
 from resolvent.errors import UsageError
+from resolvent.physics.resize import imresize, imresize_tensor, rescale_matrices, resize_weights
 
 if TYPE_CHECKING:
     import torch
 
-    from resolvent.degradations.operators import LinearOperator
+    from resolvent.physics.operators import LinearOperator
 
 __all__ = ["Downsample", "Mask", "Rescale"]
 
@@ -51,7 +51,7 @@ class Downsample(Degradation):
         Raises:
             UsageError: A side is not a multiple of the scale.
         """
-        from resolvent.degradations.operators import Convolution
+        from resolvent.physics.operators import Convolution
 
         if shape[1] % self.scale or shape[2] % self.scale:
             raise UsageError(f"{self}: an image of {shape[1]}x{shape[2]}: needs multiples of {self.scale}; crop it")
@@ -163,7 +163,7 @@ class Mask(Degradation):
         """
         import torch
 
-        from resolvent.degradations.operators import Masking
+        from resolvent.physics.operators import Masking
 
         if self.random:
             raise UsageError(f"{self}: is another mask each time and has no operator; give seed=")

@@ -21,13 +21,13 @@ from resolvent.diagnosis.level import Noise, measure_noise
 from resolvent.diagnosis.noise import grain_of, impulses
 from resolvent.diagnosis.probe import BORDER, changes
 from resolvent.diagnosis.sample import sample_of
-from resolvent.models.runtime import open_session
+from resolvent.inference.runtime import open_session
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from resolvent.image import Image
-    from resolvent.models.runtime import Session
+    from resolvent.inference.runtime import Session
 
 __all__ = [
     "LEAST_GAIN",

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from resolvent.models.runtime import Session
+    from resolvent.inference.runtime import Session
 
 __all__ = ["BORDER", "MODELS", "changes"]
 

@@ -9,7 +9,8 @@ from resolvent.engine.colors import is_bilevel, is_constant, is_gray, levels
 from resolvent.errors import InputError
 
 if TYPE_CHECKING:
-    from resolvent.engine.plan import Options, Plan
+    from resolvent.engine.plan import Plan
+    from resolvent.engine.request import Options
     from resolvent.image import Image
 
 __all__ = ["nothing_to_do", "remarks"]

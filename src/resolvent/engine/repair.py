@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from resolvent.engine.visible import visible_colors
 from resolvent.errors import QualityError, UsageError
 from resolvent.image import Image, read_image, write_image
-from resolvent.models.stitch import Box, Runner
-from resolvent.models.tiles import reflected, spans
+from resolvent.inference.stitch import Box, Runner
+from resolvent.inference.tiles import reflected, spans
 
 if TYPE_CHECKING:
+    from resolvent.inference.runtime import Session
     from resolvent.models.card import Card
-    from resolvent.models.runtime import Session
 
 __all__ = ["FILL_TILE", "MaskSource", "count_tiles", "fill", "find_damage", "read_mask", "save_mask"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.image import Image
-from resolvent.models.stitch import Box
+from resolvent.inference.stitch import Box
 
 __all__ = ["visible_colors"]
 

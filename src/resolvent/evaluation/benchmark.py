@@ -13,12 +13,12 @@ from typing import Any, cast
 import numpy as np
 
 from resolvent.degradations import Degradation, Downsample, GaussianNoise, Nothing, parse
-from resolvent.degradations.resize import imresize
 from resolvent.errors import InputError, UsageError, unknown
+from resolvent.evaluation.baselines import PEERS, run_peer
 from resolvent.evaluation.metrics import MS_SSIM_SIDE, Pixels, Protocol, argmax_accuracy, ms_ssim
-from resolvent.evaluation.peers import PEERS, run_peer
-from resolvent.evaluation.report import INPUT, Row
-from resolvent.models.store import bundled, read_card
+from resolvent.evaluation.tables import INPUT, Row
+from resolvent.models.registry import bundled, read_card
+from resolvent.physics.resize import imresize
 
 __all__ = ["TASKS", "Restore", "Task", "benchmark", "centre_square", "default_restore", "find_images", "own_model"]
 
@@ -327,9 +327,11 @@ def centre_square(image: Pixels, side: int, name: str) -> Pixels:
 
 def default_restore() -> Restore:
     """Give ``resolvent.restore`` for arrays, which here keeps every model that it has loaded."""
-    from resolvent.engine.restore import Options, plan, run
+    from resolvent.engine.plan import plan
+    from resolvent.engine.request import Options
+    from resolvent.engine.run import run
     from resolvent.image import Image
-    from resolvent.models.runtime import open_session
+    from resolvent.inference.runtime import open_session
 
     opened = cache(open_session)
 

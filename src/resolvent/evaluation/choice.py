@@ -17,13 +17,15 @@ from resolvent.degradations import Degradation, Jpeg, Quantise, parse
 from resolvent.diagnosis import measure
 from resolvent.diagnosis.choice import FALLBACK, Candidate, Chooser
 from resolvent.diagnosis.probe import MODELS
-from resolvent.engine.restore import Options, Plan, run
+from resolvent.engine.plan import Plan
+from resolvent.engine.request import Options
+from resolvent.engine.run import run
 from resolvent.errors import MissingDependencyError
 from resolvent.evaluation.ensembles import Fit, fit
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import QUALITY, Image, read_image
-from resolvent.models.runtime import open_session
-from resolvent.models.store import bundled, read_card
+from resolvent.inference.runtime import open_session
+from resolvent.models.registry import bundled, read_card
 from resolvent.system import usable_cpus
 
 if TYPE_CHECKING:

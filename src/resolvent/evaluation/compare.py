@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +13,16 @@ from numpy.typing import NDArray
 from resolvent import methods
 from resolvent.degradations import Degradation, Sometimes, parse
 from resolvent.degradations.parameters import Range
-from resolvent.degradations.resize import imresize
-from resolvent.engine.restore import Options, plan, run
+from resolvent.engine.plan import plan
+from resolvent.engine.request import Options
+from resolvent.engine.run import run
 from resolvent.errors import ResolventError, UsageError, unknown
 from resolvent.evaluation.metrics import Pixels, Protocol, Score
-from resolvent.evaluation.page import document, photograph_pair, picture
 from resolvent.image import Image
-from resolvent.methods.forward import enlargement, noise_level
-from resolvent.models.store import list_models, read_card
-from resolvent.provenance import Provenance
+from resolvent.methods.noise_level import enlargement, noise_level
+from resolvent.models.registry import list_models, read_card
 
-__all__ = ["Trial", "compare", "compare_page", "trained_for"]
-
-CROPS, CROP = 3, 64
-"""How many places are shown enlarged, and their side in pixels."""
+__all__ = ["Trial", "compare", "trained_for"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,77 +181,3 @@ def _residual(y: Pixels, x: Pixels, degradation: Degradation) -> float | None:
         return None
     again = x if linear is None else linear(np.asarray(x, np.float32))
     return float(255 * np.sqrt(np.mean(np.square(again - y))))
-
-
-def compare_page(
-    title: str, image: Image, degradation: Degradation, trials: Sequence[Trial], origin: Provenance,
-    truth: Image | None = None,
-) -> str:  # fmt: skip
-    """The trials as one HTML file, the best first: table, crops enlarged, and a slider for each against the input."""
-    worked = [trial for trial in trials if trial.restored is not None]
-    order = sorted(worked, key=lambda trial: -(trial.score.psnr if trial.score else 0.0))
-    y = image.pixels
-    shape = order[0].restored.shape[:2] if order and order[0].restored is not None else y.shape[:2]
-    shown = y if y.shape[:2] == shape else imresize(y, shape=(shape[0], shape[1]))
-    parts = [_table(trials, shown, truth), "<h2>Enlarged</h2>", _crops(order, shown, truth), "<h2>Whole</h2>"]
-    figures = []
-    for trial in order:
-        assert trial.restored is not None  # noqa: S101 - those that failed are not in the list
-        figures.append(photograph_pair(trial.method, trial.restored, shown, _caption(trial)))
-    parts.append(f'<div class="photographs">{"".join(figures)}</div>')
-    parts.append(f"<footer><p>{escape(str(Protocol()))}.</p><p>{escape(str(origin))}</p></footer>")
-    lead = f"Undone: {degradation}. Drag across a photograph: left of the line it is as given, right of it restored."
-    return document(title, lead, "\n".join(parts))
-
-
-def _caption(trial: Trial) -> str:
-    score = "" if trial.score is None else f"<b>{trial.score.psnr:.2f} dB</b>, SSIM {trial.score.ssim:.3f}, "
-    remark = trial.remark and f"<br>{escape(trial.remark)}"
-    return f"{escape(trial.method)}<br>{score}{trial.seconds:.1f} s{remark}"
-
-
-def _table(trials: Sequence[Trial], shown: Pixels, truth: Image | None) -> str:
-    head = ["method", *(["PSNR, dB", "SSIM"] if truth is not None else []), "seconds", "‖y - A x‖, grey levels", ""]
-    rows = []
-    if truth is not None:
-        score = Protocol().measure(shown, truth.pixels)
-        rows.append(["as given", f"{score.psnr:.2f}", f"{score.ssim:.3f}", "", "", ""])
-    for trial in sorted(trials, key=lambda each: -(each.score.psnr if each.score else 0.0)):
-        scores = ["", ""] if trial.score is None else [f"{trial.score.psnr:.2f}", f"{trial.score.ssim:.3f}"]
-        residual = "" if trial.residual is None else f"{trial.residual:.2f}"
-        rows.append(
-            [trial.method, *(scores if truth is not None else []), f"{trial.seconds:.1f}", residual, trial.remark]
-        )
-    lines = ""
-    for first, *numbers, remark in rows:
-        cells = "".join(f"<td>{escape(cell)}</td>" for cell in numbers)
-        lines += f'<tr><th scope="row">{escape(first)}</th>{cells}<td class="words">{escape(remark)}</td></tr>'
-    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>'
-
-
-def _crops(order: Sequence[Trial], shown: Pixels, truth: Image | None) -> str:
-    """The places of most detail, three times as large: the truth, the input and every method."""
-    sources = [*([("true", truth.pixels)] if truth is not None else []), ("as given", shown)]
-    sources += [(trial.method, trial.restored) for trial in order if trial.restored is not None]
-    rows = []
-    for top, left in _places(sources[0][1] if truth is not None else shown):
-        figures = []
-        for name, pixels in sources:
-            cut = pixels[top : top + CROP, left : left + CROP].repeat(3, 0).repeat(3, 1)
-            figures.append(f"<figure>{picture(cut, name)}<figcaption>{escape(name)}</figcaption></figure>")
-        rows.append(f'<div class="photographs">{"".join(figures)}</div>')
-    return "".join(rows)
-
-
-def _places(pixels: Pixels) -> list[tuple[int, int]]:
-    """Top left corners of the squares with the strongest gradients, that do not overlap."""
-    gray = pixels.mean(-1)
-    height, width = gray.shape
-    rows, columns = range(0, max(height - CROP, 0) + 1, CROP), range(0, max(width - CROP, 0) + 1, CROP)
-    strength = {
-        (top, left): float(np.abs(np.diff(gray[top : top + CROP, left : left + CROP], axis=0)).mean())
-        for top in rows
-        for left in columns
-    }
-    return sorted(strength, key=lambda place: -strength[place])[:CROPS]

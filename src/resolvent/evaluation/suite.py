@@ -11,10 +11,10 @@ from pathlib import Path
 from resolvent import methods
 from resolvent.degradations import parse
 from resolvent.errors import InputError, UsageError, unknown
+from resolvent.evaluation.baselines import peers_at_hand
 from resolvent.evaluation.benchmark import TASKS, Restore, benchmark, find_images, own_model
-from resolvent.evaluation.peers import peers_at_hand
-from resolvent.evaluation.report import INPUT, Row, markdown_tables, means
-from resolvent.models.store import bundled
+from resolvent.evaluation.tables import INPUT, Row, markdown_tables, means
+from resolvent.models.registry import bundled
 
 __all__ = ["Published", "markdown_suite", "published", "suite"]
 

@@ -7,10 +7,9 @@ happened to it, and options by keyword; it gives a new array of the same kind, n
 from __future__ import annotations
 
 import importlib
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,18 +20,8 @@ if TYPE_CHECKING:
 
     from resolvent.degradations import Degradation
 
-__all__ = [
-    "METHODS",
-    "Method",
-    "Needs",
-    "Restore",
-    "able",
-    "check",
-    "load",
-    "read_settings",
-    "settings",
-    "takes",
-]
+
+__all__ = ["METHODS", "Method", "Needs", "Restore", "able", "check", "load", "takes"]
 
 
 Restore = Callable[..., "NDArray[np.float32]"]
@@ -82,9 +71,10 @@ class Method:
 
 BLURS = ("blur", "blur-positional", "defocus", "motion", "kernel")
 
+
 METHODS: dict[str, Method] = {
     "nlm": Method(
-        "resolvent.methods.nlm:restore",
+        "resolvent.methods.classical.nlm:restore",
         "non-local means: averages pixels whose neighbourhoods look alike",
         Needs(undoes=("noise",)),
         "noise:sigma=25",
@@ -93,7 +83,7 @@ METHODS: dict[str, Method] = {
         memory=120,
     ),
     "tv": Method(
-        "resolvent.methods.tv:restore",
+        "resolvent.methods.classical.tv:restore",
         "total variation: flat areas with sharp borders",
         Needs(undoes=("noise",)),
         "noise:sigma=25",
@@ -102,7 +92,7 @@ METHODS: dict[str, Method] = {
         memory=90,
     ),
     "wavelet": Method(
-        "resolvent.methods.wavelet:restore",
+        "resolvent.methods.classical.wavelet:restore",
         "wavelet shrinkage: small coefficients are noise",
         Needs(undoes=("noise",)),
         "noise:sigma=25",
@@ -111,7 +101,7 @@ METHODS: dict[str, Method] = {
         memory=100,
     ),
     "wiener": Method(
-        "resolvent.methods.wiener:restore",
+        "resolvent.methods.classical.wiener:restore",
         "Wiener filter: the best linear deblurring for Gaussian noise and the spectrum of natural images",
         Needs(undoes=(*BLURS, "noise"), linear=True),
         "blur:sigma=1.6 + noise:sigma=2",
@@ -120,7 +110,7 @@ METHODS: dict[str, Method] = {
         memory=180,
     ),
     "richardson-lucy": Method(
-        "resolvent.methods.richardson_lucy:restore",
+        "resolvent.methods.classical.richardson_lucy:restore",
         "Richardson-Lucy: the positive image that most likely led to these photon counts",
         Needs(undoes=(*BLURS, "noise", "poisson"), linear=True),
         "blur:sigma=1.6 + noise:sigma=2",
@@ -129,7 +119,7 @@ METHODS: dict[str, Method] = {
         memory=220,
     ),
     "self-similarity": Method(
-        "resolvent.methods.self_similarity:restore",
+        "resolvent.methods.classical.self_similarity:restore",
         "super-resolution from the smaller copies of each patch within the photograph",
         Needs(undoes=("downsample",), linear=True),
         "downsample:scale=2",
@@ -139,7 +129,7 @@ METHODS: dict[str, Method] = {
         takes=("control",),
     ),
     "pnp": Method(
-        "resolvent.methods.pnp:restore",
+        "resolvent.methods.plug_and_play.pnp:restore",
         "plug-and-play: a trained denoiser as the prior of any linear problem",
         Needs(undoes=(*BLURS, "downsample", "mask", "noise"), linear=True),
         "blur:sigma=1.6 + noise:sigma=2",
@@ -149,7 +139,7 @@ METHODS: dict[str, Method] = {
         takes=("control",),
     ),
     "red": Method(
-        "resolvent.methods.red:restore",
+        "resolvent.methods.plug_and_play.red:restore",
         "regularisation by denoising",
         Needs(undoes=(*BLURS, "downsample", "mask", "noise"), linear=True),
         "blur:sigma=1.6 + noise:sigma=2",
@@ -159,7 +149,7 @@ METHODS: dict[str, Method] = {
         takes=("control",),
     ),
     "csc": Method(
-        "resolvent.methods.csc:restore",
+        "resolvent.methods.classical.csc:restore",
         "convolutional sparse coding: few, shifted atoms of a learned dictionary",
         Needs(undoes=("mask", "noise")),
         "noise:sigma=25",
@@ -169,7 +159,7 @@ METHODS: dict[str, Method] = {
         takes=("control",),
     ),
     "dip": Method(
-        "resolvent.methods.dip:restore",
+        "resolvent.methods.untrained.dip:restore",
         "deep image prior: an untrained network takes to images sooner than to noise",
         Needs(undoes=(*BLURS, "downsample", "mask", "noise", "jpeg")),
         "noise:sigma=25",
@@ -179,7 +169,7 @@ METHODS: dict[str, Method] = {
         takes=("control", "seed"),
     ),
     "dip-fast": Method(
-        "resolvent.methods.dip:restore_fast",
+        "resolvent.methods.untrained.dip:restore_fast",
         "deep image prior with a smaller network: several times faster",
         Needs(undoes=(*BLURS, "downsample", "mask", "noise", "jpeg")),
         "noise:sigma=25",
@@ -189,7 +179,7 @@ METHODS: dict[str, Method] = {
         takes=("control", "seed"),
     ),
     "multi-target-dip": Method(
-        "resolvent.methods.multi_target_dip:restore",
+        "resolvent.methods.untrained.multi_target_dip:restore",
         "deep image prior with cleaned targets beside the noisy one, ended by the noise level",
         Needs(undoes=("noise",)),
         "noise:sigma=25",
@@ -199,7 +189,7 @@ METHODS: dict[str, Method] = {
         takes=("control", "seed"),
     ),
     "med": Method(
-        "resolvent.methods.med:restore",
+        "resolvent.methods.untrained.med:restore",
         "multi-level encoder-decoder: an untrained generator with enhancers after it",
         Needs(undoes=(*BLURS, "downsample", "mask", "noise", "jpeg")),
         "noise:sigma=25",
@@ -209,7 +199,7 @@ METHODS: dict[str, Method] = {
         takes=("control", "seed"),
     ),
     "p-gsure": Method(
-        "resolvent.methods.p_gsure:restore",
+        "resolvent.methods.untrained.p_gsure:restore",
         "deep image prior whose loss is an unbiased estimate of its own error",
         Needs(undoes=(*BLURS, "downsample", "noise")),
         "blur:sigma=1.6,boundary=circular + noise:sigma=2",
@@ -268,61 +258,6 @@ def takes(name: str) -> tuple[str, ...]:
         UsageError: No method has that name.
     """
     return _find(name).takes
-
-
-def settings(name: str) -> dict[str, str]:
-    """The options of a method beyond those that every front end offers, with their types as text.
-
-    Raises:
-        UsageError: No method has that name.
-        MissingDependencyError: It needs torch, which is not installed.
-    """
-    given = inspect.signature(load(name)).parameters.values()
-    own = [each for each in given if each.kind is each.KEYWORD_ONLY and each.name not in ("control", "seed")]
-    return {each.name: str(each.annotation) for each in own}
-
-
-def read_settings(name: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Read options of a method from text such as ``iterations=500`` or ``targets=nlm,tv``.
-
-    Raises:
-        UsageError: A text has no ``=``, the method has no such option, or it is of another type.
-
-    Example:
-        >>> read_settings("nlm", ["patch_distance=5"])
-        {'patch_distance': 5}
-    """
-    types, values = settings(name), {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(f"set {text!r}: give name=value, of {', '.join(types)}")
-        if key not in types:
-            raise unknown(f"option of {name}", key, types)
-        wanted = types[key].split(" | ")
-        read = next((READERS[each] for each in wanted if each in READERS), str)
-        try:
-            values[key] = read(value)
-        except ValueError as error:
-            raise UsageError(f"set {text!r}: {key} is {wanted[0]}") from error
-    return values
-
-
-def _truth(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError(text)
-    return text.lower() == "true"
-
-
-def _several(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
-    return lambda text: tuple(read(part.strip()) for part in text.split(","))
-
-
-READERS: dict[str, Callable[[str], Any]] = {
-    "int": int, "float": float, "bool": _truth, "str": str,
-    "Sequence[int]": _several(int), "Sequence[float]": _several(float), "Sequence[str]": _several(str),
-}  # fmt: skip
-"""How an option is read, by its type."""
 
 
 def able(degradation: Degradation) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from resolvent import networks
 from resolvent.errors import InputError, MissingDependencyError, OutputError, UsageError
 from resolvent.models.card import METADATA_KEY, Card
-from resolvent.models.store import find, read_card
+from resolvent.models.registry import find, read_card
 
 if TYPE_CHECKING:
     import onnx

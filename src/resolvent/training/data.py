@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resolvent.degradations.resize import imresize
 from resolvent.errors import InputError, MissingDependencyError, UsageError
+from resolvent.physics.resize import imresize
 
 if TYPE_CHECKING:
     import torch

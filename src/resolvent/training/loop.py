@@ -35,11 +35,11 @@ from resolvent.training.batches import (
     preview,
     seed_step,
 )
+from resolvent.training.callbacks import Watch
 from resolvent.training.data import Shard, check_patch, find_photographs, pack
 from resolvent.training.losses import LOSSES
 from resolvent.training.optimizers import build_optimizers, set_rate
 from resolvent.training.recipe import Budget, Recipe
-from resolvent.training.watch import Watch
 
 __all__ = ["Result", "branch", "load_result", "resumed_recipe", "train"]
 

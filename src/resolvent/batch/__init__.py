@@ -1,0 +1,1 @@
+"""Restore many photographs: jobs, progress, report."""

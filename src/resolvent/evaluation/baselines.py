@@ -1,0 +1,64 @@
+"""Other people's programs, which a comparison runs where a person has installed them; none is a dependency."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resolvent.errors import InputError
+from resolvent.methods.noise_level import noise_level
+
+if TYPE_CHECKING:
+    from resolvent.degradations import Degradation
+    from resolvent.evaluation.metrics import Pixels
+
+__all__ = ["PEERS", "Peer", "peers_at_hand", "run_peer"]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A program to compare with.
+
+    Attributes:
+        package: That must be installed.
+        summary: What it is, and what its licence asks.
+        undoes: The degradations that it can be told, by name.
+    """
+
+    package: str
+    summary: str
+    undoes: tuple[str, ...]
+
+
+PEERS: dict[str, Peer] = {
+    "bm3d": Peer("bm3d", "BM3D, and CBM3D for colour (Dabov et al., 2007); non-commercial use only", ("noise",)),
+}
+
+
+def peers_at_hand(degradation: Degradation) -> list[str]:
+    """The peers that are installed and can undo a degradation."""
+    return [
+        name
+        for name, peer in PEERS.items()
+        if all(part.name in peer.undoes for part in degradation.parts) and importlib.util.find_spec(peer.package)
+    ]
+
+
+def run_peer(name: str, y: Pixels, degradation: Degradation) -> Pixels:
+    """Restore (H, W, C) with a peer.
+
+    Raises:
+        InputError: Its package is not installed.
+    """
+    peer = PEERS[name]
+    try:
+        module = importlib.import_module(peer.package)
+    except ModuleNotFoundError as error:
+        raise InputError(f"{name} is not installed: pip install {peer.package} ({peer.summary})") from error
+    sigma = noise_level(y.astype(np.float32), degradation) / 255
+    restored = module.bm3d(y[..., 0], sigma) if y.shape[2] == 1 else module.bm3d_rgb(y, sigma)
+    return np.asarray(restored, np.float32).reshape(y.shape)

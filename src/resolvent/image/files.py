@@ -1,0 +1,189 @@
+"""A photograph: read within limits, written whole or not at all, all that its file holds kept beside the pixels.
+
+What a file is, its bytes decide, never its name.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from resolvent.errors import InputError, UsageError, unknown
+from resolvent.image.decode import decode
+from resolvent.image.encode import encode, heif_is_written
+from resolvent.image.formats import DEPTHS, FORMATS, OPAQUE, sniff
+from resolvent.image.image import Image, Limits
+from resolvent.io import write_atomic
+
+if TYPE_CHECKING:
+    pass
+
+
+__all__ = ["QUALITY", "encode_image", "losses", "output_format", "read_image", "write_image"]
+
+
+QUALITY = 95
+"""Quality of a lossy output, 1 to 100; 100 is lossless for WebP, AVIF and HEIF."""
+
+
+def read_image(source: str | Path | bytes, limits: Limits = Limits()) -> Image:  # noqa: B008 - frozen
+    """Read a photograph; of several frames or pages the first, with a warning.
+
+    Args:
+        source: A path, or the bytes of a file.
+        limits: The largest input; checked before anything is decoded.
+
+    Raises:
+        InputError: It cannot be opened, is too large, of another format, damaged, or holds NaN or infinity.
+        MissingDependencyError: It is HEIC, and pillow-heif is not installed.
+    """
+    path = None if isinstance(source, bytes) else Path(source)
+    try:
+        with _opened(source) as file:
+            limits.check_bytes(file.seek(0, io.SEEK_END))
+            file.seek(0)
+            head = file.read(4096)
+            kind = sniff(head)
+            if kind is None:
+                raise InputError(f"it is no image that can be read; give one of {', '.join(FORMATS)}")
+            image = Image._from_decoded(decode(file, kind, limits.check_pixels))
+    except InputError as error:
+        raise InputError(f"{path or 'the input'}: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path or 'the input'}: it cannot be read: {error.strerror or error}") from error
+    warnings = image.warnings
+    if path is not None and path.suffix.lower() in set().union(*FORMATS.values()) - set(FORMATS[kind]):
+        warnings = (f"is {kind.upper()} in spite of its name", *warnings)
+    if kind == "png" and b"acTL" in head:
+        warnings = (*warnings, "holds an animation: only its still image is used")
+    return replace(image, format=kind, path=path, warnings=warnings)
+
+
+@contextmanager
+def _opened(source: str | Path | bytes) -> Iterator[BinaryIO]:
+    if isinstance(source, bytes):
+        yield io.BytesIO(source)
+    elif "\0" in str(source):
+        raise InputError("its name holds a NUL character")
+    elif not stat.S_ISREG(Path(source).stat().st_mode):  # to open a pipe would be to wait for it
+        raise InputError("it is not a file; give the path of an image")
+    else:
+        with Path(source).open("rb") as file:
+            yield file
+
+
+def output_format(image: Image) -> str:
+    """Name the format that an image is written in unless another is asked for: its own, if that loses nothing.
+
+    PNG (TIFF for float) takes the place of GIF, of one that cannot hold its depth or its alpha, and of HEIF where
+    pillow-heif has no encoder.
+    """
+    kind = image.format
+    holds = image.depth <= DEPTHS.get(kind, 0) and (image.alpha is None or kind not in OPAQUE)
+    if holds and (kind != "heif" or heif_is_written()):
+        return kind
+    return "png" if image.depth <= DEPTHS["png"] else "tiff"
+
+
+def losses(image: Image, format: str) -> tuple[str, ...]:  # noqa: A002
+    """Say what an image loses in a format, one line each, beyond what lossy compression loses."""
+    kind = _output_kind(image, format)
+    lost = []
+    if image.depth > DEPTHS[kind]:
+        lost.append(f"{kind} holds {DEPTHS[kind]} of its {image.depth} bits a sample")
+        lost += _clipped(image)
+    if image.alpha is not None and kind in OPAQUE:
+        lost.append(f"{kind} holds no alpha: flattened onto white")
+    held = image.metadata.held_by(kind)
+    names = [name for name, value in vars(image.metadata).items() if value is not None and getattr(held, name) is None]
+    if names:
+        lost.append(f"{kind} cannot hold its {', '.join(names)}: left out")
+    return tuple(lost)
+
+
+def _clipped(image: Image) -> list[str]:
+    """Say what of values outside of black to white is lost where they are rounded."""
+    low, high = image.value_range.low, image.value_range.high
+    if image.data.min() >= low and image.data.max() <= high:
+        return []
+    return [f"its values outside of {low:.4g} to {high:.4g} are clipped"]
+
+
+def write_image(
+    image: Image,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    format: str | None = None,  # noqa: A002 - the word that Pillow and scikit-image use
+    quality: int = QUALITY,
+) -> tuple[str, ...]:
+    """Write an image whole or not at all: into a hidden file beside `path`, which then takes its name.
+
+    JPEG is written 4:4:4, WebP lossy, TIFF with deflate; each with the depth and the metadata that it can hold.
+
+    Args:
+        image: What to write.
+        path: Where to.
+        overwrite: Whether a file that is there may be replaced.
+        format: A key of FORMATS or an extension; by default, as `path` is named, else `output_format`.
+        quality: 1 to 100, of a lossy format.
+
+    Returns:
+        What the format cannot hold, as `losses` says.
+
+    Raises:
+        OutputError: `path` exists, its folder does not or is read-only, the disk is full, the encoder refuses.
+        UsageError: The format is not one that is written, or quality is out of range.
+        MissingDependencyError: The format is HEIF, and pillow-heif is not installed.
+    """
+    path = Path(path)
+    kind = _output_kind(image, format or path.suffix or None)
+    _check_quality(quality)
+    write_atomic(path, lambda file: _encode(file, image, kind, quality), overwrite=overwrite)
+    return losses(image, kind)
+
+
+def encode_image(
+    image: Image,
+    format: str | None = None,  # noqa: A002
+    quality: int = QUALITY,
+) -> bytes:
+    """Give the bytes of the file that `write_image` would write; `losses` says what they lack.
+
+    Raises:
+        OutputError: The encoder refuses.
+        UsageError: The format is not one that is written, or quality is out of range.
+        MissingDependencyError: The format is HEIF, and pillow-heif is not installed.
+    """
+    _check_quality(quality)
+    file = io.BytesIO()
+    _encode(file, image, _output_kind(image, format), quality)
+    return file.getvalue()
+
+
+def _encode(file: BinaryIO, image: Image, kind: str, quality: int) -> None:
+    scale = (image.value_range.low, image.value_range.high)
+    encode(file, kind, image.data, image.alpha, scale, image.metadata.held_by(kind), quality)
+
+
+def _output_kind(image: Image, name: str | None) -> str:
+    """Turn the name or the extension of a format into a key of FORMATS that can be written."""
+    if name is None:
+        return output_format(image)
+    known = {extension: kind for kind, extensions in FORMATS.items() for extension in extensions}
+    kind = known.get("." + name.lower().lstrip("."), name.lower())
+    if kind not in FORMATS:
+        raise unknown("output format", name, DEPTHS)
+    if kind not in DEPTHS:
+        raise UsageError(f"{kind} is read but not written; choose one of {', '.join(DEPTHS)}")
+    return kind
+
+
+def _check_quality(quality: int) -> None:
+    if not 1 <= quality <= 100:
+        raise UsageError(f"quality is {quality}; give 1 to 100")

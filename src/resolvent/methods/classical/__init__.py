@@ -1,0 +1,1 @@
+"""Methods of optimization and statistics that need no network."""

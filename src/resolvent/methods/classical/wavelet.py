@@ -1,0 +1,49 @@
+"""Wavelet shrinkage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resolvent.methods.noise_level import noise_level
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from resolvent.degradations import Degradation
+
+__all__ = ["restore"]
+
+LEAST = 32
+"""Pixels a side; a smaller image is mirrored until it has so many."""
+
+
+def restore(y: NDArray[np.float32], degradation: Degradation, *, wavelet: str = "sym4") -> NDArray[np.float32]:
+    """Shrink the coefficients of an orthogonal wavelet by a threshold for each band [1], as scikit-image computes it.
+
+    Colours are decorrelated first, as Y, Cb and Cr.
+
+    Args:
+        y: (H, W, C) in [0, 1] or beyond.
+        degradation: White noise.
+        wavelet: Of PyWavelets.
+
+    Returns:
+        (H, W, C), a new array.
+
+    References:
+        [1] S. G. Chang, B. Yu, M. Vetterli, Adaptive wavelet thresholding for image denoising and compression, IEEE TIP
+        9(9), 2000. https://doi.org/10.1109/83.862633
+    """
+    from skimage.restoration import denoise_wavelet
+
+    level = noise_level(y, degradation)
+    if level == 0:
+        return y.copy()
+    height, width, channels = y.shape
+    padded = np.pad(y, ((0, max(LEAST - height, 0)), (0, max(LEAST - width, 0)), (0, 0)), mode="symmetric")
+    result: NDArray[np.float32] = denoise_wavelet(
+        padded, sigma=level / 255, wavelet=wavelet, channel_axis=-1, convert2ycbcr=channels == 3, rescale_sigma=True
+    )
+    return result[:height, :width].astype(y.dtype, copy=False)

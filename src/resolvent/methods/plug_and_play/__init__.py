@@ -1,0 +1,1 @@
+"""Methods whose prior is a trained denoiser."""

@@ -1,0 +1,1 @@
+"""Methods that fit an untrained network to one photograph."""

@@ -1,0 +1,71 @@
+"""Multi-level encoder-decoders as an image prior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from resolvent.methods.control import Control
+from resolvent.methods.noise_level import enlargement
+from resolvent.methods.untrained.dip import PRESETS, choose, fit_to, stopping
+from resolvent.methods.untrained.fit import noise_input, padded, seeded
+from resolvent.methods.untrained.med_network import Med
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from resolvent.degradations import Degradation
+
+__all__ = ["restore"]
+
+INPUTS = 32
+
+
+def restore(
+    y: NDArray[np.float32],
+    degradation: Degradation,
+    *,
+    levels: Sequence[int] = (5, 4, 3),
+    width: int = 128,
+    skip: int = 4,
+    cascade: bool = False,
+    resize: float = 1.0,
+    iterations: int | None = None,
+    stop: str = "auto",
+    seed: int = 0,
+    control: Control | None = None,
+) -> NDArray[np.float32]:
+    """Fit a generator with enhancers after it, min_θ ‖A f_θ(z) - y‖² [1]; what is open there is as in ``dip``.
+
+    Args:
+        y: (H, W, C) in [0, 1] or beyond.
+        degradation: See ``dip``.
+        levels: Scales of the generator, and of each enhancer.
+        width: Filters everywhere.
+        skip: Filters of the links between equal scales; 0 leaves them out.
+        cascade: Show the input to every stage again.
+        resize: Size of what goes from one sub-network to the next, as a share.
+        iterations: At most so many.
+        stop: See ``dip``.
+        seed: Of the network, its input and all noise.
+        control: See Control.
+
+    Returns:
+        (H, W, C), or (scale H, scale W, C), a new array: the running mean of the outputs.
+
+    References:
+        [1] I. Mastan, S. Raman, Multi-level encoder-decoder architectures for image restoration, CVPR workshops 2019.
+    """
+    settings = PRESETS[choose(degradation)].settings
+    settings = settings if iterations is None else replace(settings, iterations=iterations)
+    generator = torch.Generator().manual_seed(seed)
+    with seeded(seed):
+        network = Med(INPUTS, y.shape[2], levels, width, skip, cascade=cascade, resize=resize)
+    size = (y.shape[0] * enlargement(degradation), y.shape[1] * enlargement(degradation))
+    height, columns = (padded(side, network.multiple, 2 * network.multiple) for side in size)
+    z = noise_input(INPUTS, height, columns, generator)
+    return fit_to(y, degradation, network, z, settings, stopping(stop, y, degradation), generator, control)

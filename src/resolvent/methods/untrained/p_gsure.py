@@ -1,0 +1,181 @@
+"""Deep image prior with the projected generalised SURE as its loss."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from resolvent.degradations.tensors import pad
+from resolvent.methods.control import Control
+from resolvent.methods.noise_level import enlargement, noise_level
+from resolvent.methods.untrained.fit import Settings, Stop, fit, seeded, to_image, to_tensor
+from resolvent.methods.untrained.skip import Skip
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from resolvent.degradations import Degradation
+    from resolvent.physics.operators import LinearOperator
+
+__all__ = ["LowestLoss", "Projected", "divergence", "restore"]
+
+NETWORK: dict[str, Any] = {"down": (128,) * 5, "skip": (4,) * 5}
+"""That of deep image prior, as [1] has it."""
+
+EPSILON = 1e-3
+"""Step of the divergence; far above the resolution of float32, and small beside any pixel."""
+
+
+def restore(
+    y: NDArray[np.float32],
+    degradation: Degradation,
+    *,
+    iterations: int = 3000,
+    learning_rate: float = 0.01,
+    threshold: float = 0.05,
+    seed: int = 0,
+    control: Control | None = None,
+) -> NDArray[np.float32]:
+    """Fit an untrained network f to u = Aᵀ y by an unbiased estimate of its error within the range of A [1].
+
+    With P = A⁺ A, E ‖P (f(u) - x)‖² is, up to a constant, ‖A⁺ (A f(u) - y)‖² + 2 σ² div_u P f(u): the second term is
+    what fitting the noise would cost, and keeps the network from it. The divergence is bᵀ P (f(u + ε b) - f(u)) / ε
+    with b ~ N(0, I) drawn anew at every step; both evaluations are one batch, and so share the statistics of their
+    normalisation. The projection is real: the published code takes the imaginary part of its transfer function, which
+    is zero for a symmetric blur, and with it the second term.
+
+    A wraps around at the border; a photograph blurred otherwise differs there.
+
+    Args:
+        y: (H, W, C) in [0, 1] or beyond.
+        degradation: Blurs and a downsampling, or neither; then noise; its level is estimated if not told.
+        iterations: At most so many.
+        learning_rate: Of Adam.
+        threshold: Singular values of A up to this share of the largest count as zero.
+        seed: Of the network and of b.
+        control: See Control.
+
+    Returns:
+        (H, W, C), or (scale H, scale W, C), a new array: the running mean of the outputs where the loss was least.
+
+    References:
+        [1] S. Abu-Hussein, T. Tirer, S. Y. Chun, Y. C. Eldar, R. Giryes, Image restoration by deep projected GSURE,
+        WACV 2022. https://arxiv.org/abs/2102.02485
+    """
+    linear, _ = degradation.split()
+    sigma = noise_level(y, degradation) / 255
+    measured = to_tensor(y)
+    if linear is None:
+        projected = Projected(None, threshold)
+        u = measured
+    else:
+        scale = enlargement(degradation)
+        operator = linear.operator((y.shape[2], scale * y.shape[0], scale * y.shape[1]))
+        projected = Projected(operator, threshold)
+        u = operator.adjoint(measured)
+    generator = torch.Generator().manual_seed(seed)
+    size = (u.shape[2], u.shape[3])
+    with seeded(seed):
+        network = Skip(y.shape[2], y.shape[2], **NETWORK, padding="circular")
+    stretched = [-(-side // network.multiple) * network.multiple for side in size]
+    z = pad(u, (0, 0), (stretched[0] - size[0], stretched[1] - size[1]), "circular")
+    pair = Pair(network, generator)
+    stop = LowestLoss()
+
+    def loss(outputs: Tensor) -> tuple[Tensor, float]:
+        output, moved = outputs[:1], outputs[1:]
+        misfit = projected.error(output, measured).square().mean()
+        free = divergence(projected.apply(moved - output), pair.direction[..., : size[0], : size[1]])
+        value = misfit + 2 * sigma**2 * free
+        stop.hear(float(value.detach()), float(free.detach()))
+        return value, float(misfit.detach())
+
+    fitted = fit(
+        pair,
+        z,
+        loss,
+        size=size,
+        settings=Settings(iterations, learning_rate, input_noise=0.0),
+        stop=stop,
+        generator=generator,
+        control=control or Control(),
+    )
+    return to_image(fitted)
+
+
+class Projected:
+    """P = A⁺ A and A⁺ (A x - y); the identity and x - y without an operator."""
+
+    def __init__(self, operator: LinearOperator | None, threshold: float) -> None:
+        self.operator, self.threshold = operator, threshold
+
+    def apply(self, x: Tensor) -> Tensor:
+        """P x."""
+        return x if self.operator is None else self.operator.pinv(self.operator(x), self.threshold)
+
+    def error(self, x: Tensor, y: Tensor) -> Tensor:
+        """A⁺ (A x - y)."""
+        return x - y if self.operator is None else self.operator.pinv(self.operator(x) - y, self.threshold)
+
+
+def divergence(moved: Tensor, direction: Tensor) -> Tensor:
+    """bᵀ (g(u + ε b) - g(u)) / (ε N), of the difference that ``moved`` is."""
+    value: Tensor = (direction * moved).mean() / EPSILON
+    return value
+
+
+class Pair(nn.Module):
+    """f(u) and f(u + ε b) in one batch, with another b at every call."""
+
+    def __init__(self, network: nn.Module, generator: torch.Generator) -> None:
+        super().__init__()
+        self.network, self.generator = network, generator
+        self.direction = torch.empty(0)
+
+    def forward(self, u: Tensor) -> Tensor:
+        """(1, C, H, W) to (2, C, H, W)."""
+        self.direction = torch.randn(u.shape, generator=self.generator)
+        outputs: Tensor = self.network(torch.cat([u, u + EPSILON * self.direction]))
+        return outputs
+
+
+class LowestLoss(Stop):
+    """Keep the mean output where the loss, averaged over some steps, is least; give up on a divergence below zero.
+
+    Args:
+        window: Steps.
+        patience: Steps without a smaller loss after which to stop.
+    """
+
+    def __init__(self, window: int = 50, patience: int = 1000) -> None:
+        self.losses: deque[float] = deque(maxlen=window)
+        self.divergences: deque[float] = deque(maxlen=window)
+        self.patience, self.least, self.since = patience, math.inf, 0
+        self.kept: Tensor | None = None
+
+    def hear(self, loss: float, free: float) -> None:
+        """Of one step."""
+        self.losses.append(loss)
+        self.divergences.append(free)
+
+    def add(self, step: int, output: Tensor, mean: Tensor, residual: float) -> bool:
+        """See Stop."""
+        count = len(self.losses)
+        if count < (self.losses.maxlen or 0):
+            return False
+        loss = sum(self.losses) / count
+        if loss < self.least:
+            self.least, self.since, self.kept = loss, 0, mean.clone()
+        else:
+            self.since += 1
+        return self.since >= self.patience or sum(self.divergences) / count < -0.1
+
+    @property
+    def best(self) -> Tensor | None:
+        """See Stop."""
+        return self.kept

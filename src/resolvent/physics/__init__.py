@@ -1,0 +1,1 @@
+"""The mathematics of a degradation: linear operators and resizing."""

@@ -1,0 +1,132 @@
+"""A report as one HTML file that holds all it shows and asks the network for nothing."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+from importlib import resources
+from itertools import groupby
+from string import Template
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resolvent.evaluation.metrics import Pixels
+from resolvent.evaluation.tables import Row, notes, tables
+from resolvent.provenance import Provenance
+from resolvent.report.figures import Comparison, to_picture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["document", "page", "photograph_pair", "picture"]
+
+
+def page(
+    title: str,
+    lead: str,
+    origin: Provenance,
+    *,
+    rows: Sequence[Row] = (),
+    comparisons: Sequence[Comparison] = (),
+    figure: Image | None = None,
+    protocol: str = "",
+) -> str:
+    """Give the page.
+
+    Args:
+        title: Heading.
+        lead: A sentence or two below it.
+        origin: Printed at the end.
+        rows: Shown as tables of means.
+        comparisons: Shown as headline figures, and as sliders between the degraded and the restored photograph.
+        figure: Shown between the two.
+        protocol: Of the comparisons, in one line.
+    """
+    parts = [_table(*table) for table in tables(rows)]
+    if comparisons:
+        parts.append(_headlines(comparisons))
+    if figure:
+        alt = "Photographs true, degraded and restored, with PSNR and SSIM under each"
+        image = f'<img class="figure" src="{_data(figure, quality=88)}" alt="{alt}">'
+        parts.append(f'<div class="wide" tabindex="0" role="region" aria-label="Figure">{image}</div>')
+    names = dict.fromkeys(each.image for each in comparisons)
+    parts += [_sliders(name, [each for each in comparisons if each.image == name]) for name in names]
+    told = [*(notes(rows) if rows else ()), *([f"{protocol}."] if protocol else []), str(origin)]
+    parts.append("<footer>" + "".join(f"<p>{escape(line)}</p>" for line in told) + "</footer>")
+    return document(title, lead, "\n".join(parts))
+
+
+def document(title: str, lead: str, body: str) -> str:
+    """The whole file around a body of HTML."""
+    template = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
+    return template.substitute(title=escape(title), lead=escape(lead), body=body)
+
+
+def _table(title: str, lines: Sequence[Sequence[str]]) -> str:
+    head, *body = (
+        f'<tr><th scope="{"row" if i else "col"}">{escape(first)}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" if i else f'<th scope="col">{escape(cell)}</th>' for cell in rest)
+        + "</tr>"
+        for i, (first, *rest) in enumerate(lines)
+    )
+    table = f"<table><thead>{head}</thead><tbody>{''.join(body)}</tbody></table>"
+    name = escape(title)
+    return f'<h2>{name}</h2><div class="wide" tabindex="0" role="region" aria-label="{name}">{table}</div>'
+
+
+def _headlines(comparisons: Sequence[Comparison]) -> str:
+    """For each panel and intensity, the means before and after."""
+    sections = []
+    for panel, members in groupby(comparisons, key=lambda each: each.panel):
+        labels: dict[str, list[Comparison]] = {}
+        for each in members:
+            labels.setdefault(each.label, []).append(each)
+        cards = []
+        for label, group in labels.items():
+            scores = [(each.before.psnr, each.after.psnr, each.before.ssim, each.after.ssim) for each in group]
+            psnr, restored_psnr, ssim, restored_ssim = np.mean(scores, axis=0)
+            cards.append(
+                f"<div><dt>{escape(label)}</dt><dd>{psnr:.1f} → <b>{restored_psnr:.1f} dB</b>"
+                f"<small>SSIM {ssim:.2f} → {restored_ssim:.2f}</small></dd></div>"
+            )
+        sections.append(f"<section><h2>{escape(panel)}</h2><dl>{''.join(cards)}</dl></section>")
+    return f'<div class="headlines">{"".join(sections)}</div>'
+
+
+def _sliders(name: str, comparisons: Sequence[Comparison]) -> str:
+    figures = [
+        f'<figure class="truth">{picture(comparisons[0].truth, f"{name}, true")}<figcaption>true</figcaption></figure>'
+    ]
+    for each in comparisons:
+        told = f"{name}, {each.degradation}"
+        caption = (
+            f"{escape(each.degradation)}<br>{each.before.psnr:.2f} → <b>{each.after.psnr:.2f} dB</b><br>"
+            f"SSIM {each.before.ssim:.3f} → <b>{each.after.ssim:.3f}</b>"
+        )
+        figures.append(photograph_pair(told, each.restored, each.degraded, caption))
+    return f'<section><h2>{escape(name)}</h2><div class="photographs">{"".join(figures)}</div></section>'
+
+
+def photograph_pair(name: str, restored: Pixels, degraded: Pixels, caption: str) -> str:
+    """A restored photograph under the degraded one, with a slider between them; the caption is HTML."""
+    return (
+        f'<figure><div class="pair">{picture(restored, f"{name}, restored")}'
+        f'<div class="before">{picture(degraded, f"{name}, degraded")}</div>'
+        f'<input type="range" value="50" aria-label="How much is shown degraded: {escape(name)}"></div>'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def picture(pixels: Pixels, alt: str) -> str:
+    """An image that the page holds itself."""
+    return f'<img src="{_data(to_picture(pixels), quality=92)}" alt="{escape(alt)}">'
+
+
+def _data(picture: Image, quality: int) -> str:
+    """As a data URI; JPEG without chroma subsampling, for noise in PNG takes four times the room."""
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=quality, subsampling="4:4:4")
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

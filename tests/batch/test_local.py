@@ -1,0 +1,441 @@
+import json
+import os
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from resolvent.batch import local, pipe, progress, worker
+from resolvent.batch.jobs import find_jobs
+from resolvent.batch.local import restore_many
+from resolvent.batch.pipe import restore_piped
+from resolvent.diagnosis.jpeg import jpeg_quality
+from resolvent.engine import plan as planning
+from resolvent.engine import request
+from resolvent.engine.request import Options
+from resolvent.errors import InputError, MissingDependencyError, QualityError, UsageError
+from resolvent.image import Image, read_image, write_image
+from resolvent.models.card import Card
+
+CARD = Card("soft", "denoise", "", "unet-small", {}, "noise:sigma=0..75", halo=8)
+
+
+def soften(x):
+    """A visible change that keeps the mean."""
+    return (x + np.roll(x, 1, axis=3)) / 2
+
+
+class Soft:
+    card = CARD
+
+    def run(self, x):
+        return soften(x)
+
+
+@pytest.fixture(autouse=True)
+def sessions(monkeypatch):
+    """Replaces the models; collects which were opened."""
+    opened = []
+
+    def open_session(model, runtime):
+        opened.append((model, runtime))
+        return Soft()
+
+    for module in (planning, request):
+        monkeypatch.setattr(module, "read_card", lambda model: CARD)
+    for module in (local, pipe):
+        monkeypatch.setattr(module, "open_session", open_session)
+    return opened
+
+
+@pytest.fixture
+def soft(sessions):
+    return Options(model="soft")
+
+
+def texture(seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (16, 24, 3)).astype(np.uint8)
+
+
+def put(path, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_image(Image.from_array(texture(seed)), path)
+    return path
+
+
+@pytest.fixture
+def album(tmp_path):
+    """Photographs at three depths, and what is no photograph."""
+    folder = tmp_path / "album"
+    for seed, name in enumerate(["b.png", "a.png", "trip/c d.PNG", "trip/ü/e.webp"]):
+        put(folder / name, seed)
+    (folder / "notes.txt").write_text("no photograph")
+    put(folder / ".hidden.png")
+    put(folder / ".cache/f.png")
+    return folder
+
+
+def tree(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def targets(jobs, folder):
+    return [str(job.target.relative_to(folder)) for job in jobs]
+
+
+def test_folder_is_mirrored_and_inputs_are_untouched(album, tmp_path, sessions, soft):
+    before = {path: path.read_bytes() for path in album.rglob("*") if path.is_file()}
+    report = restore_many([album], tmp_path / "clean", options=soft)
+    assert tree(tmp_path / "clean") == ["a.png", "b.png", "trip/c d.PNG", "trip/ü/e.webp"]
+    assert [r.status for r in report.results] == ["restored"] * 4
+    assert report.exit_code == 0
+    assert {path: path.read_bytes() for path in before} == before
+    out = read_image(tmp_path / "clean/b.png").pixels
+    x = read_image(album / "b.png").pixels.transpose(2, 0, 1)[None]
+    expected = soften(np.pad(x, ((0, 0), (0, 0), (0, 0), (1, 0)), mode="reflect"))[0, ..., 1:].transpose(1, 2, 0)
+    assert np.abs(out - expected).max() <= 0.51 / 255
+    assert sessions == [("soft", "auto")]
+
+
+def test_beside_the_inputs_and_not_twice(album, soft):
+    restore_many([album], options=soft)
+    first = tree(album)
+    assert "a.restored.png" in first
+    assert "trip/ü/e.restored.webp" in first
+    report = restore_many([album], options=soft, resume=True)
+    assert [r.status for r in report.results] == ["skipped"] * 4
+    assert tree(album) == first
+
+
+def test_existing_outputs_are_kept_or_replaced_as_told(tmp_path, soft):
+    source, target = put(tmp_path / "a.png"), tmp_path / "a.restored.png"
+    target.write_bytes(b"mine")
+    report = restore_many([source], options=soft)
+    assert report.exit_code == 1
+    assert "exists" in report.results[0].reasons[0]
+    assert target.read_bytes() == b"mine"
+    assert restore_many([source], options=soft, resume=True).results[0].status == "skipped"
+    assert target.read_bytes() == b"mine"
+    assert restore_many([source], options=soft, overwrite=True).results[0].status == "restored"
+    assert read_image(target).width == 24
+    with pytest.raises(UsageError, match="choose one"):
+        restore_many([source], resume=True, overwrite=True)
+
+
+def test_one_failure_does_not_stop_the_rest(album, tmp_path, monkeypatch, soft):
+    (album / "broken.png").write_bytes((album / "a.png").read_bytes()[:200])
+    (album / "empty.jpg").write_bytes(b"")
+    report = restore_many([album, tmp_path / "missing.png"], tmp_path / "clean", options=soft)
+    statuses = {r.source.name: r.status for r in report.results}
+    failed = {name for name, status in statuses.items() if status == "failed"}
+    assert failed == {"broken.png", "empty.jpg", "missing.png"}
+    assert report.exit_code == 1
+    assert tree(tmp_path / "clean") == ["a.png", "b.png", "trip/c d.PNG", "trip/ü/e.webp"]
+    for result in report.results:
+        if result.status == "failed":
+            assert str(result.source) in result.reasons[0]
+            assert "\n" not in result.reasons[0]
+
+
+def test_an_exception_that_nobody_foresaw_ends_one_file(album, tmp_path, monkeypatch, soft):
+    """A codec or a runtime may raise anything."""
+
+    def breaks(image, chosen, *rest):
+        if calls.append(image) or len(calls) == 1:
+            raise RuntimeError("bad\nthing")
+        return real(image, chosen, *rest)
+
+    calls, real = [], worker.run
+    monkeypatch.setattr(worker, "run", breaks)
+    report = restore_many([album], tmp_path / "out", options=soft)
+    failed, *rest = (result.status for result in report.results)
+    assert failed == "failed"
+    assert set(rest) == {"restored"}
+    assert report.results[0].reasons[0].startswith("internal error, RuntimeError: bad; please report it")
+
+
+@pytest.mark.parametrize("error", [QualityError("flat"), MemoryError(), OSError("disk")])
+def test_no_folder_is_made_for_a_result_that_never_came(album, tmp_path, monkeypatch, error, soft):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(Soft, "run", fail)
+    report = restore_many([album], tmp_path / "clean", options=soft)
+    assert [r.status for r in report.results] == ["failed"] * 4
+    assert all(r.reasons[0] for r in report.results)
+    assert not (tmp_path / "clean").exists()
+
+
+def test_interrupt_passes_and_keeps_what_is_finished(album, tmp_path, monkeypatch, soft):
+    calls = []
+
+    def second_time(self, x):
+        calls.append(x)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return soften(x)
+
+    monkeypatch.setattr(Soft, "run", second_time)
+    with pytest.raises(KeyboardInterrupt):
+        restore_many([album], tmp_path / "clean", options=soft)
+    assert tree(tmp_path / "clean") == ["a.png"]
+
+
+def test_nothing_to_fix_is_a_copy_byte_for_byte(album, tmp_path, sessions):
+    report = restore_many([album], tmp_path / "clean", options=Options(strength=0))
+    assert [r.status for r in report.results] == ["unchanged"] * 4
+    for result in report.results:
+        assert result.target.read_bytes() == result.source.read_bytes()
+        assert result.model is None
+    assert not sessions
+
+
+def test_nothing_to_fix_in_another_format_is_written_in_it(tmp_path):
+    report = restore_many([put(tmp_path / "a.png")], options=Options(strength=0), ext="tiff")
+    assert report.results[0].status == "unchanged"
+    out = read_image(tmp_path / "a.restored.tiff")
+    assert out.format == "tiff"
+    np.testing.assert_array_equal(out.data, texture())
+
+
+def test_one_file_to_a_file_or_a_folder(tmp_path, soft):
+    source = put(tmp_path / "a.png")
+    assert targets(find_jobs([source], tmp_path / "x.jpg"), tmp_path) == ["x.jpg"]
+    assert targets(find_jobs([source], tmp_path / "out"), tmp_path) == ["out/a.png"]
+    (tmp_path / "v1.0").mkdir()
+    assert targets(find_jobs([source], tmp_path / "v1.0"), tmp_path) == ["v1.0/a.png"]
+    report = restore_many([source], tmp_path / "new/x.jpg", options=soft)
+    assert report.exit_code == 0
+    assert read_image(tmp_path / "new/x.jpg").format == "jpeg"
+
+
+def test_format_is_that_of_the_content_unless_asked(tmp_path, soft):
+    png = put(tmp_path / "a.png")
+    mislabelled = tmp_path / "b.jpg"
+    mislabelled.write_bytes(png.read_bytes())
+    nameless = tmp_path / "scan"
+    nameless.write_bytes(png.read_bytes())
+    report = restore_many([mislabelled, nameless], tmp_path / "out", options=soft)
+    assert tree(tmp_path / "out") == ["b.jpg", "scan"]
+    assert {read_image(r.target).format for r in report.results} == {"png"}
+    assert any("in spite of its name" in warning for warning in report.results[0].warnings)
+    assert targets(find_jobs([nameless]), tmp_path) == ["scan.restored"]
+    report = restore_many([nameless], options=soft)
+    assert read_image(report.results[0].target).format == "png"
+
+
+def test_formats_that_are_only_read_become_png(tmp_path):
+    names = ["a.gif", "b.JPEG", "c.tar.tif"]
+    found = find_jobs([tmp_path / name for name in names])
+    assert targets(found, tmp_path) == ["a.gif.restored.png", "b.restored.JPEG", "c.tar.restored.tif"]
+    assert targets(find_jobs([tmp_path / name for name in names], ext=".WebP"), tmp_path) == [
+        "a.restored.webp",
+        "b.restored.webp",
+        "c.tar.restored.webp",
+    ]
+
+
+def test_what_is_given_twice_is_taken_once(album, tmp_path):
+    (tmp_path / "link.png").symlink_to(album / "a.png")
+    found = find_jobs([album / "b.png", album, album, tmp_path / "link.png"], tmp_path / "out")
+    assert [job.source.name for job in found] == ["b.png", "a.png", "c d.PNG", "e.webp"]
+
+
+@pytest.mark.parametrize("loop", ["trip/back", "trip/ü/deeper"])
+def test_links_to_folders_are_not_followed(album, loop):
+    (album / loop).symlink_to(album, target_is_directory=True)
+    assert len(find_jobs([album])) == 4
+
+
+def test_output_inside_the_input_is_not_read_again(album, soft):
+    restore_many([album], album / "clean", options=soft)
+    assert len(find_jobs([album], album / "clean")) == 4
+
+
+@pytest.mark.parametrize(
+    ("names", "output", "options", "message"),
+    [
+        (["a.png", "a.jpg"], "out", {"ext": "png"}, r"a\.png and .*a\.jpg: would both become .*out/a\.png"),
+        (["a.gif", "a.gif.png"], "out", {}, r"a\.gif and .*a\.gif\.png: would both become .*out/a\.gif\.png"),
+        (["x/a.png", "y/a.png"], "out", {}, r"x/a\.png and .*y/a\.png: would both become"),
+        (["a.png"], "a.png", {}, r"a\.png: is an input"),
+        (["a.png"], "link.png", {}, r"link\.png: is an input"),
+        (["a.png"], ".", {}, r"a\.png: is an input"),
+        (["a.png", "a.restored.png"], None, {}, r"a\.restored\.png: is an input"),
+        (["a.png"], None, {"suffix": ""}, r"a\.png: is an input"),
+        (["a.png"], None, {"suffix": "/x"}, "give it without separators"),
+        (["a.png"], "x.xyz", {}, r"unknown output extension '\.xyz'"),
+        (["a.png"], "x.gif", {}, r"unknown output extension '\.gif'"),
+        (["a.png"], None, {"ext": "jpgg"}, r"unknown output extension '\.jpgg': did you mean '\.jpg'"),
+        (["a.png"], "x.jpg", {"ext": "png"}, "name two formats"),
+        (["a.png", "b.png"], "file.png", {}, r"file\.png: is a file; .*give a folder"),
+        (["a.png"], None, {"quality": 0}, "quality 0: must be from 1 to 100"),
+        ([], None, {}, "no input"),
+    ],
+)
+def test_wrong_calls_are_refused_before_any_work(tmp_path, names, output, options, message, sessions, soft):
+    (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
+    put(tmp_path / "file.png")
+    inputs = [put(tmp_path / name) if not name.endswith(".gif") else tmp_path / name for name in names]
+    before = tree(tmp_path)
+    with pytest.raises(UsageError, match=message):
+        restore_many(inputs, output and tmp_path / output, options=soft, **options)
+    assert tree(tmp_path) == before
+    assert not sessions
+
+
+def test_folder_without_images_and_a_missing_runtime_end_it_before_any_work(album, tmp_path, monkeypatch, soft):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty: holds no image; accepted extensions are \.avif"):
+        restore_many([album, tmp_path / "empty"], options=soft)
+
+    def missing(model, runtime):
+        raise MissingDependencyError("openvino", "openvino", "the runtime")
+
+    monkeypatch.setattr(local, "open_session", missing)
+    with pytest.raises(MissingDependencyError):
+        restore_many([album], options=soft)
+    assert not list(album.rglob("*.restored.*"))
+
+
+def test_folder_that_cannot_be_listed(album, monkeypatch):
+    real = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "trip":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(InputError, match="trip: cannot be listed: Permission denied"):
+        find_jobs([album])
+
+
+def test_output_folder_that_cannot_be_made(album, tmp_path, soft):
+    (tmp_path / "clean").mkdir()
+    (tmp_path / "clean/trip").write_text("in the way")
+    report = restore_many([album], tmp_path / "clean", options=soft)
+    assert [r.status for r in report.results] == ["restored", "restored", "failed", "failed"]
+    assert "trip: cannot be made" in report.results[2].reasons[0]
+
+
+def test_events_tell_how_it_goes(album, tmp_path):
+    events = []
+    report = restore_many([album], tmp_path / "clean", options=Options(model="soft", tile=16), on_event=events.append)
+    assert [e.result for e in events if e.result] == list(report.results)
+    assert {e.total for e in events} == {4}
+    assert [e.index for e in events] == sorted(e.index for e in events)
+    assert events[0].eta is None
+    assert all(e.eta is not None and e.eta >= 0 for e in events if e.done)
+    assert events[-1].eta == 0
+    for before, after in pairwise(events):
+        if before.index == after.index and after.result is None:
+            assert after.done == 0 or after.done - before.done == pytest.approx(1 / after.plan.tiles)
+    assert all(r.seconds > 0 for r in report.results)
+
+
+def test_time_left_counts_only_files_that_were_worked_on(tmp_path, monkeypatch, soft):
+    sources = [put(tmp_path / f"{i}.png") for i in range(4)]
+    put(tmp_path / "out/0.png")
+    clock = iter(range(1000))
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: float(next(clock)))
+    ends = []
+    restore_many(sources, tmp_path / "out", options=soft, resume=True, on_event=lambda e: e.result and ends.append(e))
+    _, first, second, _ = (e.result.seconds for e in ends)
+    assert [e.eta for e in ends] == [None, 2 * first, (first + second) / 2, 0]
+
+
+def test_report_is_plain_json(tmp_path, soft):
+    good = put(tmp_path / "a.png")
+    report = restore_many([good, tmp_path / "b\udcff.png"], tmp_path / "out", options=soft)
+    told = json.loads(json.dumps(report.to_json(), ensure_ascii=False).encode("utf-8"))
+    assert {key: told[key] for key in ("restored", "unchanged", "skipped", "failed")} == {
+        "restored": 1,
+        "unchanged": 0,
+        "skipped": 0,
+        "failed": 1,
+    }
+    assert told["results"][0] | {"seconds": 0} == {
+        "input": str(good),
+        "output": str(tmp_path / "out/a.png"),
+        "status": "restored",
+        "reasons": ["model 'soft', as asked"],
+        "warnings": [],
+        "model": "soft",
+        "sigma": None,
+        "seconds": 0,
+    }
+    assert told["results"][1]["output"] is None
+    assert told["results"][1]["input"] == str(tmp_path / "b?.png")
+
+
+@pytest.mark.parametrize("name", ["write_mask", "preview"])
+def test_a_mask_or_a_preview_is_not_the_output(tmp_path, name):
+    write_image(Image.from_array(np.full((16, 16), 90, np.uint8)), tmp_path / "a.png")
+    options = Options(repair=True) if name == "write_mask" else Options(method="pnp", degradation="blur:sigma=1")
+    options = replace(options, **{name: tmp_path / "b.png"})
+    with pytest.raises(UsageError, match=f"{name} .*b.png: is an input or the output too; give another name"):
+        restore_many([tmp_path / "a.png"], tmp_path / "b.png", options=options)
+    with pytest.raises(UsageError, match="give another name"):
+        restore_piped(tmp_path / "a.png", tmp_path / "b.png", options=options)
+    assert not (tmp_path / "b.png").exists()
+
+
+@pytest.mark.parametrize(("change", "settled"), [(0, True), (1, False)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_what_diagnosis_chose_is_kept_only_if_it_changes_something(change, settled, dtype):
+    """A JPEG that is written again loses more than such a change gains."""
+    top = np.iinfo(dtype).max
+    data = (texture() / 255 * top).astype(dtype)
+    image, planned = Image.from_array(data), planning.Plan(Options(), ("noise",), "soft", 3.0)
+    other = data.copy()
+    other[0, 0, 0] ^= 1
+    other[8:] = np.where(other[8:] > top // 2, other[8:] - change * (top // 255), other[8:] + change * (top // 255))
+    told = worker.settled(image, image.with_data(other), planned)
+    assert told.unchanged == settled
+    assert (told.reasons[-1] != "noise") == settled
+    for asked in (Options(model="soft"), Options(strength=0.5)):
+        kept = replace(planned, options=asked)
+        assert worker.settled(image, image.with_data(other), kept) is kept
+
+
+@pytest.mark.parametrize("asked", ["mask", "degradation"])
+def test_the_mask_is_an_input_and_is_never_replaced(tmp_path, asked):
+    for name in ("a.png", "m.png"):
+        write_image(Image.from_array(np.full((16, 16), 90, np.uint8)), tmp_path / name)
+    before = (tmp_path / "m.png").read_bytes()
+    method = {"method": "pnp", "degradation": f"mask:path={tmp_path / 'm.png'}"}
+    options = Options(mask=tmp_path / "m.png") if asked == "mask" else Options(**method)
+    for call in (restore_many, restore_piped):
+        first = tmp_path / "a.png"
+        with pytest.raises(UsageError, match=r"m\.png: is a mask, and inputs are never replaced; give another output"):
+            call([first] if call is restore_many else first, tmp_path / "m.png", options=options, overwrite=True)
+    assert (tmp_path / "m.png").read_bytes() == before
+
+
+def test_a_preview_and_a_written_mask_are_two_files(tmp_path):
+    write_image(Image.from_array(np.full((16, 16), 90, np.uint8)), tmp_path / "a.png")
+    both = {"write_mask": tmp_path / "x.png", "preview": tmp_path / "x.png"}
+    options = Options(repair=True, method="pnp", degradation="blur:sigma=1", **both)
+    with pytest.raises(UsageError, match=r"preview .*x\.png: is an input or the output too; give another name"):
+        restore_many([tmp_path / "a.png"], tmp_path / "b.png", options=options)
+
+
+def test_several_photographs_do_not_go_into_a_name_of_one(tmp_path):
+    for name in ("a.png", "b.png"):
+        write_image(Image.from_array(np.full((16, 16), 90, np.uint8)), tmp_path / name)
+    with pytest.raises(UsageError, match=r"one\.jpg: is a file; for several inputs or a folder, give a folder"):
+        restore_many([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "one.jpg")
+    assert not (tmp_path / "one.jpg").exists()
+
+
+@pytest.mark.parametrize(("given", "asked", "written"), [(98, None, 98), (40, None, 95), (98, 90, 90)])
+def test_a_fine_jpeg_is_written_as_finely(tmp_path, soft, given, asked, written):
+    path = tmp_path / "a.jpg"
+    write_image(Image.from_array(texture()), path, quality=given)
+    restore_many([path], tmp_path / "out", options=soft, quality=asked)
+    assert jpeg_quality(tmp_path / "out" / "a.jpg") == written
+    _, piped = restore_piped(path.read_bytes(), options=soft, quality=asked)
+    assert jpeg_quality(piped) == written
