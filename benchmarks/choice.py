@@ -65,7 +65,7 @@ def square(path: Path, drawings: Sequence[Path], seed: int, softness: str = SOFT
     top, left = (int(rng.integers(max(length - side, 0) + 1)) for length in pixels.shape[:2])
     cut = pixels[top : top + side, left : left + side].copy()
     if rng.random() < SOFT:
-        cut = np.clip(parse(softness).draw(rng)(cut), 0, 1)
+        cut = np.clip(parse(softness).sample(rng)(cut), 0, 1)
     if rng.random() < BORDERS:
         rows, columns = rng.integers(0, side // 3, 2)
         value = np.float32(rng.choice([0.0, 1.0, rng.random()]))

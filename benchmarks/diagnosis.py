@@ -32,7 +32,7 @@ BLUR_NOISES = (0, 2)
 
 
 def wavelet_sigma(image: Image) -> float:
-    """What scikit-image estimates, in grey levels."""
+    """What scikit-image estimates, in gray levels."""
     sigmas = estimate_sigma(255 * image.pixels, channel_axis=-1, average_sigmas=False)
     return float(np.sqrt(np.mean(np.square(sigmas))))
 
@@ -104,7 +104,7 @@ def cell(errors: dict[str, float]) -> str:
 def tables(results: dict[str, dict[str, Any]]) -> str:
     """The tables in Markdown."""
     lines = [
-        "Error of the noise level: mean ± standard deviation (largest), in grey levels; and for how many a model is "
+        "Error of the noise level: mean ± standard deviation (largest), in gray levels; and for how many a model is "
         "chosen.",
         "",
         "| images | sigma | resolvent | scikit-image | restored |",

@@ -20,7 +20,7 @@ import numpy as np
 from results import write_section
 
 from resolvent.inference.runtime import Session, open_session
-from resolvent.training.callbacks import Watch
+from resolvent.training.callbacks import Callback
 from resolvent.training.loop import Result, load_result, train
 from resolvent.training.recipe import Recipe, load_recipe
 from resolvent.training.release import release
@@ -63,7 +63,7 @@ TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
 RUNS = Path("runs/networks")
 
 
-class Progress(Watch):
+class Progress(Callback):
     """One line for each measurement."""
 
     def __init__(self, name: str) -> None:
@@ -147,14 +147,14 @@ def main() -> None:
     lines = [f"| network | {levels} | mean | parameters | onnxruntime, s/MP | OpenVINO, s/MP |", rule + "|---|---|---|"]
     for name, (label, _) in NETWORKS.items():
         result, path = results[name], RUNS / name / f"{name}.onnx"
-        release(result, path, data=options.images.name, licence="unstated")
+        release(result, path, data=options.images.name, license="unstated")
         times = [seconds_per_megapixel(open_session(path, r), options.side, 5) for r in ("onnxruntime", "openvino")]
         parameters = sum(p.numel() for p in result.network.parameters()) / 1e6
         lines.append(row(f"{name}: {label}", result, f"{parameters:.2f} M", *(f"{t:.2f}" for t in times)))
     lines += ["", f"| training of `small` | {levels} | mean |", rule + "|"]
     lines += [row(f"{name}: {label}", results[name]) for name, (label, _) in TRAININGS.items()]
     lines.append(
-        f"\nPSNR in dB on the centres of {options.validation.name} (160x160), after {options.steps} updates of "
+        f"\nPSNR in dB on the centers of {options.validation.name} (160x160), after {options.steps} updates of "
         f"{options.batch} patches of {options.patch}x{options.patch} pixels on {results['small'].device}; the best of "
         f"ten measurements. Times: median of 5, one {options.side}x{options.side} image, float32, all cores."
     )

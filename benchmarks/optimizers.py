@@ -20,7 +20,7 @@ from typing import Any
 
 from results import write_section
 
-from resolvent.training.callbacks import Watch
+from resolvent.training.callbacks import Callback
 from resolvent.training.loop import Result, load_result, train
 from resolvent.training.recipe import Recipe, load_recipe
 
@@ -34,7 +34,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 RUNS = Path("runs/optimizers")
 
 
-class Progress(Watch):
+class Progress(Callback):
     """One line for each measurement."""
 
     def __init__(self, name: str) -> None:
@@ -45,7 +45,7 @@ class Progress(Watch):
         print(f"{self.name}: step {step}, " + ", ".join(f"{value:.2f}" for value in psnr.values()), flush=True)
 
 
-class Clock(Watch):
+class Clock(Callback):
     """The CPU time of every step."""
 
     def __init__(self) -> None:

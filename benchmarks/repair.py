@@ -23,7 +23,7 @@ from resolvent.engine.plan import plan
 from resolvent.engine.repair import GROWN
 from resolvent.engine.request import Options
 from resolvent.engine.run import run
-from resolvent.evaluation.benchmark import centre_square, find_images
+from resolvent.evaluation.benchmark import center_square, find_images
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import Image, read_image
 
@@ -126,7 +126,7 @@ def main() -> None:
         print(lines[-1], flush=True)
     lines += ["", *(f"- {name}: `{text}`" for name, text in DAMAGE.items()), ""]
 
-    few = [centre_square(clean, SIDE, file.name) for clean, file in zip(photographs, files, strict=True)]
+    few = [center_square(clean, SIDE, file.name) for clean, file in zip(photographs, files, strict=True)]
     few = few[: options.compare]
     lines += [
         f"Holes that are told, filled: the middle {SIDE}x{SIDE} of the first {len(few)}. PSNR-RGB in dB over the holes "

@@ -45,16 +45,16 @@ def main() -> None:
     recipe = load_recipe("denoise")
     network = networks.build(recipe.network, **recipe.arguments)
     network.to(memory_format=memory_format(cpu))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
     inputs = torch.rand(recipe.batch, 4, recipe.patch, recipe.patch).contiguous(memory_format=memory_format(cpu))
 
     def step() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
             restored = network(inputs)
         loss = (restored.float() - inputs[:, :3]).abs().mean()
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
 
     with FlopCounterMode(display=False) as counter:
         step()

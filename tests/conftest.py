@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from resolvent.cli import main
-from resolvent.models.card import Card
+from resolvent.models.card import ModelCard
 from resolvent.models.export import export
 from resolvent.networks import build, resolve_arguments
 
@@ -34,7 +34,7 @@ def tiny(tmp_path_factory):
     network = build("unet-small", **arguments).eval()
     for parameter in network.parameters():
         parameter.data.copy_((parameter.data + 0.005 * torch.randn(parameter.shape)).half().float())
-    card = Card(
+    card = ModelCard(
         name="tiny",
         task="denoise",
         summary="for tests: größer",

@@ -38,10 +38,10 @@ def enlarge_set5(name: str, published: dict[int, str], data: Path, told_too: str
 
 
 def pnp_deblur(data: Path) -> Iterator[Row]:
-    """Levin's 17x17 kernel, circular: the literature's first four images, and Starfish, which it has in colour."""
+    """Levin's 17x17 kernel, circular: the literature's first four images, and Starfish, which it has in color."""
     kernel = next(p for p in (data / "kernels/levin09.npz", data.parent / "kernels/levin09.npz") if p.exists())
     files = ("Set12/01.png", "Set12/02.png", "Set12/05.png", "Set5/img_003_SRF_4_HR.png", "Set12/04.png")
-    names = "Cameraman / House / Monarch / Butterfly in colour / Starfish in gray, theirs in colour"
+    names = "Cameraman / House / Monarch / Butterfly in color / Starfish in gray, theirs in color"
     for sigma, figures in (
         (2.55, "31.69 / 35.04 / 32.71 / 33.13 / 33.15"),
         (7.65, "27.70 / 31.94 / 28.23 / 28.73 / 28.76"),

@@ -16,11 +16,11 @@ from resolvent import methods
 from resolvent.degradations import parse
 from resolvent.image import read_image
 from resolvent.methods.control import Control
-from resolvent.methods.noise_level import enlargement
+from resolvent.methods.noise_level import scale_factor
 
 
 def costs(data: Path, looks: int = 5) -> Iterator[Row]:
-    """What every method takes for its example in colour; where it goes step by step, by the first few steps."""
+    """What every method takes for its example in color; where it goes step by step, by the first few steps."""
     x = read_image(data / "CSet9" / "image_House256rgb.png").pixels
     for name, method in methods.METHODS.items():
         told, times, total = parse(method.example), [], 1
@@ -34,15 +34,15 @@ def costs(data: Path, looks: int = 5) -> Iterator[Row]:
                 control.cancel()  # noqa: B023
 
         control = Control(on_step=look)
-        _, seconds = restored(name, y, told, **({"control": control} if "control" in method.takes else {}))
+        _, seconds = restored(name, y, told, **({"control": control} if "control" in method.common_options else {}))
         if total > looks:
             seconds += (total - looks) * float(np.median(np.diff(times)))
-        what = f"256x256 in colour, {method.example}"
+        what = f"256x256 in color, {method.example}"
         yield Row(name, what, f"stated: {method.cost}", f"{seconds:.0f} s", seconds)
 
 
 def memory(data: Path) -> Iterator[Row]:
-    """What every method takes for one more pixel of the result, in colour: the peaks of two processes compared."""
+    """What every method takes for one more pixel of the result, in color: the peaks of two processes compared."""
     for name, method in methods.METHODS.items():
         sides = (256, 512) if method.memory > 1000 else (512, 1024)
         with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
@@ -59,9 +59,9 @@ def _peak(job: tuple[str, int]) -> tuple[int, float]:
     name, side = job
     method = methods.METHODS[name]
     told = parse(method.example)
-    small = side // enlargement(told)
+    small = side // scale_factor(told)
     y = np.random.default_rng(0).random((small, small, 3), np.float32)
     control = Control(on_step=lambda done, total, image: control.cancel() if done == 2 else None)
-    _, seconds = restored(name, y, told, **({"control": control} if "control" in method.takes else {}))
+    _, seconds = restored(name, y, told, **({"control": control} if "control" in method.common_options else {}))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return (peak if sys.platform == "darwin" else 1024 * peak), seconds

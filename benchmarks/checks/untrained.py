@@ -43,7 +43,7 @@ def dip_pair(data: Path, number: int = 1800) -> Iterator[Row]:
 
 
 def denoise_cset9(name: str, data: Path) -> Iterator[Row]:
-    """Colour denoising at the published number of iterations."""
+    """Color denoising at the published number of iterations."""
     files = find_images(data / "CSet9")
     score, seconds = mean_over(name, files, parse(SIGMA), iterations=1800, stop="none")
     yield Row(name, "CSet9, sigma 25", "30.43 (Ulyanov)", f"{score:.2f}", seconds)
@@ -165,7 +165,7 @@ def overfitting(data: Path, number: int = 1500) -> Iterator[Row]:
 
 
 def gsure_kernels() -> dict[str, tuple[Pixels, float, float]]:
-    """The blurs of the paper of P-GSURE, the variance of the noise in grey levels, and the threshold."""
+    """The blurs of the paper of P-GSURE, the variance of the noise in gray levels, and the threshold."""
     r = np.arange(-7, 8)
     squares = r[:, None] ** 2 + r[None] ** 2
     taps = np.array([1, 4, 6, 4, 1], np.float32)

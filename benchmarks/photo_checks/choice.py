@@ -78,9 +78,9 @@ def make_cases(photographs: Sequence[Path], count: int) -> list[Case]:
         for place in range(count):
             truth = pixels_of(photographs[place % len(photographs)])
             rng = np.random.default_rng((SEED, place, 1))
-            drawn = parse(draw_case(place, SEED)).draw(rng)
+            drawn = parse(draw_case(place, SEED)).sample(rng)
             if drawn.parts[-1].name == "jpeg" and rng.random() < CONVERTED:
-                drawn = drawn + parse("quantise")  # no longer a JPEG file
+                drawn = drawn + parse("quantize")  # no longer a JPEG file
             texts.append(str(drawn))
             truths.append(drawn.with_target(truth, copy.deepcopy(rng))[1])
             files.append(degraded_file(truth, drawn, rng, folder / f"{place:03d}"))
@@ -102,7 +102,7 @@ def make_cases(photographs: Sequence[Path], count: int) -> list[Case]:
 
 def summary(cases: Sequence[Case]) -> Finding:
     """Share near the best, mean and worst loss, by kind; and the worst cases."""
-    kinds = [kind_of(case.text.removesuffix(" + quantise")) for case in cases]
+    kinds = [kind_of(case.text.removesuffix(" + quantize")) for case in cases]
     taken = [NOTHING, *(name for name in MODELS if name in cases[0].scores)]
     table = [
         ["degradation", "cases", f"automatic within {NEAR:g} dB", "mean loss", "worst loss", "its model within"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from resolvent.degradations import parse
 from resolvent.engine.request import Options
-from resolvent.evaluation.benchmark import centre_square
+from resolvent.evaluation.benchmark import center_square
 from resolvent.evaluation.metrics import psnr
 from resolvent.physics.resize import imresize
 
@@ -30,7 +30,7 @@ def thumbnails(sets: Sets) -> Finding:
     """Small pictures enlarged after they were compressed, or with noise."""
     side = 2 * THUMBNAIL
     files = [*sets.files("val"), *sets.files("Kodak24")]
-    truths = [centre_square(pixels_of(file), side, file.name) for file in files]
+    truths = [center_square(pixels_of(file), side, file.name) for file in files]
     table = [["degradation", "bicubic", "`-s 2`", "gain", "worst gain", "worse than bicubic"]]
     figures: dict[str, float] = {}
     for text in THUMBNAIL_FAULTS:
@@ -149,7 +149,7 @@ def flowers(sets: Sets) -> Finding:
     first, last = FLOWERS
     folder = sets.folder("flowers")
     files = [folder / f"flower-{i:03d}.jpg" for i in range(first, last)][: sets.limit]
-    truths = [centre_square(pixels_of(file), 128, file.name) for file in files]
+    truths = [center_square(pixels_of(file), 128, file.name) for file in files]
     table = [["degradation", "input", "result", "gain", "worst change", "worse than the input", "models"]]
     figures: dict[str, float] = {}
     notes = []

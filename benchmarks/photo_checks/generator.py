@@ -54,7 +54,7 @@ PARTS: Mapping[str, Callable[[Rng], str]] = {
     "rownoise": lambda rng: f"rownoise:sigma={_log(rng, 1, 12)},axis={rng.choice(['rows', 'columns'])}",
     "saltpepper": lambda rng: f"saltpepper:amount={_log(rng, 0.0003, 0.02)}",
     "rescale": lambda rng: f"rescale:factor={_even(rng, 0.3, 0.95)}",
-    "quantise": lambda rng: f"quantise:bits={rng.integers(4, 8)}",
+    "quantize": lambda rng: f"quantize:bits={rng.integers(4, 8)}",
     "jpeg": _jpeg,
 }
 """What happens to photographs, in the order in which it does, and how each is drawn."""

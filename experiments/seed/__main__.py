@@ -54,7 +54,7 @@ def export(run: Result, name: str, work: Path) -> None:
     """Write the model file of a run into its folder."""
     rebuild = f"python -m experiments.seed --images FLOWERS --train {name!r}"
     data = f"flower_photos (CC BY 2.0); trained by {rebuild}"
-    release(run, work / name.replace(" ", "-") / f"{name}.onnx", data=data, licence="CC-BY-2.0")
+    release(run, work / name.replace(" ", "-") / f"{name}.onnx", data=data, license="CC-BY-2.0")
 
 
 def table(results: dict[str, Any], labels: dict[str, str], keras: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from resolvent.degradations import parse
 from resolvent.errors import TrainingError
 from resolvent.training.batches import epoch_steps
-from resolvent.training.callbacks import Watch
+from resolvent.training.callbacks import Callback
 from resolvent.training.data import Shard
 from resolvent.training.recipe import Budget, Recipe
 
@@ -24,7 +24,7 @@ def accuracy(restored: Tensor, clean: Tensor) -> float:
     return float((restored.argmax(1) == clean.argmax(1)).float().mean())
 
 
-class Curves(Watch):
+class Curves(Callback):
     """Writes ``curves.jsonl``: accuracy and loss of each epoch, on the batches as they come, and on the held ones.
 
     As in Keras, the figures of training are means over the batches of the epoch, with dropout on and while the weights

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 __all__ = ["curves_figure", "rows_figure", "sweep_figure"]
 
-COLOURS = ("#b3402a", "#3a5a78", "#c58b2b", "#5f7d4f", "#7a4f7d")
+COLORS = ("#b3402a", "#3a5a78", "#c58b2b", "#5f7d4f", "#7a4f7d")
 QUIET = "#8a929b"
 PAPER = {"training": 0.8509, "validation": 0.9201}
 
@@ -54,9 +54,9 @@ def curves_figure(path: Path, curves: dict[str, list[dict[str, Any]]], identity:
         (panels[0], "training", "accuracy", "train"),
         (panels[1], "validation", "val_accuracy", "val"),
     ):
-        for (label, lines), colour in zip(curves.items(), COLOURS, strict=False):
+        for (label, lines), color in zip(curves.items(), COLORS, strict=False):
             points = [(line["epoch"], 100 * line[key]) for line in lines if key in line]
-            ax.plot(*zip(*points, strict=True), color=colour, linewidth=1.1, label=label)
+            ax.plot(*zip(*points, strict=True), color=color, linewidth=1.1, label=label)
             low = min(low, points[-1][1] / 100)
         rule(ax, 100 * identity[split], "nothing done")
         rule(ax, 100 * PAPER[title], "the paper", dashed=True)
@@ -78,13 +78,13 @@ def sweep_figure(
     panels = sheet.subplots(1, 2, width_ratios=(3, 2))
     for ax, levels, results, name in (
         (panels[0], blurs, by_blur, "side of the Gaussian kernel, pixels"),
-        (panels[1], noises, by_noise, "standard deviation of added noise, grey levels"),
+        (panels[1], noises, by_noise, "standard deviation of added noise, gray levels"),
     ):
-        for (label, values), colour in zip(
-            ((k, v) for k, v in results.items() if k != "identity"), COLOURS, strict=False
+        for (label, values), color in zip(
+            ((k, v) for k, v in results.items() if k != "identity"), COLORS, strict=False
         ):
             gains = np.subtract(values, results["identity"])
-            ax.plot(levels, gains, color=colour, marker="o", markersize=3, linewidth=1.2, label=label)
+            ax.plot(levels, gains, color=color, marker="o", markersize=3, linewidth=1.2, label=label)
         ax.axhline(0, color=QUIET, linewidth=0.8)
         ax.set_xlabel(name)
         ax.spines[["top", "right"]].set_visible(False)

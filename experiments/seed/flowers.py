@@ -70,7 +70,7 @@ def sizes(count: int) -> tuple[int, int]:
 
 
 def prepare(photographs: list[Path], work: Path) -> Flowers:
-    """Centre-crop and area-resize to 128x128, rounded to 8 bits, as training does."""
+    """Center-crop and area-resize to 128x128, rounded to 8 bits, as training does."""
     shard = pack(photographs, work / "flowers.shard", minimum=SIDE, resize=SIDE)
     pixels = shard.pixels.numpy().reshape(len(shard), SIDE, SIDE, 3).astype(np.float32) / np.float32(255)
     train, val = sizes(len(photographs))

@@ -15,7 +15,7 @@ BLURS = (5, 9, 15, 21)
 
 def blur(ksize: int) -> str:
     """What OpenCV's GaussianBlur makes of a picture of 8 bits."""
-    return f"blur:ksize={ksize} + quantise"
+    return f"blur:ksize={ksize} + quantize"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@
     │   └── MissingDependencyError     an optional package is not installed; names the install command
     ├── InputError (ValueError)        this input cannot be used: truncated, too large, not an image
     ├── OutputError (OSError)          the result cannot be written: exists, read-only folder, full disk
-    ├── QualityError                   the result failed its checks: NaN, flat, shifted colour
+    ├── QualityError                   the result failed its checks: NaN, flat, shifted color
     └── TrainingError                  training cannot start or go on
 
 Each message is one line: the value, the rule it breaks, the remedy. The command line exits with 2 for a UsageError and

@@ -17,9 +17,9 @@ from resolvent.engine import request
 from resolvent.engine.request import Options
 from resolvent.errors import InputError, MissingDependencyError, QualityError, UsageError
 from resolvent.image import Image, read_image, write_image
-from resolvent.models.card import Card
+from resolvent.models.card import ModelCard
 
-CARD = Card("soft", "denoise", "", "unet-small", {}, "noise:sigma=0..75", halo=8)
+CARD = ModelCard("soft", "denoise", "", "unet-small", {}, "noise:sigma=0..75", halo=8)
 
 
 def soften(x):
@@ -213,11 +213,11 @@ def test_one_file_to_a_file_or_a_folder(tmp_path, soft):
 
 def test_format_is_that_of_the_content_unless_asked(tmp_path, soft):
     png = put(tmp_path / "a.png")
-    mislabelled = tmp_path / "b.jpg"
-    mislabelled.write_bytes(png.read_bytes())
+    mislabeled = tmp_path / "b.jpg"
+    mislabeled.write_bytes(png.read_bytes())
     nameless = tmp_path / "scan"
     nameless.write_bytes(png.read_bytes())
-    report = restore_many([mislabelled, nameless], tmp_path / "out", options=soft)
+    report = restore_many([mislabeled, nameless], tmp_path / "out", options=soft)
     assert tree(tmp_path / "out") == ["b.jpg", "scan"]
     assert {read_image(r.target).format for r in report.results} == {"png"}
     assert any("in spite of its name" in warning for warning in report.results[0].warnings)

@@ -20,7 +20,7 @@ def texture(side=48, channels=3):
 @pytest.mark.parametrize("place", range(3 * len(TURNS)))
 def test_a_drawn_case_is_a_degradation_that_keeps_the_size(place):
     text = draw_case(place, seed=7)
-    drawn = parse(text).draw(np.random.default_rng(0))
+    drawn = parse(text).sample(np.random.default_rng(0))
     assert drawn(texture(), np.random.default_rng(0)).shape == (48, 48, 3)
     assert len(drawn.parts) <= 4
     assert text == draw_case(place, seed=7)
@@ -45,7 +45,7 @@ def test_other_seeds_and_places_draw_other_cases():
         ("jpeg:quality=80,subsampling=4:4:4", "x.jpg"),
         ("noise:sigma=5 + jpeg:quality=40", "x.jpg"),
         ("jpeg:quality=40,top=2,left=1", "x.png"),
-        ("jpeg:quality=40 + quantise", "x.png"),
+        ("jpeg:quality=40 + quantize", "x.png"),
         ("none", "x.png"),
     ],
 )

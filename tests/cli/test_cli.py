@@ -268,7 +268,7 @@ def test_models_and_methods_are_listed(run):
     assert code == 0
     for name, card in json.loads(out).items():
         assert card["name"] == name
-        assert card["licence"] == "Apache-2.0"
+        assert card["license"] == "Apache-2.0"
     code, out, _ = run("methods", "--json")
     assert {"nlm", "wiener", "richardson-lucy"} <= set(json.loads(out))
 
@@ -280,7 +280,7 @@ def test_what_recipes_are_written_in_is_listed(run):
     found = json.loads(run("degradations", "--json")[1])
     assert list(found) == list(DEGRADATIONS)
     sigma = found["noise"]["parameters"]["sigma"]
-    assert sigma == {"rule": "a number from 0 to 255 grey levels", "required": True, "default": None}
+    assert sigma == {"rule": "a number from 0 to 255 gray levels", "required": True, "default": None}
     assert found["rownoise"]["parameters"]["axis"]["default"] == "rows"
     assert json.loads(run("networks", "--json")[1])["unet-small"]["multiple"] == 8
     assert json.loads(run("recipes", "--json")[1])["denoise"] == load_recipe("denoise").to_json()

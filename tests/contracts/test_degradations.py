@@ -8,7 +8,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from resolvent.degradations import DEGRADATIONS, Chain, Choice, Kernel, Mask, Range, Sometimes, parse
+from resolvent.degradations import DEGRADATIONS, Choice, Compose, Kernel, Mask, RandomApply, Range, parse
 from resolvent.degradations.parameters import Number, Text, Word
 from resolvent.errors import UsageError
 
@@ -51,8 +51,8 @@ EXAMPLES = [
         "jpeg:quality=75,subsampling=4:4:4",
         "jpeg:quality=75,subsampling=4:2:2",
         "jpeg:quality=40,top=3,left=6",
-        "quantise",
-        "quantise:bits=3",
+        "quantize",
+        "quantize:bits=3",
         f"camera:{CAMERA}",
         "scratches:count=5,width=2",
         "dust:amount=0.02,size=3",
@@ -79,7 +79,7 @@ VARIED = [
         "jpeg:quality=20|50|90,subsampling=4:4:4",
         "jpeg:quality=75..100,subsampling=4:2:0|4:2:2|4:4:4,top=0..3",
         "jpeg:quality=60,top=0..7,left=0..7",
-        "quantise:bits=2..8",
+        "quantize:bits=2..8",
         "rescale:factor=0.4..0.9",
         "fading:contrast=0.3..1,lift=0..0.2,cast=0..0.5",
     )
@@ -191,8 +191,8 @@ def test_each_sample_of_a_batch_gets_the_numbers_that_are_reported(degradation):
 @pytest.mark.parametrize("degradation", EXAMPLES + VARIED, ids=str)
 def test_the_seed_decides_everything(degradation):
     image, x = textured(), to_tensor(textured()).expand(3, -1, -1, -1)
-    drawn = degradation.draw(np.random.default_rng(5))
-    assert drawn == degradation.draw(np.random.default_rng(5))
+    drawn = degradation.sample(np.random.default_rng(5))
+    assert drawn == degradation.sample(np.random.default_rng(5))
     assert np.array_equal(drawn(image, np.random.default_rng(5)), drawn(image, np.random.default_rng(5)))
     assert torch.equal(degradation.on_tensor(x, generator(5)), degradation.on_tensor(x, generator(5)))
     if drawn.random:
@@ -205,7 +205,7 @@ def test_the_seed_decides_everything(degradation):
         with pytest.raises(UsageError, match="pass rng="):
             degradation(image)
     if degradation in VARIED:
-        with pytest.raises(UsageError, match=r"call \.draw"):
+        with pytest.raises(UsageError, match=r"call \.sample"):
             degradation(image, np.random.default_rng(0))
 
 
@@ -228,7 +228,7 @@ def test_double_precision_stays_double(degradation):
         assert float((single - double).abs().max()) <= tolerance(degradation)
 
 
-CHANCES = [Sometimes(each, 0.5) for each in EXAMPLES if len(each.parts) == 1 and each.name != "downsample"]
+CHANCES = [RandomApply(each, 0.5) for each in EXAMPLES if len(each.parts) == 1 and each.name != "downsample"]
 
 
 @pytest.mark.parametrize("degradation", CHANCES, ids=str)
@@ -240,10 +240,10 @@ def test_by_chance_it_happens_to_whole_samples_or_not_at_all(degradation):
         for i, change in enumerate(touched):
             assert change or not any(values[i].any() for values in numbers.values())
         assert 4 <= sum(touched) <= 12
-    drawn = [degradation.draw(np.random.default_rng(seed)) for seed in range(40)]
+    drawn = [degradation.sample(np.random.default_rng(seed)) for seed in range(40)]
     assert {str(each) for each in drawn} >= {"none"}
     assert degradation.name == "none" or 8 <= sum(each.name == degradation.name for each in drawn) <= 32
-    with pytest.raises(UsageError, match=r"may happen or not; call \.draw"):
+    with pytest.raises(UsageError, match=r"may happen or not; call \.sample"):
         degradation(textured(), np.random.default_rng(0))
 
 
@@ -264,7 +264,7 @@ def degradations(draw):
 @st.composite
 def by_chance(draw):
     """One of these that happens sometimes."""
-    return Sometimes(draw(degradations()), draw(st.integers(1, 999)) / 1000)
+    return RandomApply(draw(degradations()), draw(st.integers(1, 999)) / 1000)
 
 
 def value_of(kind):
@@ -293,7 +293,7 @@ def value_of(kind):
 @settings(max_examples=150, deadline=None)
 @given(st.lists(degradations() | by_chance(), min_size=1, max_size=3))
 def test_the_text_form_reads_back(links):
-    degradation = Chain(tuple(links)) if len(links) > 1 else links[0]
+    degradation = Compose(tuple(links)) if len(links) > 1 else links[0]
     assert parse(str(degradation)) == degradation
     assert hash(parse(str(degradation))) == hash(degradation)
 

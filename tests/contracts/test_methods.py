@@ -9,7 +9,7 @@ import torch
 
 from resolvent.degradations import parse
 from resolvent.errors import UsageError
-from resolvent.methods import METHODS, able, check, load
+from resolvent.methods import METHODS, check, load, methods_for
 from resolvent.methods.control import Control
 from resolvent.methods.settings import READERS, read_settings, settings
 from resolvent.methods.untrained import dip, p_gsure
@@ -65,7 +65,7 @@ def brief(name, y, degradation):
     return load(name)(y, degradation, **BRIEF.get(name, {}))
 
 
-def enlargement(name):
+def scale_factor(name):
     return 2 if METHODS[name].example == "downsample:scale=2" else 1
 
 
@@ -96,13 +96,13 @@ def test_obeys_its_seed_gives_the_same_twice_and_leaves_the_global_generator_alo
     first, again = (brief(name, y, degradation) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert torch.equal(torch.get_rng_state(), before)
-    if "seed" in METHODS[name].takes:
+    if "seed" in METHODS[name].common_options:
         assert not np.array_equal(load(name)(y, degradation, **BRIEF[name], seed=1), first)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_cancelled_keeps_what_it_has(name, channels):
-    if "control" not in METHODS[name].takes:
+def test_canceled_keeps_what_it_has(name, channels):
+    if "control" not in METHODS[name].common_options:
         return
     degradation, seen, last = parse(METHODS[name].example), [], []
     y = degradation(textured(channels), np.random.default_rng(0))
@@ -121,7 +121,7 @@ def test_cancelled_keeps_what_it_has(name, channels):
 
 
 def test_keeps_its_budget(name):
-    if "control" not in METHODS[name].takes:
+    if "control" not in METHODS[name].common_options:
         return
     degradation, steps = parse(METHODS[name].example), []
     y = degradation(textured(3), np.random.default_rng(0))
@@ -137,18 +137,18 @@ def test_any_size(name, shape, boundary):
     degradation = parse(example.replace("blur:", f"blur:boundary={boundary},"))
     y = np.random.default_rng(0).random(shape, np.float32)
     restored = brief(name, y, degradation)
-    scale = enlargement(name)
+    scale = scale_factor(name)
     assert restored.shape == (scale * shape[0], scale * shape[1], shape[2])
     assert np.isfinite(restored).all()
 
 
 def test_a_flat_image_stays_flat(name):
-    if "seed" in METHODS[name].takes:
+    if "seed" in METHODS[name].common_options:
         return  # a network that is fitted for a while comes near it, no more
     degradation = parse(METHODS[name].example)
     flat = np.full((24, 24, 3), 0.4, np.float32)
     learned = name in ("pnp", "red")
-    large = flat.repeat(enlargement(name), 0).repeat(enlargement(name), 1)
+    large = flat.repeat(scale_factor(name), 0).repeat(scale_factor(name), 1)
     np.testing.assert_allclose(run(name, flat, degradation), large, atol=0.02 if learned else 1e-4)
 
 
@@ -170,16 +170,16 @@ def test_options_are_keyword_only_after_image_and_degradation(name):
 def test_refuses_by_name_before_any_work(name):
     for text in ("jpeg:quality=20", "mask:keep=0.5,seed=1", "downsample:scale=2"):
         told = parse(text)
-        if name in able(told):
+        if name in methods_for(told):
             check(name, told)
             continue
-        remedy = f"these can: {', '.join(able(told))}" if able(told) else "no method can; use a model"
+        remedy = f"these can: {', '.join(methods_for(told))}" if methods_for(told) else "no method can; use a model"
         with pytest.raises(UsageError, match=f"^{name} cannot undo {told.name}; {remedy}$"):
             check(name, told)
     varied = METHODS[name].example.replace("noise:sigma=2", "noise:sigma=2..5") + " + noise:sigma=1..2" * (
         "noise" not in METHODS[name].example
     )
-    if not {part.name for part in parse(varied).parts} <= set(METHODS[name].needs.undoes):
+    if not {part.name for part in parse(varied).parts} <= set(METHODS[name].needs.handles):
         return  # nothing that it undoes varies
     with pytest.raises(UsageError, match="give each parameter one value"):
         check(name, parse(varied))

@@ -173,7 +173,7 @@ def test_both_routes_are_one_text():
     for seed in range(20):
         numbers = {
             name: np.full((1, 1, 1, 1), value, np.float32)
-            for name, value in parse("camera").draw(rng(seed))._fixed().items()
+            for name, value in parse("camera").sample(rng(seed))._fixed().items()
         }
         one = steps._photograph(np, image, numbers, rows, columns, noise)
         given = [torch.from_numpy(array) for array in (image, rows, columns, noise)]
@@ -194,7 +194,7 @@ def test_each_sample_has_its_own_numbers():
 def test_iso_is_drawn_by_the_stop():
     x = torch.zeros(2000, 1, 1, 1)
     drawn = parse("camera:iso=100..25600").apply_batch(x, torch.Generator().manual_seed(0))[1]["camera.iso"]
-    one = [parse("camera:iso=100..25600").draw(rng(seed)).iso for seed in range(500)]
+    one = [parse("camera:iso=100..25600").sample(rng(seed)).iso for seed in range(500)]
     for values in (drawn.numpy(), np.array(one)):
         stops = np.log2(values / 100)
         assert 0 <= stops.min() < stops.max() <= 8

@@ -10,8 +10,8 @@ import torch
 from scipy import ndimage
 
 from resolvent.degradations import (
-    Chain,
     Choice,
+    Compose,
     DefocusBlur,
     Downsample,
     GaussianBlur,
@@ -22,14 +22,14 @@ from resolvent.degradations import (
     MotionBlur,
     PoissonNoise,
     PositionalBlur,
-    Quantise,
+    Quantize,
     Range,
     SaltPepper,
     degrade,
     parse,
 )
 from resolvent.degradations.blur import convolve
-from resolvent.degradations.tensors import pad, quantisation_tables
+from resolvent.degradations.tensors import pad, quantization_tables
 from resolvent.errors import InputError, UsageError
 from resolvent.image import Image, Metadata
 from resolvent.physics.resize import imresize, imresize_tensor
@@ -74,10 +74,10 @@ class TestText:
             ("", "unknown degradation ''"),
             ("noise:sigma=1 +", "unknown degradation ''"),
             ("noise:sgma=3", "unknown parameter of noise 'sgma': did you mean 'sigma'?"),
-            ("noise", "'noise': sigma is missing; give sigma=, a number from 0 to 255 grey levels"),
+            ("noise", "'noise': sigma is missing; give sigma=, a number from 0 to 255 gray levels"),
             ("noise:sigma", "'noise:sigma': sigma must be given once, as sigma=value"),
             ("noise:sigma=1,sigma=2", "sigma must be given once"),
-            ("noise:sigma=300", "sigma of noise = 300: must be a number from 0 to 255 grey levels"),
+            ("noise:sigma=300", "sigma of noise = 300: must be a number from 0 to 255 gray levels"),
             ("noise:sigma=0..300", "sigma of noise = 300: must be"),
             ("noise:sigma=nan", "sigma of noise = nan: must be"),
             ("noise:sigma=much", "sigma of noise = 'much': must be"),
@@ -118,10 +118,10 @@ class TestText:
 class TestChain:
     def test_is_flat(self):
         a, b, c = GaussianBlur(1), GaussianNoise(2), Jpeg(50)
-        assert (a + b) + c == a + (b + c) == Chain((a, b, c))
+        assert (a + b) + c == a + (b + c) == Compose((a, b, c))
         assert (a + b + c).parts == (a, b, c)
         with pytest.raises(UsageError, match="two degradations or more"):
-            Chain((a,))
+            Compose((a,))
 
     def test_applies_in_order(self, image):
         first, second = GaussianBlur(2), Downsample(2)
@@ -194,7 +194,7 @@ class TestBlur:
         assert kernel.shape == (2 * int(np.ceil(radius - 0.5)) + 1,) * 2
 
     def test_a_disk_agrees_with_supersampling(self):
-        fine = (np.arange(-300, 300) + 0.5) / 100  # 6 pixels about the centre of pixel 0, in hundredths
+        fine = (np.arange(-300, 300) + 0.5) / 100  # 6 pixels about the center of pixel 0, in hundredths
         fine = fine[50:-50]
         inside = (fine[:, None] ** 2 + fine**2 <= 2.2**2).reshape(5, 100, 5, 100).mean((1, 3))
         assert np.abs(DefocusBlur(2.2).kernel() - inside / inside.sum()).max() < 2e-4
@@ -317,13 +317,13 @@ class TestMask:
         assert kept.mean() == pytest.approx(0.3, abs=5 * np.sqrt(0.21 / 4096))
 
     def test_drawing_fixes_the_seed(self, image):
-        drawn = Mask(keep=Range(0.2, 0.8)).draw(np.random.default_rng(0))
+        drawn = Mask(keep=Range(0.2, 0.8)).sample(np.random.default_rng(0))
         assert not drawn.random
         lost = np.broadcast_to(~np.asarray(drawn.operator((1, 37, 50)).mask)[..., None], image.shape)
         assert np.array_equal(drawn(image) == 0, lost | (image == 0))
 
     def test_all_or_nothing_may_be_kept(self, image):
-        assert np.array_equal(Mask(keep=Choice((1, 1))).draw(np.random.default_rng(0))(image), image)
+        assert np.array_equal(Mask(keep=Choice((1, 1))).sample(np.random.default_rng(0))(image), image)
         assert not Mask(keep=0, seed=1)(image).any()
 
     def test_without_a_seed_there_is_no_operator(self):
@@ -368,7 +368,7 @@ class TestNoise:
             assert (noisy == value).mean() == pytest.approx(share, abs=5 * np.sqrt(share * (1 - share) / self.n))
 
     def test_rounding(self):
-        stored = Quantise(2)(np.array([-0.4, 0.1, 0.2, 0.49, 0.51, 0.9, 1.7])[:, None, None])
+        stored = Quantize(2)(np.array([-0.4, 0.1, 0.2, 0.49, 0.51, 0.9, 1.7])[:, None, None])
         assert stored[:, 0, 0] == pytest.approx([0, 0, 1 / 3, 1 / 3, 2 / 3, 1, 1])
 
 
@@ -389,7 +389,7 @@ class TestJpeg:
             PIL.Image.new("RGB", (8, 8)).save(path, quality=quality)
             with PIL.Image.open(path) as written:
                 theirs = [written.quantization[i] for i in (0, 1)]
-            ours = quantisation_tables(torch.tensor([float(quality)])).reshape(2, 64)
+            ours = quantization_tables(torch.tensor([float(quality)])).reshape(2, 64)
             assert ours.tolist() == [list(table) for table in theirs]
 
     @pytest.mark.parametrize("subsampling", ["4:2:0", "4:2:2", "4:4:4"])
@@ -498,7 +498,7 @@ def test_importing_loads_nothing_heavy():
 
 
 def test_grain_has_its_level_and_its_correlation():
-    """A Gaussian of radius r leaves neighbours the correlation exp(-1 / (4 r^2))."""
+    """A Gaussian of radius r leaves neighbors the correlation exp(-1 / (4 r^2))."""
     flat = np.full((256, 256, 3), 0.5, np.float32)
     for route in ("image", "batch"):
         if route == "image":
@@ -610,7 +610,7 @@ def test_rescale_keeps_what_the_smaller_picture_can_hold():
 
 def test_what_stays_away_leaves_the_chain():
     chain = parse("blur:sigma=1 @ 0.5 + noise:sigma=5 @ 0.5")
-    drawn = {str(chain.draw(np.random.default_rng(seed))) for seed in range(30)}
+    drawn = {str(chain.sample(np.random.default_rng(seed))) for seed in range(30)}
     assert drawn == {"none", "blur:sigma=1", "noise:sigma=5", "blur:sigma=1 + noise:sigma=5"}
     image = np.random.default_rng(0).random((5, 6, 3), np.float32)
     np.testing.assert_array_equal(parse("none")(image), image)

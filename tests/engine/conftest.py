@@ -6,20 +6,20 @@ import pytest
 from onnx import helper, numpy_helper
 from scipy import ndimage
 
-from resolvent.models.card import METADATA_KEY, Card
+from resolvent.models.card import METADATA_KEY, ModelCard
 
 
 def make_card(**values):
     known = {"name": "fake", "task": "denoise", "summary": "", "network": "unet-small", "arguments": {}}
-    return Card(**known | {"degradation": "noise:sigma=0..75", "halo": 8} | values)
+    return ModelCard(**known | {"degradation": "noise:sigma=0..75", "halo": 8} | values)
 
 
 @dataclass
 class Fake:
-    """A session that applies ``function`` to the colours and remembers what it was given."""
+    """A session that applies ``function`` to the colors and remembers what it was given."""
 
     function: object
-    card: Card
+    card: ModelCard
     shapes: list = field(default_factory=list)
     levels: set = field(default_factory=set)
 
@@ -41,7 +41,7 @@ def fake():
 
 @pytest.fixture
 def model_file(tmp_path):
-    """A model of one convolution, the mean over 3x3 pixels in each colour, that takes a noise level and ignores it."""
+    """A model of one convolution, the mean over 3x3 pixels in each color, that takes a noise level and ignores it."""
     weights = np.zeros((3, 4, 3, 3), np.float32)
     weights[range(3), range(3)] = 1 / 9
     shapes = [helper.make_tensor_value_info(name, 1, ["n", c, "h", "w"]) for name, c in (("input", 4), ("output", 3))]

@@ -47,11 +47,11 @@ def test_flat_result():
 def test_flat_result_of_a_flat_and_noisy_input_is_right():
     rng = np.random.default_rng(0)
     noisy = (0.5 + 25 / 255 * rng.standard_normal((64, 64, 1))).astype(np.float32)
-    grey = np.full_like(noisy, 0.5)
-    check(grey, grey)
-    check(noisy, grey, sigma=25)
+    gray = np.full_like(noisy, 0.5)
+    check(gray, gray)
+    check(noisy, gray, sigma=25)
     with pytest.raises(QualityError, match="flat"):
-        check(noisy, grey, sigma=5)
+        check(noisy, gray, sigma=5)
 
 
 def soft(side=128, low=0.3, high=0.7):

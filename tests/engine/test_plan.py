@@ -14,12 +14,12 @@ from resolvent.errors import InputError, UsageError
 from resolvent.image import Image
 from resolvent.inference.tiles import margin
 from resolvent.methods import METHODS
-from resolvent.models.card import Card
+from resolvent.models.card import ModelCard
 
 
 def card(**values):
     known = {"name": "fake", "task": "denoise", "summary": "", "network": "unet-small", "arguments": {}}
-    return Card(
+    return ModelCard(
         **known | {"degradation": "noise:sigma=0..75", "noise_level": True, "sigma_range": (5.0, 50.0)} | values
     )
 
@@ -53,7 +53,7 @@ def scene(sigma, shape=(128, 160, 3)):
         ({"tile": 8}, "tile 8: must be 16 pixels or more"),
         ({"memory": "lots"}, "memory 'lots': must be an amount"),
         ({"runtime": "onxruntime"}, "unknown runtime 'onxruntime': did you mean 'onnxruntime'"),
-        ({"model": "denoise", "sigma": 51}, "sigma 51: model 'denoise' is for 5 to 50 grey levels"),
+        ({"model": "denoise", "sigma": 51}, "sigma 51: model 'denoise' is for 5 to 50 gray levels"),
         ({"model": "denoise", "sigma": float("nan")}, "sigma nan: model 'denoise' is for 5 to 50"),
         ({"model": "deblur", "sigma": 25}, "sigma 25: model 'deblur' takes no noise level"),
         ({"sigma": 25}, "sigma 25: tells a model the noise level"),

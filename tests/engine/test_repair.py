@@ -14,7 +14,7 @@ from resolvent.engine.request import Options
 from resolvent.engine.run import run
 from resolvent.errors import InputError, QualityError, UsageError
 from resolvent.image import Image, read_image, write_image
-from resolvent.models.card import Card
+from resolvent.models.card import ModelCard
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Fake:
     """A model of one function of (1, C, h, w); remembers the sizes that it was given."""
 
     function: object
-    card: Card
+    card: ModelCard
     shapes: list = field(default_factory=list)
 
     def run(self, x):
@@ -33,7 +33,7 @@ class Fake:
 
 def make(function, name, **values):
     known = {"task": "", "summary": "", "network": "unet-small", "arguments": {}, "degradation": "dust", "halo": 8}
-    return Fake(function, Card(**known | {"name": name} | values))
+    return Fake(function, ModelCard(**known | {"name": name} | values))
 
 
 def bright(x):
@@ -92,7 +92,7 @@ def test_what_is_damaged_is_filled_and_nothing_else_changes(models, dtype, chann
     assert out.data.dtype == dtype
     np.testing.assert_array_equal(out.data[~mask], image.data[~mask])
     np.testing.assert_array_equal(out.alpha, image.alpha)
-    expected = image.quantise(np.full(image.data[mask].shape, 0.25, np.float32))
+    expected = image.quantize(np.full(image.data[mask].shape, 0.25, np.float32))
     np.testing.assert_allclose(out.data[mask], expected, atol=1e-6 if dtype == np.float32 else 1)
 
 

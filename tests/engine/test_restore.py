@@ -50,7 +50,7 @@ def test_strength_blends(fake, functions, dtype, strength):
     np.testing.assert_allclose(out.data / top, y + strength * (x - y), rtol=0, atol=rounding + 1e-5)
 
 
-def test_gray_is_the_mean_of_the_colours(fake):
+def test_gray_is_the_mean_of_the_colors(fake):
     image = Image.from_array(picture((24, 24), np.float32) * 0.8 + 0.1)
     tint = np.float32([0.02, -0.02, 0.03]).reshape(1, 3, 1, 1)
     out = go(fake(lambda x: x + tint), image)
@@ -75,7 +75,7 @@ def test_noise_beyond_the_range_reaches_the_model_and_is_clipped_after_it(fake):
 @pytest.mark.parametrize("tile", [16, 17, 33, 512])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 200), (61, 64), (130, 99)])
 def test_tiling_is_invisible(fake, functions, tile, height, width):
-    """Promise 3, in grey levels: no more than the rounding to 8 bits can make of float noise."""
+    """Promise 3, in gray levels: no more than the rounding to 8 bits can make of float noise."""
     image = Image.from_array(picture((height, width, 3)))
     whole = go(fake(functions.window, halo=15), image, tile=4096)
     tiled = go(fake(functions.window, halo=15), image, tile=tile)
@@ -84,7 +84,7 @@ def test_tiling_is_invisible(fake, functions, tile, height, width):
 
 
 def see_through(under):
-    """A disk of texture on a transparent ground whose colours are ``under``."""
+    """A disk of texture on a transparent ground whose colors are ``under``."""
     rows, columns = np.mgrid[:70, :90]
     disk = np.hypot(rows - 30, columns - 50) < 22
     rgba = picture((70, 90, 4), seed=1)
@@ -104,7 +104,7 @@ def test_what_lies_under_transparency_changes_nothing(fake, functions, tile):
     np.testing.assert_array_equal(one.alpha, black.alpha)
 
 
-def test_edges_under_transparency_see_the_nearest_visible_colour(fake, functions):
+def test_edges_under_transparency_see_the_nearest_visible_color(fake, functions):
     image, disk = see_through((0, 0, 0))
     nearest = ndimage.distance_transform_edt(~disk, return_distances=False, return_indices=True)
     filled = Image.from_array(image.data[tuple(nearest)])
@@ -149,7 +149,7 @@ def test_alpha_is_enlarged_with_the_image(fake, functions):
 
 @pytest.mark.parametrize(
     ("damage", "message"),
-    [(lambda x: x * np.nan, "NaN"), (lambda x: x * 0, "flat"), (lambda x: x * 0.8, "mean colour moved")],
+    [(lambda x: x * np.nan, "NaN"), (lambda x: x * 0, "flat"), (lambda x: x * 0.8, "mean color moved")],
 )
 def test_damage_is_an_error_that_names_the_file(fake, tmp_path, damage, message):
     path = tmp_path / "bild ü.png"
@@ -277,7 +277,7 @@ def test_a_method_tells_its_steps_and_keeps_its_budget():
 
 
 def test_what_a_mask_hides_is_not_judged(tmp_path):
-    """Three quarters are hidden as black; filling them moves the mean colour by far."""
+    """Three quarters are hidden as black; filling them moves the mean color by far."""
     x = noisy_picture()
     known = np.zeros(x.shape[:2])
     known[::2, ::2] = 1
@@ -327,7 +327,7 @@ def test_ctrl_c_ends_a_method_with_what_it_has():
     signal.signal(signal.SIGINT, outside)
 
 
-def test_a_method_enlarges_colours_and_alpha():
+def test_a_method_enlarges_colors_and_alpha():
     rgba = np.dstack([noisy_picture(), np.ones((40, 48), np.float32)])
     rgba[:5, :, 3] = 0
     image = restore(Image.from_array(rgba), method="self-similarity", degradation="downsample:scale=2")

@@ -25,7 +25,7 @@ def textured(height, width, channels=3, seed=0):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two images in colour and one in gray, written out of order, beside a file that is no image."""
+    """Two images in color and one in gray, written out of order, beside a file that is no image."""
     path = tmp_path_factory.mktemp("sets") / "Set ü"
     path.mkdir()
     for name, channels in (("c.png", 1), ("a.png", 3), ("b.png", 3)):

@@ -28,7 +28,7 @@ PHOTO = drawing(64, 5)
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_jpeg_that_comes_last_is_a_file(channels):
-    image, file, _ = as_file(PHOTO[..., :channels], parse("blur:sigma=1 + jpeg:quality=37 + quantise"), RNG)
+    image, file, _ = as_file(PHOTO[..., :channels], parse("blur:sigma=1 + jpeg:quality=37 + quantize"), RNG)
     with PIL.Image.open(io.BytesIO(file)) as picture:
         assert picture.format == "JPEG"
         np.testing.assert_array_equal(np.asarray(picture).reshape(image.data.shape), image.data)
@@ -36,7 +36,7 @@ def test_a_jpeg_that_comes_last_is_a_file(channels):
 
 @pytest.mark.parametrize(("subsampling", "code"), [("4:4:4", 0), ("4:2:2", 1), ("4:2:0", 2)])
 def test_the_file_has_the_subsampling_that_was_drawn(subsampling, code):
-    drawn = parse(f"jpeg:quality=95,subsampling={subsampling}|{subsampling}").draw(RNG)
+    drawn = parse(f"jpeg:quality=95,subsampling={subsampling}|{subsampling}").sample(RNG)
     image, file, _ = as_file(PHOTO, drawn, RNG)
     with PIL.Image.open(io.BytesIO(file)) as picture:
         assert get_sampling(picture) == code
@@ -55,7 +55,7 @@ def test_anything_else_is_rounded(text):
     image, file, _ = as_file(PHOTO, parse(text), np.random.default_rng(1))
     assert file is None
     assert image.data.dtype == np.uint8
-    expected = parse(f"{text} + quantise")(PHOTO, np.random.default_rng(1))
+    expected = parse(f"{text} + quantize")(PHOTO, np.random.default_rng(1))
     np.testing.assert_array_equal(image.data, np.rint(expected * 255))
 
 

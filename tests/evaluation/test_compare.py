@@ -43,7 +43,7 @@ def test_every_method_that_is_named_is_tried():
         ("blur:sigma=2 + jpeg:quality=60", ["restore"]),
         ("camera:iso=1600 + jpeg:quality=90", ["denoise", "restore"]),
         ("camera:iso=1e6", []),
-        ("quantise", ["deblur", "denoise", "denoise-white", "restore"]),
+        ("quantize", ["deblur", "denoise", "denoise-white", "restore"]),
         ("downsample:scale=2", ["upscale2"]),
         ("downsample:scale=3", []),
         ("mask:keep=0.5,seed=0", []),

@@ -9,7 +9,7 @@ from PIL import Image
 from resolvent.degradations import parse
 from resolvent.errors import InputError, UsageError
 from resolvent.evaluation import suite as module
-from resolvent.evaluation.baselines import PEERS, peers_at_hand, run_peer
+from resolvent.evaluation.baselines import BASELINES, available_baselines, run_baseline
 from resolvent.evaluation.benchmark import TASKS, benchmark
 from resolvent.evaluation.suite import Published, markdown_suite, published, suite
 from resolvent.evaluation.tables import Row
@@ -128,10 +128,10 @@ def test_the_figure_shows_what_was_measured_and_what_was_published():
 def test_a_peer_joins_when_it_is_installed(monkeypatch):
     noise, blur = parse("noise:sigma=51"), parse("blur:sigma=1")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert peers_at_hand(noise) == []
+    assert available_baselines(noise) == []
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    assert peers_at_hand(noise) == list(PEERS)
-    assert peers_at_hand(blur) == []
+    assert available_baselines(noise) == list(BASELINES)
+    assert available_baselines(blur) == []
     told = []
 
     def run(y, sigma):
@@ -141,10 +141,10 @@ def test_a_peer_joins_when_it_is_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "bm3d", types.SimpleNamespace(bm3d=run, bm3d_rgb=run))
     for channels in (1, 3):
         y = np.ones((4, 5, channels), np.float32)
-        np.testing.assert_array_equal(run_peer("bm3d", y, noise), y / 2)
+        np.testing.assert_array_equal(run_baseline("bm3d", y, noise), y / 2)
     assert told == [((4, 5), pytest.approx(0.2)), ((4, 5, 3), pytest.approx(0.2))]
 
 
 def test_a_peer_that_is_not_there_names_its_package():
     with pytest.raises(InputError, match="pip install bm3d"):
-        run_peer("bm3d", np.ones((4, 5, 3), np.float32), parse("noise:sigma=5"))
+        run_baseline("bm3d", np.ones((4, 5, 3), np.float32), parse("noise:sigma=5"))

@@ -114,7 +114,7 @@ def test_a_dead_output_is_an_error(tmp_path):
 def test_every_variant_is_a_recipe_for_the_papers_blur():
     for variant in (*variants.VARIANTS.values(), *variants.ABLATIONS.values()):
         recipe = variant.recipe(90, 10, None)
-        assert (recipe.degradation, recipe.limit, recipe.resize) == ("blur:ksize=5|9|15|21 + quantise", 100, 128)
+        assert (recipe.degradation, recipe.limit, recipe.resize) == ("blur:ksize=5|9|15|21 + quantize", 100, 128)
         assert round(recipe.holdout * recipe.limit) == 10
     assert variants.VARIANTS["15m"].recipe(90, 10, None) == load_recipe("seed")
 

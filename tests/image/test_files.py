@@ -27,9 +27,9 @@ from resolvent.image import (
     Limits,
     Metadata,
     encode_image,
-    losses,
     output_format,
     read_image,
+    unsupported,
     write_image,
 )
 from resolvent.image.value_range import ValueRange
@@ -239,8 +239,8 @@ def test_reads_what_other_programs_write(name: str) -> None:
 
 
 def test_associated_alpha_is_divided_out() -> None:
-    colours = np.full((8, 8, 4), (100, 50, 25, 128), np.uint8)
-    image = read_image(tiff(colours, photometric="rgb", extrasamples=["assocalpha"]))
+    colors = np.full((8, 8, 4), (100, 50, 25, 128), np.uint8)
+    image = read_image(tiff(colors, photometric="rgb", extrasamples=["assocalpha"]))
     np.testing.assert_array_equal(image.alpha, 128)
     assert np.abs(image.data[0, 0].astype(int) - [199, 100, 50]).max() <= 1
 
@@ -275,7 +275,7 @@ def test_float_outside_0_to_1_is_scaled() -> None:
     assert values.max() <= high
     assert high - low < 2 * (values.max() - values.min())
     np.testing.assert_allclose(image.pixels, (values - low) / (high - low), atol=1e-6)
-    np.testing.assert_allclose(image.quantise(image.pixels), values, atol=1e-3)
+    np.testing.assert_allclose(image.quantize(image.pixels), values, atol=1e-3)
     np.testing.assert_array_equal(read_image(encode_image(image, "tiff")).data, values)
     known = read_image(tiff(texture(dtype=np.float32), photometric="rgb")).value_range
     assert (known.low, known.high) == (0.0, 1.0)
@@ -294,9 +294,12 @@ def test_what_a_float_picture_loses_to_integers_is_named() -> None:
     values = texture(64, 64, dtype=np.float32)
     values[9, 9] = 800
     image = Image.from_array(values)
-    assert losses(image, "tiff") == ()
-    assert losses(image, "png") == ("png holds 16 of its 32 bits a sample", "its values outside of 0 to 1 are clipped")
-    assert losses(Image.from_array(texture(dtype=np.float32)), "png") == ("png holds 16 of its 32 bits a sample",)
+    assert unsupported(image, "tiff") == ()
+    assert unsupported(image, "png") == (
+        "png holds 16 of its 32 bits a sample",
+        "its values outside of 0 to 1 are clipped",
+    )
+    assert unsupported(Image.from_array(texture(dtype=np.float32)), "png") == ("png holds 16 of its 32 bits a sample",)
 
 
 # --- metadata ---------------------------------------------------------------------------------------------------------
@@ -346,9 +349,9 @@ def test_webp_and_avif_keep_the_resolution_in_exif() -> None:
     block.update({0x011A: 300.0, 0x011B: 300.0, 0x0128: 2})
     image = replace(full(), metadata=Metadata(exif=block.tobytes(), dpi=(300.0, 300.0)))
     for kind in ("webp", "avif"):
-        assert losses(image, kind) == ()
+        assert unsupported(image, kind) == ()
         assert read_image(encode_image(image, kind)).metadata.dpi == pytest.approx((300, 300))
-    assert losses(full(), "webp") == ("webp cannot hold its dpi: left out",)
+    assert unsupported(full(), "webp") == ("webp cannot hold its dpi: left out",)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -391,11 +394,11 @@ def test_losses_are_told(tmp_path: Path) -> None:
         "jpeg holds 8 of its 16 bits a sample",
         "jpeg holds no alpha: flattened onto white",
     )
-    assert losses(image, ".bmp")[-1] == "bmp cannot hold its icc: left out"
+    assert unsupported(image, ".bmp")[-1] == "bmp cannot hold its icc: left out"
     large = replace(image, metadata=Metadata(exif=exif().tobytes() + bytes(70_000), xmp=bytes(65_536)))
-    assert losses(large, "jpeg")[-1] == "jpeg cannot hold its exif, xmp: left out"
+    assert unsupported(large, "jpeg")[-1] == "jpeg cannot hold its exif, xmp: left out"
     assert read_image(encode_image(large, "jpeg")).metadata == Metadata()
-    assert losses(large, "png") == ()
+    assert unsupported(large, "png") == ()
 
 
 def test_rounding_to_8_bits_is_to_the_nearest() -> None:
@@ -523,7 +526,7 @@ BAD = {
         "3600.0 megapixels",
     ),
     "bomb.jpg": (resized(JPEG, JPEG.index(b"\xff\xc0") + 5, ">HH", 60_000, 60_000), "3600.0 megapixels"),
-    "colours.tif": (saved(Pillow.fromarray(texture()).convert("LAB"), "TIFF"), "cannot be decoded: bad labq format"),
+    "colors.tif": (saved(Pillow.fromarray(texture()).convert("LAB"), "TIFF"), "cannot be decoded: bad labq format"),
     "integers.tif": (tiff(texture(channels=1)[..., 0].astype(np.int32)), "samples are of type int; convert"),
     "signed.tif": (tiff(texture(channels=1)[..., 0].astype(np.int16)), "samples are of type short; convert"),
     "channels.tif": (tiff(texture(channels=4).repeat(2, 2), photometric="rgb"), "8 channels; convert"),
@@ -768,13 +771,13 @@ def test_an_image_too_large_for_the_format(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_quantise_inverts_read_for_every_level(dtype: type) -> None:
+def test_quantize_inverts_read_for_every_level(dtype: type) -> None:
     levels = np.arange(np.iinfo(dtype).max + 1, dtype=dtype).reshape(16, -1)
     image = Image.from_array(levels)
-    np.testing.assert_array_equal(image.quantise(image.pixels), image.data)
+    np.testing.assert_array_equal(image.quantize(image.pixels), image.data)
     np.testing.assert_allclose(image.pixels[..., 0], levels / np.iinfo(dtype).max, rtol=1e-7)
     assert image.pixels.dtype == np.float32
-    assert (image.quantise(np.array([-3.0, 7.0])) == [0, np.iinfo(dtype).max]).all()
+    assert (image.quantize(np.array([-3.0, 7.0])) == [0, np.iinfo(dtype).max]).all()
 
 
 def test_read_gives_a_new_box() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resolvent.image import Image, encode_image, losses, read_image
+from resolvent.image import Image, encode_image, read_image, unsupported
 from resolvent.image.value_range import full_range, used_range
 
 
@@ -29,7 +29,7 @@ def test_bits_that_are_used_of_16(top, bits):
     assert f"uses {bits} of its 16 bits" in known.note
     image = Image.from_array(data)
     np.testing.assert_allclose(image.pixels, data / (2**bits - 1), rtol=1e-6)
-    np.testing.assert_array_equal(image.quantise(image.pixels), data)
+    np.testing.assert_array_equal(image.quantize(image.pixels), data)
 
 
 @pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint8, 30), (np.uint16, 65535), (np.uint16, 20000)])
@@ -116,7 +116,7 @@ def test_a_bright_subject_before_noise_is_no_outlier():
 def test_one_value_everywhere(value):
     image = Image.from_array(np.full((5, 7), value))
     assert np.isfinite(image.pixels).all()
-    np.testing.assert_allclose(image.quantise(image.pixels), value, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(image.quantize(image.pixels), value, rtol=1e-6, atol=1e-6)
     assert Image.from_array(np.full((1, 1), value)).pixels.shape == (1, 1, 1)
 
 
@@ -159,5 +159,5 @@ def test_outliers_that_rounding_clips_are_said():
     ramp = np.linspace(0, 4095, 128 * 128).reshape(128, 128).astype(np.uint16)
     ramp[5, 5] = 60000
     image = Image.from_array(ramp)
-    assert "its values outside of 0 to 4095 are clipped" in losses(image, "jpeg")
+    assert "its values outside of 0 to 4095 are clipped" in unsupported(image, "jpeg")
     assert read_image(encode_image(image, "jpeg")).data[5, 5, 0] > 200

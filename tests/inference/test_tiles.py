@@ -59,7 +59,7 @@ def test_weights_are_a_partition_of_unity(length, tile, halo, multiple, blend, s
 
 @relaxed
 @given(**AXIS)
-def test_only_neighbours_share_pixels_and_both_say_how_many(length, tile, halo, multiple, blend):
+def test_only_neighbors_share_pixels_and_both_say_how_many(length, tile, halo, multiple, blend):
     found = spans(length, tile, halo, multiple, blend)
     assert found[0].start == found[0].lead == found[-1].trail == 0
     assert found[-1].stop == length

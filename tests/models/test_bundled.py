@@ -63,7 +63,7 @@ def test_card_says_all_that_it_should(name):
     resolved = json.loads(json.dumps(resolve_arguments(today.network, **today.arguments)))
     assert {"bias": True, **card.arguments} == {**resolved, "bias": card.arguments.get("bias", True)}
     assert card.parameters <= 4.1e6
-    for told in (card.licence, card.commit, card.hardware, card.created, card.data["source"]):
+    for told in (card.license, card.commit, card.hardware, card.created, card.data["source"]):
         assert told
     assert card.seconds >= 200  # of a GPU, or far more
     assert card.steps * trained.batch > (4000 if name in REPAIR else 8000)
@@ -85,7 +85,7 @@ def test_denoise_removes_the_noise_of_cameras_too():
     from skimage.data import astronaut
 
     clean = astronaut()[:128, 128:256].astype(np.float32) / 255
-    camera = parse("camera:iso=3200,soft=0.5 + jpeg:quality=95").draw(np.random.default_rng(3))
+    camera = parse("camera:iso=3200,soft=0.5 + jpeg:quality=95").sample(np.random.default_rng(3))
     noisy, target = camera.with_target(clean, np.random.default_rng(0))
     restored = resolvent.restore(noisy, model="denoise", sigma=255 * float(np.sqrt(np.mean((noisy - target) ** 2))))
     assert psnr(restored, target) > psnr(noisy, target) + 0.8

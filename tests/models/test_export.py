@@ -8,10 +8,10 @@ import torch
 from resolvent import networks
 from resolvent.errors import InputError, OutputError, UsageError
 from resolvent.inference.runtime import open_session
-from resolvent.models.card import Card
+from resolvent.models.card import ModelCard
 from resolvent.models.export import adopt, estimate_memory, export, load_module, measure_halo, write
 
-CARD = Card("x", "denoise", "for tests", "unet-small", {}, "noise:sigma=5")
+CARD = ModelCard("x", "denoise", "for tests", "unet-small", {}, "noise:sigma=5")
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "torch"])
@@ -56,7 +56,7 @@ def test_a_network_without_biases_has_constant_ones_in_its_file(tmp_path):
     module = networks.build("unet-small", **arguments).eval()
     with torch.no_grad():
         module.tail.weight.normal_()
-    card = Card("plain", "denoise", "", "unet-small", arguments, "noise:sigma=0..75", noise_level=True)
+    card = ModelCard("plain", "denoise", "", "unet-small", arguments, "noise:sigma=0..75", noise_level=True)
     path = tmp_path / "plain.onnx"
     export(module, card, path)
     graph = onnx.load(path).graph
@@ -97,7 +97,7 @@ class Box(torch.nn.Module):
 
 
 def test_halo_is_the_context_of_a_known_filter():
-    card = Card("box", "denoise", "", "unet-small", {}, "noise:sigma=25")
+    card = ModelCard("box", "denoise", "", "unet-small", {}, "noise:sigma=25")
     assert measure_halo(Box(), card, limit=32) == 8
 
 

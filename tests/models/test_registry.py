@@ -4,7 +4,7 @@ import pytest
 
 from resolvent.errors import InputError, UsageError
 from resolvent.inference.runtime import open_session
-from resolvent.models.card import METADATA_KEY, Card
+from resolvent.models.card import METADATA_KEY, ModelCard
 from resolvent.models.registry import find, read_card
 
 
@@ -12,12 +12,12 @@ def test_card_is_read_without_a_runtime_and_equals_what_onnx_reads(tiny):
     _, card, path = tiny
     assert read_card(path) == card
     properties = {p.key: p.value for p in onnx.load(path).metadata_props}
-    assert Card.loads(properties[METADATA_KEY], "tiny") == card
+    assert ModelCard.loads(properties[METADATA_KEY], "tiny") == card
 
 
 def test_card_survives_json():
-    card = Card("a", "denoise", "s", "unet-small", {"widths": [8, 8]}, "noise:sigma=25", sigma_range=(0.0, 75.0))
-    assert Card.loads(card.dumps(), "a") == card
+    card = ModelCard("a", "denoise", "s", "unet-small", {"widths": [8, 8]}, "noise:sigma=25", sigma_range=(0.0, 75.0))
+    assert ModelCard.loads(card.dumps(), "a") == card
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_card_survives_json():
 )
 def test_broken_cards_are_refused(text, message):
     with pytest.raises((InputError, UsageError), match=message):
-        Card.loads(text, "model.onnx")
+        ModelCard.loads(text, "model.onnx")
 
 
 @pytest.mark.parametrize(

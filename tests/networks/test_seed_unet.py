@@ -74,9 +74,9 @@ def test_dropout_zeroes_a_share_of_the_values_and_keeps_the_mean(layout):
     y = Dropout(0.2)(x)
     share = (y == 0).double()
     assert share.mean().item() == pytest.approx(0.2, abs=3 * (0.2 * 0.8 / x.numel()) ** 0.5)
-    neighbours = [torch.corrcoef(torch.stack([share[..., :-1].flatten(), share[..., 1:].flatten()]))[0, 1],
+    neighbors = [torch.corrcoef(torch.stack([share[..., :-1].flatten(), share[..., 1:].flatten()]))[0, 1],
                   torch.corrcoef(torch.stack([share[:, :-1].flatten(), share[:, 1:].flatten()]))[0, 1]]  # fmt: skip
-    assert max(map(abs, neighbours)) < 0.015
+    assert max(map(abs, neighbors)) < 0.015
     torch.testing.assert_close(y[y > 0], x[y > 0] / 0.8, rtol=1e-4, atol=0)
     torch.manual_seed(0)
     torch.rand(4, 7, 61, 53)

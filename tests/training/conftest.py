@@ -6,7 +6,7 @@ from resolvent.training.recipe import Recipe
 
 
 def make_photograph(seed, height=48, width=56):
-    """Smooth colour waves under fine texture: something to learn, unlike any other seed's."""
+    """Smooth color waves under fine texture: something to learn, unlike any other seed's."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width] / 16
     waves = [np.sin(rng.normal() * y * 3 + rng.normal() * x * 3 + rng.normal()) for _ in range(3)]

@@ -11,7 +11,7 @@ from resolvent.degradations import parse
 from resolvent.inference.runtime import open_session
 from resolvent.models.export import load_module
 from resolvent.training.batches import batch, example, mask_of, preview, widened
-from resolvent.training.callbacks import Watch
+from resolvent.training.callbacks import Callback
 from resolvent.training.data import find_photographs, pack
 from resolvent.training.loop import train
 from resolvent.training.release import release
@@ -20,7 +20,7 @@ DAMAGE = "scratches:count=6,width=2..4,angle=-90..90 @ 0.9 + holes:amount=0.1,si
 SMALL = {"widths": [8, 8, 8], "blocks": [1, 1, 1], "fold": 1}
 
 
-class StopAtThree(Watch):
+class StopAtThree(Callback):
     def step(self, step, *_):
         if step == 3:
             raise KeyboardInterrupt
@@ -112,7 +112,7 @@ def test_it_trains_resumes_and_is_released(kind, photographs, tmp_path, request)
         train(recipe, photographs, tmp_path / "b", threads=1, checkpoint_every=0, watch=StopAtThree())
     resumed = train(recipe, photographs, tmp_path / "b", threads=1, resume=True).network.state_dict()
     assert all(torch.equal(value, resumed[name]) for name, value in result.network.state_dict().items())
-    card = release(result, tmp_path / "m.onnx", data="waves", licence="MIT")
+    card = release(result, tmp_path / "m.onnx", data="waves", license="MIT")
     assert (card.outputs, card.mask, card.inputs) == {"finder": (1, False, 3), "filler": (3, True, 4)}[kind]
     assert "mask" in card.figures["protocol"] or kind == "filler"
     module, _ = load_module(tmp_path / "m.onnx")

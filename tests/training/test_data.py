@@ -14,7 +14,7 @@ def shard(photographs, tmp_path):
     return pack(find_photographs(photographs), tmp_path / "a.shard", minimum=32)
 
 
-def test_centre_patch_is_the_photographs_own_pixels(shard, photograph):
+def test_center_patch_is_the_photographs_own_pixels(shard, photograph):
     patches = shard.patches(torch.tensor([3, 1]), 32, None)
     for patch, seed in zip(patches, (3, 1), strict=True):
         expected = photograph(seed)[8:40, 12:44].transpose(2, 0, 1) / 255
@@ -36,17 +36,17 @@ def test_random_patches_lie_inside_and_reach_every_corner(shard, photograph):
 
 def test_flips_give_all_eight_orientations(shard):
     generator = torch.Generator().manual_seed(0)
-    centre = shard.patches(torch.tensor([0]), 48, None)[0]
+    center = shard.patches(torch.tensor([0]), 48, None)[0]
     square = torch.zeros(64, dtype=torch.long)
     seen = {p.numpy().tobytes() for p in shard.patches(square, 48, generator, flips=True)}
     wanted = {
-        torch.rot90(c, k, (1, 2)).contiguous().numpy().tobytes() for c in (centre, centre.flip(-1)) for k in range(4)
+        torch.rot90(c, k, (1, 2)).contiguous().numpy().tobytes() for c in (center, center.flip(-1)) for k in range(4)
     }
     assert len(wanted) == 8
     assert len(seen) > 8, "patches also move"
 
 
-def test_resize_averages_areas_of_the_centre_square(tmp_path, photograph):
+def test_resize_averages_areas_of_the_center_square(tmp_path, photograph):
     pixels = photograph(0, 48, 56)
     Image.fromarray(pixels).save(tmp_path / "p.png")
     shard = pack([tmp_path / "p.png"], tmp_path / "s.shard", minimum=16, resize=16)
@@ -82,7 +82,7 @@ def test_nothing_left_is_an_error(tmp_path, photograph):
         pack([tmp_path / "small.png"], tmp_path / "s.shard", minimum=32)
 
 
-def test_gray_photographs_become_colour(tmp_path, photograph):
+def test_gray_photographs_become_color(tmp_path, photograph):
     gray = photograph(1)[:, :, 0]
     Image.fromarray(gray).save(tmp_path / "g.png")
     shard = pack([tmp_path / "g.png"], tmp_path / "s.shard", minimum=32)

@@ -10,7 +10,7 @@ from resolvent.degradations import parse
 from resolvent.errors import InputError, TrainingError, UsageError
 from resolvent.training import checkpoint, loop
 from resolvent.training.batches import Batches, batch, chosen, epoch_steps
-from resolvent.training.callbacks import RunWatch, Watch
+from resolvent.training.callbacks import Callback, RunCallback
 from resolvent.training.data import find_photographs, pack
 from resolvent.training.loop import branch, resumed_recipe, schedule, train
 from resolvent.training.optimizers import Muon
@@ -21,7 +21,7 @@ class StopError(Exception):
     pass
 
 
-class StopAt(Watch):
+class StopAt(Callback):
     def __init__(self, at):
         self.at = at
 
@@ -129,7 +129,7 @@ def test_a_checkpoint_of_another_network_is_refused(recipe, photographs, tmp_pat
         train(told, photographs, tmp_path, threads=1, resume=True)
 
 
-class Rollbacks(Watch):
+class Rollbacks(Callback):
     def __init__(self):
         self.seen = []
 
@@ -207,7 +207,7 @@ def test_averaged_weights_forget_the_start(step, decay):
 
 
 def test_best_weights_are_the_averaged_ones_of_the_best_validation(recipe, photographs, tmp_path, monkeypatch):
-    class Kept(Watch):
+    class Kept(Callback):
         def start(self, *told):
             self.average, self.seen = told[-1], []
 
@@ -280,7 +280,7 @@ def test_log_and_tensorboard(recipe, photographs, tmp_path):
     from rich.console import Console
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    with contextlib.closing(RunWatch(tmp_path, Console(quiet=True), log_every=2)) as watch:
+    with contextlib.closing(RunCallback(tmp_path, Console(quiet=True), log_every=2)) as watch:
         train(dataclasses.replace(recipe, budget="4 steps"), photographs, tmp_path, threads=1, watch=watch)
     entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [e["step"] for e in entries if "loss" in e] == [2, 4]
@@ -356,7 +356,7 @@ def test_enlarging_network_trains_and_is_measured(recipe, photographs, tmp_path)
     assert result.psnr["downsample:scale=2"] > 20
 
 
-class Pictures(Watch):
+class Pictures(Callback):
     def start(self, recipe, training, held, pairs, device, average):
         self.pairs = pairs
 
@@ -364,7 +364,7 @@ class Pictures(Watch):
 def test_training_starts_from_a_model(recipe, photographs, tmp_path):
     """No update at all: what comes out is what was taken over."""
     first = train(dataclasses.replace(recipe, budget="30 steps"), photographs, tmp_path / "a", threads=1)
-    release(first, tmp_path / "m.onnx", data="", licence="")
+    release(first, tmp_path / "m.onnx", data="", license="")
     told = dataclasses.replace(recipe, start=str(tmp_path / "m.onnx"), budget="1 steps", learning_rate=1e-12, seed=9)
     second = train(told, photographs, tmp_path / "b", threads=1)
     assert second.psnr["noise:sigma=30"] == pytest.approx(first.psnr["noise:sigma=30"], abs=0.02)
@@ -386,7 +386,7 @@ def test_a_branch_cools_down_and_leaves_its_trunk_alone(recipe, photographs, tmp
     before = (trunk / "last.safetensors").read_bytes()
     rates = []
 
-    class Rates(Watch):
+    class Rates(Callback):
         def step(self, step, share, seconds, loss, rate, *_):
             rates.append((step, rate))
 
@@ -527,7 +527,7 @@ def test_a_share_of_the_patches_stays_clean(recipe, photographs, tmp_path):
 
 def test_what_is_fine_tuned_is_the_best_until_it_is_beaten(recipe, photographs, tmp_path):
     first = train(dataclasses.replace(recipe, budget="60 steps"), photographs, tmp_path / "a", threads=1)
-    release(first, tmp_path / "m.onnx", data="test", licence="MIT")
+    release(first, tmp_path / "m.onnx", data="test", license="MIT")
     ruined = dataclasses.replace(
         recipe, start=str(tmp_path / "m.onnx"), budget="3 steps", learning_rate=10.0, clip=0, ema=0.0, warmup=0.0
     )

@@ -22,7 +22,7 @@ def test_seed_keeps_the_papers_protocol():
     seed = load_recipe("seed")
     assert (seed.limit, seed.holdout, seed.resize, seed.batch, seed.loss) == (100, 0.1, 128, 32, "mse")
     assert (seed.learning_rate, seed.betas, seed.epsilon, seed.budget) == (1e-3, (0.9, 0.999), 1e-7, "500 epochs")
-    assert seed.degradation == "blur:ksize=5|9|15|21 + quantise"
+    assert seed.degradation == "blur:ksize=5|9|15|21 + quantize"
 
 
 def test_every_named_loss_exists():
@@ -105,7 +105,7 @@ DUST = {"degradation": "dust @ 0.5", "others": [], "others_share": 0}
         ({"overstated": 0.2, "arguments": {}}, "overstated = 0.2: is for a network with noise_level"),
         ({"loss": "bce-dice"}, "bce-dice goes with outputs = 1"),
         ({"arguments": {"outputs": 1}, **DUST, "validation": ["dust"]}, "goes with outputs = 1"),
-        ({"arguments": {"mask": True}}, "'noise:sigma=0..75 [+] quantise @ 0.3' damages no pixel"),
+        ({"arguments": {"mask": True}}, "'noise:sigma=0..75 [+] quantize @ 0.3' damages no pixel"),
         ({"arguments": {"mask": True}, **DUST}, "'noise:sigma=15' damages no pixel"),
         ({"others": []}, "others_share = 0.35 with 0 others: give both or neither"),
         ({"others_share": 0}, "others_share = 0 with 6 others: give both or neither"),

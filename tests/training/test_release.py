@@ -11,7 +11,7 @@ from resolvent.training.release import noise_range, release
 def test_model_of_a_run_carries_its_weights_and_its_story(recipe, photographs, tmp_path):
     recipe = dataclasses.replace(recipe, budget="2 steps")
     result = train(recipe, photographs, tmp_path / "run", threads=1)
-    card = release(result, tmp_path / "m.onnx", data="six waves, CC0", licence="MIT")
+    card = release(result, tmp_path / "m.onnx", data="six waves, CC0", license="MIT")
     module, read = load_module(tmp_path / "m.onnx")
     assert read == read_card(tmp_path / "m.onnx") == card
     assert (card.name, card.steps, card.sigma_range) == ("tiny", 2, (20.0, 40.0))
@@ -33,7 +33,7 @@ def test_unfinished_run_gives_its_best_so_far(recipe, photographs, tmp_path):
     ("degradation", "expected"),
     [
         ("noise:sigma=0..75", (0, 75)),
-        ("noise:sigma=5..75 @ 0.5 + quantise", (0, 75)),
+        ("noise:sigma=5..75 @ 0.5 + quantize", (0, 75)),
         ("blur:sigma=2 + noise:sigma=5", (5, 5)),
         ("blur:sigma=2", None),
     ],

@@ -16,7 +16,7 @@ from resolvent.engine.plan import plan
 from resolvent.engine.request import Options
 from resolvent.engine.run import run
 from resolvent.errors import OutputError, UsageError
-from resolvent.image import Limits, encode_image, losses, output_format, read_image
+from resolvent.image import Limits, encode_image, output_format, read_image, unsupported
 from resolvent.inference.runtime import open_session
 from resolvent.io import write_atomic
 
@@ -77,7 +77,7 @@ def restore_piped(
     else:
         fine = fine_quality(quality, source)
         encoded = encode_image(restored, kind, fine)
-        lost = losses(restored, kind) + recompressed(chosen, kind, fine)
+        lost = unsupported(restored, kind) + recompressed(chosen, kind, fine)
     if output is not None:
         make_folder(output.parent)
         write_atomic(output, lambda file: file.write(encoded), overwrite=overwrite)

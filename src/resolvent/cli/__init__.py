@@ -62,6 +62,9 @@ CALL_ERROR: Any = typer.BadParameter.__base__
 DEBUG = "--debug"
 """Of all commands, wherever it stands."""
 
+RENAMED = {"--licence": "--license"}
+"""Options as they were called before this release."""
+
 SEVERAL = ("--sigma", "--levels", "--degradation", "--methods", "--models", "--tasks")
 """Options of ``benchmark`` and ``compare`` that take several values: ``--sigma 15 25 50``."""
 
@@ -71,7 +74,7 @@ def main() -> NoReturn:
     if sys.stderr is None:  # closed by the caller
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the life of the process
     try:
-        arguments = spread([argument for argument in sys.argv[1:] if argument != DEBUG])
+        arguments = spread([RENAMED.get(argument, argument) for argument in sys.argv[1:] if argument != DEBUG])
         arguments = [DEBUG] * (DEBUG in sys.argv) + (arguments or ["--help"])
         code = app(arguments, prog_name="resolvent", standalone_mode=False)
     except CALL_ERROR as error:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from resolvent.cli.console import Bar, console, emit, say, show_json
-from resolvent.cli.options import UNSTATED, Json, Licence, Output, Overwrite, Seed, check_report
+from resolvent.cli.options import UNSTATED, Json, License, Output, Overwrite, Seed, check_report
 from resolvent.errors import UsageError
 from resolvent.io import write_atomic
 
@@ -41,13 +41,13 @@ def train(
         bool, typer.Option("--compile", help="Let torch compile the network; needs a compiler.")
     ] = False,
     data: Annotated[str, typer.Option("--data", help="What the photographs are, for the model's card.")] = "",
-    licence: Licence = UNSTATED,
+    license: License = UNSTATED,  # noqa: A002
     as_json: Json = False,
 ) -> None:
     """Train a model on a folder of clean photographs; write one .onnx file with its card."""
     from contextlib import closing
 
-    from resolvent.training.callbacks import RunWatch
+    from resolvent.training.callbacks import RunCallback
     from resolvent.training.loop import branch, resumed_recipe
     from resolvent.training.loop import train as run_training
     from resolvent.training.recipe import load_recipe, parse_settings
@@ -70,7 +70,7 @@ def train(
         raise UsageError(f"--trunk {trunk}: is what --cooldown cools down; give --cooldown 40m too")
     elif resume and (run / "last.safetensors").exists():
         told = resumed_recipe(run, told, overrides)
-    with closing(RunWatch(run, console())) as watch:
+    with closing(RunCallback(run, console())) as watch:
         result = run_training(
             told,
             images,
@@ -83,7 +83,7 @@ def train(
             watch=watch,
         )
     path = run / f"{told.name}.onnx"
-    card = release(result, path, data=data or result.source, licence=licence)
+    card = release(result, path, data=data or result.source, license=license)
     if as_json:
         show_json({"model": str(path), "card": card.to_json()})
     else:
@@ -94,7 +94,7 @@ def export(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
     output: Output = None,
     data: Annotated[str, typer.Option("--data", help="What the photographs are, for the card.")] = UNSTATED,
-    licence: Licence = UNSTATED,
+    license: License = UNSTATED,  # noqa: A002
     as_json: Json = False,
 ) -> None:
     """Write the model of a training run, finished or not: its best weights so far, with their card."""
@@ -103,7 +103,7 @@ def export(
 
     result = load_result(run_folder)
     path = output or run_folder / f"{result.recipe.name}.onnx"
-    card = release(result, path, data=data, licence=licence)
+    card = release(result, path, data=data, license=license)
     if as_json:
         show_json({"model": str(path), "card": card.to_json()})
     else:

@@ -34,12 +34,12 @@ def models(
             key,
             card.summary,
             f"{card.parameters / 1e6:.2f} M",
-            card.licence,
+            card.license,
             f"{card.data.get('photographs', '?')} photographs",
         )
         for key, card in cards.items()
     ]
-    _show(("model", "for", "parameters", "licence", "trained on"), rows)
+    _show(("model", "for", "parameters", "license", "trained on"), rows)
 
 
 def methods(as_json: Json = False) -> None:
@@ -61,7 +61,7 @@ def methods(as_json: Json = False) -> None:
         (name, method.summary, str(method.needs), method.cost, f"{method.memory / 1000:.1f} GB")
         for name, method in METHODS.items()
     ]
-    caption = "cost: for 256x256 pixels in colour, on one core; memory: for a megapixel"
+    caption = "cost: for 256x256 pixels in color, on one core; memory: for a megapixel"
     _show(("method", "what it is", "needs", "cost", "memory"), rows, caption)
 
 

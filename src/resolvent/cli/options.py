@@ -13,10 +13,10 @@ import typer
 from resolvent.cli.console import say, show_json
 from resolvent.errors import OutputError, UsageError
 
-__all__ = ["DASH", "UNSTATED", "Json", "Licence", "Output", "Overwrite", "Seed", "check_report", "fail"]
+__all__ = ["DASH", "UNSTATED", "Json", "License", "Output", "Overwrite", "Seed", "check_report", "fail"]
 
 UNSTATED = "unstated"
-"""What a card says of photographs or a licence that nobody has told."""
+"""What a card says of photographs or a license that nobody has told."""
 
 DASH = Path("-")
 """stdin or stdout."""
@@ -24,7 +24,7 @@ DASH = Path("-")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where the result goes.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
-Licence = Annotated[str, typer.Option("--licence", help="Of the weights, for the card.")]
+License = Annotated[str, typer.Option("--license", help="Of the weights, for the card.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.degradations.base import CHANCE, Chain, Degradation, Nothing, Sometimes
+from resolvent.degradations.base import CHANCE, Compose, Degradation, Identity, RandomApply
 from resolvent.degradations.blur import DefocusBlur, GaussianBlur, Kernel, MotionBlur, PositionalBlur
 from resolvent.degradations.camera import Camera
 from resolvent.degradations.damage import Creases, Dust, Holes, Scratches
@@ -36,7 +36,7 @@ from resolvent.degradations.noise import (
     Grain,
     HotPixels,
     PoissonNoise,
-    Quantise,
+    Quantize,
     RowNoise,
     SaltPepper,
 )
@@ -51,9 +51,9 @@ if TYPE_CHECKING:
 __all__ = [
     "DEGRADATIONS",
     "Camera",
-    "Chain",
     "Choice",
     "ChromaNoise",
+    "Compose",
     "Creases",
     "DefocusBlur",
     "Degradation",
@@ -65,20 +65,20 @@ __all__ = [
     "Grain",
     "Holes",
     "HotPixels",
+    "Identity",
     "Jpeg",
     "Kernel",
     "Mask",
     "MotionBlur",
-    "Nothing",
     "PoissonNoise",
     "PositionalBlur",
-    "Quantise",
+    "Quantize",
+    "RandomApply",
     "Range",
     "Rescale",
     "RowNoise",
     "SaltPepper",
     "Scratches",
-    "Sometimes",
     "degrade",
     "parse",
 ]
@@ -100,15 +100,18 @@ DEGRADATIONS: dict[str, type[Degradation]] = {
     "rownoise": RowNoise,
     "chroma": ChromaNoise,
     "camera": Camera,
-    "quantise": Quantise,
+    "quantize": Quantize,
     "jpeg": Jpeg,
     "scratches": Scratches,
     "dust": Dust,
     "creases": Creases,
     "holes": Holes,
     "fading": Fading,
-    "none": Nothing,
+    "none": Identity,
 }
+
+RENAMED = {"quantise": "quantize"}
+"""Names that recipes and cards of older models hold."""
 
 
 @overload
@@ -143,7 +146,7 @@ def degrade(
     if seed < 0:
         raise UsageError(f"seed {seed}: must be 0 or above")
     rng = np.random.default_rng(seed)
-    drawn = (parse(degradation) if isinstance(degradation, str) else degradation).draw(rng)
+    drawn = (parse(degradation) if isinstance(degradation, str) else degradation).sample(rng)
     if isinstance(source, np.ndarray):
         image = Image.from_array(source)
         if image.alpha is not None:
@@ -162,7 +165,7 @@ def degrade(
     for part in drawn.parts:
         if isinstance(part, Downsample) and alpha is not None:
             alpha = resize_plane(alpha, 1 / part.scale, "area")
-    return image.with_data(image.quantise(values), alpha)
+    return image.with_data(image.quantize(values), alpha)
 
 
 def parse(text: str) -> Degradation:
@@ -176,7 +179,7 @@ def parse(text: str) -> Degradation:
         GaussianNoise(sigma=25.0)
     """
     links = tuple(_parse_one(link) for link in _split(text, "+"))
-    return links[0] if len(links) == 1 else Chain(links)
+    return links[0] if len(links) == 1 else Compose(links)
 
 
 def _parse_one(text: str) -> Degradation:
@@ -184,8 +187,9 @@ def _parse_one(text: str) -> Degradation:
     if len(chances) > 1:
         raise UsageError(f"{text!r}: has {len(chances)} chances; give one, such as jpeg:quality=40 @ 0.5")
     if chances:
-        return Sometimes(_parse_one(body), CHANCE.parse(chances[0]))  # type: ignore[arg-type]  # Sometimes checks it
+        return RandomApply(_parse_one(body), CHANCE.parse(chances[0]))  # type: ignore[arg-type]  # RandomApply checks it
     name, _, rest = (piece.strip() for piece in text.partition(":"))
+    name = RENAMED.get(name, name)
     if name not in DEGRADATIONS:
         raise unknown("degradation", name, DEGRADATIONS)
     known = {field.name: field for field in dataclasses.fields(DEGRADATIONS[name])}  # type: ignore[arg-type]

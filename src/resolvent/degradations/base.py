@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from resolvent.physics.operators import LinearOperator
 
-__all__ = ["CHANCE", "Chain", "Degradation", "Nothing", "Sometimes"]
+__all__ = ["CHANCE", "Compose", "Degradation", "Identity", "RandomApply"]
 
 CHANCE = Number(0, 1, above=True, varies=False)
 
@@ -60,8 +60,8 @@ class Degradation(ABC):
         """What it reads when it is applied: kernels and masks."""
         return ()
 
-    def __add__(self, other: Degradation) -> Chain:
-        return Chain(self.parts + other.parts)
+    def __add__(self, other: Degradation) -> Compose:
+        return Compose(self.parts + other.parts)
 
     def __call__(self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None) -> NDArray[np.float32]:
         """Apply it to one image.
@@ -119,10 +119,10 @@ class Degradation(ABC):
         """
         return self(image, rng), np.array(image if target is None else target, np.float32)
 
-    def draw(self, rng: np.random.Generator) -> Degradation:
+    def sample(self, rng: np.random.Generator) -> Degradation:
         """What happens this time: each Range and each Choice replaced by one value drawn from it."""
         drawn = {
-            name: value.draw(rng, whole=kind.whole, log=kind.log)
+            name: value.sample(rng, whole=kind.whole, log=kind.log)
             for name, value, kind in self._varying()
             if isinstance(value, Range | Choice)
         }
@@ -236,7 +236,7 @@ class Degradation(ABC):
         fixed: dict[str, float] = {}
         for name, value, kind in self._varying():
             if isinstance(value, Range | Choice):
-                raise UsageError(f"{self}: {name} is not one value; call .draw(rng) first")
+                raise UsageError(f"{self}: {name} is not one value; call .sample(rng) first")
             fixed[name] = cast(float, kind.number(value))
         return fixed
 
@@ -249,7 +249,7 @@ class Degradation(ABC):
 
 
 @dataclass(frozen=True)
-class Chain(Degradation):
+class Compose(Degradation):
     """Several degradations, one after the other; ``a + b`` makes it.
 
     Raises:
@@ -284,10 +284,10 @@ class Chain(Degradation):
         """What its parts read."""
         return tuple(file for part in self.links for file in part.files)
 
-    def draw(self, rng: np.random.Generator) -> Degradation:
+    def sample(self, rng: np.random.Generator) -> Degradation:
         """Draw in each part, in order; what does not happen this time is left out."""
-        drawn = [part.draw(rng) for part in self.links]
-        return _join(tuple(part for part in drawn if part != Nothing())) or Nothing()
+        drawn = [part.sample(rng) for part in self.links]
+        return _join(tuple(part for part in drawn if part != Identity())) or Identity()
 
     def _on_batch(
         self, x: torch.Tensor, target: torch.Tensor | None, generator: torch.Generator | None
@@ -355,8 +355,8 @@ class Chain(Degradation):
 
 
 @dataclass(frozen=True)
-class Nothing(Degradation):
-    """Nothing happens, y = x; what ``Sometimes`` draws when its degradation stays away."""
+class Identity(Degradation):
+    """Nothing happens, y = x; what ``RandomApply`` draws when its degradation stays away."""
 
     name = "none"
 
@@ -372,7 +372,7 @@ class Nothing(Degradation):
 
 
 @dataclass(frozen=True)
-class Sometimes(Degradation):
+class RandomApply(Degradation):
     """A degradation that happens by chance, ``jpeg:quality=20..100 @ 0.6``; one that keeps the size of the image.
 
     Attributes:
@@ -384,7 +384,7 @@ class Sometimes(Degradation):
 
     Example:
         >>> from resolvent.degradations import parse
-        >>> print(parse("blur:sigma=1 @ 0.5 + noise:sigma=25").draw(np.random.default_rng(0)))
+        >>> print(parse("blur:sigma=1 @ 0.5 + noise:sigma=25").sample(np.random.default_rng(0)))
         noise:sigma=25
     """
 
@@ -393,7 +393,7 @@ class Sometimes(Degradation):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "chance", CHANCE.check("chance", self.chance))
-        if self.chance == 1 or isinstance(self.degradation, Chain | Sometimes):
+        if self.chance == 1 or isinstance(self.degradation, Compose | RandomApply):
             raise UsageError(f"{self}: give each degradation of its own a chance below 1")
 
     @property
@@ -417,11 +417,11 @@ class Sometimes(Degradation):
         Raises:
             UsageError: Always.
         """
-        raise UsageError(f"{self}: may happen or not; call .draw(rng) first")
+        raise UsageError(f"{self}: may happen or not; call .sample(rng) first")
 
-    def draw(self, rng: np.random.Generator) -> Degradation:
+    def sample(self, rng: np.random.Generator) -> Degradation:
         """The degradation, drawn; or Nothing."""
-        return self.degradation.draw(rng) if rng.random() < self.chance else Nothing()
+        return self.degradation.sample(rng) if rng.random() < self.chance else Identity()
 
     def _on_batch(
         self, x: torch.Tensor, target: torch.Tensor | None, generator: torch.Generator | None
@@ -463,4 +463,4 @@ class Sometimes(Degradation):
 
 
 def _join(parts: tuple[Degradation, ...]) -> Degradation | None:
-    return Chain(parts) if len(parts) > 1 else next(iter(parts), None)
+    return Compose(parts) if len(parts) > 1 else next(iter(parts), None)

@@ -1,7 +1,7 @@
 """Blurs: y = k * x, the convolution with a kernel k that sums to one.
 
 At the border of an image a blur mirrors it without repeating the edge (OpenCV's BORDER_REFLECT_101), or wraps it
-around (``boundary="circular"``). Its operator always wraps. Entry ``size // 2`` of a kernel is its centre, as in
+around (``boundary="circular"``). Its operator always wraps. Entry ``size // 2`` of a kernel is its center, as in
 scipy.ndimage: an even kernel reaches one pixel further towards the start.
 """
 

@@ -1,4 +1,4 @@
-"""Noise: what each value of a picture suffers by itself, or with its neighbours; that of rounding too."""
+"""Noise: what each value of a picture suffers by itself, or with its neighbors; that of rounding too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from resolvent.degradations.parameters import Choice, Number, Range, Word, value
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ChromaNoise", "GaussianNoise", "Grain", "HotPixels", "PoissonNoise", "Quantise", "RowNoise", "SaltPepper"]
+__all__ = ["ChromaNoise", "GaussianNoise", "Grain", "HotPixels", "PoissonNoise", "Quantize", "RowNoise", "SaltPepper"]
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class GaussianNoise(Degradation):
     """White Gaussian noise, y = x + n, n ~ N(0, (sigma/255)^2), independent in every pixel and channel; not clipped.
 
     Attributes:
-        sigma: Grey levels of 255.
+        sigma: Gray levels of 255.
     """
 
     name = "noise"
     random = True
-    sigma: float | Range | Choice = field(metadata={"kind": Number(0, 255, "grey levels")})
+    sigma: float | Range | Choice = field(metadata={"kind": Number(0, 255, "gray levels")})
 
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
@@ -44,19 +44,19 @@ class GaussianNoise(Degradation):
 
 @dataclass(frozen=True)
 class Grain(Degradation):
-    """Noise that neighbours share, as film grain and developed raw files have it: y = x + s (g * n), n white.
+    """Noise that neighbors share, as film grain and developed raw files have it: y = x + s (g * n), n white.
 
     g is a Gaussian, the convolution wraps, and s gives what is added the standard deviation ``sigma`` everywhere, in a
     picture of more than 8 ``radius`` pixels a side; not clipped.
 
     Attributes:
-        sigma: Grey levels of 255.
+        sigma: Gray levels of 255.
         radius: Standard deviation of g in pixels; 0 leaves the noise white.
     """
 
     name = "grain"
     random = True
-    sigma: float | Range | Choice = field(metadata={"kind": Number(0, 255, "grey levels")})
+    sigma: float | Range | Choice = field(metadata={"kind": Number(0, 255, "gray levels")})
     radius: float | Range | Choice = field(default=0.7, metadata={"kind": Number(0, 8, "pixels")})
 
     def _apply(
@@ -301,14 +301,14 @@ DEMOSAICING = (
 
 
 @dataclass(frozen=True)
-class Quantise(Degradation):
+class Quantize(Degradation):
     """Stored as whole numbers, as a file holds them: clipped to [0, 1] and rounded to one of 2^bits - 1 steps.
 
     Attributes:
         bits: A value.
     """
 
-    name = "quantise"
+    name = "quantize"
     bits: int | Range | Choice = field(default=8, metadata={"kind": Number(1, 16, whole=True)})
 
     def _apply(

@@ -48,7 +48,7 @@ class Range:
         """The two ends."""
         return (self.low, self.high)
 
-    def draw(self, rng: np.random.Generator, *, whole: bool = False, log: bool = False) -> float:
+    def sample(self, rng: np.random.Generator, *, whole: bool = False, log: bool = False) -> float:
         """One value, whole numbers with both ends; with ``log``, uniform in the logarithm."""
         if whole:
             return int(rng.integers(int(self.low), int(self.high), endpoint=True))
@@ -79,7 +79,7 @@ class Choice:
     def __str__(self) -> str:
         return "|".join(value if isinstance(value, str) else format_number(value) for value in self.values)
 
-    def draw(self, rng: np.random.Generator, *, whole: bool = False, log: bool = False) -> float | str:
+    def sample(self, rng: np.random.Generator, *, whole: bool = False, log: bool = False) -> float | str:
         """One of the values."""
         return self.values[rng.integers(len(self.values))]
 

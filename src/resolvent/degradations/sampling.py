@@ -150,9 +150,9 @@ class Mask(Degradation):
         """The mask, if it is one of a file."""
         return () if self.path is None else (Path(self.path),)
 
-    def draw(self, rng: np.random.Generator) -> Mask:
+    def sample(self, rng: np.random.Generator) -> Mask:
         """The same mask with ``keep`` and ``seed`` fixed."""
-        drawn = cast(Mask, super().draw(rng))
+        drawn = cast(Mask, super().sample(rng))
         return replace(drawn, seed=int(rng.integers(2**32))) if drawn.random else drawn
 
     def operator(self, shape: tuple[int, int, int]) -> LinearOperator:

@@ -95,7 +95,7 @@ def convolve_separable(x: Tensor, taps: Tensor, boundary: str) -> Tensor:
 
 
 def gaussian_noise(x: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
-    """Add white noise of ``sigma`` (N,) grey levels."""
+    """Add white noise of ``sigma`` (N,) gray levels."""
     noise = torch.randn(x.shape, generator=generator, device=generator.device).to(x)
     return x + (column(sigma) / 255).to(x.dtype) * noise
 
@@ -122,7 +122,7 @@ def salt_pepper(x: Tensor, amount: Tensor, generator: torch.Generator) -> Tensor
 
 
 # ITU-T T.81, Annex K, tables K.1 (luma) and K.2 (chroma)
-_QUANTISATION = (
+_QUANTIZATION = (
     (
         (16, 11, 10, 16, 24, 40, 51, 61),
         (12, 12, 14, 19, 26, 58, 60, 55),
@@ -163,10 +163,10 @@ _COSINES = (
 )
 
 
-def quantisation_tables(quality: Tensor) -> Tensor:
+def quantization_tables(quality: Tensor) -> Tensor:
     """The tables of libjpeg for luma and chroma, (N, 2, 8, 8), at ``quality`` (N,) of 1 to 100."""
     percent = torch.where(quality < 50, 5000 // quality, 200 - 2 * quality)[:, None, None, None]
-    base = torch.tensor(_QUANTISATION, dtype=quality.dtype, device=quality.device)
+    base = torch.tensor(_QUANTIZATION, dtype=quality.dtype, device=quality.device)
     return ((base * percent + 50) // 100).clamp(1, 255)
 
 
@@ -182,31 +182,31 @@ def jpeg(x: Tensor, quality: Tensor, shared: Sequence[tuple[int, int]]) -> Tenso
         shared: For each sample, the rows and columns of pixels that share one value of chroma: 1 or 2.
     """
     levels = (x.clamp(0, 1) * 255).round().float()
-    tables = quantisation_tables(quality)
+    tables = quantization_tables(quality)
     if x.shape[1] == 1:
-        return (_quantise(levels, tables[:, :1]) / 255).to(x.dtype)
+        return (_quantize(levels, tables[:, :1]) / 255).to(x.dtype)
     matrix, bias = (torch.tensor(numbers, dtype=torch.float64, device=x.device) for numbers in (_YCC, _YCC_BIAS))
     ycc = torch.einsum("ij,njhw->nihw", matrix, levels.double()).add(bias[:, None, None]).div(65536).floor().float()
     luma, chroma = ycc[:, :1], ycc[:, 1:] + 128
-    luma = _quantise(luma, tables[:, :1])
+    luma = _quantize(luma, tables[:, :1])
     for rows, columns in sorted(set(shared)):
         which = [i for i, each in enumerate(shared) if each == (rows, columns)]
-        chroma[which] = _quantise_chroma(chroma[which], tables[which, 1:], rows, columns)
+        chroma[which] = _quantize_chroma(chroma[which], tables[which, 1:], rows, columns)
     back = torch.tensor(_RGB, dtype=torch.float32, device=x.device)
     rgb = luma + _rounded(torch.einsum("ij,njhw->nihw", back, chroma - 128) / 65536)
     return (rgb.clamp(0, 255) / 255).to(x.dtype)
 
 
-def _quantise_chroma(chroma: Tensor, tables: Tensor, rows: int, columns: int) -> Tensor:
+def _quantize_chroma(chroma: Tensor, tables: Tensor, rows: int, columns: int) -> Tensor:
     """Subsampled so that ``rows`` and ``columns`` of pixels share a value, compressed, and interpolated."""
     height, width = chroma.shape[2:]
     if columns == 1:
-        return _quantise(chroma, tables)
-    small = _quantise(_halve(chroma, rows), tables)[..., : (width + 1) // 2]
+        return _quantize(chroma, tables)
+    small = _quantize(_halve(chroma, rows), tables)[..., : (width + 1) // 2]
     return _double(small, rows)[..., :height, :width]
 
 
-def _quantise(plane: Tensor, tables: Tensor) -> Tensor:
+def _quantize(plane: Tensor, tables: Tensor) -> Tensor:
     """Through the cosine transform of 8x8 blocks and back, the coefficients rounded to multiples of ``tables``."""
     height, width = plane.shape[2:]
     padded = pad(plane, (0, 0), (-height % 8, -width % 8), "edge")

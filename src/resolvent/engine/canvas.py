@@ -47,7 +47,7 @@ class Canvas:
             self.checks.add(before, restored)
         if self.strength < 1:
             restored = before + np.float32(self.strength) * (np.clip(restored, 0, 1) - before)
-        self.data[place] = self.image.quantise(restored)
+        self.data[place] = self.image.quantize(restored)
         if outliers is not None:
             np.copyto(self.data[place], self._enlarged(stored), where=self._enlarged(outliers))
         if hidden is not None and self.scale == 1:

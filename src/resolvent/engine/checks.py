@@ -139,6 +139,6 @@ class Checks:
         if shifts[worst] > limits[worst]:
             remedy = f"; tell less noise than {self.sigma:g}" if (self.sigma or 0) > 2 * noise + SHIFT else ""
             raise QualityError(
-                f"the mean colour moved by {shifts[worst]:.1f} of 255, where {limits[worst]:.1f} is the most; "
+                f"the mean color moved by {shifts[worst]:.1f} of 255, where {limits[worst]:.1f} is the most; "
                 f"the result is not kept{remedy}"
             )

@@ -20,13 +20,13 @@ from resolvent.engine.request import Options
 from resolvent.errors import InputError, UsageError
 from resolvent.inference.runtime import Session, open_session
 from resolvent.inference.tiles import SMALLEST_TILE, largest_tile, margin, reflected, spans
-from resolvent.methods.noise_level import enlargement
+from resolvent.methods.noise_level import scale_factor
 from resolvent.models.registry import read_card
 from resolvent.system import available_memory, parse_memory, tile_memory
 
 if TYPE_CHECKING:
     from resolvent.image import Image
-    from resolvent.models.card import Card
+    from resolvent.models.card import ModelCard
 
 
 Opener = Callable[[str | Path, str], Session]
@@ -44,7 +44,7 @@ class Plan:
         options: What was asked.
         reasons: Sentences for a person.
         model: Name or path of the model that will run; None if a method will, or nothing.
-        sigma: Noise level that it is told, in 8-bit grey levels.
+        sigma: Noise level that it is told, in 8-bit gray levels.
         tile: Pixels a side that a tile contributes.
         tiles: How many tiles there are, those of ``first`` included.
         first: What is done before, where a photograph is repaired or restored and then enlarged.
@@ -170,7 +170,7 @@ def _chosen(image: Image, options: Options, source: bytes | None, open_session: 
 
 def _check_memory(image: Image, options: Options) -> None:
     name, told = cast("tuple[str, Degradation]", (options.method, options.told))
-    height, width = (side * enlargement(told) for side in (image.height, image.width))
+    height, width = (side * scale_factor(told) for side in (image.height, image.width))
     needed = methods.METHODS[name].memory * height * width
     free = available_memory() if options.memory is None else parse_memory(options.memory)
     if needed > free:
@@ -180,7 +180,7 @@ def _check_memory(image: Image, options: Options) -> None:
         )
 
 
-def _tile(image: Image, card: Card, options: Options) -> int:
+def _tile(image: Image, card: ModelCard, options: Options) -> int:
     if options.tile is not None and options.memory is None:
         return options.tile
     memory = tile_memory() if options.memory is None else parse_memory(options.memory)

@@ -18,7 +18,7 @@ from resolvent.inference.tiles import reflected, spans
 
 if TYPE_CHECKING:
     from resolvent.inference.runtime import Session
-    from resolvent.models.card import Card
+    from resolvent.models.card import ModelCard
 
 __all__ = ["FILL_TILE", "MaskSource", "count_tiles", "fill", "find_damage", "read_mask", "save_mask"]
 
@@ -130,7 +130,7 @@ def save_mask(mask: NDArray[np.bool_], path: Path) -> None:
     write_image(Image.from_array(np.where(mask, np.uint8(255), np.uint8(0))), path)
 
 
-def count_tiles(mask: NDArray[np.bool_], card: Card, tile: int) -> int:
+def count_tiles(mask: NDArray[np.bool_], card: ModelCard, tile: int) -> int:
     """How many blocks ``fill`` goes through."""
     sides = (reflected(side, card.multiple) for side in mask.shape)
     return math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides) * len(_rings(mask))
@@ -190,11 +190,11 @@ def fill(
                     raise QualityError("a value of what was filled is NaN or infinite; it is not kept")
                 if image.channels == 1:
                     filled = filled.mean(1, keepdims=True)
-                seen[box.slices()][inside] = image.quantise(filled)
+                seen[box.slices()][inside] = image.quantize(filled)
                 if strength < 1:
                     before = image.read(*box)[inside]
                     blend = before + np.float32(strength) * (np.clip(filled, 0, 1) - before)
-                    out[box.slices()][inside] = image.quantise(blend)
+                    out[box.slices()][inside] = image.quantize(blend)
             done += 1
             if progress is not None:
                 progress(done, tiles)

@@ -20,7 +20,7 @@ from resolvent.models.registry import list_models, read_card
 from resolvent.system import parse_memory
 
 if TYPE_CHECKING:
-    from resolvent.models.card import Card
+    from resolvent.models.card import ModelCard
 
 __all__ = ["FILLER", "FINDER", "Options"]
 
@@ -123,7 +123,7 @@ class Options:
         return self.model if self.scale is None else self._enlarging()
 
     @cached_property
-    def card(self) -> Card | None:
+    def card(self) -> ModelCard | None:
         """Of the model, if one is asked for."""
         return None if self.requested_model is None else read_card(self.requested_model)
 
@@ -176,13 +176,13 @@ class Options:
             raise UsageError(f"sigma {sigma:g}: model {card.name!r} takes no noise level; leave it out")
         low, high = card.sigma_range or (0.0, 255.0)
         if not low <= sigma <= high:
-            raise UsageError(f"sigma {sigma:g}: model {card.name!r} is for {low:g} to {high:g} grey levels of 255")
+            raise UsageError(f"sigma {sigma:g}: model {card.name!r} is for {low:g} to {high:g} gray levels of 255")
 
     def _check_method(self) -> None:
         name, told = self.method, self.told
         stepwise = {"budget": self.budget, "preview": self.preview}
         given = [f"{key} {value}" for key, value in stepwise.items() if value is not None]
-        if given and (name is None or "control" not in methods.takes(name)):
+        if given and (name is None or "control" not in methods.common_options(name)):
             raise UsageError(f"{given[0]}: is for a method that goes step by step, such as pnp; leave it out")
         if self.preview is not None and self.preview.suffix.lower() != ".png":
             raise UsageError(f"preview {self.preview}: is a PNG; give a name that ends in .png")

@@ -30,7 +30,7 @@ from resolvent.methods.control import Control
 
 if TYPE_CHECKING:
     from resolvent.degradations import Degradation
-    from resolvent.models.card import Card
+    from resolvent.models.card import ModelCard
 
 __all__ = ["Progress", "run"]
 
@@ -58,7 +58,7 @@ def run(
         plan: See ``plan``.
         progress: Called after every tile.
         open_session: Loads a model into a runtime; pass a caching one to restore many images.
-        judge: Whether a flat result, or one of another mean colour, is an error; a benchmark wants its figure.
+        judge: Whether a flat result, or one of another mean color, is an error; a benchmark wants its figure.
 
     Returns:
         The image restored, of the same type, with the same metadata, and the same alpha, enlarged with it. Values are
@@ -67,7 +67,7 @@ def run(
 
     Raises:
         InputError: Memory has run out even for the smallest tile.
-        QualityError: The result is not finite, flat, or of another mean colour; see ``Checks``.
+        QualityError: The result is not finite, flat, or of another mean color; see ``Checks``.
         MissingDependencyError: The runtime is not installed.
     """
     if plan.unchanged:
@@ -117,7 +117,7 @@ def _run_method(image: Image, options: Options, progress: Progress | None) -> Ca
 
     control = Control(options.budget, on_step)
     common = {"control": control, "seed": options.seed}
-    known = {key: value for key, value in common.items() if key in methods.takes(name)}
+    known = {key: value for key, value in common.items() if key in methods.common_options(name)}
     with _stopped_by_hand(control) if "control" in known else nullcontext():
         restored = methods.load(name)(visible_colors(image, whole, 0), told, **known, **(options.settings or {}))
     canvas = Canvas(image, options.strength, max(sigmas, default=None), restored.shape[0] // image.height)
@@ -169,7 +169,7 @@ def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | 
     return canvas
 
 
-def _tensor(pixels: NDArray[np.float32], card: Card, sigma: float) -> NDArray[np.float32]:
+def _tensor(pixels: NDArray[np.float32], card: ModelCard, sigma: float) -> NDArray[np.float32]:
     """(h, w, C) to (1, channels, h, w): gray in every channel, the noise level in one more."""
     x = np.empty((1, card.channels + card.noise_level, *pixels.shape[:2]), np.float32)
     x[0, : card.channels] = pixels.transpose(2, 0, 1)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from resolvent.degradations import Degradation
     from resolvent.evaluation.metrics import Pixels
 
-__all__ = ["PEERS", "Peer", "peers_at_hand", "run_peer"]
+__all__ = ["BASELINES", "Peer", "available_baselines", "run_baseline"]
 
 
 @dataclass(frozen=True)
@@ -25,36 +25,36 @@ class Peer:
 
     Attributes:
         package: That must be installed.
-        summary: What it is, and what its licence asks.
-        undoes: The degradations that it can be told, by name.
+        summary: What it is, and what its license asks.
+        handles: The degradations that it can be told, by name.
     """
 
     package: str
     summary: str
-    undoes: tuple[str, ...]
+    handles: tuple[str, ...]
 
 
-PEERS: dict[str, Peer] = {
-    "bm3d": Peer("bm3d", "BM3D, and CBM3D for colour (Dabov et al., 2007); non-commercial use only", ("noise",)),
+BASELINES: dict[str, Peer] = {
+    "bm3d": Peer("bm3d", "BM3D, and CBM3D for color (Dabov et al., 2007); non-commercial use only", ("noise",)),
 }
 
 
-def peers_at_hand(degradation: Degradation) -> list[str]:
+def available_baselines(degradation: Degradation) -> list[str]:
     """The peers that are installed and can undo a degradation."""
     return [
         name
-        for name, peer in PEERS.items()
-        if all(part.name in peer.undoes for part in degradation.parts) and importlib.util.find_spec(peer.package)
+        for name, peer in BASELINES.items()
+        if all(part.name in peer.handles for part in degradation.parts) and importlib.util.find_spec(peer.package)
     ]
 
 
-def run_peer(name: str, y: Pixels, degradation: Degradation) -> Pixels:
+def run_baseline(name: str, y: Pixels, degradation: Degradation) -> Pixels:
     """Restore (H, W, C) with a peer.
 
     Raises:
         InputError: Its package is not installed.
     """
-    peer = PEERS[name]
+    peer = BASELINES[name]
     try:
         module = importlib.import_module(peer.package)
     except ModuleNotFoundError as error:

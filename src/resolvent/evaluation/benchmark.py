@@ -12,15 +12,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from resolvent.degradations import Degradation, Downsample, GaussianNoise, Nothing, parse
+from resolvent.degradations import Degradation, Downsample, GaussianNoise, Identity, parse
 from resolvent.errors import InputError, UsageError, unknown
-from resolvent.evaluation.baselines import PEERS, run_peer
+from resolvent.evaluation.baselines import BASELINES, run_baseline
 from resolvent.evaluation.metrics import MS_SSIM_SIDE, Pixels, Protocol, argmax_accuracy, ms_ssim
 from resolvent.evaluation.tables import INPUT, Row
 from resolvent.models.registry import bundled, read_card
 from resolvent.physics.resize import imresize
 
-__all__ = ["TASKS", "Restore", "Task", "benchmark", "centre_square", "default_restore", "find_images", "own_model"]
+__all__ = ["TASKS", "Restore", "Task", "benchmark", "center_square", "default_restore", "find_images", "own_model"]
 
 Restore = Callable[..., Pixels]
 """``resolvent.restore`` on arrays, or what stands in for it."""
@@ -42,7 +42,7 @@ class Task:
         protocol: How images are compared; where they are downsampled, its border becomes the scale.
         luma: Only the luma is degraded, restored and compared: Y of BT.601 in 8 bit.
         round8: The degraded image is rounded to 8 bit, as a file is.
-        side: The centre square of each image is resized to this many pixels a side.
+        side: The center square of each image is resized to this many pixels a side.
         tells_sigma: The model is told the noise level.
         accuracy: The founding paper's accuracy is measured too.
     """
@@ -72,13 +72,13 @@ class Task:
         if self.pairs:
             return "photographs as a camera wrote them, beside the mean of many exposures"
         what = "luma" if self.luma else "image"
-        size = f"{self.side}x{self.side} centre square of the " if self.side else ""
+        size = f"{self.side}x{self.side} center square of the " if self.side else ""
         return f"{size}{what} degraded in float, {'then rounded to 8 bit' if self.round8 else 'not clipped'}"
 
 
 TASKS: dict[str, Task] = {
     "denoise": Task(
-        summary="Gaussian noise of a known sigma in grey levels",
+        summary="Gaussian noise of a known sigma in gray levels",
         degradation="noise:sigma={}",
         levels=(15, 25, 50),
         model="denoise",
@@ -164,7 +164,7 @@ def benchmark(
         levels: Noise or blur sigma, kernel size, JPEG quality or scale, instead of the task's.
         degradations: Text forms, instead of the task's; a Range or a Choice is drawn for each image.
         models: Names or files; by default the task's own.
-        methods: Keys of METHODS or of PEERS; they are told the degradation.
+        methods: Keys of METHODS or of BASELINES; they are told the degradation.
         limit: Use only the first so many images.
         seed: Added to the place of the image.
         restore_fn: Called instead of ``resolvent.restore``.
@@ -190,7 +190,7 @@ def benchmark(
         raise UsageError(f"task {task!r} has no bundled model; name a model, such as the file that training wrote")
 
     restore = restore_fn or default_restore()
-    planned = [Nothing()] if how.pairs else [parse(text) for text in degradations or how.texts(levels)]
+    planned = [Identity()] if how.pairs else [parse(text) for text in degradations or how.texts(levels)]
     named = [own_model(how, degradation) for degradation in planned] if models is None else []
     if restore_fn is None and (missing := [name for name in named if name not in bundled()]):
         raise UsageError(f"task {task!r} has no bundled model {missing[0]!r}; name a model, such as a trained file")
@@ -201,7 +201,7 @@ def benchmark(
     for place, file in enumerate(files):
         for nth, degradation in enumerate(planned):
             rng = np.random.default_rng(seed + place)
-            case = _case(how, degradation.draw(rng), file, rng)
+            case = _case(how, degradation.sample(rng), file, rng)
             calls = [
                 (model, {"model": model, **(case.told if _takes_sigma(model, restore_fn) else {})})
                 for model in ([named[nth]] if models is None else models)
@@ -281,7 +281,7 @@ def _case(how: Task, degradation: Degradation, file: Path, rng: np.random.Genera
     if how.luma:
         truth = Protocol(space="y", round8=True).apply(truth)
     if how.side is not None:
-        truth = centre_square(truth, how.side, file.name)
+        truth = center_square(truth, how.side, file.name)
     scale = _scale(degradation)
     truth = truth[: len(truth) // scale * scale, : truth.shape[1] // scale * scale]
     degraded: Pixels = degradation(truth, rng)
@@ -310,8 +310,8 @@ def _measure(how: Task, case: _Case, result: Pixels) -> dict[str, Any]:
     }
 
 
-def centre_square(image: Pixels, side: int, name: str) -> Pixels:
-    """Resize the centre square of an image (H, W, C) to (side, side, C) by area, and round to 8 bit.
+def center_square(image: Pixels, side: int, name: str) -> Pixels:
+    """Resize the center square of an image (H, W, C) to (side, side, C) by area, and round to 8 bit.
 
     Raises:
         InputError: The image, which ``name`` names, is smaller than that.
@@ -336,8 +336,8 @@ def default_restore() -> Restore:
     opened = cache(open_session)
 
     def restore(degraded: Pixels, **options: Any) -> Pixels:
-        if options.get("method") in PEERS:
-            return run_peer(options["method"], degraded, options["degradation"])
+        if options.get("method") in BASELINES:
+            return run_baseline(options["method"], degraded, options["degradation"])
         image = Image.from_array(degraded)
         return run(image, plan(image, Options(**options)), open_session=opened, judge=False).data
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from resolvent.degradations import Degradation, Jpeg, Quantise, parse
+from resolvent.degradations import Degradation, Jpeg, Quantize, parse
 from resolvent.diagnosis import measure
 from resolvent.diagnosis.choice import FALLBACK, Candidate, Chooser
 from resolvent.diagnosis.probe import MODELS
@@ -82,7 +82,7 @@ KINDS: dict[str, str] = {
     "soft noise of the colors": f"chroma:sigma=2..20,radius=0.5..6 + jpeg:quality=70..100,{COLOR} @ 0.4",
     "rows": "rownoise:sigma=1..12,axis=rows|columns + noise:sigma=0..5 @ 0.5",
     "hot pixels": "hotpixels:amount=0.0001..0.004,sites=pixel|channel|bayer + noise:sigma=0..5 @ 0.4",
-    "bands": "quantise:bits=4..7",
+    "bands": "quantize:bits=4..7",
 }
 """What happens to the photographs; ``mixture`` is what the model ``restore`` was trained on."""
 
@@ -149,7 +149,7 @@ def as_file(
         The degraded photograph, the JPEG file, and what a perfect restoration would give back: the photograph, or what
         a camera would have made of it without noise.
     """
-    parts = [part for part in drawn.parts if part != Quantise(8)]
+    parts = [part for part in drawn.parts if part != Quantize(8)]
     last = parts[-1] if parts else None
     is_file = isinstance(last, Jpeg) and last.top == last.left == 0 and rng.random() >= hidden
     pixels, target = truth, truth
@@ -170,7 +170,7 @@ def as_file(
 def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidden: float = 0.0) -> Case:
     """Degrade a photograph (H, W, C) in [0, 1] at random, see ``as_file``, and restore it with every model."""
     rng = np.random.default_rng(seed)
-    drawn = parse(kinds()[kind]).draw(rng)
+    drawn = parse(kinds()[kind]).sample(rng)
     degraded, file, truth = as_file(truth, drawn, rng, hidden)
     if kind == AGAIN:
         done = _best(degraded, file, truth)
@@ -237,24 +237,24 @@ def drawing(side: int, seed: int) -> NDArray[np.float32]:
 
     rng = np.random.default_rng(seed)
 
-    def colour() -> tuple[int, ...]:
+    def color() -> tuple[int, ...]:
         return tuple(rng.integers(0, 256, 3).tolist())
 
-    picture = Pillow.new("RGB", (side, side), colour())
+    picture = Pillow.new("RGB", (side, side), color())
     pen = ImageDraw.Draw(picture)
     for _ in range(rng.integers(3, 30)):
         left, top = rng.integers(-side // 4, side, 2).tolist()
         box = (left, top, left + int(rng.integers(4, side // 2)), top + int(rng.integers(4, side // 2)))
         shape = rng.integers(4)
         if shape == 0:
-            pen.rectangle(box, fill=colour())
+            pen.rectangle(box, fill=color())
         elif shape == 1:
-            pen.ellipse(box, fill=colour())
+            pen.ellipse(box, fill=color())
         elif shape == 2:
-            pen.line(box, fill=colour(), width=int(rng.integers(1, 5)))
+            pen.line(box, fill=color(), width=int(rng.integers(1, 5)))
         else:
             words = "".join(map(chr, rng.integers(97, 123, 24)))
-            pen.text((left, top), words, fill=colour(), font_size=float(rng.uniform(8, 24)))
+            pen.text((left, top), words, fill=color(), font_size=float(rng.uniform(8, 24)))
     return np.asarray(picture, np.float32) / np.float32(255)
 
 

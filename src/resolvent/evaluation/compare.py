@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent import methods
-from resolvent.degradations import Degradation, Sometimes, parse
+from resolvent.degradations import Degradation, RandomApply, parse
 from resolvent.degradations.parameters import Range
 from resolvent.engine.plan import plan
 from resolvent.engine.request import Options
@@ -19,7 +19,7 @@ from resolvent.engine.run import run
 from resolvent.errors import ResolventError, UsageError, unknown
 from resolvent.evaluation.metrics import Pixels, Protocol, Score
 from resolvent.image import Image
-from resolvent.methods.noise_level import enlargement, noise_level
+from resolvent.methods.noise_level import noise_level, scale_factor
 from resolvent.models.registry import list_models, read_card
 
 __all__ = ["Trial", "compare", "trained_for"]
@@ -33,7 +33,7 @@ class Trial:
         method: Key of METHODS, or a model.
         restored: (H, W, C), in [0, 1]; None where it failed.
         seconds: That it took.
-        residual: Root mean square of y - A x in grey levels, for a degradation that begins with a linear part or has
+        residual: Root mean square of y - A x in gray levels, for a degradation that begins with a linear part or has
             none; None otherwise.
         score: Against the truth, where that was given.
         remark: Why it failed, or that the budget cut it short.
@@ -76,10 +76,10 @@ def compare(
         UsageError: A method or model does not exist or cannot undo this, none can, or the truth has another size.
         InputError: A model's file cannot be used.
     """
-    chosen = list(names) or [*trained_for(degradation), *methods.able(degradation)]
+    chosen = list(names) or [*trained_for(degradation), *methods.methods_for(degradation)]
     if not chosen:
         raise UsageError(f"{degradation}: no method can undo it, and no bundled model was trained for it; name a model")
-    scale = enlargement(degradation)
+    scale = scale_factor(degradation)
     for name in chosen:
         _check(name, degradation, scale)
     if truth is not None and truth.pixels.shape != (scale * image.height, scale * image.width, image.channels):
@@ -88,7 +88,7 @@ def compare(
             "with as many channels"
         )
     started = time.monotonic()
-    stepwise = [name for name in chosen if name in methods.METHODS and "control" in methods.takes(name)]
+    stepwise = [name for name in chosen if name in methods.METHODS and "control" in methods.common_options(name)]
     trials = []
     for name in sorted(chosen, key=lambda name: name in stepwise):
         share = None
@@ -101,7 +101,7 @@ def compare(
 
 def trained_for(degradation: Degradation) -> list[str]:
     """Name the bundled models that were trained for all that happened, as strong as it is; not those that repair."""
-    found, scale = [], enlargement(degradation)
+    found, scale = [], scale_factor(degradation)
     for name, card in list_models().items():
         if card.mask or card.outputs == 1:
             continue
@@ -113,7 +113,7 @@ def trained_for(degradation: Degradation) -> list[str]:
 
 def _covers(trained: Degradation, degradation: Degradation) -> bool:
     """Whether all that happened is part of what a model was trained for."""
-    known = [part.degradation if isinstance(part, Sometimes) else part for part in trained.parts]
+    known = [part.degradation if isinstance(part, RandomApply) else part for part in trained.parts]
     return all(any(_within(part, each) for each in known) for part in degradation.parts)
 
 

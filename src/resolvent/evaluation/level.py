@@ -139,7 +139,7 @@ def _chroma(truth: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArr
 
 
 def _camera(truth: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    return parse("camera").draw(rng).with_target(truth, rng)
+    return parse("camera").sample(rng).with_target(truth, rng)
 
 
 _MAKERS = {"clean": _clean, "white": _white, "grain": _grain, "chroma": _chroma, "camera": _camera}

@@ -198,7 +198,7 @@ def argmax_accuracy(image: Pixels, truth: Pixels) -> float:
     """
     _check(image, truth)
     if truth.shape[2] == 1:
-        raise UsageError("images of 1 channel: the accuracy compares the largest of 3; give colour images")
+        raise UsageError("images of 1 channel: the accuracy compares the largest of 3; give color images")
     return float(np.mean(image.argmax(-1) == truth.argmax(-1)))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from resolvent import methods
 from resolvent.degradations import parse
 from resolvent.errors import InputError, UsageError, unknown
-from resolvent.evaluation.baselines import peers_at_hand
+from resolvent.evaluation.baselines import available_baselines
 from resolvent.evaluation.benchmark import TASKS, Restore, benchmark, find_images, own_model
 from resolvent.evaluation.tables import INPUT, Row, markdown_tables, means
 from resolvent.models.registry import bundled
@@ -71,8 +71,8 @@ def _measure(
 ) -> list[Row]:
     how, told = TASKS[task], parse(degradation)
     names = [name for name in (own_model(how, told), *how.rivals) if name in bundled()]
-    quick = [name for name in methods.able(told) if methods.METHODS[name].cost == "seconds"]
-    able = [] if how.pairs else [*quick, *peers_at_hand(told)]
+    quick = [name for name in methods.methods_for(told) if methods.METHODS[name].cost == "seconds"]
+    able = [] if how.pairs else [*quick, *available_baselines(told)]
     few = min((n for n in (limit, how.few) if n), default=None)
     rows: list[Row] = []
     for models, others, count in ((names, [], limit), ([], able, few)):

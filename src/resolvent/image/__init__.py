@@ -12,7 +12,7 @@ What a file is, its bytes decide, never its name::
     vips.py         libvips: its errors, its logs, its images over NumPy arrays
 """
 
-from resolvent.image.files import QUALITY, encode_image, losses, output_format, read_image, write_image
+from resolvent.image.files import QUALITY, encode_image, output_format, read_image, unsupported, write_image
 from resolvent.image.formats import FORMATS
 from resolvent.image.image import Image, Limits
 from resolvent.image.metadata import Metadata
@@ -24,8 +24,8 @@ __all__ = [
     "Limits",
     "Metadata",
     "encode_image",
-    "losses",
     "output_format",
     "read_image",
+    "unsupported",
     "write_image",
 ]

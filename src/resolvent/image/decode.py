@@ -25,7 +25,7 @@ PILLOW_ERRORS = (
 )
 """What Pillow and pillow-heif raise for a damaged file, besides OSError."""
 
-_COLOURS = {"b-w", "grey16", "srgb", "rgb", "rgb16", "scrgb", "multiband", "cmyk"}
+_COLORS = {"b-w", "grey16", "srgb", "rgb", "rgb16", "scrgb", "multiband", "cmyk"}
 _SILENT = 2.834  # pixels per mm, as libvips says where a PNG says nothing
 _FLIPS = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}  # rows, columns
 
@@ -51,7 +51,7 @@ def decode(file: BinaryIO, kind: str, check: Check) -> Decoded:
         check: Called with width and height before any pixel is decoded; raises to refuse.
 
     Raises:
-        InputError: The file is damaged, or its samples or colours are of a kind that is not read.
+        InputError: The file is damaged, or its samples or colors are of a kind that is not read.
         MissingDependencyError: It is HEIC, and pillow-heif is not installed.
         OSError: The file cannot be read.
     """
@@ -80,8 +80,8 @@ def _decode_vips(file: BinaryIO, kind: str, check: Check) -> Decoded:
         warnings = [f"holds {stored['n-pages']} images: only the first is used"] if stored.get("n-pages", 1) > 1 else []
         if image.format not in vips.DTYPES:
             raise InputError(f"its samples are of type {image.format}; convert them to 8 or 16 bits or to float")
-        if image.interpretation not in _COLOURS:
-            raise InputError(f"its colours are {image.interpretation.upper()}; convert it to RGB")
+        if image.interpretation not in _COLORS:
+            raise InputError(f"its colors are {image.interpretation.upper()}; convert it to RGB")
         if image.interpretation == "cmyk":
             warnings.append("converted from CMYK to sRGB")
             depth = 8 if image.format == "uchar" else 16
@@ -219,7 +219,7 @@ def _decoded(
 
 
 def split(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Part (H, W, 1 to 4) into colours (H, W, 1 or 3) and alpha (H, W), each contiguous; copied only where needed."""
-    colours = 1 if values.shape[2] < 3 else 3
-    alpha = np.ascontiguousarray(values[..., colours]) if values.shape[2] > colours else None
-    return np.ascontiguousarray(values[..., :colours]), alpha
+    """Part (H, W, 1 to 4) into colors (H, W, 1 or 3) and alpha (H, W), each contiguous; copied only where needed."""
+    colors = 1 if values.shape[2] < 3 else 3
+    alpha = np.ascontiguousarray(values[..., colors]) if values.shape[2] > colors else None
+    return np.ascontiguousarray(values[..., :colors]), alpha

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     pass
 
 
-__all__ = ["QUALITY", "encode_image", "losses", "output_format", "read_image", "write_image"]
+__all__ = ["QUALITY", "encode_image", "output_format", "read_image", "unsupported", "write_image"]
 
 
 QUALITY = 95
@@ -90,7 +90,7 @@ def output_format(image: Image) -> str:
     return "png" if image.depth <= DEPTHS["png"] else "tiff"
 
 
-def losses(image: Image, format: str) -> tuple[str, ...]:  # noqa: A002
+def unsupported(image: Image, format: str) -> tuple[str, ...]:  # noqa: A002
     """Say what an image loses in a format, one line each, beyond what lossy compression loses."""
     kind = _output_kind(image, format)
     lost = []
@@ -145,7 +145,7 @@ def write_image(
     kind = _output_kind(image, format or path.suffix or None)
     _check_quality(quality)
     write_atomic(path, lambda file: _encode(file, image, kind, quality), overwrite=overwrite)
-    return losses(image, kind)
+    return unsupported(image, kind)
 
 
 def encode_image(

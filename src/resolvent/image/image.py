@@ -122,11 +122,11 @@ class Image:
         box /= np.float32(known.high - known.low)
         return box
 
-    def quantise(self, values: NDArray[np.floating[Any]]) -> NDArray[Any]:
+    def quantize(self, values: NDArray[np.floating[Any]]) -> NDArray[Any]:
         """Bring values in [0, 1], clipped to it, to the type and `value_range` of `data`, rounding half to even.
 
         Example:
-            >>> Image.from_array(np.zeros((1, 3), np.uint8)).quantise(np.array([-0.1, 0.5, 1.0]))
+            >>> Image.from_array(np.zeros((1, 3), np.uint8)).quantize(np.array([-0.1, 0.5, 1.0]))
             array([  0, 128, 255], dtype=uint8)
         """
         low, high = self.value_range.low, self.value_range.high

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from resolvent.errors import InputError, MissingDependencyError, unknown
-from resolvent.models.card import METADATA_KEY, Card
+from resolvent.models.card import METADATA_KEY, ModelCard
 from resolvent.models.registry import find, read_card
 from resolvent.system import usable_cpus
 
@@ -29,7 +29,7 @@ Runtime = Literal["auto", "onnxruntime", "openvino", "torch"]
 class Session(Protocol):
     """A model ready to run."""
 
-    card: Card
+    card: ModelCard
 
     def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Restore (N, C, H, W), H and W multiples of ``card.multiple``, to (N, outputs, scale·H, scale·W).
@@ -57,7 +57,7 @@ class OnnxSession:
         metadata = self.session.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
             raise InputError(f"{path}: an ONNX file without a Resolvent card; export it with resolvent export")
-        self.card = Card.loads(metadata[METADATA_KEY], path.name)
+        self.card = ModelCard.loads(metadata[METADATA_KEY], path.name)
 
     def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         with _out_of_memory():

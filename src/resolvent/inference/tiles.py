@@ -2,7 +2,7 @@
 
 All tiles of an image read the same number of pixels, from an origin that is a multiple of the network's, so that its
 grid lies where it does when the whole image is run. What a tile contributes ends ``halo`` pixels before what it reads,
-except at the border of the image. Neighbours share a seam, over which one fades into the other.
+except at the border of the image. Neighbors share a seam, over which one fades into the other.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 __all__ = ["BLEND", "BORDER", "SMALLEST_TILE", "Span", "border", "largest_tile", "margin", "reflected", "spans"]
 
 BLEND = 16
-"""Pixels over which neighbouring tiles fade into each other."""
+"""Pixels over which neighboring tiles fade into each other."""
 
 BORDER = 8
 """Pixels by which an image is reflected at its borders, beyond which a network sees the zeros that it pads with."""

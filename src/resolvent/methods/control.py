@@ -35,12 +35,12 @@ class Control:
         if budget is not None and budget <= 0:
             raise UsageError(f"budget {budget:g}: must be above 0 seconds; without one the method ends by itself")
         self.budget, self.on_step = budget, on_step
-        self.cancelled = False
+        self.canceled = False
         self.started = time.monotonic()
 
     def cancel(self) -> None:
         """Let the method stop after its next step, and give what it has."""
-        self.cancelled = True
+        self.canceled = True
 
     def step(self, done: int, total: int, image: Callable[[], NDArray[np.float32]]) -> bool:
         """Tell of a step; whether to go on."""
@@ -51,4 +51,4 @@ class Control:
     @property
     def over(self) -> bool:
         """Whether the method is to give what it has."""
-        return self.cancelled or (self.budget is not None and time.monotonic() - self.started >= self.budget)
+        return self.canceled or (self.budget is not None and time.monotonic() - self.started >= self.budget)

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from resolvent.degradations import Degradation
 
-__all__ = ["convolve", "enlargement", "margin", "noise_level", "transfer"]
+__all__ = ["convolve", "margin", "noise_level", "scale_factor", "transfer"]
 
 
 def noise_level(y: NDArray[np.float32], degradation: Degradation) -> float:
-    """Standard deviation of the noise in 8-bit grey levels; of photon noise, its root mean square over the image.
+    """Standard deviation of the noise in 8-bit gray levels; of photon noise, its root mean square over the image.
 
     Where the degradation names no noise, it is estimated. The tenth of the frequencies that the blurs let through least
     holds next to nothing but noise, whose periodogram is exponentially distributed, with the median σ² log 2; without a
@@ -43,13 +43,13 @@ def noise_level(y: NDArray[np.float32], degradation: Degradation) -> float:
 
 
 def _variance(noise: GaussianNoise | PoissonNoise, mean: float) -> float:
-    """In squared grey levels; the noise has fixed parameters."""
+    """In squared gray levels; the noise has fixed parameters."""
     if isinstance(noise, GaussianNoise):
         return float(noise.sigma) ** 2  # type: ignore[arg-type]
     return 255**2 * max(mean, 0.0) / float(noise.peak)  # type: ignore[arg-type]
 
 
-def enlargement(degradation: Degradation) -> int:
+def scale_factor(degradation: Degradation) -> int:
     """Sides of the image that is sought over those of the one that is given."""
     return math.prod(part.scale for part in degradation.parts if isinstance(part, Downsample))
 

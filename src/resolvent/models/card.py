@@ -1,4 +1,4 @@
-"""The card of a model: what it was trained for, on what, with which result, under which licence."""
+"""The card of a model: what it was trained for, on what, with which result, under which license."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from resolvent.errors import InputError, unknown
 
-__all__ = ["METADATA_KEY", "Card"]
+__all__ = ["METADATA_KEY", "ModelCard"]
 
 METADATA_KEY = "resolvent.card"
 """The key of an ONNX file's metadata that holds the card, as JSON."""
 
 
 @dataclass(frozen=True)
-class Card:
+class ModelCard:
     """What a model file says of itself.
 
     Attributes:
@@ -28,7 +28,7 @@ class Card:
         degradation: Text form of what it was trained to undo.
         channels: Of the image that it takes; gray images are given to all of them.
         noise_level: It takes one more channel, sigma/255.
-        sigma_range: Noise levels that it was trained for, in 8-bit grey levels; None where it is not told any.
+        sigma_range: Noise levels that it was trained for, in 8-bit gray levels; None where it is not told any.
         mask: It takes one more channel, 1 where a pixel is missing, and fills those alone.
         outputs: 3, an image; or 1, the probability that a pixel is damaged.
         scale: Output pixels for each input pixel and axis.
@@ -37,8 +37,8 @@ class Card:
         memory: Bytes that a runtime takes for each input pixel of a tile, with room to spare: estimated.
         parameters: How many weights.
         recipe: The recipe as trained.
-        data: What it was trained on: name, photographs, licence.
-        licence: Of the weights, as an SPDX expression.
+        data: What it was trained on: name, photographs, license.
+        license: Of the weights, as an SPDX expression.
         commit: Of the code that trained it.
         hardware: That trained it.
         seconds: That training took.
@@ -65,7 +65,7 @@ class Card:
     parameters: int = 0
     recipe: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
-    licence: str = "Apache-2.0"
+    license: str = "Apache-2.0"
     commit: str = ""
     hardware: str = ""
     seconds: float = 0.0
@@ -87,7 +87,7 @@ class Card:
         return json.dumps(self.to_json(), ensure_ascii=False)
 
     @classmethod
-    def loads(cls, text: str, origin: str) -> Card:
+    def loads(cls, text: str, origin: str) -> ModelCard:
         """Read what ``dumps`` wrote; ``origin`` names the file in errors.
 
         Raises:
@@ -97,6 +97,8 @@ class Card:
             data = json.loads(text)
             if not isinstance(data, dict):
                 raise TypeError(f"a {type(data).__name__}, not an object")
+            if "licence" in data:  # so it was spelled before
+                data["license"] = data.pop("licence")
             known = {f.name for f in dataclasses.fields(cls)}
             for key in data:
                 if key not in known:

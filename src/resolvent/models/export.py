@@ -12,7 +12,7 @@ import numpy as np
 
 from resolvent import networks
 from resolvent.errors import InputError, MissingDependencyError, OutputError, UsageError
-from resolvent.models.card import METADATA_KEY, Card
+from resolvent.models.card import METADATA_KEY, ModelCard
 from resolvent.models.registry import find, read_card
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["adopt", "estimate_memory", "export", "load_module", "measure_halo", 
 OPSET = 18
 
 
-def export(network: nn.Module, card: Card, path: Path) -> None:
+def export(network: nn.Module, card: ModelCard, path: Path) -> None:
     """Write a network and its card to one ``.onnx`` file.
 
     The batch, height and width are dynamic; weights are stored as float16 and widened when a runtime loads them.
@@ -78,7 +78,7 @@ def export(network: nn.Module, card: Card, path: Path) -> None:
     write(model, card, path)
 
 
-def write(model: onnx.ModelProto, card: Card, path: Path) -> None:
+def write(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
     """Write an ONNX model with its card, whole or not at all; also to give a model a new card.
 
     Raises:
@@ -102,7 +102,7 @@ def write(model: onnx.ModelProto, card: Card, path: Path) -> None:
 
 
 def store_as_float16(model: onnx.ModelProto) -> None:
-    """Halve the file: float32 initialisers become float16, with a Cast that runtimes fold when they load."""
+    """Halve the file: float32 initializers become float16, with a Cast that runtimes fold when they load."""
     from onnx import TensorProto, helper, numpy_helper
 
     casts = []
@@ -171,7 +171,7 @@ def tidy(model: onnx.ModelProto) -> None:
     model.producer_name = "resolvent"
 
 
-def load_module(model: str | Path) -> tuple[nn.Module, Card]:
+def load_module(model: str | Path) -> tuple[nn.Module, ModelCard]:
     """Rebuild the torch module of a model file, with the file's own weights, for inference or fine-tuning.
 
     Raises:
@@ -233,7 +233,7 @@ def adopt(network: nn.Module, model: str | Path) -> None:
         raise UsageError(f"start {str(model)!r}: no weight of its network {card.network!r} fits; leave it out")
 
 
-def estimate_memory(network: nn.Module, card: Card, *, side: int = 64, spare: float = 5 / 3) -> int:
+def estimate_memory(network: nn.Module, card: ModelCard, *, side: int = 64, spare: float = 5 / 3) -> int:
     """Estimate what a runtime takes for each input pixel of a tile: the four largest tensors at once, and some more.
 
     Returns:
@@ -257,7 +257,7 @@ def estimate_memory(network: nn.Module, card: Card, *, side: int = 64, spare: fl
     return round(spare * 4 * sum(sorted(largest)[-4:]) / side**2)
 
 
-def measure_halo(network: nn.Module, card: Card, *, tolerance: float = 0.25 / 255, limit: int = 96) -> int:
+def measure_halo(network: nn.Module, card: ModelCard, *, tolerance: float = 0.25 / 255, limit: int = 96) -> int:
     """Measure the context that a tile needs: the least halo at which its core matches the whole image's.
 
     Measured on random textures from fine to coarse, with hard edges, under the weakest and the strongest noise that the

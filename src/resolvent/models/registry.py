@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from resolvent.errors import InputError, UsageError, unknown
-from resolvent.models.card import METADATA_KEY, Card
+from resolvent.models.card import METADATA_KEY, ModelCard
 
 __all__ = ["bundled", "find", "list_models", "read_card"]
 
@@ -22,7 +22,7 @@ def bundled() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.stem)}
 
 
-def list_models() -> dict[str, Card]:
+def list_models() -> dict[str, ModelCard]:
     """The cards of the models that come with Resolvent, by name."""
     return {name: read_card(path) for name, path in bundled().items()}
 
@@ -61,7 +61,7 @@ def _trained(run: Path) -> Path:
     raise UsageError(f"{run}: a folder without a model; if it is a training run, resolvent export {run} writes one")
 
 
-def read_card(model: str | Path) -> Card:
+def read_card(model: str | Path) -> ModelCard:
     """Read the card of a model without loading its weights into a runtime.
 
     Raises:
@@ -79,7 +79,7 @@ def read_card(model: str | Path) -> Card:
         raise InputError(
             f"{path}: an ONNX file without a Resolvent card; export it with resolvent train or resolvent export"
         )
-    return Card.loads(metadata[METADATA_KEY], path.name)
+    return ModelCard.loads(metadata[METADATA_KEY], path.name)
 
 
 def _metadata(model: bytes) -> list[tuple[str, str]]:

@@ -162,7 +162,7 @@ class SeedUNet(nn.Module):
 
 
 def resize(x: Tensor, size: torch.Size) -> Tensor:
-    """Resize (N, C, H, W) as ``tf.image.resize`` does (bilinear, half-pixel centres); identity when equal."""
+    """Resize (N, C, H, W) as ``tf.image.resize`` does (bilinear, half-pixel centers); identity when equal."""
     if x.shape[-2:] == size:
         return x
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)

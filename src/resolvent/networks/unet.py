@@ -1,7 +1,7 @@
 """A residual U-Net of plain 3x3 convolutions and ReLU, entered by space-to-depth.
 
 Every operation is one that CPU runtimes execute near their peak: no attention, no depthwise convolution, no
-normalisation. The encoder and decoder with additive skips are those of DRUNet (Zhang et al., 2021,
+normalization. The encoder and decoder with additive skips are those of DRUNet (Zhang et al., 2021,
 doi:10.1109/TPAMI.2021.3088914); working on 2x2 blocks of pixels is FFDNet's (Zhang et al., 2018,
 doi:10.1109/TIP.2018.2839891); an enlarging one works on the small grid and leaves it by sub-pixel convolution (Shi et
 al., 2016, doi:10.1109/CVPR.2016.207).
@@ -54,8 +54,8 @@ class Enlarge(nn.Module):
     def __init__(self, scale: int) -> None:
         super().__init__()
         self.scale = scale
-        centre = (torch.arange(scale) + 0.5) / scale - 0.5  # of the output pixels within the middle input pixel
-        taps = cubic(centre[:, None] - torch.arange(-self.radius, self.radius + 1))
+        center = (torch.arange(scale) + 0.5) / scale - 0.5  # of the output pixels within the middle input pixel
+        taps = cubic(center[:, None] - torch.arange(-self.radius, self.radius + 1))
         kernels = torch.einsum("ai,bj->abij", taps, taps).flatten(0, 1)
         self.register_buffer("weight", kernels[:, None].repeat(3, 1, 1, 1))
 
@@ -153,9 +153,9 @@ class UNet(nn.Module):
         self.tail = nn.Conv2d(widths[0], outputs * (fold * scale) ** 2, 3, padding=1, bias=bias)
         if scale > 1:
             self.enlarge = Enlarge(scale)
-        self.initialise()
+        self.initialize()
 
-    def initialise(self) -> None:
+    def initialize(self) -> None:
         """He-normal weights; residual branches and the tail start small, so that all starts near the identity."""
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):

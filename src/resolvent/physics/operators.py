@@ -97,7 +97,7 @@ class Convolution(LinearOperator):
 
     @classmethod
     def from_kernel(cls, kernel: NDArray[np.float64], shape: Shape) -> Self:
-        """Convolve with a kernel (h, w) whose centre is entry (h // 2, w // 2); a larger one wraps around."""
+        """Convolve with a kernel (h, w) whose center is entry (h // 2, w // 2); a larger one wraps around."""
         wrapped = np.zeros(shape[1:])
         rows, columns = ((np.arange(k) - k // 2) % n for k, n in zip(kernel.shape, shape[1:], strict=True))
         np.add.at(wrapped, (rows[:, None], columns), kernel)
@@ -105,7 +105,7 @@ class Convolution(LinearOperator):
 
     @classmethod
     def from_filters(cls, down: NDArray[np.float64], across: NDArray[np.float64], shape: Shape, scale: int) -> Self:
-        """Convolve with the outer product of two filters, (H,) and (W,), whose centres are entry 0."""
+        """Convolve with the outer product of two filters, (H,) and (W,), whose centers are entry 0."""
         return cls(shape, torch.fft.fft2(torch.from_numpy(np.outer(down, across))), scale)
 
     @property

@@ -1,6 +1,6 @@
 """Resizing exactly as MATLAB's imresize, for NumPy arrays and torch tensors from the same weights.
 
-Pixel i of the output has its centre at (i + 1/2)/scale - 1/2 of the input. When it shrinks, the kernel is stretched by
+Pixel i of the output has its center at (i + 1/2)/scale - 1/2 of the input. When it shrinks, the kernel is stretched by
 1/scale, so that it does not alias. At the border the image is mirrored with its edge repeated, or wrapped.
 """
 
@@ -45,7 +45,7 @@ def _lanczos(distance: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     return np.where(np.abs(x) < 2, np.sinc(x) * np.sinc(x / 2), 0)
 
 
-# name: (kernel of the distance between centres, in input pixels; its support in stretched pixels)
+# name: (kernel of the distance between centers, in input pixels; its support in stretched pixels)
 _KERNELS: dict[str, tuple[Callable[[NDArray[np.float64], float], NDArray[np.float64]], int]] = {
     "bicubic": (_cubic, 4),
     "area": (_overlap, 2),
@@ -77,10 +77,10 @@ def resize_weights(
         raise unknown("kernel", kernel, _KERNELS)
     shape, support = _KERNELS[kernel]
     stretch = max(1 / scale, 1.0)
-    centre = (np.arange(size_out) + 0.5) / scale - 0.5
-    first = np.floor(centre - support * stretch / 2).astype(np.int64)
+    center = (np.arange(size_out) + 0.5) / scale - 0.5
+    first = np.floor(center - support * stretch / 2).astype(np.int64)
     indices = first[:, None] + np.arange(math.ceil(support * stretch) + 2)
-    weights = shape(centre[:, None] - indices, 1 / scale)
+    weights = shape(center[:, None] - indices, 1 / scale)
     weights /= weights.sum(1, keepdims=True)
     used = weights.any(0)
     indices, weights = indices[:, used], weights[:, used]

@@ -50,7 +50,7 @@ def _caption(trial: Trial) -> str:
 
 
 def _table(trials: Sequence[Trial], shown: Pixels, truth: Image | None) -> str:
-    head = ["method", *(["PSNR, dB", "SSIM"] if truth is not None else []), "seconds", "‖y - A x‖, grey levels", ""]
+    head = ["method", *(["PSNR, dB", "SSIM"] if truth is not None else []), "seconds", "‖y - A x‖, gray levels", ""]
     rows = []
     if truth is not None:
         score = Protocol().measure(shown, truth.pixels)

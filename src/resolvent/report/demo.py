@@ -14,7 +14,7 @@ import numpy as np
 
 from resolvent.degradations import parse
 from resolvent.errors import OutputError
-from resolvent.evaluation.benchmark import Restore, centre_square, default_restore
+from resolvent.evaluation.benchmark import Restore, center_square, default_restore
 from resolvent.evaluation.metrics import Pixels, Protocol
 from resolvent.evaluation.tables import dumps
 from resolvent.provenance import provenance
@@ -68,7 +68,7 @@ def run_demo(
     Args:
         output: The folder; made if need be.
         restore_fn: Called instead of ``resolvent.restore``.
-        side: Of the photographs, in pixels; they are centre squares, resized.
+        side: Of the photographs, in pixels; they are center squares, resized.
         overwrite: Replace what an earlier demo wrote.
         progress: Called with (done, total) after each restoration.
 
@@ -118,7 +118,7 @@ def _photograph(name: str, side: int) -> Pixels:
     """A photograph (side, side, 3) that is part of the scikit-image package: nothing is downloaded."""
     import skimage.data
 
-    return centre_square(getattr(skimage.data, name)().astype(np.float32) / 255, side, name)
+    return center_square(getattr(skimage.data, name)().astype(np.float32) / 255, side, name)
 
 
 def _write(output: Path, comparisons: list[Comparison], protocol: str) -> None:

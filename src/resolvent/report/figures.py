@@ -170,15 +170,15 @@ def _column(each: Comparison, grid: _Grid) -> Image:
     true, degraded, restored, end = grid.rows
     sheet = new("RGB", (grid.width, end), PAPER)
 
-    def centred(text: Image, middle: float) -> None:
+    def centerd(text: Image, middle: float) -> None:
         sheet.paste(text, ((grid.width - text.width) // 2, round(middle - text.height / 2)))
 
-    centred(_text(each.label, 0.9 * grid.unit, ink=QUIET), true - 1.1 * grid.unit)
+    centerd(_text(each.label, 0.9 * grid.unit, ink=QUIET), true - 1.1 * grid.unit)
     for pixels, top in ((each.truth, true), (each.degraded, degraded), (each.restored, restored)):
         sheet.paste(to_picture(pixels), (0, top))
     for score, top, bold in ((each.before, degraded, False), (each.after, restored, True)):
         caption = f"{score.psnr:.2f} dB   SSIM {score.ssim:.3f}"
-        centred(_text(caption, 0.8 * grid.unit, bold=bold), top + grid.height + 0.9 * grid.unit)
+        centerd(_text(caption, 0.8 * grid.unit, bold=bold), top + grid.height + 0.9 * grid.unit)
     return sheet
 
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from resolvent.training.data import Shard
     from resolvent.training.recipe import Recipe
 
-__all__ = ["RunWatch", "Watch"]
+__all__ = ["Callback", "RunCallback"]
 
 
-class Watch:
+class Callback:
     """Told of everything that happens in a run; does nothing."""
 
     def packing(self, done: int, total: int) -> None:
@@ -54,7 +54,7 @@ class Watch:
         """The run has ended."""
 
 
-class RunWatch(Watch):
+class RunCallback(Callback):
     """Shows a run on a console, and writes ``log.jsonl`` and TensorBoard's files into its folder."""
 
     def __init__(self, run: Path, console: Console, *, log_every: int = 50) -> None:

@@ -90,7 +90,7 @@ class Shard:
         Args:
             which: int64 (N,), on the shard's device.
             size: Side in pixels, at most that of the smallest photograph.
-            generator: Places and flips the patches; None takes each from the centre.
+            generator: Places and flips the patches; None takes each from the center.
             flips: Flip and transpose at random.
 
         Returns:
@@ -133,7 +133,7 @@ def pack(
         photographs: Their files.
         path: The shard to write.
         minimum: Photographs below this many pixels a side are left out.
-        resize: Centre-crop to a square and area-resize to this many pixels a side.
+        resize: Center-crop to a square and area-resize to this many pixels a side.
         unlike: A shard, the validation set, of which no near-duplicate is let in.
         progress: Called with (done, total).
 
@@ -180,7 +180,7 @@ def pack(
 
 
 def _prepare(pixels: NDArray[np.float32], resize: int | None) -> NDArray[np.uint8]:
-    """Three channels, and the centre square area-resized where asked; uint8."""
+    """Three channels, and the center square area-resized where asked; uint8."""
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     if resize is not None:

@@ -35,7 +35,7 @@ from resolvent.training.batches import (
     preview,
     seed_step,
 )
-from resolvent.training.callbacks import Watch
+from resolvent.training.callbacks import Callback
 from resolvent.training.data import Shard, check_patch, find_photographs, pack
 from resolvent.training.losses import LOSSES
 from resolvent.training.optimizers import build_optimizers, set_rate
@@ -44,7 +44,7 @@ from resolvent.training.recipe import Budget, Recipe
 __all__ = ["Result", "branch", "load_result", "resumed_recipe", "train"]
 
 VALIDATION_PATCH = 160
-"""Largest side of the centre crops that are measured, in pixels."""
+"""Largest side of the center crops that are measured, in pixels."""
 
 SPIKE = 5.0
 """A loss this many times its running mean counts as a spike, once the mean is over SETTLED updates."""
@@ -101,7 +101,7 @@ def train(
     resume: bool = False,
     compiled: bool = False,
     checkpoint_every: float = 120.0,
-    watch: Watch | None = None,
+    watch: Callback | None = None,
 ) -> Result:
     """Train the recipe's network on a folder of clean photographs.
 
@@ -126,7 +126,7 @@ def train(
         UsageError: The recipe does not fit the photographs, or ``run`` holds another run.
         TrainingError: The loss does not stay finite.
     """
-    watch = watch or Watch()
+    watch = watch or Callback()
     if threads is not None:
         if threads < 1:
             raise UsageError(f"threads {threads}: must be 1 or more; leave it out for torch's choice")
@@ -334,7 +334,7 @@ def open_device(name: str | None) -> torch.device:
 
 
 def shards(
-    recipe: Recipe, images: Path, validation: Path | None, run: Path, watch: Watch, *, packed: bool
+    recipe: Recipe, images: Path, validation: Path | None, run: Path, watch: Callback, *, packed: bool
 ) -> tuple[Shard, Shard]:
     """Pack the training and the validation photographs; or open the shards that a run to be resumed has packed."""
     paths = run / SHARDS[0], run / SHARDS[1]

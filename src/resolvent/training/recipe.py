@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from resolvent.degradations import Degradation, Downsample, GaussianNoise, Sometimes, parse
+from resolvent.degradations import Degradation, Downsample, GaussianNoise, RandomApply, parse
 from resolvent.degradations.damage import Damage
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.networks import NETWORKS
@@ -82,7 +82,7 @@ class Recipe:
         prepare: Text form: what is done to a patch before it counts as clean, such as ``rescale:factor=0.4..1 @ 0.3``
             where photographs are to be as soft as people's own; one that keeps the size. Empty for nothing.
         gray: Share of patches made gray, with the same noise in all channels, so that gray photographs work as well as
-            colour.
+            color.
         clean: Share of patches that are not degraded, so that a good photograph is left alone; 0 where the network is
             told what happened, or where the degradation changes the size.
         others: Text forms of which a share of the patches gets one instead of ``degradation``, each as likely: the
@@ -94,7 +94,7 @@ class Recipe:
         patch: Side of a training patch in pixels.
         margin: Pixels around a patch that are degraded with it and then cut off, so that a blur finds what lies beyond
             the patch; a multiple of 8 keeps the blocks of a JPEG in place. 0 where the degradation changes the size.
-        resize: Centre-crop every photograph to a square and area-resize it to this many pixels a side; None keeps its
+        resize: Center-crop every photograph to a square and area-resize it to this many pixels a side; None keeps its
             size.
         flips: Flip and transpose patches at random.
         batch: Patches a step.
@@ -386,7 +386,7 @@ def _fits(value: object, kind: Any) -> bool:
 
 def _happening(text: str) -> list[Degradation]:
     """The parts of a degradation, those that happen by chance without it."""
-    return [part.degradation if isinstance(part, Sometimes) else part for part in parse(text).parts]
+    return [part.degradation if isinstance(part, RandomApply) else part for part in parse(text).parts]
 
 
 def _read(text: str, origin: str) -> Recipe:

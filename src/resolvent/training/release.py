@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolvent import networks
-from resolvent.degradations import GaussianNoise, Sometimes, parse
+from resolvent.degradations import GaussianNoise, RandomApply, parse
 from resolvent.degradations.parameters import values_of
-from resolvent.models.card import Card
+from resolvent.models.card import ModelCard
 from resolvent.models.export import estimate_memory, export, measure_halo
 
 if TYPE_CHECKING:
@@ -19,28 +19,34 @@ if TYPE_CHECKING:
 __all__ = ["release"]
 
 
-MEASURED = "mean PSNR-RGB in dB on the centres of the validation photographs, output clipped to [0, 1]"
+MEASURED = "mean PSNR-RGB in dB on the centers of the validation photographs, output clipped to [0, 1]"
 FOUND = (
     "mean PSNR in dB between the predicted probability and the mask of what was damaged, on the centers of the "
     "validation photographs"
 )
 
 
-def release(result: Result, path: Path, *, data: str, licence: str) -> Card:
+def release(
+    result: Result,
+    path: Path,
+    *,
+    data: str,
+    license: str,  # noqa: A002 - the key of SPDX
+) -> ModelCard:
     """Write the model of a run to one ``.onnx`` file.
 
     Args:
         result: What ``train`` or ``load_result`` returned.
         path: Of the file; replaced if it exists.
-        data: What the photographs are, and under which licence.
-        licence: Of the weights, an SPDX expression.
+        data: What the photographs are, and under which license.
+        license: Of the weights, an SPDX expression.
 
     Returns:
         The card that was written.
     """
     recipe = result.recipe
     arguments = networks.resolve_arguments(recipe.network, **recipe.arguments)
-    card = Card(
+    card = ModelCard(
         name=recipe.name,
         task=recipe.task,
         summary=recipe.summary,
@@ -56,7 +62,7 @@ def release(result: Result, path: Path, *, data: str, licence: str) -> Card:
         parameters=sum(p.numel() for p in result.network.parameters()),
         recipe=recipe.to_json(),
         data={"photographs": result.photographs, "source": data},
-        licence=licence,
+        license=license,
         commit=result.code,
         hardware=f"{result.device}; {result.machine}",
         seconds=round(result.seconds, 1),
@@ -75,8 +81,8 @@ def release(result: Result, path: Path, *, data: str, licence: str) -> Card:
 def noise_range(degradation: str) -> tuple[float, float] | None:
     """The noise levels that a degradation draws from; 0 is one of them where the noise may stay away."""
     for part in parse(degradation).parts:
-        sometimes = isinstance(part, Sometimes)
-        noise = part.degradation if isinstance(part, Sometimes) else part
+        sometimes = isinstance(part, RandomApply)
+        noise = part.degradation if isinstance(part, RandomApply) else part
         if isinstance(noise, GaussianNoise):
             values = values_of(noise.sigma)
             return 0.0 if sometimes else float(min(values)), float(max(values))

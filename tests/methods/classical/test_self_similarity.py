@@ -33,12 +33,12 @@ def test_agrees_with_the_small_image():
     assert np.abs(again - small).mean() < 0.01
 
 
-def test_gray_colours_stay_gray_and_equal_the_gray_image():
+def test_gray_colors_stay_gray_and_equal_the_gray_image():
     told = parse("downsample:scale=2")
     small = told(stripes(32)[..., None])
     gray = restore(small, told)
-    colour = restore(small.repeat(3, 2), told)
-    np.testing.assert_allclose(colour, gray.repeat(3, 2), atol=1e-5)
+    color = restore(small.repeat(3, 2), told)
+    np.testing.assert_allclose(color, gray.repeat(3, 2), atol=1e-5)
 
 
 def test_strips_hardly_show(monkeypatch):

@@ -18,8 +18,8 @@ def test_equals_scikit_image_for_the_same_spectrum():
     y = degradation(X, RNG)
     balance = 0.03
     power = _signal_power_of(y, degradation)
-    ours = restore(y, degradation, regularisation=balance * power / (4 / 255) ** 2)
-    square_root = np.sqrt(_gradient_power(*y.shape[:2])[..., 0])  # scikit-image squares the regulariser's
+    ours = restore(y, degradation, regularization=balance * power / (4 / 255) ** 2)
+    square_root = np.sqrt(_gradient_power(*y.shape[:2])[..., 0])  # scikit-image squares the regularizer's
     theirs = skimage.restoration.wiener(
         y[..., 0].astype(float),
         transfer(degradation, *y.shape[:2])[..., 0].astype(complex),

@@ -33,7 +33,7 @@ UPDATES = 10
 NOISE_SHARE = 2.75
 """β over the standard deviation of the noise; scored best on a part of Set12's house."""
 TILE, OVERLAP = 256, 16
-"""Pixels a side of what is coded at once, and what neighbours share."""
+"""Pixels a side of what is coded at once, and what neighbors share."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def lowpass(x: Tensor, smoothness: float, mask: Tensor | None = None) -> Tensor:
 
 
 def _gradient_power(height: int, width: int) -> Tensor:
-    """|∇|² of the differences between neighbours, in rfft2's layout."""
+    """|∇|² of the differences between neighbors, in rfft2's layout."""
     down, across = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)
     power: Tensor = 4 * torch.sin(torch.pi * down).square() + 4 * torch.sin(torch.pi * across).square()
     return power

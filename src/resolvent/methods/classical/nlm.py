@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["restore"]
 
-# Up to this noise level: side of a patch in pixels, and h as a share of the noise level. In colour those of [1]; in
+# Up to this noise level: side of a patch in pixels, and h as a share of the noise level. In color those of [1]; in
 # gray those that scored best on Set12, because scikit-image averages pixels where [1] averages whole patches.
 GRAY = ((math.inf, 5, 0.6),)
-COLOUR = ((25.0, 3, 0.55), (math.inf, 5, 0.4))
+COLOR = ((25.0, 3, 0.55), (math.inf, 5, 0.4))
 
 
 def restore(
@@ -53,7 +53,7 @@ def restore(
     level = noise_level(y, degradation)
     if level == 0:
         return y.copy()
-    _, size, share = next(row for row in (GRAY if y.shape[2] == 1 else COLOUR) if level <= row[0])
+    _, size, share = next(row for row in (GRAY if y.shape[2] == 1 else COLOR) if level <= row[0])
     sigma = level / 255
     result: NDArray[np.float32] = denoise_nl_means(
         y,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["restore"]
 
-DARK = 1e-4  # a fortieth of a grey level: what is darker counts as this, so that nothing is divided by zero
+DARK = 1e-4  # a fortieth of a gray level: what is darker counts as this, so that nothing is divided by zero
 UNSEEN = 0.05  # a pixel outside the photograph, less of which than this is seen in it, is held back
 
 

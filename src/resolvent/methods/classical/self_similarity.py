@@ -25,7 +25,7 @@ REACH = PATCH // 2
 STRIP = 256 * 256
 """Pixels of the small image that are worked on at once, about."""
 OVERLAP = 12
-"""Rows that neighbouring strips share on each side."""
+"""Rows that neighboring strips share on each side."""
 TRUST = 4e-3
 """Mean square distance, in [0, 1], at which a patch counts for little where the patches overlap."""
 # BT.601, full range: R, G, B to Y, Cb, Cr
@@ -36,7 +36,7 @@ def restore(
     y: NDArray[np.float32],
     degradation: Degradation,
     *,
-    neighbours: int = 9,
+    neighbors: int = 9,
     radius: int = 3,
     levels: int = 1,
     bandwidth: float = 2e-3,
@@ -53,10 +53,10 @@ def restore(
     Args:
         y: (H, W, C) in [0, 1].
         degradation: A downsampling.
-        neighbours: Patches that are averaged.
+        neighbors: Patches that are averaged.
         radius: Of the search, in pixels.
         levels: Smaller copies of the image that are searched too.
-        bandwidth: Mean square distance, in [0, 1], over which the weight of a neighbour falls.
+        bandwidth: Mean square distance, in [0, 1], over which the weight of a neighbor falls.
         control: See Control.
 
     Returns:
@@ -67,7 +67,7 @@ def restore(
         https://doi.org/10.1109/ICCV.2009.5459271
     """
     control = control or Control()
-    (scale, kernel), options = _told(degradation), (neighbours, radius, levels, bandwidth)
+    (scale, kernel), options = _told(degradation), (neighbors, radius, levels, bandwidth)
     planes = y if y.shape[2] == 1 else y @ YCC.T.astype(np.float32)
     chroma = imresize(planes[..., 1:], scale) if y.shape[2] > 1 else None
 
@@ -111,7 +111,7 @@ def _in_strips(
 
 
 def enlarge_luma(
-    small: NDArray[np.float32], scale: int, kernel: str = "bicubic", neighbours: int = 9, radius: int = 3,
+    small: NDArray[np.float32], scale: int, kernel: str = "bicubic", neighbors: int = 9, radius: int = 3,
     levels: int = 1, bandwidth: float = 2e-3,
 ) -> NDArray[np.float32]:  # fmt: skip
     """Enlarge one plane (H, W); see ``restore``."""
@@ -121,21 +121,21 @@ def enlarge_luma(
     for i in range(1, steps + 1):
         height, width = (round(side * scale ** (i / steps)) for side in small.shape)
         blurred = imresize(image, shape=(height, width))
-        image = _sharpened(image, blurred, factor, neighbours, radius, levels, bandwidth)
+        image = _sharpened(image, blurred, factor, neighbors, radius, levels, bandwidth)
         error = small - imresize(image, shape=small.shape, kernel="bicubic" if kernel == "none" else kernel)
         image = image + imresize(error, shape=(height, width))
     return image
 
 
 def _sharpened(
-    image: NDArray[np.float32], blurred: NDArray[np.float32], factor: float, neighbours: int, radius: int, levels: int,
+    image: NDArray[np.float32], blurred: NDArray[np.float32], factor: float, neighbors: int, radius: int, levels: int,
     bandwidth: float,
 ) -> NDArray[np.float32]:  # fmt: skip
     """What ``blurred``, ``image`` enlarged by ``factor``, should be, by what ``image`` is beside its own blur."""
     height, width = blurred.shape
     query, mean = _descriptors(blurred)
-    distance = np.full((height * width, neighbours), np.inf, np.float32)
-    place = np.zeros((height * width, neighbours), np.int64)
+    distance = np.full((height * width, neighbors), np.inf, np.float32)
+    place = np.zeros((height * width, neighbors), np.int64)
     sharp: list[NDArray[np.float32]] = []
     source, base, everyone = image, 0, np.arange(height * width)
     for _ in range(levels):

@@ -18,7 +18,7 @@ __all__ = ["restore"]
 def restore(
     y: NDArray[np.float32], degradation: Degradation, *, weight: float = 0.75, iterations: int = 200
 ) -> NDArray[np.float32]:
-    """Minimise ‖x - y‖² / 2 + w TV(x), each channel by itself [1], as scikit-image computes it.
+    """Minimize ‖x - y‖² / 2 + w TV(x), each channel by itself [1], as scikit-image computes it.
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.

@@ -22,7 +22,7 @@ LEAST = 32
 def restore(y: NDArray[np.float32], degradation: Degradation, *, wavelet: str = "sym4") -> NDArray[np.float32]:
     """Shrink the coefficients of an orthogonal wavelet by a threshold for each band [1], as scikit-image computes it.
 
-    Colours are decorrelated first, as Y, Cb and Cr.
+    Colors are decorrelated first, as Y, Cb and Cr.
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.

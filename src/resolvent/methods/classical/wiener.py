@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 __all__ = ["extend", "restore"]
 
-FLOOR = 0.1  # grey levels: no photograph is known better than that, and without noise the filter would divide by zero
+FLOOR = 0.1  # gray levels: no photograph is known better than that, and without noise the filter would divide by zero
 PASSED = 0.01  # |k|²: what is weaker tells more of the noise, whose level may be wrong, than of the image
 TAPERS = 3  # blends of the margin with its own blur, for a start that wraps around without a step
 FLAT = 1e-12  # the power of an image without gradients
 
 
 def restore(
-    y: NDArray[np.float32], degradation: Degradation, *, regularisation: float = 1.5, iterations: int = 20
+    y: NDArray[np.float32], degradation: Degradation, *, regularization: float = 1.5, iterations: int = 20
 ) -> NDArray[np.float32]:
     """Undo a known blur with the linear filter of least mean square error.
 
     For y = k * x + n, noise of variance σ² and an image of spectrum c / |∇|² (natural images have about that),
     x̂ = k̄ y / (|k|² + σ² |∇|² / c) at every frequency [1]. The one unknown c, the power of the image's gradients, is its
-    maximum-likelihood estimate, which expectation maximisation finds.
+    maximum-likelihood estimate, which expectation maximization finds.
 
     That takes the image to wrap around. It is given a margin that makes it so, and whose pixels are replaced, again and
     again, by what the blur makes of the restored image there: the fixed point is the filter for the photograph alone.
@@ -36,7 +36,7 @@ def restore(
     Args:
         y: (H, W, C) in [0, 1] or beyond.
         degradation: One or more blurs, then noise; one without a noise level has it estimated.
-        regularisation: Factor of the term beside |k|²; above 1, because a few strong edges hold most of the gradients'
+        regularization: Factor of the term beside |k|²; above 1, because a few strong edges hold most of the gradients'
             power, and the rest of the image has less.
         iterations: How often the margin is replaced; none is needed where the blur itself wraps around.
 
@@ -47,19 +47,19 @@ def restore(
         [1] F. Orieux, J.-F. Giovannelli, T. Rodet, Bayesian estimation of regularization and point spread function
         parameters for Wiener-Hunt deconvolution, JOSA A 27(7), 2010. https://doi.org/10.1364/JOSAA.27.001593
     """
-    extended, gain, photograph = extend(y, degradation, regularisation, iterations)
+    extended, gain, photograph = extend(y, degradation, regularization, iterations)
     return convolve(extended, gain)[photograph].copy()
 
 
 def extend(
-    y: NDArray[np.float32], degradation: Degradation, regularisation: float = 1.5, iterations: int = 20
+    y: NDArray[np.float32], degradation: Degradation, regularization: float = 1.5, iterations: int = 20
 ) -> tuple[NDArray[np.float32], NDArray[np.complex64], tuple[slice, slice]]:
     """Give a blurred photograph the margin that makes it wrap around.
 
     Args:
         y: (H, W, C).
         degradation: See ``restore``.
-        regularisation: See ``restore``.
+        regularization: See ``restore``.
         iterations: See ``restore``.
 
     Returns:
@@ -77,7 +77,7 @@ def extend(
     gradient = _gradient_power(*extended.shape[:2])
     periodogram = (np.abs(np.fft.rfft2(extended, axes=(0, 1))) ** 2).mean(2, keepdims=True) / extended[..., 0].size
     power = _signal_power(periodogram, np.abs(response) ** 2, gradient, sigma)
-    gain = response.conj() / (np.abs(response) ** 2 + regularisation * sigma**2 * gradient / power)
+    gain = response.conj() / (np.abs(response) ** 2 + regularization * sigma**2 * gradient / power)
     for _ in range(iterations if pad else 0):
         extended = convolve(extended, response * gain)
         extended[photograph] = y
@@ -85,7 +85,7 @@ def extend(
 
 
 def _gradient_power(height: int, width: int) -> NDArray[np.float32]:
-    """|∇|² of the differences between neighbours, in rfft2's layout, (height, width // 2 + 1, 1)."""
+    """|∇|² of the differences between neighbors, in rfft2's layout, (height, width // 2 + 1, 1)."""
     down, across = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
     power: NDArray[np.float64] = 4 * np.sin(np.pi * down) ** 2 + 4 * np.sin(np.pi * across) ** 2
     return power[..., None].astype(np.float32)

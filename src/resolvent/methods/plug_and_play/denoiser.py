@@ -41,7 +41,7 @@ class Denoiser:
         self.low, self.high = card.sigma_range or (0.0, 255.0)
 
     def __call__(self, x: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-        """Denoise (H, W, C), C = 1 or 3, whose noise has this standard deviation in grey levels."""
+        """Denoise (H, W, C), C = 1 or 3, whose noise has this standard deviation in gray levels."""
         height, width, channels = x.shape
         card = self.session.card
         level = min(max(sigma, self.low), self.high) / 255

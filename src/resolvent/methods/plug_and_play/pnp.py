@@ -11,7 +11,7 @@ import numpy as np
 from resolvent.degradations import Downsample, Mask
 from resolvent.methods.classical.wiener import extend
 from resolvent.methods.control import Control
-from resolvent.methods.noise_level import enlargement, noise_level, transfer
+from resolvent.methods.noise_level import noise_level, scale_factor, transfer
 from resolvent.methods.plug_and_play.denoiser import Denoiser
 from resolvent.physics.resize import imresize
 
@@ -26,7 +26,7 @@ DataStep = Callable[["NDArray[np.float32]", float], "NDArray[np.float32]"]
 """(z, alpha) to argmin_x ‖y - A x‖² + alpha ‖x - z‖²."""
 
 MARGIN = 16  # pixels of the small image
-LEAST = 0.255  # grey levels; DPIR's floor of the noise level
+LEAST = 0.255  # gray levels; DPIR's floor of the noise level
 
 
 def restore(
@@ -50,7 +50,7 @@ def restore(
         degradation: Blurs, with downsampling or not, or a mask; then noise; its level is estimated if not told.
         model: A denoiser that takes the noise level.
         iterations: By default 8, and 24 where pixels are missing.
-        start: First σ_k in grey levels.
+        start: First σ_k in gray levels.
         strength: λ.
         control: See Control.
 
@@ -106,7 +106,7 @@ def data_step(
             return blended
 
         return blend, fill(y, mask), everything
-    scale = enlargement(degradation)
+    scale = scale_factor(degradation)
     if scale > 1:
         return _enlarging_step(y, linear, scale)
     extended, _, inside = extend(y, degradation)

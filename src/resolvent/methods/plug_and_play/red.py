@@ -1,4 +1,4 @@
-"""Regularisation by denoising."""
+"""Regularization by denoising."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def restore(
     strength: float = 0.02,
     control: Control | None = None,
 ) -> NDArray[np.float32]:
-    """Minimise ‖y - A x‖² / (2 σ²) + λ/2 xᵀ (x - D(x)) by its fixed point [1].
+    """Minimize ‖y - A x‖² / (2 σ²) + λ/2 xᵀ (x - D(x)) by its fixed point [1].
 
-    x ← (AᵀA + σ²λ I)⁻¹ (Aᵀ y + σ²λ D(x)), in grey levels.
+    x ← (AᵀA + σ²λ I)⁻¹ (Aᵀ y + σ²λ D(x)), in gray levels.
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
         degradation: See ``pnp``.
         model: A denoiser that takes the noise level.
         iterations: How often.
-        level: The noise level that the denoiser is told, in grey levels.
-        strength: λ, for σ in grey levels.
+        level: The noise level that the denoiser is told, in gray levels.
+        strength: λ, for σ in gray levels.
         control: See Control.
 
     Returns:

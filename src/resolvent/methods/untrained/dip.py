@@ -12,7 +12,7 @@ from resolvent.degradations import Downsample, GaussianNoise, Jpeg, Mask, Poisso
 from resolvent.errors import UsageError, unknown
 from resolvent.image import read_image
 from resolvent.methods.control import Control
-from resolvent.methods.noise_level import enlargement, noise_level
+from resolvent.methods.noise_level import noise_level, scale_factor
 from resolvent.methods.untrained.fit import (
     Discrepancy,
     MovingVariance,
@@ -169,7 +169,7 @@ def _restore(
 ) -> NDArray[np.float32]:  # fmt: skip
     settings = replace(preset.settings, **{key: value for key, value in given.items() if value is not None})
     generator = torch.Generator().manual_seed(seed)
-    size = (y.shape[0] * enlargement(degradation), y.shape[1] * enlargement(degradation))
+    size = (y.shape[0] * scale_factor(degradation), y.shape[1] * scale_factor(degradation))
     network, z = start(preset, y.shape[2], size, seed, generator, guide)
     return fit_to(y, degradation, network, z, settings, stopping(stop, y, degradation), generator, control)
 
@@ -182,7 +182,7 @@ def fit_to(
     linear, _ = degradation.split()
     z = z.to(device())
     target = to_tensor(y).to(z)
-    size = (y.shape[0] * enlargement(degradation), y.shape[1] * enlargement(degradation))
+    size = (y.shape[0] * scale_factor(degradation), y.shape[1] * scale_factor(degradation))
 
     def loss(output: Tensor) -> tuple[Tensor, float]:
         value = mean_square(output if linear is None else linear.on_tensor(output), target)
@@ -198,7 +198,7 @@ def choose(degradation: Degradation) -> str:
     """The preset for a degradation."""
     kinds = {type(part) for part in degradation.parts}
     if Downsample in kinds:
-        return "super-resolution-8" if enlargement(degradation) >= 8 else "super-resolution"
+        return "super-resolution-8" if scale_factor(degradation) >= 8 else "super-resolution"
     if Mask in kinds:
         return "inpaint-half"
     return "jpeg" if Jpeg in kinds else "denoise"

@@ -187,7 +187,7 @@ def fit(
     Args:
         network: Fresh; fitted in place.
         z: (1, C, H', W'), on the device to compute on.
-        loss: Of an image (1, channels, H, W): what is minimised, and the mean square of y - A x.
+        loss: Of an image (1, channels, H, W): what is minimized, and the mean square of y - A x.
         size: (H, W), at most that of ``z``; what lies beyond is cut off.
         settings: How.
         stop: When to stop before the last iteration.
@@ -203,7 +203,7 @@ def fit(
         network.to(memory_format=memory_format(z.device))  # type: ignore[call-overload]  # torch's stubs lack it
         z = z.to(memory_format=memory_format(z.device))
     network.to(z.device)
-    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     mean = torch.zeros(())
     kept, kept_residual = copy.deepcopy(network.state_dict()), math.inf
     for step in range(1, settings.iterations + 1):
@@ -214,9 +214,9 @@ def fit(
             output = network(z + noise if settings.input_noise else z)
         output = output.float()[..., : size[0], : size[1]]
         value, residual = loss(output)
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimizer.step()
         output = output.detach()
         past = min(settings.average, (step - 1) / (step - 1 + WARM_UP))
         mean = past * mean + (1 - past) * output

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from resolvent.methods.control import Control
-from resolvent.methods.noise_level import enlargement
+from resolvent.methods.noise_level import scale_factor
 from resolvent.methods.untrained.dip import PRESETS, choose, fit_to, stopping
 from resolvent.methods.untrained.fit import noise_input, padded, seeded
 from resolvent.methods.untrained.med_network import Med
@@ -65,7 +65,7 @@ def restore(
     generator = torch.Generator().manual_seed(seed)
     with seeded(seed):
         network = Med(INPUTS, y.shape[2], levels, width, skip, cascade=cascade, resize=resize)
-    size = (y.shape[0] * enlargement(degradation), y.shape[1] * enlargement(degradation))
+    size = (y.shape[0] * scale_factor(degradation), y.shape[1] * scale_factor(degradation))
     height, columns = (padded(side, network.multiple, 2 * network.multiple) for side in size)
     z = noise_input(INPUTS, height, columns, generator)
     return fit_to(y, degradation, network, z, settings, stopping(stop, y, degradation), generator, control)

@@ -1,4 +1,4 @@
-"""Deep image prior with the projected generalised SURE as its loss."""
+"""Deep image prior with the projected generalized SURE as its loss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from resolvent.degradations.tensors import pad
 from resolvent.methods.control import Control
-from resolvent.methods.noise_level import enlargement, noise_level
+from resolvent.methods.noise_level import noise_level, scale_factor
 from resolvent.methods.untrained.fit import Settings, Stop, fit, seeded, to_image, to_tensor
 from resolvent.methods.untrained.skip import Skip
 
@@ -46,7 +46,7 @@ def restore(
     With P = A⁺ A, E ‖P (f(u) - x)‖² is, up to a constant, ‖A⁺ (A f(u) - y)‖² + 2 σ² div_u P f(u): the second term is
     what fitting the noise would cost, and keeps the network from it. The divergence is bᵀ P (f(u + ε b) - f(u)) / ε
     with b ~ N(0, I) drawn anew at every step; both evaluations are one batch, and so share the statistics of their
-    normalisation. The projection is real: the published code takes the imaginary part of its transfer function, which
+    normalization. The projection is real: the published code takes the imaginary part of its transfer function, which
     is zero for a symmetric blur, and with it the second term.
 
     A wraps around at the border; a photograph blurred otherwise differs there.
@@ -74,7 +74,7 @@ def restore(
         projected = Projected(None, threshold)
         u = measured
     else:
-        scale = enlargement(degradation)
+        scale = scale_factor(degradation)
         operator = linear.operator((y.shape[2], scale * y.shape[0], scale * y.shape[1]))
         projected = Projected(operator, threshold)
         u = operator.adjoint(measured)

@@ -19,7 +19,7 @@ Padding = Literal["reflect", "circular"]
 
 
 class Unit(nn.Sequential):
-    """Convolution, batch normalisation, leaky ReLU; optionally averaged over 2x2 pixels between the first two."""
+    """Convolution, batch normalization, leaky ReLU; optionally averaged over 2x2 pixels between the first two."""
 
     def __init__(
         self,
