@@ -17,6 +17,7 @@ from resolvent.degradations import Degradation
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import read_image
 from resolvent.methods.control import Control
+from resolvent.physics.forward_model import ForwardModel
 
 Pixels = NDArray[np.float32]
 
@@ -78,7 +79,7 @@ def degraded(x: Pixels, told: Degradation, seed: int = 0) -> Pixels:
 def restored(name: str, y: Pixels, told: Degradation, **options: Any) -> tuple[Pixels, float]:
     """The image, clipped, and the seconds of the processor."""
     started = time.process_time()
-    x = methods.load(name)(y, told, **options)
+    x = methods.load(name)(y, ForwardModel(told), **options)
     return np.clip(x, 0, 1), time.process_time() - started
 
 

@@ -16,7 +16,6 @@ from resolvent import methods
 from resolvent.degradations import parse
 from resolvent.image import read_image
 from resolvent.methods.control import Control
-from resolvent.methods.noise_level import scale_factor
 
 
 def costs(data: Path, looks: int = 5) -> Iterator[Row]:
@@ -59,7 +58,7 @@ def _peak(job: tuple[str, int]) -> tuple[int, float]:
     name, side = job
     method = methods.METHODS[name]
     told = parse(method.example)
-    small = side // scale_factor(told)
+    small = side // told.scale
     y = np.random.default_rng(0).random((small, small, 3), np.float32)
     control = Control(on_step=lambda done, total, image: control.cancel() if done == 2 else None)
     _, seconds = restored(name, y, told, **({"control": control} if "control" in method.common_options else {}))

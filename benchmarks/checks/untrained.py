@@ -19,6 +19,7 @@ from resolvent.evaluation.metrics import psnr
 from resolvent.image import read_image
 from resolvent.methods.untrained import dip
 from resolvent.methods.untrained.fit import Stop, to_image, to_tensor
+from resolvent.physics.forward_model import ForwardModel
 from resolvent.physics.resize import imresize
 
 SIGMA = "noise:sigma=25"
@@ -87,15 +88,15 @@ def stopping(
 ) -> Iterator[Row]:
     """How far each stop of ``dip-fast`` ends from the best iterate of a run to the last iteration."""
     told = parse(text)
-    preset = dip.fast_preset(dip.choose(told))
+    preset = dip.fast_preset(dip.choose(ForwardModel(told)))
     settings = replace(preset.settings, iterations=iterations or preset.settings.iterations)
     for file in files:
         x = read_image(data / file).pixels[:256, :256]
         y, trace, started = degraded(x, told), Trace(x, 25, []), time.process_time()
         generator = torch.Generator().manual_seed(0)
         network, z = dip.start(preset, 3, x.shape[:2], 0, generator)
-        shadow = Shadow({name: dip.stopping(name, y, told) for name in names})
-        last = to_tensor(dip.fit_to(y, told, network, z, settings, shadow, generator, trace.control()))
+        shadow = Shadow({name: dip.stopping(name, y, ForwardModel(told)) for name in names})
+        last = to_tensor(dip.fit_to(y, ForwardModel(told), network, z, settings, shadow, generator, trace.control()))
         for name in names:
             if name not in shadow.given:
                 shadow.end(name, settings.iterations, last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
@@ -14,11 +15,12 @@ from numpy.typing import NDArray
 
 from resolvent.degradations.parameters import Choice, Number, Range, Word, format_value
 from resolvent.errors import UsageError
+from resolvent.physics.noise import Noise
 
 if TYPE_CHECKING:
     import torch
 
-    from resolvent.physics.operators import LinearOperator
+    from resolvent.physics.operators import LinearOperator, Shape
 
 __all__ = ["CHANCE", "Compose", "Degradation", "Identity", "RandomApply"]
 
@@ -32,6 +34,8 @@ class Degradation(ABC):
     """
 
     name: ClassVar[str]
+    scale: int = 1
+    """Sides of the image over those of the result."""
 
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
@@ -49,6 +53,30 @@ class Degradation(ABC):
     def random(self) -> bool:
         """Whether it draws random numbers whenever it is applied, beyond those of a Range or a Choice."""
         return False
+
+    @property
+    def selects(self) -> bool:
+        """Whether each pixel of the result is one of the image or none, so that white noise stays white."""
+        return False
+
+    @property
+    def hides(self) -> bool:
+        """Whether it sets pixels to 0 that say nothing then, as a mask does."""
+        return False
+
+    @property
+    def reach(self) -> int:
+        """How many pixels beyond its border an image is continued by mirroring, where it is not taken to wrap."""
+        return 0
+
+    @property
+    def noise(self) -> Noise:
+        """What it adds, where it is not linear."""
+        return Noise() if self.linear else Noise(others=(self.name,))
+
+    def circular(self) -> Degradation:
+        """The same of an image that wraps around."""
+        return replace(self, boundary="circular") if self.reach else self  # type: ignore[type-var]
 
     @property
     def parts(self) -> tuple[Degradation, ...]:
@@ -165,8 +193,8 @@ class Degradation(ABC):
         """The degraded batch of ``apply_batch``, without the numbers."""
         return self.apply_batch(x, generator)[0]
 
-    def operator(self, shape: tuple[int, int, int]) -> LinearOperator:
-        """The linear map on tensors (N, C, H, W), with circular boundary, for images of one shape (C, H, W).
+    def operator(self, shape: Shape) -> LinearOperator:
+        """The linear map on arrays (..., H, W), for images of one size (H, W).
 
         Raises:
             UsageError: It is not linear, or a parameter is still a Range or a Choice.
@@ -275,6 +303,16 @@ class Compose(Degradation):
         return any(part.random for part in self.links)
 
     @property
+    def scale(self) -> int:  # type: ignore[override]  # read-only here, and a field elsewhere
+        """The product of those of the parts."""
+        return math.prod(part.scale for part in self.links)
+
+    @property
+    def noise(self) -> Noise:
+        """What the parts add."""
+        return sum((part.noise for part in self.links), Noise())
+
+    @property
     def parts(self) -> tuple[Degradation, ...]:
         """The degradations, first applied first."""
         return self.links
@@ -328,7 +366,11 @@ class Compose(Degradation):
             mask = more if more.shape != mask.shape else np.maximum(mask, more)
         return degraded, mask
 
-    def operator(self, shape: tuple[int, int, int]) -> LinearOperator:
+    def circular(self) -> Degradation:
+        """Each of its parts so."""
+        return Compose(tuple(part.circular() for part in self.links))
+
+    def operator(self, shape: Shape) -> LinearOperator:
         """The product of the operators of the parts."""
         operator = self.links[0].operator(shape)
         for part in self.links[1:]:
@@ -359,6 +401,14 @@ class Identity(Degradation):
     """Nothing happens, y = x; what ``RandomApply`` draws when its degradation stays away."""
 
     name = "none"
+    linear = True
+    selects = True
+
+    def operator(self, shape: Shape) -> LinearOperator:
+        """The identity."""
+        from resolvent.physics.operators import Identity as IdentityOperator
+
+        return IdentityOperator(shape)
 
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator

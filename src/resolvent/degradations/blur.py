@@ -1,7 +1,7 @@
 """Blurs: y = k * x, the convolution with a kernel k that sums to one.
 
 At the border of an image a blur mirrors it without repeating the edge (OpenCV's BORDER_REFLECT_101), or wraps it
-around (``boundary="circular"``). Its operator always wraps. Entry ``size // 2`` of a kernel is its center, as in
+around (``boundary="circular"``). Entry ``size // 2`` of a kernel is its center, as in
 scipy.ndimage: an even kernel reaches one pixel further towards the start.
 """
 
@@ -25,7 +25,7 @@ from resolvent.errors import InputError, UsageError
 if TYPE_CHECKING:
     import torch
 
-    from resolvent.physics.operators import LinearOperator
+    from resolvent.physics.operators import LinearOperator, Shape
 
 __all__ = ["DefocusBlur", "GaussianBlur", "Kernel", "MotionBlur", "PositionalBlur"]
 
@@ -55,11 +55,18 @@ class Blur(Degradation):
         kernel: NDArray[np.float64] = self._kernels(np, _as_batch(self._fixed()))[0]
         return kernel
 
-    def operator(self, shape: tuple[int, int, int]) -> LinearOperator:
-        """Circular convolution with the kernel."""
-        from resolvent.physics.operators import Convolution
+    @property
+    def reach(self) -> int:
+        """The side of the kernel, unless the image wraps around."""
+        return 0 if self.boundary == "circular" else max(self.kernel().shape)
 
-        return Convolution.from_kernel(self.kernel(), shape)
+    def operator(self, shape: Shape) -> LinearOperator:
+        """Convolution with the kernel."""
+        from resolvent.physics.operators import Convolution, MirroredConvolution
+
+        if self.boundary == "circular":
+            return Convolution.from_kernel(self.kernel(), shape)
+        return MirroredConvolution(shape, self.kernel())
 
     @abstractmethod
     def _kernels(self, xp: ModuleType, numbers: dict[str, Any]) -> Any:

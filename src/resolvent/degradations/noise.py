@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from resolvent.degradations.base import Degradation
 from resolvent.degradations.parameters import Choice, Number, Range, Word, values_of
+from resolvent.physics.noise import Noise
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +29,11 @@ class GaussianNoise(Degradation):
     name = "noise"
     random = True
     sigma: float | Range | Choice = field(metadata={"kind": Number(0, 255, "gray levels")})
+
+    @property
+    def noise(self) -> Noise:
+        """White, of this level."""
+        return Noise(sigma=self._fixed()["sigma"])
 
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
@@ -183,6 +189,11 @@ class PoissonNoise(Degradation):
     name = "poisson"
     random = True
     peak: float | Range | Choice = field(metadata={"kind": Number(1e-6, 1e6, "photons")})
+
+    @property
+    def noise(self) -> Noise:
+        """Of photons."""
+        return Noise(peak=self._fixed()["peak"])
 
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator

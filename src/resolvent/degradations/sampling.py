@@ -13,12 +13,12 @@ from resolvent.degradations.base import Degradation
 from resolvent.degradations.files import read_plane
 from resolvent.degradations.parameters import Array, Choice, FixedArray, Number, Range, Text, Word
 from resolvent.errors import UsageError
-from resolvent.physics.resize import imresize, imresize_tensor, rescale_matrices, resize_weights
+from resolvent.physics.resize import imresize, imresize_tensor, rescale_matrices, resize_matrix, resize_weights
 
 if TYPE_CHECKING:
     import torch
 
-    from resolvent.physics.operators import LinearOperator
+    from resolvent.physics.operators import LinearOperator, Shape
 
 __all__ = ["Downsample", "Mask", "Rescale"]
 
@@ -45,17 +45,30 @@ class Downsample(Degradation):
     kernel: str = field(default="bicubic", metadata={"kind": Word(("bicubic", "lanczos2", "area", "none"))})
     boundary: str = field(default="reflect", metadata={"kind": Word(("reflect", "circular"))})
 
-    def operator(self, shape: tuple[int, int, int]) -> LinearOperator:
-        """Circular convolution, then every ``scale``-th pixel.
+    @property
+    def selects(self) -> bool:
+        """Whether pixels are left out, and none merged."""
+        return self.kernel == "none"
+
+    @property
+    def reach(self) -> int:
+        """The support of the kernel on one side, unless the image wraps around."""
+        return 0 if self.boundary == "circular" or self.selects else 2 * self.scale
+
+    def operator(self, shape: Shape) -> LinearOperator:
+        """Circular convolution and then every ``scale``-th pixel; or resizing, where the border is mirrored.
 
         Raises:
             UsageError: A side is not a multiple of the scale.
         """
-        from resolvent.physics.operators import Convolution
+        from resolvent.physics.operators import Convolution, Separable
 
-        if shape[1] % self.scale or shape[2] % self.scale:
-            raise UsageError(f"{self}: an image of {shape[1]}x{shape[2]}: needs multiples of {self.scale}; crop it")
-        return Convolution.from_filters(self._filter(shape[1]), self._filter(shape[2]), shape, self.scale)
+        if shape[0] % self.scale or shape[1] % self.scale:
+            raise UsageError(f"{self}: an image of {shape[0]}x{shape[1]}: needs multiples of {self.scale}; crop it")
+        if self.reach:
+            down, across = (resize_matrix(n, n // self.scale, 1 / self.scale, self.kernel) for n in shape)
+            return Separable(shape, down, across)
+        return Convolution.from_filters(self._filter(shape[0]), self._filter(shape[1]), shape, self.scale)
 
     def _filter(self, size: int) -> NDArray[np.float64]:
         """The filter f, (size,), for which output sample i is the circular convolution f * x at ``scale * i``."""
@@ -130,6 +143,8 @@ class Mask(Degradation):
 
     name = "mask"
     linear = True
+    selects = True
+    hides = True
     path: str | None = field(default=None, metadata={"kind": Text()})
     array: FixedArray | NDArray[Any] | None = field(default=None, metadata={"kind": Array()})
     keep: float | Range | Choice | None = field(default=None, metadata={"kind": Number(0, 1)})
@@ -155,21 +170,19 @@ class Mask(Degradation):
         drawn = cast(Mask, super().sample(rng))
         return replace(drawn, seed=int(rng.integers(2**32))) if drawn.random else drawn
 
-    def operator(self, shape: tuple[int, int, int]) -> LinearOperator:
+    def operator(self, shape: Shape) -> LinearOperator:
         """Multiplication with the mask.
 
         Raises:
             UsageError: The mask is drawn anew each time, or is not as large as the image.
         """
-        import torch
-
         from resolvent.physics.operators import Masking
 
         if self.random:
             raise UsageError(f"{self}: is another mask each time and has no operator; give seed=")
         if self.keep is None:
-            return Masking(shape, torch.from_numpy(self._given(*shape[1:])))
-        return Masking(shape, torch.from_numpy(self._seeded(*shape[1:]) < self._fixed()["keep"]))
+            return Masking(shape, self._given(*shape))
+        return Masking(shape, self._seeded(*shape) < self._fixed()["keep"])
 
     def _given(self, height: int, width: int) -> NDArray[np.bool_]:
         plane = self.array.data if isinstance(self.array, FixedArray) else read_plane(str(self.path))

@@ -20,7 +20,6 @@ from resolvent.engine.request import Options
 from resolvent.errors import InputError, UsageError
 from resolvent.inference.runtime import Session, open_session
 from resolvent.inference.tiles import SMALLEST_TILE, largest_tile, margin, reflected, spans
-from resolvent.methods.noise_level import scale_factor
 from resolvent.models.registry import read_card
 from resolvent.system import available_memory, parse_memory, tile_memory
 
@@ -170,7 +169,7 @@ def _chosen(image: Image, options: Options, source: bytes | None, open_session: 
 
 def _check_memory(image: Image, options: Options) -> None:
     name, told = cast("tuple[str, Degradation]", (options.method, options.told))
-    height, width = (side * scale_factor(told) for side in (image.height, image.width))
+    height, width = (side * told.scale for side in (image.height, image.width))
     needed = methods.METHODS[name].memory * height * width
     free = available_memory() if options.memory is None else parse_memory(options.memory)
     if needed > free:

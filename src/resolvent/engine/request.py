@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resolvent import methods
-from resolvent.degradations import Degradation, Downsample, parse
+from resolvent.degradations import Degradation, parse
 from resolvent.engine.repair import MaskSource
 from resolvent.errors import UsageError, unknown
 from resolvent.inference.runtime import RUNTIMES
@@ -17,6 +17,7 @@ from resolvent.inference.tiles import SMALLEST_TILE
 from resolvent.methods.control import Control
 from resolvent.methods.settings import settings as settings_of
 from resolvent.models.registry import list_models, read_card
+from resolvent.physics.forward_model import ForwardModel
 from resolvent.system import parse_memory
 
 if TYPE_CHECKING:
@@ -203,9 +204,9 @@ class Options:
             raise UsageError(
                 f"method {name!r}: must know what to undo; give degradation='blur:sigma=1.6 + noise:sigma=2'"
             )
-        methods.check(name, told)
+        methods.check(name, ForwardModel(told))
         for key in self.settings or ():
             if key not in settings_of(name):
                 raise unknown(f"option of {name}", key, settings_of(name))
-        if self.strength < 1 and any(isinstance(part, Downsample) for part in told.parts):
+        if self.strength < 1 and told.scale > 1:
             raise UsageError(f"strength {self.strength:g}: {name} enlarges here, and there is nothing to blend with")

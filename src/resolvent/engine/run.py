@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent import methods
-from resolvent.degradations import GaussianNoise, Mask
 from resolvent.engine.canvas import Canvas
 from resolvent.engine.colors import as_gray, as_stored, is_gray
 from resolvent.engine.plan import Plan
@@ -27,6 +26,7 @@ from resolvent.image import Image, write_image
 from resolvent.inference.runtime import Session, open_session
 from resolvent.inference.stitch import Box, Runner
 from resolvent.methods.control import Control
+from resolvent.physics.forward_model import ForwardModel
 
 if TYPE_CHECKING:
     from resolvent.degradations import Degradation
@@ -103,7 +103,7 @@ def _save_mask(plan: Plan) -> None:
 def _run_method(image: Image, options: Options, progress: Progress | None) -> Canvas:
     name, told = cast("tuple[str, Degradation]", (options.method, options.told))
     whole = Box(0, 0, image.height, image.width)
-    sigmas = [part.sigma for part in told.parts if isinstance(part, GaussianNoise) and isinstance(part.sigma, float)]
+    forward_model = ForwardModel(told)
     shown = -math.inf
 
     def on_step(done: int, steps: int, so_far: Callable[[], NDArray[np.float32]]) -> None:
@@ -119,19 +119,21 @@ def _run_method(image: Image, options: Options, progress: Progress | None) -> Ca
     common = {"control": control, "seed": options.seed}
     known = {key: value for key, value in common.items() if key in methods.common_options(name)}
     with _stopped_by_hand(control) if "control" in known else nullcontext():
-        restored = methods.load(name)(visible_colors(image, whole, 0), told, **known, **(options.settings or {}))
-    canvas = Canvas(image, options.strength, max(sigmas, default=None), restored.shape[0] // image.height)
-    canvas.put(whole, restored, _known(image, told))
+        y = visible_colors(image, whole, 0)
+        restored = methods.load(name)(y, forward_model, **known, **(options.settings or {}))
+    canvas = Canvas(image, options.strength, forward_model.noise.sigma, forward_model.scale)
+    canvas.put(whole, restored, _known(image, forward_model))
     return canvas
 
 
-def _known(image: Image, told: Degradation) -> NDArray[np.bool_] | None:
+def _known(image: Image, forward_model: ForwardModel) -> NDArray[np.bool_] | None:
     """Where a masked image shows what was there, (H, W); None where it does everywhere."""
-    masks = [part for part in told.parts if isinstance(part, Mask)]
-    if not masks:
+    if not forward_model.masked:
         return None
-    seen: NDArray[np.bool_] = masks[0](np.ones((image.height, image.width, 1), np.float32))[..., 0] > 0
-    return seen
+    scale, height, width = forward_model.scale, image.height, image.width
+    seen = forward_model.seen((scale * height, scale * width)).reshape(height, scale, width, scale).all((1, 3))
+    known: NDArray[np.bool_] = forward_model.known((height, width)) & seen
+    return known
 
 
 @contextmanager

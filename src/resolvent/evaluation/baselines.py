@@ -11,6 +11,7 @@ import numpy as np
 
 from resolvent.errors import InputError
 from resolvent.methods.noise_level import noise_level
+from resolvent.physics.forward_model import ForwardModel
 
 if TYPE_CHECKING:
     from resolvent.degradations import Degradation
@@ -59,6 +60,6 @@ def run_baseline(name: str, y: Pixels, degradation: Degradation) -> Pixels:
         module = importlib.import_module(peer.package)
     except ModuleNotFoundError as error:
         raise InputError(f"{name} is not installed: pip install {peer.package} ({peer.summary})") from error
-    sigma = noise_level(y.astype(np.float32), degradation) / 255
+    sigma = noise_level(y.astype(np.float32), ForwardModel(degradation)) / 255
     restored = module.bm3d(y[..., 0], sigma) if y.shape[2] == 1 else module.bm3d_rgb(y, sigma)
     return np.asarray(restored, np.float32).reshape(y.shape)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from math import prod
 from pathlib import Path
 from time import perf_counter
 from typing import Any, cast
 
 import numpy as np
 
-from resolvent.degradations import Degradation, Downsample, GaussianNoise, Identity, parse
+from resolvent.degradations import Degradation, Identity, parse
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.evaluation.baselines import BASELINES, run_baseline
 from resolvent.evaluation.metrics import MS_SSIM_SIDE, Pixels, Protocol, argmax_accuracy, ms_ssim
@@ -258,11 +257,7 @@ CAMERA = "real camera noise"
 
 def own_model(how: Task, degradation: Degradation) -> str:
     """The name of the bundled model for a task and a degradation; it may not be there."""
-    return cast(str, how.model).format(_scale(degradation))
-
-
-def _scale(degradation: Degradation) -> int:
-    return prod(part.scale for part in degradation.parts if isinstance(part, Downsample))
+    return cast(str, how.model).format(degradation.scale)
 
 
 def _takes_sigma(model: str, restore_fn: Restore | None) -> bool:
@@ -282,18 +277,18 @@ def _case(how: Task, degradation: Degradation, file: Path, rng: np.random.Genera
         truth = Protocol(space="y", round8=True).apply(truth)
     if how.side is not None:
         truth = center_square(truth, how.side, file.name)
-    scale = _scale(degradation)
+    scale = degradation.scale
     truth = truth[: len(truth) // scale * scale, : truth.shape[1] // scale * scale]
     degraded: Pixels = degradation(truth, rng)
     if how.round8:
         degraded = Protocol(round8=True).apply(degraded)
-    levels = [part.sigma for part in degradation.parts if isinstance(part, GaussianNoise)]
+    level = degradation.noise.sigma
     return _Case(
         truth=truth,
         degraded=degraded,
         baseline=degraded if scale == 1 else imresize(degraded, shape=truth.shape[:2]),
         degradation=degradation,
-        told={"sigma": levels[-1]} if how.tells_sigma and levels else {},
+        told={"sigma": level} if how.tells_sigma and level is not None else {},
         protocol=how.protocol if scale == 1 else replace(how.protocol, border=scale),
     )
 

@@ -19,8 +19,9 @@ from resolvent.engine.run import run
 from resolvent.errors import ResolventError, UsageError, unknown
 from resolvent.evaluation.metrics import Pixels, Protocol, Score
 from resolvent.image import Image
-from resolvent.methods.noise_level import noise_level, scale_factor
+from resolvent.methods.noise_level import noise_level
 from resolvent.models.registry import list_models, read_card
+from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["Trial", "compare", "trained_for"]
 
@@ -33,8 +34,7 @@ class Trial:
         method: Key of METHODS, or a model.
         restored: (H, W, C), in [0, 1]; None where it failed.
         seconds: That it took.
-        residual: Root mean square of y - A x in gray levels, for a degradation that begins with a linear part or has
-            none; None otherwise.
+        residual: Root mean square of y - A x in gray levels; None where the degradation has no such form.
         score: Against the truth, where that was given.
         remark: Why it failed, or that the budget cut it short.
     """
@@ -76,12 +76,13 @@ def compare(
         UsageError: A method or model does not exist or cannot undo this, none can, or the truth has another size.
         InputError: A model's file cannot be used.
     """
-    chosen = list(names) or [*trained_for(degradation), *methods.methods_for(degradation)]
+    forward_model = _forward_model(degradation, required=any(name in methods.METHODS for name in names))
+    chosen = list(names) or [*trained_for(degradation), *(methods.methods_for(forward_model) if forward_model else ())]
     if not chosen:
         raise UsageError(f"{degradation}: no method can undo it, and no bundled model was trained for it; name a model")
-    scale = scale_factor(degradation)
+    scale = degradation.scale
     for name in chosen:
-        _check(name, degradation, scale)
+        _check(name, degradation, forward_model)
     if truth is not None and truth.pixels.shape != (scale * image.height, scale * image.width, image.channels):
         raise UsageError(
             f"truth of {truth.width}x{truth.height} pixels: must be {scale} times {image.width}x{image.height}, "
@@ -95,13 +96,13 @@ def compare(
         if budget is not None and name in stepwise:
             left = max(budget - (time.monotonic() - started), 1.0)
             share = left / (len(stepwise) - stepwise.index(name))
-        trials.append(_try(image, degradation, name, share, truth, seed, progress))
+        trials.append(_try(image, degradation, forward_model, name, share, truth, seed, progress))
     return trials
 
 
 def trained_for(degradation: Degradation) -> list[str]:
     """Name the bundled models that were trained for all that happened, as strong as it is; not those that repair."""
-    found, scale = [], scale_factor(degradation)
+    found, scale = [], degradation.scale
     for name, card in list_models().items():
         if card.mask or card.outputs == 1:
             continue
@@ -134,24 +135,39 @@ def _within(part: Degradation, known: Degradation) -> bool:
     return True
 
 
-def _check(name: str, degradation: Degradation, scale: int) -> None:
-    if name in methods.METHODS:
-        methods.check(name, degradation)
+def _forward_model(degradation: Degradation, *, required: bool) -> ForwardModel | None:
+    """The forward model; None where there is none and models alone are asked for."""
+    try:
+        return ForwardModel(degradation)
+    except UsageError:
+        if required:
+            raise
+        return None
+
+
+def _check(name: str, degradation: Degradation, forward_model: ForwardModel | None) -> None:
+    scale = degradation.scale
+    if forward_model is not None and name in methods.METHODS:
+        methods.check(name, forward_model)
     elif not (name in list_models() or name.endswith(".onnx") or os.path.isdir(name)):  # noqa: PTH112 - of any name
         raise unknown("method or model", name, [*methods.METHODS, *list_models()])
     elif read_card(name).scale != scale:
         raise UsageError(f"model {name!r}: enlarges by {read_card(name).scale}, and {degradation} is undone by {scale}")
 
 
-def _options(name: str, y: Pixels, degradation: Degradation, budget: float | None, seed: int) -> Options:
+def _options(
+    name: str, y: Pixels, degradation: Degradation, forward_model: ForwardModel | None, budget: float | None, seed: int
+) -> Options:
     if name in methods.METHODS:
         return Options(method=name, degradation=degradation, budget=budget, seed=seed)
-    return Options(model=name, sigma=noise_level(y, degradation) if read_card(name).noise_level else None)
+    if forward_model is None or not read_card(name).noise_level:
+        return Options(model=name)
+    return Options(model=name, sigma=noise_level(y, forward_model))
 
 
 def _try(
-    image: Image, degradation: Degradation, name: str, budget: float | None, truth: Image | None, seed: int,
-    progress: Callable[[str, float], None] | None,
+    image: Image, degradation: Degradation, forward_model: ForwardModel | None, name: str, budget: float | None,
+    truth: Image | None, seed: int, progress: Callable[[str, float], None] | None,
 ) -> Trial:  # fmt: skip
     if progress is not None:
         progress(name, 0.0)
@@ -165,19 +181,12 @@ def _try(
 
     start = time.perf_counter()
     try:
-        told = _options(name, image.pixels, degradation, budget, seed)
+        told = _options(name, image.pixels, degradation, forward_model, budget, seed)
         restored = run(image, plan(image, told), steps, judge=False).pixels
     except ResolventError as error:
         return Trial(name, None, time.perf_counter() - start, remark=str(error))
     seconds = time.perf_counter() - start
     score = None if truth is None else Protocol().measure(restored, truth.pixels)
     remark = reached if budget is not None and seconds >= budget else ""
-    return Trial(name, restored, seconds, _residual(image.pixels, restored, degradation), score, remark)
-
-
-def _residual(y: Pixels, x: Pixels, degradation: Degradation) -> float | None:
-    linear, _ = degradation.split()
-    if linear is not None and linear.random:
-        return None
-    again = x if linear is None else linear(np.asarray(x, np.float32))
-    return float(255 * np.sqrt(np.mean(np.square(again - y))))
+    residual = None if forward_model is None else 255 * forward_model.residual(restored, image.pixels)
+    return Trial(name, restored, seconds, residual, score, remark)

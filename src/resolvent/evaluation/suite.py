@@ -15,6 +15,7 @@ from resolvent.evaluation.baselines import available_baselines
 from resolvent.evaluation.benchmark import TASKS, Restore, benchmark, find_images, own_model
 from resolvent.evaluation.tables import INPUT, Row, markdown_tables, means
 from resolvent.models.registry import bundled
+from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["Published", "markdown_suite", "published", "suite"]
 
@@ -71,7 +72,7 @@ def _measure(
 ) -> list[Row]:
     how, told = TASKS[task], parse(degradation)
     names = [name for name in (own_model(how, told), *how.rivals) if name in bundled()]
-    quick = [name for name in methods.methods_for(told) if methods.METHODS[name].cost == "seconds"]
+    quick = [name for name in methods.methods_for(ForwardModel(told)) if methods.METHODS[name].cost == "seconds"]
     able = [] if how.pairs else [*quick, *available_baselines(told)]
     few = min((n for n in (limit, how.few) if n), default=None)
     rows: list[Row] = []

@@ -1,4 +1,4 @@
-"""Methods that restore without a trained model, all behind one call: ``restore(y, degradation, **options) -> x``.
+"""Methods that restore without a trained model, all behind one call: ``restore(y, forward_model, **options) -> x``.
 
 A method is a function in a file named as the literature names it. It takes the degraded image (H, W, C) float32, what
 happened to it, and options by keyword; it gives a new array of the same kind, not clipped, and leaves its input alone.
@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resolvent.errors import MissingDependencyError, UsageError, unknown
+from resolvent.physics.forward_model import ForwardModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from resolvent.degradations import Degradation
 
 
 __all__ = ["METHODS", "Method", "Needs", "Restore", "check", "common_options", "load", "methods_for"]
 
 
 Restore = Callable[..., "NDArray[np.float32]"]
-"""What a method is: ``(y, degradation, **options)`` to the restored image."""
+"""What a method is: ``(y, forward_model, **options)`` to the restored image."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +33,18 @@ class Needs:
 
     Attributes:
         handles: The degradations that it takes account of, by name; a chain of any of these.
-        linear: The chain must begin with a linear degradation.
+        linear: One of them is linear.
+        single: There is only one of them, and it merges pixels rather than leaving some out.
     """
 
     handles: tuple[str, ...]
     linear: bool = False
+    single: bool = False
 
     def __str__(self) -> str:
-        return f"a degradation made of {', '.join(self.handles)}" + ", a linear one first" * self.linear
+        if self.single:
+            return f"one degradation: {', '.join(self.handles)}"
+        return f"a degradation made of {', '.join(self.handles)}" + ", a linear one among them" * self.linear
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ METHODS: dict[str, Method] = {
     "self-similarity": Method(
         "resolvent.methods.classical.self_similarity:restore",
         "super-resolution from the smaller copies of each patch within the photograph",
-        Needs(handles=("downsample",), linear=True),
+        Needs(handles=("downsample",), linear=True, single=True),
         "downsample:scale=2",
         "Glasner, Bagon, Irani 2009, https://doi.org/10.1109/ICCV.2009.5459271",
         "seconds",
@@ -228,25 +231,23 @@ def load(name: str) -> Restore:
     return restore
 
 
-def check(name: str, degradation: Degradation) -> None:
+def check(name: str, forward_model: ForwardModel) -> None:
     """Refuse, before any work, a degradation that a method cannot undo.
 
     Raises:
-        UsageError: There is no such method; the degradation is not fixed to single values; the method cannot undo it.
+        UsageError: There is no such method, or it cannot undo the degradation; the message names those that can.
 
     Example:
         >>> from resolvent.degradations import parse
-        >>> check("wiener", parse("jpeg:quality=20"))
+        >>> check("wiener", ForwardModel(parse("jpeg:quality=20")))
         Traceback (most recent call last):
         ...
         resolvent.errors.UsageError: wiener cannot undo jpeg; these can: dip, dip-fast, med
     """
-    fault = _fault(_find(name).needs, degradation)
+    fault = _fault(_find(name).needs, forward_model)
     if fault is None:
-        if degradation.sample(np.random.default_rng(0)) != degradation:
-            raise UsageError(f"{degradation}: a method needs to know what happened; give each parameter one value")
         return
-    others = methods_for(degradation)
+    others = methods_for(forward_model)
     remedy = f"these can: {', '.join(others)}" if others else "no method can; use a model"
     raise UsageError(f"{name} {fault}; {remedy}")
 
@@ -260,9 +261,9 @@ def common_options(name: str) -> tuple[str, ...]:
     return _find(name).common_options
 
 
-def methods_for(degradation: Degradation) -> list[str]:
+def methods_for(forward_model: ForwardModel) -> list[str]:
     """Name the methods that can undo a degradation."""
-    return [name for name, method in METHODS.items() if _fault(method.needs, degradation) is None]
+    return [name for name, method in METHODS.items() if _fault(method.needs, forward_model) is None]
 
 
 def _find(name: str) -> Method:
@@ -271,10 +272,13 @@ def _find(name: str) -> Method:
     return METHODS[name]
 
 
-def _fault(needs: Needs, degradation: Degradation) -> str | None:
+def _fault(needs: Needs, forward_model: ForwardModel) -> str | None:
+    degradation = forward_model.degradation
     foreign = [part.name for part in degradation.parts if part.name not in needs.handles]
     if foreign:
         return f"cannot undo {', '.join(foreign)}"
-    if needs.linear and degradation.split()[0] is None:
-        return f"undoes a blur, and {str(degradation)!r} does not begin with one"
+    if needs.linear and not forward_model.parts:
+        return f"undoes a blur, and there is none in {str(degradation)!r}"
+    if needs.single and (len(forward_model.parts) > 1 or forward_model.parts[0].selects):
+        return f"undoes one downsampling that merges pixels, and not {str(degradation)!r}"
     return None

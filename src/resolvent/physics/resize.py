@@ -18,7 +18,7 @@ from resolvent.errors import UsageError, unknown
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["imresize", "imresize_tensor", "rescale_matrices", "resize_plane", "resize_weights"]
+__all__ = ["imresize", "imresize_tensor", "rescale_matrices", "resize_matrix", "resize_plane", "resize_weights"]
 
 
 def _cubic_pieces(x: Any) -> tuple[Any, Any]:
@@ -90,6 +90,16 @@ def resize_weights(
     return np.minimum(indices, 2 * size_in - 1 - indices), weights
 
 
+def resize_matrix(
+    size_in: int, size_out: int, scale: float, kernel: str = "bicubic", boundary: str = "reflect"
+) -> NDArray[np.float64]:
+    """The weights of ``resize_weights`` as a matrix (size_out, size_in)."""
+    indices, weights = resize_weights(size_in, size_out, scale, kernel, boundary)
+    matrix = np.zeros((size_out, size_in))
+    np.add.at(matrix, (np.arange(size_out)[:, None], indices), weights)
+    return matrix
+
+
 def imresize(
     image: NDArray[Any],
     scale: float | None = None,
@@ -141,9 +151,7 @@ def imresize_tensor(
     import torch
 
     for axis, (size, per_pixel) in zip((2, 3), _target(tuple(x.shape[2:]), scale, shape), strict=True):
-        indices, weights = resize_weights(x.shape[axis], size, per_pixel, kernel, boundary)
-        matrix = np.zeros((size, x.shape[axis]))
-        np.add.at(matrix, (np.arange(size)[:, None], indices), weights)
+        matrix = resize_matrix(x.shape[axis], size, per_pixel, kernel, boundary)
         x = torch.tensordot(x, torch.as_tensor(matrix, dtype=x.dtype, device=x.device), ([axis], [1])).movedim(-1, axis)
     return x.contiguous()
 

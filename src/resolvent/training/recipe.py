@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from resolvent.degradations import Degradation, Downsample, GaussianNoise, RandomApply, parse
+from resolvent.degradations import Degradation, GaussianNoise, RandomApply, parse
 from resolvent.degradations.damage import Damage
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.networks import NETWORKS
@@ -399,4 +399,4 @@ def _read(text: str, origin: str) -> Recipe:
 
 def _reduction(text: str) -> int:
     """By how much a degradation makes a side smaller."""
-    return math.prod(part.scale for part in _happening(text) if isinstance(part, Downsample))
+    return math.prod(part.scale for part in _happening(text))

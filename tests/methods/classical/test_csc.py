@@ -7,6 +7,7 @@ from resolvent.degradations import parse
 from resolvent.methods.classical import csc
 from resolvent.methods.classical.csc import Coding, code, learn, lowpass, objective
 from resolvent.methods.control import Control
+from resolvent.physics.forward_model import ForwardModel
 
 
 @pytest.fixture(autouse=True)
@@ -112,15 +113,15 @@ def psnr(a, b):
 def test_restores(cosines, text, gain):
     x, told = picture(), parse(text)
     y = told(x, np.random.default_rng(0))
-    assert psnr(csc.restore(y, told, iterations=60), x) > psnr(y, x) + gain
+    assert psnr(csc.restore(y, ForwardModel(told), iterations=60), x) > psnr(y, x) + gain
 
 
 def test_tiles_hardly_show(cosines, monkeypatch):
     x, told = picture(64), parse("noise:sigma=20")
     y = told(x, np.random.default_rng(0))
-    whole = csc.restore(y, told, iterations=40)
+    whole = csc.restore(y, ForwardModel(told), iterations=40)
     monkeypatch.setattr(csc, "TILE", 32)
-    tiled = csc.restore(y, told, iterations=40)
+    tiled = csc.restore(y, ForwardModel(told), iterations=40)
     assert np.abs(tiled - whole).mean() < 0.5 / 255
 
 
@@ -134,6 +135,6 @@ def test_cancel_keeps_the_image_so_far(cosines):
             control.cancel()
 
     control = Control(on_step=watch)
-    restored = csc.restore(y, parse("noise:sigma=20"), control=control)
+    restored = csc.restore(y, ForwardModel(parse("noise:sigma=20")), control=control)
     assert len(seen) == 3
     np.testing.assert_array_equal(restored, seen[-1])

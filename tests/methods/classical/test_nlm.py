@@ -3,6 +3,7 @@ import pytest
 
 from resolvent.degradations import parse
 from resolvent.methods.classical.nlm import restore
+from resolvent.physics.forward_model import ForwardModel
 
 RNG = np.random.default_rng(6)
 
@@ -32,10 +33,10 @@ def brute_force(y, sigma, size, distance, h):
 def test_equals_the_definition(channels):
     y = (0.5 + 0.1 * RNG.standard_normal((16, 15, channels))).astype(np.float32)
     expected, rim = brute_force(y.astype(float), 20 / 255, 3, 2, 0.7 * 20 / 255)
-    restored = restore(y, parse("noise:sigma=20"), patch_size=3, patch_distance=2, h=0.7)
+    restored = restore(y, ForwardModel(parse("noise:sigma=20")), patch_size=3, patch_distance=2, h=0.7)
     np.testing.assert_allclose(restored[rim:-rim, rim:-rim], expected, atol=2e-3)
 
 
 def test_without_noise_it_changes_nothing():
     y = RNG.random((9, 9, 3), np.float32)
-    np.testing.assert_array_equal(restore(y, parse("noise:sigma=0")), y)
+    np.testing.assert_array_equal(restore(y, ForwardModel(parse("noise:sigma=0"))), y)

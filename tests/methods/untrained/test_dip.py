@@ -18,6 +18,7 @@ from resolvent.methods.untrained.fit import (
     to_image,
     to_tensor,
 )
+from resolvent.physics.forward_model import ForwardModel
 
 
 @pytest.fixture
@@ -48,21 +49,31 @@ def test_denoises_and_obeys_its_seed(narrow, channels):
     x, told = picture(channels=channels), parse("noise:sigma=25")
     y = told(x, np.random.default_rng(0))
     before = y.copy()
-    restored = dip.restore(y, told, stop="none")
+    restored = dip.restore(y, ForwardModel(told), stop="none")
     assert psnr(restored, x) > psnr(y, x) + 3
     assert np.array_equal(y, before)
-    assert np.array_equal(dip.restore(y, told, stop="none"), restored)
-    assert not np.array_equal(dip.restore(y, told, stop="none", seed=1), restored)
+    assert np.array_equal(dip.restore(y, ForwardModel(told), stop="none"), restored)
+    assert not np.array_equal(dip.restore(y, ForwardModel(told), stop="none", seed=1), restored)
 
 
 def test_fills_and_enlarges(narrow):
     x = picture()
     mask = parse("mask:keep=0.5,seed=3")
-    assert psnr(dip.restore(mask(x), mask, stop="none"), x) > 24
+    assert psnr(dip.restore(mask(x), ForwardModel(mask), stop="none"), x) > 24
     small = parse("downsample:scale=4,kernel=lanczos2")
-    restored = dip.restore(small(x), small, stop="none")
+    restored = dip.restore(small(x), ForwardModel(small), stop="none")
     assert restored.shape == x.shape
     assert psnr(restored, x) > 24
+
+
+def test_the_residual_is_that_of_the_known_pixels(monkeypatch):
+    """Of the truth it is the variance of the noise, however many pixels are missing: where the fit is to end."""
+    told, x = parse("noise:sigma=25 + mask:keep=0.3,seed=3"), picture()
+    y = told(x, np.random.default_rng(0))
+    monkeypatch.setattr(dip, "fit", lambda network, z, loss, **rest: seen.append(loss(untrained.to_tensor(x))) or z)
+    seen = []
+    dip.restore(y, ForwardModel(told))
+    assert seen[0][1] == pytest.approx((25 / 255) ** 2, rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +87,7 @@ def test_fills_and_enlarges(narrow):
     ],
 )
 def test_preset_for_a_degradation(text, preset):
-    assert dip.choose(parse(text)) == preset
+    assert dip.choose(ForwardModel(parse(text))) == preset
 
 
 def test_variance_of_the_last_outputs_by_hand():
@@ -127,8 +138,8 @@ def test_settled_where_the_mean_moves_little():
 )
 def test_noise_that_is_told_says_when_to_stop(text, kind):
     y, told = picture(), parse(text)
-    assert type(dip.stopping("auto", y, told)) is kind
-    assert type(dip.stopping("none", y, told)) is Stop
+    assert type(dip.stopping("auto", y, ForwardModel(told))) is kind
+    assert type(dip.stopping("none", y, ForwardModel(told))) is Stop
 
 
 def test_a_fit_that_jumps_away_goes_back(monkeypatch):
@@ -186,7 +197,7 @@ def test_cancel_keeps_the_mean_so_far(narrow):
             control.cancel()
 
     control = Control(on_step=watch)
-    restored = dip.restore(y, told, control=control)
+    restored = dip.restore(y, ForwardModel(told), control=control)
     assert len(seen) == 7
     assert np.array_equal(restored, seen[-1])
 
@@ -194,7 +205,7 @@ def test_cancel_keeps_the_mean_so_far(narrow):
 def test_settings_of_a_fit_replace_the_presets(narrow):
     x, told = picture(), parse("noise:sigma=25")
     runs = [{}, {"weight_noise": 0.05}, {"input_noise": 0.0}, {"average": 0.0}, {"average": 0.99}]
-    images = [dip.restore(x, told, iterations=4, **options) for options in runs]
+    images = [dip.restore(x, ForwardModel(told), iterations=4, **options) for options in runs]
     assert [np.array_equal(image, images[0]) for image in images] == [True, False, False, False, True]
 
 
@@ -202,19 +213,19 @@ def test_a_guide_may_be_a_file(narrow, tmp_path, monkeypatch):
     monkeypatch.setitem(dip.PRESETS, "flash", dip.Preset({"inputs": 3, "down": (8, 8), "skip": (4, 4)}, Settings(3)))
     x, told = picture(), parse("noise:sigma=5")
     write_image(Image.from_array(np.rint(255 * x).astype(np.uint8)), tmp_path / "flash.png")
-    by_file = dip.restore(x, told, preset="flash", guide=str(tmp_path / "flash.png"))
+    by_file = dip.restore(x, ForwardModel(told), preset="flash", guide=str(tmp_path / "flash.png"))
     guide = np.rint(255 * x).astype(np.uint8).astype(np.float32) / 255
-    np.testing.assert_allclose(by_file, dip.restore(x, told, preset="flash", guide=guide), atol=1e-5)
+    np.testing.assert_allclose(by_file, dip.restore(x, ForwardModel(told), preset="flash", guide=guide), atol=1e-5)
 
 
 def test_wrong_names_and_guides_are_refused(narrow):
     y, told = picture(), parse("noise:sigma=5")
     with pytest.raises(UsageError, match="unknown preset of dip 'denoize': did you mean 'denoise'"):
-        dip.restore(y, told, preset="denoize")
+        dip.restore(y, ForwardModel(told), preset="denoize")
     with pytest.raises(UsageError, match="unknown stop of dip 'variances'"):
-        dip.restore(y, told, stop="variances")
+        dip.restore(y, ForwardModel(told), stop="variances")
     with pytest.raises(UsageError, match="they must agree"):
-        dip.restore(y, told, guide=picture(24))
+        dip.restore(y, ForwardModel(told), guide=picture(24))
 
 
 def test_images_become_tensors_and_come_back():

@@ -6,6 +6,7 @@ from resolvent.degradations import parse
 from resolvent.errors import UsageError
 from resolvent.methods.untrained import med
 from resolvent.methods.untrained.med_network import Med
+from resolvent.physics.forward_model import ForwardModel
 
 
 @pytest.mark.parametrize("levels", [(2,), (2, 1), (3, 2, 1)])
@@ -37,7 +38,8 @@ def test_denoises_and_obeys_its_seed():
     x = np.stack([0.5 + 0.3 * np.sin(9 * rows + (4 + c) * columns) for c in range(3)], -1).astype(np.float32)
     told = parse("noise:sigma=25")
     y = told(x, np.random.default_rng(0))
-    restored = med.restore(y, told, levels=(2, 1), width=16, iterations=250, stop="none")
+    forward_model = ForwardModel(told)
+    restored = med.restore(y, forward_model, levels=(2, 1), width=16, iterations=250, stop="none")
     assert np.mean((restored - x) ** 2) < 0.5 * np.mean((y - x) ** 2)
-    assert np.array_equal(med.restore(y, told, levels=(2, 1), width=16, iterations=250, stop="none"), restored)
+    assert np.array_equal(med.restore(y, forward_model, levels=(2, 1), width=16, iterations=250, stop="none"), restored)
     torch.set_num_threads(threads)

@@ -7,6 +7,9 @@ from resolvent.degradations import parse
 from resolvent.errors import UsageError
 from resolvent.methods.untrained import dip, multi_target_dip
 from resolvent.methods.untrained.fit import Settings
+from resolvent.physics.forward_model import ForwardModel
+
+NOISE = ForwardModel(parse("noise:sigma=25"))
 
 RNG = np.random.default_rng(0)
 
@@ -56,7 +59,7 @@ def test_ends_by_itself_near_the_clean_image(narrow):
     y = told(x, np.random.default_rng(0))
     steps = []
     control = multi_target_dip.Control(on_step=lambda done, total, image: steps.append(done))
-    restored = multi_target_dip.restore(y, told, targets=("nlm", "tv"), iterations=400, warm=False, control=control)
+    restored = multi_target_dip.restore(y, NOISE, targets=("nlm", "tv"), iterations=400, warm=False, control=control)
     assert np.mean((restored - x) ** 2) < 0.7 * np.mean((y - x) ** 2)
     assert len(steps) < 399
 
@@ -64,8 +67,8 @@ def test_ends_by_itself_near_the_clean_image(narrow):
 def test_cut_off_too_soon_it_gives_the_mean_of_the_targets(narrow):
     y = parse("noise:sigma=25")(picture(), np.random.default_rng(0))
     control = multi_target_dip.Control(on_step=lambda done, total, image: control.cancel())
-    restored = multi_target_dip.restore(y, parse("noise:sigma=25"), targets=("nlm", "tv"), control=control)
-    clean = [methods.load(name)(y, parse("noise:sigma=25")) for name in ("nlm", "tv")]
+    restored = multi_target_dip.restore(y, NOISE, targets=("nlm", "tv"), control=control)
+    clean = [methods.load(name)(y, NOISE) for name in ("nlm", "tv")]
     np.testing.assert_allclose(restored, (clean[0] + clean[1]) / 2, atol=1e-6)
 
 
@@ -76,7 +79,7 @@ def test_fast_takes_the_smaller_network(narrow, monkeypatch):
         multi_target_dip, "start", lambda preset, *rest: built.append(preset) or dip.start(preset, *rest)
     )
     for fast in (False, True):
-        multi_target_dip.restore(picture(), parse("noise:sigma=25"), targets=("tv",), iterations=2, fast=fast)
+        multi_target_dip.restore(picture(), NOISE, targets=("tv",), iterations=2, fast=fast)
     assert [preset.network["down"] for preset in built] == [(16, 16), (8,)]
 
 
@@ -84,9 +87,9 @@ def test_fast_takes_the_smaller_network(narrow, monkeypatch):
 def test_a_warm_start_shows_the_network_what_the_targets_are(narrow, monkeypatch, channels):
     y, given = picture()[..., :channels], []
     monkeypatch.setattr(multi_target_dip, "fit", lambda network, z, *rest, **more: given.append(z) or z[:, :channels])
-    multi_target_dip.restore(y, parse("noise:sigma=25"), targets=("nlm", "tv"))
-    multi_target_dip.restore(y, parse("noise:sigma=25"), targets=("nlm", "tv"), warm=False)
-    clean = np.concatenate([methods.load(name)(y, parse("noise:sigma=25")) for name in ("nlm", "tv")], 2)
+    multi_target_dip.restore(y, NOISE, targets=("nlm", "tv"))
+    multi_target_dip.restore(y, NOISE, targets=("nlm", "tv"), warm=False)
+    clean = np.concatenate([methods.load(name)(y, NOISE) for name in ("nlm", "tv")], 2)
     np.testing.assert_array_equal(given[0][0].numpy().transpose(1, 2, 0), clean)
     assert given[1].shape == (1, 8, 32, 32)
 
@@ -95,13 +98,13 @@ def test_a_warm_start_is_sooner_as_near_the_clean_image(narrow):
     x, told = picture(), parse("noise:sigma=25")
     y = told(x, np.random.default_rng(0))
     cold, warm = (
-        multi_target_dip.restore(y, told, targets=("nlm", "tv"), iterations=60, warm=warm) for warm in (False, True)
+        multi_target_dip.restore(y, NOISE, targets=("nlm", "tv"), iterations=60, warm=warm) for warm in (False, True)
     )
-    targets = np.mean([methods.load(name)(y, told) for name in ("nlm", "tv")], axis=0)
+    targets = np.mean([methods.load(name)(y, NOISE) for name in ("nlm", "tv")], axis=0)
     assert np.mean((warm - x) ** 2) < 0.8 * np.mean((cold - x) ** 2)
     assert np.mean((warm - x) ** 2) < 0.8 * np.mean((targets - x) ** 2)
 
 
 def test_a_target_must_exist():
     with pytest.raises(UsageError, match="target 'nml': is neither a method nor a bundled model"):
-        multi_target_dip.restore(picture(), parse("noise:sigma=5"), targets=("nml",))
+        multi_target_dip.restore(picture(), ForwardModel(parse("noise:sigma=5")), targets=("nml",))

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resolvent.degradations import Mask
 from resolvent.methods.control import Control
 from resolvent.methods.noise_level import noise_level
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from resolvent.degradations import Degradation
+    from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["Coding", "code", "learn", "load_dictionary", "lowpass", "objective", "restore"]
 
@@ -57,7 +56,7 @@ class Coding:
 
 def restore(
     y: NDArray[np.float32],
-    degradation: Degradation,
+    forward_model: ForwardModel,
     *,
     sparsity: float | None = None,
     iterations: int = 250,
@@ -71,7 +70,7 @@ def restore(
 
     Args:
         y: (H, W, C) in [0, 1] or beyond; each channel is coded by itself.
-        degradation: White noise, whose level is estimated if not told, or a mask, or both.
+        forward_model: White noise, whose level is estimated if not told, or a mask, or both.
         sparsity: β; by default for the noise level.
         iterations: At most so many.
         control: See Control.
@@ -86,10 +85,10 @@ def restore(
         https://doi.org/10.1109/TIP.2015.2495260
     """
     control = control or Control()
-    masks = [part for part in degradation.parts if isinstance(part, Mask)]
-    mask = masks[0](np.ones_like(y)) if masks else None
-    sigma = noise_level(y, degradation) / 255
-    beta = sparsity or (0.007 if masks else 0.0) + NOISE_SHARE * sigma
+    known = forward_model.known(y.shape[:2])
+    mask = None if known.all() else np.broadcast_to(known[..., None], y.shape).astype(np.float32)
+    sigma = noise_level(y, forward_model) / 255
+    beta = sparsity or (0.0 if mask is None else 0.007) + NOISE_SHARE * sigma
     if beta == 0:
         return y.copy()
     told = Coding(beta, iterations=iterations) if mask is None else Coding(beta, 50.0, iterations)

@@ -12,7 +12,7 @@ from resolvent.methods.noise_level import noise_level
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from resolvent.degradations import Degradation
+    from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["restore"]
 
@@ -24,7 +24,7 @@ COLOR = ((25.0, 3, 0.55), (math.inf, 5, 0.4))
 
 def restore(
     y: NDArray[np.float32],
-    degradation: Degradation,
+    forward_model: ForwardModel,
     *,
     patch_size: int | None = None,
     patch_distance: int = 6,
@@ -37,7 +37,7 @@ def restore(
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
-        degradation: White noise.
+        forward_model: White noise.
         patch_size: Side of a patch in pixels, odd; by default for the noise level.
         patch_distance: How far apart two patches may be, in pixels.
         h: How fast the weights fall, as a share of σ; by default for the noise level.
@@ -50,7 +50,7 @@ def restore(
     """
     from skimage.restoration import denoise_nl_means
 
-    level = noise_level(y, degradation)
+    level = noise_level(y, forward_model)
     if level == 0:
         return y.copy()
     _, size, share = next(row for row in (GRAY if y.shape[2] == 1 else COLOR) if level <= row[0])

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resolvent.methods.noise_level import convolve, margin, noise_level, transfer
+from resolvent.methods.classical.fourier import convolve, transfer
+from resolvent.methods.noise_level import noise_level
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from resolvent.degradations import Degradation
+    from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["restore"]
 
@@ -19,7 +20,7 @@ DARK = 1e-4  # a fortieth of a gray level: what is darker counts as this, so tha
 UNSEEN = 0.05  # a pixel outside the photograph, less of which than this is seen in it, is held back
 
 
-def restore(y: NDArray[np.float32], degradation: Degradation, *, iterations: int = 100) -> NDArray[np.float32]:
+def restore(y: NDArray[np.float32], forward_model: ForwardModel, *, iterations: int = 100) -> NDArray[np.float32]:
     """Undo a known blur by the iteration that climbs the likelihood of photon counts and keeps the image positive.
 
     x ← x · kᵀ * (m y / (k * x)) / kᵀ * m [1, 2], where m is 1 in the photograph and 0 in the margin around it, whose
@@ -28,7 +29,7 @@ def restore(y: NDArray[np.float32], degradation: Degradation, *, iterations: int
 
     Args:
         y: (H, W, C) in [0, 1] or beyond; negative values count as 0.
-        degradation: One or more blurs, then noise; one without a noise level has it estimated.
+        forward_model: One or more blurs, then noise; one without a noise level has it estimated.
         iterations: At most so many.
 
     Returns:
@@ -43,14 +44,14 @@ def restore(y: NDArray[np.float32], degradation: Degradation, *, iterations: int
         approach to image deconvolution, Astronomy & Astrophysics 437, 2005. https://doi.org/10.1051/0004-6361:20052717
     """
     height, width, _ = y.shape
-    pad = margin(degradation)
+    pad = forward_model.reach
     padding = ((pad, pad), (pad, pad), (0, 0))
     photograph = slice(pad, pad + height), slice(pad, pad + width)
     counts = np.pad(y, padding, mode="reflect").clip(0)
     seen = np.pad(np.ones_like(y[..., :1]), padding)
-    response = transfer(degradation, *counts.shape[:2])
+    response = transfer(forward_model, counts.shape[:2])
     weight = np.maximum(convolve(seen, response.conj()), UNSEEN)
-    target = (noise_level(y, degradation) / 255) ** 2
+    target = (noise_level(y, forward_model) / 255) ** 2
     x = counts
     for _ in range(iterations):
         blurred = convolve(x, response)

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from resolvent.degradations import Downsample
 from resolvent.methods.control import Control
 from resolvent.physics.resize import imresize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from resolvent.degradations import Degradation
+    from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["enlarge_luma", "restore"]
 
@@ -34,7 +33,7 @@ YCC = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418
 
 def restore(
     y: NDArray[np.float32],
-    degradation: Degradation,
+    forward_model: ForwardModel,
     *,
     neighbors: int = 9,
     radius: int = 3,
@@ -52,7 +51,7 @@ def restore(
 
     Args:
         y: (H, W, C) in [0, 1].
-        degradation: A downsampling.
+        forward_model: A downsampling.
         neighbors: Patches that are averaged.
         radius: Of the search, in pixels.
         levels: Smaller copies of the image that are searched too.
@@ -67,9 +66,9 @@ def restore(
         https://doi.org/10.1109/ICCV.2009.5459271
     """
     control = control or Control()
-    (scale, kernel), options = _told(degradation), (neighbors, radius, levels, bandwidth)
+    options = neighbors, radius, levels, bandwidth
     planes = y if y.shape[2] == 1 else y @ YCC.T.astype(np.float32)
-    chroma = imresize(planes[..., 1:], scale) if y.shape[2] > 1 else None
+    chroma = imresize(planes[..., 1:], forward_model.scale) if y.shape[2] > 1 else None
 
     def image(luma: NDArray[np.float32]) -> NDArray[np.float32]:
         if chroma is None:
@@ -80,30 +79,23 @@ def restore(
     def step(done: int, steps: int, luma: NDArray[np.float32]) -> bool:
         return control.step(done, steps, lambda: image(luma))
 
-    return image(_in_strips(planes[..., 0], scale, kernel, options, step))
-
-
-def _told(degradation: Degradation) -> tuple[int, str]:
-    scale, kernel = 1, "bicubic"
-    for part in degradation.parts:
-        if isinstance(part, Downsample):
-            scale, kernel = scale * part.scale, part.kernel
-    return scale, kernel
+    return image(_in_strips(planes[..., 0], forward_model, options, step))
 
 
 Step = Callable[[int, int, "NDArray[np.float32]"], bool]
 
 
 def _in_strips(
-    small: NDArray[np.float32], scale: int, kernel: str, options: tuple[int, int, int, float], step: Step
+    small: NDArray[np.float32], forward_model: ForwardModel, options: tuple[int, int, int, float], step: Step
 ) -> NDArray[np.float32]:
     height, width = small.shape
+    scale = forward_model.scale
     rows = max(STRIP // width, 2 * OVERLAP)
     result = imresize(small, scale)
     tops = range(0, height, rows)
     for done, top in enumerate(tops, 1):
         first, last = max(top - OVERLAP, 0), min(top + rows + OVERLAP, height)
-        large = enlarge_luma(small[first:last], scale, kernel, *options)
+        large = enlarge_luma(small[first:last], forward_model, *options)
         result[scale * top : scale * (top + rows)] = large[scale * (top - first) :][: scale * rows]
         if not step(done, len(tops), result):
             break
@@ -111,10 +103,11 @@ def _in_strips(
 
 
 def enlarge_luma(
-    small: NDArray[np.float32], scale: int, kernel: str = "bicubic", neighbors: int = 9, radius: int = 3,
-    levels: int = 1, bandwidth: float = 2e-3,
+    small: NDArray[np.float32], forward_model: ForwardModel, neighbors: int = 9, radius: int = 3, levels: int = 1,
+    bandwidth: float = 2e-3,
 ) -> NDArray[np.float32]:  # fmt: skip
     """Enlarge one plane (H, W); see ``restore``."""
+    scale = forward_model.scale
     steps = max(round(3 * math.log2(scale)), 1)
     factor = scale ** (1 / steps)
     image = small
@@ -122,7 +115,8 @@ def enlarge_luma(
         height, width = (round(side * scale ** (i / steps)) for side in small.shape)
         blurred = imresize(image, shape=(height, width))
         image = _sharpened(image, blurred, factor, neighbors, radius, levels, bandwidth)
-        error = small - imresize(image, shape=small.shape, kernel="bicubic" if kernel == "none" else kernel)
+        again = imresize(image, shape=small.shape) if i < steps else forward_model.operator(image.shape)(image)
+        error = small - again
         image = image + imresize(error, shape=(height, width))
     return image
 

@@ -10,19 +10,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from resolvent.degradations import Degradation
+    from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["restore"]
 
 
 def restore(
-    y: NDArray[np.float32], degradation: Degradation, *, weight: float = 0.75, iterations: int = 200
+    y: NDArray[np.float32], forward_model: ForwardModel, *, weight: float = 0.75, iterations: int = 200
 ) -> NDArray[np.float32]:
     """Minimize ‖x - y‖² / 2 + w TV(x), each channel by itself [1], as scikit-image computes it.
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
-        degradation: White noise.
+        forward_model: White noise.
         weight: w as a share of the noise's standard deviation; 0.75 scored best on Set12.
         iterations: At most so many.
 
@@ -35,7 +35,7 @@ def restore(
     """
     from skimage.restoration import denoise_tv_chambolle
 
-    level = noise_level(y, degradation)
+    level = noise_level(y, forward_model)
     if level == 0:
         return y.copy()
     result: NDArray[np.float32] = denoise_tv_chambolle(  # type: ignore[no-untyped-call]

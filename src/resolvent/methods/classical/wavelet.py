@@ -11,7 +11,7 @@ from resolvent.methods.noise_level import noise_level
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from resolvent.degradations import Degradation
+    from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["restore"]
 
@@ -19,14 +19,14 @@ LEAST = 32
 """Pixels a side; a smaller image is mirrored until it has so many."""
 
 
-def restore(y: NDArray[np.float32], degradation: Degradation, *, wavelet: str = "sym4") -> NDArray[np.float32]:
+def restore(y: NDArray[np.float32], forward_model: ForwardModel, *, wavelet: str = "sym4") -> NDArray[np.float32]:
     """Shrink the coefficients of an orthogonal wavelet by a threshold for each band [1], as scikit-image computes it.
 
     Colors are decorrelated first, as Y, Cb and Cr.
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
-        degradation: White noise.
+        forward_model: White noise.
         wavelet: Of PyWavelets.
 
     Returns:
@@ -38,7 +38,7 @@ def restore(y: NDArray[np.float32], degradation: Degradation, *, wavelet: str = 
     """
     from skimage.restoration import denoise_wavelet
 
-    level = noise_level(y, degradation)
+    level = noise_level(y, forward_model)
     if level == 0:
         return y.copy()
     height, width, channels = y.shape

@@ -4,34 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from resolvent.degradations import Downsample, Mask
-from resolvent.methods.classical.wiener import extend
+from resolvent.methods.classical.fourier import transfer
+from resolvent.methods.classical.wiener import continued
 from resolvent.methods.control import Control
-from resolvent.methods.noise_level import noise_level, scale_factor, transfer
+from resolvent.methods.noise_level import noise_level
 from resolvent.methods.plug_and_play.denoiser import Denoiser
+from resolvent.physics.operators import Convolution, Identity, Masking
 from resolvent.physics.resize import imresize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from resolvent.degradations import Degradation
+    from resolvent.physics.forward_model import ForwardModel
+    from resolvent.physics.operators import Shape
 
-__all__ = ["DataStep", "data_step", "restore", "schedule"]
+__all__ = ["DataStep", "data_step", "first_guess", "restore", "schedule"]
 
 DataStep = Callable[["NDArray[np.float32]", float], "NDArray[np.float32]"]
 """(z, alpha) to argmin_x ‖y - A x‖² + alpha ‖x - z‖²."""
 
-MARGIN = 16  # pixels of the small image
+ROUNDS, TOLERANCE = 30, 1e-3  # of conjugate gradients: at most so many; relative residual
 LEAST = 0.255  # gray levels; DPIR's floor of the noise level
 
 
 def restore(
     y: NDArray[np.float32],
-    degradation: Degradation,
+    forward_model: ForwardModel,
     *,
     model: str | Path = "denoise-white",
     iterations: int | None = None,
@@ -47,7 +49,7 @@ def restore(
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
-        degradation: Blurs, with downsampling or not, or a mask; then noise; its level is estimated if not told.
+        forward_model: Linear, in any order; then noise, whose level is estimated if not told.
         model: A denoiser that takes the noise level.
         iterations: By default 8, and 24 where pixels are missing.
         start: First σ_k in gray levels.
@@ -63,12 +65,11 @@ def restore(
     """
     control = control or Control()
     denoise = Denoiser(model)
-    sigma = max(noise_level(y, degradation), LEAST)
-    step, z, inside = data_step(y, degradation)
-    lost = any(isinstance(part, Downsample | Mask) for part in degradation.parts)
-    scale = max([part.scale for part in degradation.parts if isinstance(part, Downsample)], default=1)
+    sigma = max(noise_level(y, forward_model), LEAST)
+    step, z, inside = data_step(y, forward_model)
+    lost = forward_model.scale > 1 or forward_model.masked
     count = iterations or (24 if lost else 8)
-    levels = schedule(count, start, max(sigma, scale) if lost else sigma)
+    levels = schedule(count, start, max(sigma, forward_model.scale) if lost else sigma)
     for k, level in enumerate(levels):
         x = step(z, strength * (sigma / level) ** 2)
         z = turned(denoise(turned(x, k), level), k, back=True)
@@ -91,26 +92,25 @@ def turned(x: NDArray[np.float32], k: int, *, back: bool = False) -> NDArray[np.
 
 
 def data_step(
-    y: NDArray[np.float32], degradation: Degradation
+    y: NDArray[np.float32], forward_model: ForwardModel
 ) -> tuple[DataStep, NDArray[np.float32], tuple[slice, slice]]:
-    """The closed form for a degradation, where to start, and where the image lies in what is computed."""
-    linear, _ = degradation.split()
+    """The data step, in closed form where A has one; where to start; and where the image lies in what is computed."""
+    operator = forward_model.circular.operator_to(_size(y))
     everything = slice(None), slice(None)
-    if linear is None:
-        return (lambda z, alpha: (y + np.float32(alpha) * z) / np.float32(1 + alpha)), y, everything
-    if isinstance(linear, Mask):
-        mask = linear(np.ones_like(y))
+    if isinstance(operator, Identity | Masking):
+        mask = operator(np.ones(operator.shape, np.float32))[..., None]
 
         def blend(z: NDArray[np.float32], alpha: float) -> NDArray[np.float32]:
             blended: NDArray[np.float32] = (mask * y + np.float32(alpha) * z) / (mask + np.float32(alpha))
             return blended
 
-        return blend, fill(y, mask), everything
-    scale = scale_factor(degradation)
-    if scale > 1:
-        return _enlarging_step(y, linear, scale)
-    extended, _, inside = extend(y, degradation)
-    response = transfer(linear, *extended.shape[:2])
+        return blend, first_guess(y, forward_model), everything
+    if not isinstance(operator, Convolution):
+        return _iterative_step(y, forward_model), first_guess(y, forward_model), everything
+    if operator.scale > 1:
+        return _enlarging_step(y, forward_model)
+    extended, inside = continued(y, forward_model)
+    response = transfer(forward_model, _size(extended))
     power, seen = np.abs(response) ** 2, response.conj() * np.fft.rfft2(extended, axes=(0, 1))
 
     def step(z: NDArray[np.float32], alpha: float) -> NDArray[np.float32]:
@@ -120,21 +120,48 @@ def data_step(
     return step, extended, inside
 
 
+def _size(image: NDArray[np.float32]) -> Shape:
+    return image.shape[0], image.shape[1]
+
+
+def _iterative_step(y: NDArray[np.float32], forward_model: ForwardModel) -> DataStep:
+    """(AᵀA + α I) x = Aᵀ y + α z by conjugate gradients from z, for any chain in its order."""
+    back = forward_model.adjoint(y)
+
+    def normal(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        applied: NDArray[np.float32] = forward_model.adjoint(forward_model(x))
+        return applied
+
+    def step(z: NDArray[np.float32], alpha: float) -> NDArray[np.float32]:
+        x, residual = z, back - normal(z)  # of the system: Aᵀ y + α z - (AᵀA + α I) z
+        direction, power = residual, float(np.vdot(residual, residual))
+        enough = TOLERANCE**2 * float(np.vdot(back, back))
+        for _ in range(ROUNDS):
+            if power <= enough:
+                break
+            moved = normal(direction) + np.float32(alpha) * direction
+            length = np.float32(power / float(np.vdot(direction, moved)))
+            x, residual = x + length * direction, residual - length * moved
+            before, power = power, float(np.vdot(residual, residual))
+            direction = residual + np.float32(power / before) * direction
+        return x
+
+    return step
+
+
 def _enlarging_step(
-    y: NDArray[np.float32], linear: Degradation, scale: int
+    y: NDArray[np.float32], forward_model: ForwardModel
 ) -> tuple[DataStep, NDArray[np.float32], tuple[slice, slice]]:
     """For A = S F⁻¹ diag(k) F, every ``scale``-th pixel of a blurred image: x = F⁻¹ (d - k̄ (k d)⇓ / (|k|²⇓ + α)) / α.
 
     d = k̄ F(Sᵀ y) + α F z, and ⇓ is the mean over the frequencies that alias to one. That wraps around: the image gets a
     mirrored margin, which keeps what crosses the border away from it.
     """
-    wraps = all(_wraps(part) for part in linear.parts)
-    pad, (rows, columns, _) = 0 if wraps else MARGIN, y.shape
-    y = np.pad(y, ((pad, pad), (pad, pad), (0, 0)), mode="symmetric")
+    scale, (y, inside) = forward_model.scale, continued(y, forward_model)
     height, width, channels = y.shape
-    shape = (channels, scale * height, scale * width)
-    response = linear.operator(shape).response.numpy()[..., None]  # type: ignore[attr-defined]
-    spread = np.zeros((*shape[1:], channels), np.float32)
+    operator = cast(Convolution, forward_model.circular.operator_to((height, width)))
+    response = operator.response[..., None]
+    spread = np.zeros((*operator.shape, channels), np.float32)
     spread[::scale, ::scale] = y
     seen = response.conj() * np.fft.fft2(spread, axes=(0, 1))
 
@@ -142,45 +169,56 @@ def _enlarging_step(
         mean: NDArray[np.complex128] = a.reshape(scale, height, scale, width, -1).mean((0, 2))
         return np.tile(mean, (scale, scale, 1))
 
-    power = folded(np.abs(response) ** 2)
+    power = np.tile(operator.power, (scale, scale))[..., None]
 
     def step(z: NDArray[np.float32], alpha: float) -> NDArray[np.float32]:
         d = seen + alpha * np.fft.fft2(z, axes=(0, 1))
         x = (d - response.conj() * folded(response * d) / (power + alpha)) / alpha
         return np.fft.ifft2(x, axes=(0, 1)).real.astype(np.float32)
 
-    inside = slice(scale * pad, scale * (pad + rows)), slice(scale * pad, scale * (pad + columns))
-    return step, _first_guess(y, linear, scale), inside
+    return step, _enlarged(y, forward_model), inside
 
 
-def _wraps(part: Degradation) -> bool:
-    """Whether it wraps around at the border, or does not look beyond its own pixel."""
-    alone = isinstance(part, Downsample) and part.kernel == "none"
-    return alone or getattr(part, "boundary", "circular") == "circular"
+def first_guess(y: NDArray[np.float32], forward_model: ForwardModel) -> NDArray[np.float32]:
+    """An image of the size of x: ``y`` enlarged, and filled in where nothing was measured."""
+    large = _enlarged(fill(y, forward_model.known(_size(y))), forward_model)
+    return fill(large, forward_model.seen(_size(large)))
 
 
-def _first_guess(y: NDArray[np.float32], linear: Degradation, scale: int) -> NDArray[np.float32]:
-    """Bicubic; moved, where every ``scale``-th pixel was kept, to where those pixels lie."""
-    large = imresize(y, scale)
-    last = linear.parts[-1]
-    if isinstance(last, Downsample) and last.kernel == "none":
+def _enlarged(y: NDArray[np.float32], forward_model: ForwardModel) -> NDArray[np.float32]:
+    """Bicubic; moved, where pixels were left out and not merged, to where the others lie."""
+    large = imresize(y, forward_model.scale) if forward_model.scale > 1 else y
+    apart = offset(forward_model)
+    if apart:
         from scipy.ndimage import shift
 
-        large = shift(large, (-(scale - 1) / 2, -(scale - 1) / 2, 0), order=1, mode="nearest")
+        large = shift(large, (-apart, -apart, 0), order=1, mode="nearest")
     return np.asarray(large, np.float32)
 
 
-def fill(y: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fill what is missing with the mean of what surrounds it, weighted by a Gaussian that grows until it reaches."""
+def offset(forward_model: ForwardModel) -> float:
+    """How far up and left of the middle of the pixels that it stands for a pixel of y lies, in pixels of x."""
+    scale, total = 1, 0.0
+    for part in forward_model.parts:
+        total += scale * (part.scale - 1) / 2 * part.selects
+        scale *= part.scale
+    return total
+
+
+def fill(y: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Fill (H, W, C) where it is not known with the mean of what surrounds it, weighted by a Gaussian that grows."""
+    if known.all():
+        return y
     from scipy.ndimage import gaussian_filter
 
-    result, missing = y * mask, mask == 0
+    mask = known.astype(np.float32)[..., None]
+    result, missing = y * mask, ~known
     for sigma in (1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0):
         if not missing.any():
             break
         weight = gaussian_filter(mask, sigma, axes=(0, 1))
         mean = gaussian_filter(y * mask, sigma, axes=(0, 1)) / np.maximum(weight, 1e-6)
-        now = missing & (weight > 0.05)
+        now = missing & (weight[..., 0] > 0.05)
         result[now] = mean[now]
         missing &= ~now
     return result

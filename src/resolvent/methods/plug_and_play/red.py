@@ -15,14 +15,14 @@ from resolvent.methods.plug_and_play.pnp import LEAST, data_step
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from resolvent.degradations import Degradation
+    from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["restore"]
 
 
 def restore(
     y: NDArray[np.float32],
-    degradation: Degradation,
+    forward_model: ForwardModel,
     *,
     model: str | Path = "denoise-white",
     iterations: int = 40,
@@ -36,7 +36,7 @@ def restore(
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
-        degradation: See ``pnp``.
+        forward_model: See ``pnp``.
         model: A denoiser that takes the noise level.
         iterations: How often.
         level: The noise level that the denoiser is told, in gray levels.
@@ -52,10 +52,10 @@ def restore(
     """
     control = control or Control()
     denoise = Denoiser(model)
-    sigma = max(noise_level(y, degradation), LEAST)
-    step, x, inside = data_step(y, degradation)
+    sigma = max(noise_level(y, forward_model), LEAST)
+    step, x, inside = data_step(y, forward_model)
     for k in range(iterations):
-        x = step(denoise(x, level), sigma**2 * strength)
+        x = step(denoise(x, level), sigma**2 * strength / forward_model.scale**2)
         if not control.step(k + 1, iterations, lambda x=x: x[inside].copy()):  # type: ignore[misc]
             break
     return x[inside].copy()

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from resolvent.degradations import Downsample, GaussianNoise, Jpeg, Mask, PoissonNoise
 from resolvent.errors import UsageError, unknown
 from resolvent.image import read_image
 from resolvent.methods.control import Control
-from resolvent.methods.noise_level import noise_level, scale_factor
+from resolvent.methods.noise_level import noise_level
 from resolvent.methods.untrained.fit import (
     Discrepancy,
     MovingVariance,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from resolvent.degradations import Degradation
+    from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["PRESETS", "Preset", "choose", "fast_preset", "restore", "restore_fast", "start"]
 
@@ -88,7 +87,7 @@ FAST = {"down": (32,) * 5, "skip": (4,) * 5}
 
 def restore(
     y: NDArray[np.float32],
-    degradation: Degradation,
+    forward_model: ForwardModel,
     *,
     preset: str | None = None,
     iterations: int | None = None,
@@ -104,7 +103,7 @@ def restore(
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
-        degradation: A blur, a downsampling or a mask, or none of them; then noise or JPEG.
+        forward_model: A blur, a downsampling or a mask, or none of them; then noise or JPEG.
         preset: A key of PRESETS; by default for the degradation.
         iterations: At most so many; by default the preset's.
         stop: ``discrepancy``, where the residual is as strong as the noise; ``variance``, where the outputs hardly
@@ -127,19 +126,19 @@ def restore(
         [1] D. Ulyanov, A. Vedaldi, V. Lempitsky, Deep image prior, IJCV 128, 2020.
         https://doi.org/10.1007/s11263-020-01303-4
     """
-    chosen = choose(degradation) if preset is None else preset
+    chosen = choose(forward_model) if preset is None else preset
     if chosen not in PRESETS:
         raise unknown("preset of dip", chosen, PRESETS)
     given = {
         "iterations": iterations, "input_noise": input_noise, "weight_noise": weight_noise, "average": average,
     }  # fmt: skip
     shown = read_image(guide).pixels if isinstance(guide, str) else guide
-    return _restore(y, degradation, PRESETS[chosen], given, stop, shown, seed, control)
+    return _restore(y, forward_model, PRESETS[chosen], given, stop, shown, seed, control)
 
 
 def restore_fast(
     y: NDArray[np.float32],
-    degradation: Degradation,
+    forward_model: ForwardModel,
     *,
     iterations: int | None = None,
     stop: str = "auto",
@@ -150,7 +149,7 @@ def restore_fast(
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
-        degradation: See ``restore``.
+        forward_model: See ``restore``.
         iterations: At most so many; by default those of the published preset for the degradation.
         stop: See ``restore``.
         seed: Of the network, its input and all noise.
@@ -159,49 +158,55 @@ def restore_fast(
     Returns:
         (H, W, C), or (scale H, scale W, C), a new array: the running mean of the outputs.
     """
-    preset = fast_preset(choose(degradation))
-    return _restore(y, degradation, preset, {"iterations": iterations}, stop, None, seed, control)
+    preset = fast_preset(choose(forward_model))
+    return _restore(y, forward_model, preset, {"iterations": iterations}, stop, None, seed, control)
 
 
 def _restore(
-    y: NDArray[np.float32], degradation: Degradation, preset: Preset, given: dict[str, Any], stop: str,
+    y: NDArray[np.float32], forward_model: ForwardModel, preset: Preset, given: dict[str, Any], stop: str,
     guide: NDArray[np.float32] | None, seed: int, control: Control | None,
 ) -> NDArray[np.float32]:  # fmt: skip
     settings = replace(preset.settings, **{key: value for key, value in given.items() if value is not None})
     generator = torch.Generator().manual_seed(seed)
-    size = (y.shape[0] * scale_factor(degradation), y.shape[1] * scale_factor(degradation))
+    size = (forward_model.scale * y.shape[0], forward_model.scale * y.shape[1])
     network, z = start(preset, y.shape[2], size, seed, generator, guide)
-    return fit_to(y, degradation, network, z, settings, stopping(stop, y, degradation), generator, control)
+    return fit_to(y, forward_model, network, z, settings, stopping(stop, y, forward_model), generator, control)
 
 
 def fit_to(
-    y: NDArray[np.float32], degradation: Degradation, network: nn.Module, z: Tensor, settings: Settings, stop: Stop,
+    y: NDArray[np.float32], forward_model: ForwardModel, network: nn.Module, z: Tensor, settings: Settings, stop: Stop,
     generator: torch.Generator, control: Control | None,
 ) -> NDArray[np.float32]:  # fmt: skip
-    """Fit a network by ‖A f(z) - y‖², and give the image; see ``fit``."""
-    linear, _ = degradation.split()
+    """Fit a network by ‖A f(z) - y‖² over the known pixels, and give the image; see ``fit``."""
     z = z.to(device())
-    target = to_tensor(y).to(z)
-    size = (y.shape[0] * scale_factor(degradation), y.shape[1] * scale_factor(degradation))
+    known = torch.from_numpy(forward_model.known(y.shape[:2])).to(z.device)
+    target = to_tensor(y).to(z)[..., known]
+    operator = forward_model.operator_to(y.shape[:2])
 
     def loss(output: Tensor) -> tuple[Tensor, float]:
-        value = mean_square(output if linear is None else linear.on_tensor(output), target)
+        value = mean_square(operator(output)[..., known], target)
         return value, float(value.detach())
 
     fitted = fit(
-        network, z, loss, size=size, settings=settings, stop=stop, generator=generator, control=control or Control()
+        network,
+        z,
+        loss,
+        size=operator.shape,
+        settings=settings,
+        stop=stop,
+        generator=generator,
+        control=control or Control(),
     )
     return to_image(fitted)
 
 
-def choose(degradation: Degradation) -> str:
+def choose(forward_model: ForwardModel) -> str:
     """The preset for a degradation."""
-    kinds = {type(part) for part in degradation.parts}
-    if Downsample in kinds:
-        return "super-resolution-8" if scale_factor(degradation) >= 8 else "super-resolution"
-    if Mask in kinds:
+    if forward_model.scale > 1:
+        return "super-resolution-8" if forward_model.scale >= 8 else "super-resolution"
+    if forward_model.masked:
         return "inpaint-half"
-    return "jpeg" if Jpeg in kinds else "denoise"
+    return "denoise" if forward_model.noise.additive else "jpeg"
 
 
 def fast_preset(name: str) -> Preset:
@@ -229,15 +234,15 @@ def start(
     return network, z
 
 
-def stopping(name: str, y: NDArray[np.float32], degradation: Degradation) -> Stop:
+def stopping(name: str, y: NDArray[np.float32], forward_model: ForwardModel) -> Stop:
     """When to stop, by name."""
     if name == "auto":
-        kinds = {type(part) for part in degradation.parts}
-        name = "discrepancy" if kinds & {GaussianNoise, PoissonNoise} and Jpeg not in kinds else "variance"
+        noise = forward_model.noise
+        name = "discrepancy" if noise.named and noise.additive else "variance"
     if name == "variance":
         return MovingVariance()
     if name == "discrepancy":
-        return Discrepancy(noise_level(y, degradation) / 255)
+        return Discrepancy(noise_level(y, forward_model) / 255)
     if name == "none":
         return Stop()
     raise unknown("stop of dip", name, ("auto", "variance", "discrepancy", "none"))

@@ -229,7 +229,7 @@ def fit(
                 kept, kept_residual = copy.deepcopy(network.state_dict()), residual
         if not control.step(step, settings.iterations, lambda mean=mean: to_image(give(mean))):  # type: ignore[misc]
             break
-    return give(mean) if stop.best is None else stop.best
+    return give(mean if stop.best is None else stop.best)
 
 
 def _shake(network: nn.Module, share: float, generator: torch.Generator) -> None:

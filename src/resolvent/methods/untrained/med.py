@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from resolvent.methods.control import Control
-from resolvent.methods.noise_level import scale_factor
 from resolvent.methods.untrained.dip import PRESETS, choose, fit_to, stopping
 from resolvent.methods.untrained.fit import noise_input, padded, seeded
 from resolvent.methods.untrained.med_network import Med
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from resolvent.degradations import Degradation
+    from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["restore"]
 
@@ -27,7 +26,7 @@ INPUTS = 32
 
 def restore(
     y: NDArray[np.float32],
-    degradation: Degradation,
+    forward_model: ForwardModel,
     *,
     levels: Sequence[int] = (5, 4, 3),
     width: int = 128,
@@ -43,7 +42,7 @@ def restore(
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
-        degradation: See ``dip``.
+        forward_model: See ``dip``.
         levels: Scales of the generator, and of each enhancer.
         width: Filters everywhere.
         skip: Filters of the links between equal scales; 0 leaves them out.
@@ -60,12 +59,12 @@ def restore(
     References:
         [1] I. Mastan, S. Raman, Multi-level encoder-decoder architectures for image restoration, CVPR workshops 2019.
     """
-    settings = PRESETS[choose(degradation)].settings
+    settings = PRESETS[choose(forward_model)].settings
     settings = settings if iterations is None else replace(settings, iterations=iterations)
     generator = torch.Generator().manual_seed(seed)
     with seeded(seed):
         network = Med(INPUTS, y.shape[2], levels, width, skip, cascade=cascade, resize=resize)
-    size = (y.shape[0] * scale_factor(degradation), y.shape[1] * scale_factor(degradation))
+    size = (forward_model.scale * y.shape[0], forward_model.scale * y.shape[1])
     height, columns = (padded(side, network.multiple, 2 * network.multiple) for side in size)
     z = noise_input(INPUTS, height, columns, generator)
-    return fit_to(y, degradation, network, z, settings, stopping(stop, y, degradation), generator, control)
+    return fit_to(y, forward_model, network, z, settings, stopping(stop, y, forward_model), generator, control)

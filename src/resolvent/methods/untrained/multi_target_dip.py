@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from resolvent import methods
-from resolvent.degradations import GaussianNoise
 from resolvent.errors import UsageError
 from resolvent.methods.control import Control
 from resolvent.methods.noise_level import noise_level
@@ -23,14 +22,14 @@ from resolvent.models.registry import list_models
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from resolvent.degradations import Degradation
+    from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["mean_target", "restore"]
 
 
 def restore(
     y: NDArray[np.float32],
-    degradation: Degradation,
+    forward_model: ForwardModel,
     *,
     targets: Sequence[str] = ("denoise", "nlm"),
     weights: Sequence[float] | None = None,
@@ -51,7 +50,7 @@ def restore(
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
-        degradation: White noise.
+        forward_model: White noise.
         targets: Bundled models or methods that make a clean target each.
         weights: Of the noisy image and of each target; all alike by default.
         iterations: At most so many.
@@ -71,9 +70,9 @@ def restore(
         [1] X. Chen et al., Deep image prior with multiple targets and adaptive termination, 2021; the weights, the
         estimate of the noise and the warm start are ours.
     """
-    level = noise_level(y, degradation)
+    level = noise_level(y, forward_model)
     sigma = level / 255
-    cleaned = [_clean(name, y, level) for name in targets]
+    cleaned = [_clean(name, y, forward_model, level) for name in targets]
     target = to_tensor(mean_target(y, cleaned, weights)).to(device())
     noisy = to_tensor(y).to(target)
     preset = fast_preset("denoise") if fast else PRESETS["denoise"]
@@ -123,9 +122,9 @@ def mean_target(
     return mean
 
 
-def _clean(name: str, y: NDArray[np.float32], level: float) -> NDArray[np.float32]:
+def _clean(name: str, y: NDArray[np.float32], forward_model: ForwardModel, level: float) -> NDArray[np.float32]:
     if name in methods.METHODS:
-        return methods.load(name)(y, GaussianNoise(level))
+        return methods.load(name)(y, forward_model)
     if name in list_models():
         return Denoiser(name)(y, level)
     raise UsageError(f"target {name!r}: is neither a method nor a bundled model; see resolvent methods and models")

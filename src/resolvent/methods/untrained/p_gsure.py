@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from resolvent.degradations.tensors import pad
+from resolvent.methods.classical.wiener import continued
 from resolvent.methods.control import Control
-from resolvent.methods.noise_level import noise_level, scale_factor
+from resolvent.methods.noise_level import noise_level
 from resolvent.methods.untrained.fit import Settings, Stop, fit, seeded, to_image, to_tensor
 from resolvent.methods.untrained.skip import Skip
 
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from resolvent.degradations import Degradation
-    from resolvent.physics.operators import LinearOperator
+    from resolvent.physics.forward_model import ForwardModel
 
-__all__ = ["LowestLoss", "Projected", "divergence", "restore"]
+__all__ = ["LowestLoss", "divergence", "restore"]
 
 NETWORK: dict[str, Any] = {"down": (128,) * 5, "skip": (4,) * 5}
 """That of deep image prior, as [1] has it."""
@@ -33,7 +33,7 @@ EPSILON = 1e-3
 
 def restore(
     y: NDArray[np.float32],
-    degradation: Degradation,
+    forward_model: ForwardModel,
     *,
     iterations: int = 3000,
     learning_rate: float = 0.01,
@@ -49,11 +49,11 @@ def restore(
     normalization. The projection is real: the published code takes the imaginary part of its transfer function, which
     is zero for a symmetric blur, and with it the second term.
 
-    A wraps around at the border; a photograph blurred otherwise differs there.
+    A wraps around at the border; a photograph that was blurred otherwise gets a margin first.
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
-        degradation: Blurs and a downsampling, or neither; then noise; its level is estimated if not told.
+        forward_model: Blurs and a downsampling, or neither; then noise; its level is estimated if not told.
         iterations: At most so many.
         learning_rate: Of Adam.
         threshold: Singular values of A up to this share of the largest count as zero.
@@ -67,17 +67,11 @@ def restore(
         [1] S. Abu-Hussein, T. Tirer, S. Y. Chun, Y. C. Eldar, R. Giryes, Image restoration by deep projected GSURE,
         WACV 2022. https://arxiv.org/abs/2102.02485
     """
-    linear, _ = degradation.split()
-    sigma = noise_level(y, degradation) / 255
+    sigma = noise_level(y, forward_model) / 255
+    y, inside = continued(y, forward_model)
     measured = to_tensor(y)
-    if linear is None:
-        projected = Projected(None, threshold)
-        u = measured
-    else:
-        scale = scale_factor(degradation)
-        operator = linear.operator((y.shape[2], scale * y.shape[0], scale * y.shape[1]))
-        projected = Projected(operator, threshold)
-        u = operator.adjoint(measured)
+    operator = forward_model.circular.operator_to(y.shape[:2])
+    u = operator.adjoint(measured)
     generator = torch.Generator().manual_seed(seed)
     size = (u.shape[2], u.shape[3])
     with seeded(seed):
@@ -89,8 +83,8 @@ def restore(
 
     def loss(outputs: Tensor) -> tuple[Tensor, float]:
         output, moved = outputs[:1], outputs[1:]
-        misfit = projected.error(output, measured).square().mean()
-        free = divergence(projected.apply(moved - output), pair.direction[..., : size[0], : size[1]])
+        misfit = operator.pinv(operator(output) - measured, threshold).square().mean()
+        free = divergence(operator.pinv(operator(moved - output), threshold), pair.direction[..., : size[0], : size[1]])
         value = misfit + 2 * sigma**2 * free
         stop.hear(float(value.detach()), float(free.detach()))
         return value, float(misfit.detach())
@@ -104,23 +98,9 @@ def restore(
         stop=stop,
         generator=generator,
         control=control or Control(),
+        give=lambda image: image[(..., *inside)],
     )
     return to_image(fitted)
-
-
-class Projected:
-    """P = A⁺ A and A⁺ (A x - y); the identity and x - y without an operator."""
-
-    def __init__(self, operator: LinearOperator | None, threshold: float) -> None:
-        self.operator, self.threshold = operator, threshold
-
-    def apply(self, x: Tensor) -> Tensor:
-        """P x."""
-        return x if self.operator is None else self.operator.pinv(self.operator(x), self.threshold)
-
-    def error(self, x: Tensor, y: Tensor) -> Tensor:
-        """A⁺ (A x - y)."""
-        return x - y if self.operator is None else self.operator.pinv(self.operator(x) - y, self.threshold)
 
 
 def divergence(moved: Tensor, direction: Tensor) -> Tensor:
