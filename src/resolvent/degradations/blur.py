@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from resolvent.degradations.base import Degradation
 from resolvent.degradations.files import read_plane
-from resolvent.degradations.parameters import Array, Choice, FixedArray, Number, Range, Text, Word, values_of
 from resolvent.errors import InputError, UsageError
+from resolvent.parameters import Array, Choice, FixedArray, Number, Range, Text, Word, values_of
 
 if TYPE_CHECKING:
     import torch

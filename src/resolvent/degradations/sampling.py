@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from resolvent.degradations.base import Degradation
 from resolvent.degradations.files import read_plane
-from resolvent.degradations.parameters import Array, Choice, FixedArray, Number, Range, Text, Word
 from resolvent.errors import UsageError
+from resolvent.parameters import Array, Choice, FixedArray, Number, Range, Text, Word
 from resolvent.physics.resize import imresize, imresize_tensor, rescale_matrices, resize_weights
 
 if TYPE_CHECKING:

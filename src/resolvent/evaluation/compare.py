@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from resolvent import methods
 from resolvent.degradations import Degradation, RandomApply, parse
-from resolvent.degradations.parameters import Range
 from resolvent.engine.plan import plan
 from resolvent.engine.request import Options
 from resolvent.engine.run import run
@@ -21,6 +20,7 @@ from resolvent.evaluation.metrics import Pixels, Protocol, Score
 from resolvent.image import Image
 from resolvent.methods.noise_level import noise_level, scale_factor
 from resolvent.models.registry import list_models, read_card
+from resolvent.parameters import Range
 
 __all__ = ["Trial", "compare", "trained_for"]
 
