@@ -55,9 +55,9 @@ class Downsample(Degradation):
 
         if shape[1] % self.scale or shape[2] % self.scale:
             raise UsageError(f"{self}: an image of {shape[1]}x{shape[2]}: needs multiples of {self.scale}; crop it")
-        return Convolution.from_filters(self._filter(shape[1]), self._filter(shape[2]), shape, self.scale)
+        return Convolution.from_filters(self.taps(shape[1]), self.taps(shape[2]), shape, self.scale)
 
-    def _filter(self, size: int) -> NDArray[np.float64]:
+    def taps(self, size: int) -> NDArray[np.float64]:
         """The filter f, (size,), for which output sample i is the circular convolution f * x at ``scale * i``."""
         indices, weights = np.zeros((1, 1), np.int64), np.ones((1, 1))
         if self.kernel != "none":

@@ -203,8 +203,6 @@ class Options:
                 f"method {name!r}: must know what to undo; give degradation='blur:sigma=1.6 + noise:sigma=2'"
             )
         methods.check(name, told)
-        if error := methods.missing(name):
-            raise error
         methods.check_settings(name, self.settings or {})
         if self.strength < 1 and any(isinstance(part, Downsample) for part in told.parts):
             raise UsageError(f"strength {self.strength:g}: {name} enlarges here, and there is nothing to blend with")

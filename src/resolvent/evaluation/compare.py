@@ -31,12 +31,12 @@ class Trial:
 
     Attributes:
         method: Key of METHODS, or a model.
-        restored: (H, W, C), in [0, 1]; None where it failed.
+        restored: (H, W, C), in [0, 1]; None where it failed, or was left out.
         seconds: That it took.
         residual: Root mean square of y - A x in gray levels, for a degradation that begins with a linear part or has
             none; None otherwise.
         score: Against the truth, where that was given.
-        remark: Why it failed, or that the budget cut it short.
+        remark: Why it failed or was left out, or that the budget cut it short.
     """
 
     method: str
@@ -62,23 +62,27 @@ def compare(
     Args:
         image: The photograph.
         degradation: What happened to it.
-        names: Keys of METHODS, and models; if not given, all methods that can undo the degradation, and all bundled
-            models that were trained for it.
+        names: Keys of METHODS, and models; if not given, all methods that can undo the degradation and whose packages
+            are installed, and all bundled models that were trained for it.
         budget: Seconds for all together; those that go step by step share what is left.
         truth: The photograph as it was.
         seed: Of everything random.
         progress: Told of the method at work and its share done, 0 to 1.
 
     Returns:
-        One trial a method; one that fails says why, and does not stop the others.
+        One trial a method; one that fails, or that was left out for a package, says why, and does not stop the others.
 
     Raises:
         UsageError: A method or model does not exist or cannot undo this, none can, or the truth has another size.
+        MissingDependencyError: A method that is named needs a package that is not installed, or all do.
         InputError: A model's file cannot be used.
     """
-    chosen = list(names) or [*trained_for(degradation), *methods.methods_for(degradation)]
+    able = [] if names else methods.methods_for(degradation)
+    absent = {name: error for name in able if (error := methods.missing(name))}
+    chosen = list(names) or [*trained_for(degradation), *(name for name in able if name not in absent)]
     if not chosen:
-        raise UsageError(f"{degradation}: no method can undo it, and no bundled model was trained for it; name a model")
+        nothing = f"{degradation}: no method can undo it, and no bundled model was trained for it; name a model"
+        raise next(iter(absent.values()), UsageError(nothing))
     scale = scale_factor(degradation)
     for name in chosen:
         _check(name, degradation, scale)
@@ -89,7 +93,7 @@ def compare(
         )
     started = time.monotonic()
     stepwise = [name for name in chosen if name in methods.METHODS and "control" in methods.common_options(name)]
-    trials = []
+    trials = [Trial(name, None, 0.0, remark=f"left out: {error}") for name, error in absent.items()]
     for name in sorted(chosen, key=lambda name: name in stepwise):
         share = None
         if budget is not None and name in stepwise:

@@ -408,10 +408,11 @@ def read_settings(name: str, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def check(name: str, degradation: Degradation) -> None:
-    """Refuse, before any work, a degradation that a method cannot undo.
+    """Refuse, before any work, a degradation that a method cannot undo, and a method that is not installed whole.
 
     Raises:
         UsageError: There is no such method; the degradation is not fixed to single values; the method cannot undo it.
+        MissingDependencyError: The method needs a package that is not installed.
 
     Example:
         >>> from resolvent.degradations import parse
@@ -424,6 +425,8 @@ def check(name: str, degradation: Degradation) -> None:
     if fault is None:
         if degradation.sample(np.random.default_rng(0)) != degradation:
             raise UsageError(f"{degradation}: a method needs to know what happened; give each parameter one value")
+        if error := missing(name):
+            raise error
         return
     others = methods_for(degradation)
     remedy = f"these can: {', '.join(others)}" if others else "no method can; use a model"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from resolvent.degradations import Degradation
 
-__all__ = ["convolve", "margin", "noise_level", "scale_factor", "transfer"]
+__all__ = ["convolve", "margin", "noise_level", "scale_factor", "transfer", "wrapped"]
 
 
 def noise_level(y: NDArray[np.float32], degradation: Degradation) -> float:
@@ -67,11 +67,16 @@ def transfer(degradation: Degradation, height: int, width: int) -> NDArray[np.co
     """Transfer function of all its blurs for images (height, width), as rfft2 has it: (height, width // 2 + 1, 1)."""
     response = np.ones((height, width // 2 + 1), np.complex128)
     for blur in _blurs(degradation):
-        kernel, wrapped = blur.kernel(), np.zeros((height, width))
-        rows, columns = ((np.arange(k) - k // 2) % n for k, n in zip(kernel.shape, wrapped.shape, strict=True))
-        np.add.at(wrapped, (rows[:, None], columns), kernel)
-        response *= np.fft.rfft2(wrapped)
+        response *= np.fft.rfft2(wrapped(blur.kernel(), height, width))
     return response[..., None].astype(np.complex64)
+
+
+def wrapped(kernel: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+    """A kernel on the grid of images (height, width), its center at the origin."""
+    grid = np.zeros((height, width))
+    rows, columns = ((np.arange(k) - k // 2) % n for k, n in zip(kernel.shape, grid.shape, strict=True))
+    np.add.at(grid, (rows[:, None], columns), kernel)
+    return grid
 
 
 def convolve(x: NDArray[np.float32], response: NDArray[np.complex64]) -> NDArray[np.float32]:

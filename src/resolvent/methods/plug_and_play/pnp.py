@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resolvent.degradations import Downsample, Mask
+from resolvent.degradations.blur import Blur
 from resolvent.methods.classical.wiener import extend
 from resolvent.methods.control import Control
-from resolvent.methods.noise_level import noise_level, scale_factor, transfer
+from resolvent.methods.noise_level import noise_level, scale_factor, transfer, wrapped
 from resolvent.methods.plug_and_play.denoiser import Denoiser
+from resolvent.physics.filters import correlate_separable, gaussian_filter
 from resolvent.physics.resize import imresize
 
 if TYPE_CHECKING:
@@ -133,7 +135,7 @@ def _enlarging_step(
     y = np.pad(y, ((pad, pad), (pad, pad), (0, 0)), mode="symmetric")
     height, width, channels = y.shape
     shape = (channels, scale * height, scale * width)
-    response = linear.operator(shape).response.numpy()[..., None]  # type: ignore[attr-defined]
+    response = _response(linear, *shape[1:])[..., None]
     spread = np.zeros((*shape[1:], channels), np.float32)
     spread[::scale, ::scale] = y
     seen = response.conj() * np.fft.fft2(spread, axes=(0, 1))
@@ -153,6 +155,20 @@ def _enlarging_step(
     return step, _first_guess(y, linear, scale), inside
 
 
+def _response(linear: Degradation, height: int, width: int) -> NDArray[np.complex128]:
+    """h, where A x is every ``scale``-th pixel of the circular convolution with the kernel whose transform is h."""
+    response, scale = np.ones((height, width), np.complex128), 1
+    for part in linear.parts:
+        small = height // scale, width // scale
+        if isinstance(part, Downsample):
+            down, across = (np.fft.fft(part.taps(side)) for side in small)
+            response *= np.tile(np.outer(down, across), (scale, scale))
+            scale *= part.scale
+        elif isinstance(part, Blur):
+            response *= np.tile(np.fft.fft2(wrapped(part.kernel(), *small)), (scale, scale))
+    return response
+
+
 def _wraps(part: Degradation) -> bool:
     """Whether it wraps around at the border, or does not look beyond its own pixel."""
     alone = isinstance(part, Downsample) and part.kernel == "none"
@@ -164,22 +180,21 @@ def _first_guess(y: NDArray[np.float32], linear: Degradation, scale: int) -> NDA
     large = imresize(y, scale)
     last = linear.parts[-1]
     if isinstance(last, Downsample) and last.kernel == "none":
-        from scipy.ndimage import shift
-
-        large = shift(large, (-(scale - 1) / 2, -(scale - 1) / 2, 0), order=1, mode="nearest")
+        taps = np.zeros(2 * (scale // 2) + 1)  # linear interpolation (scale - 1) / 2 pixels further on
+        taps[-1] = 0.5
+        taps[scale // 2 + (scale - 1) // 2] += 0.5
+        large = correlate_separable(large, taps, "edge")
     return np.asarray(large, np.float32)
 
 
 def fill(y: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
     """Fill what is missing with the mean of what surrounds it, weighted by a Gaussian that grows until it reaches."""
-    from scipy.ndimage import gaussian_filter
-
     result, missing = y * mask, mask == 0
     for sigma in (1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0):
         if not missing.any():
             break
-        weight = gaussian_filter(mask, sigma, axes=(0, 1))
-        mean = gaussian_filter(y * mask, sigma, axes=(0, 1)) / np.maximum(weight, 1e-6)
+        weight = gaussian_filter(mask, sigma)
+        mean = gaussian_filter(y * mask, sigma) / np.maximum(weight, 1e-6)
         now = missing & (weight > 0.05)
         result[now] = mean[now]
         missing &= ~now
