@@ -1,12 +1,12 @@
-# `make demo` and `make test` do all the set-up themselves: Python 3.11+, make and a compiler are enough.
+# `make demo` and `make test` do all the set-up themselves: Python 3.11+ and make are enough.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint types pytest clean
+.PHONY: demo test lint types pytest wheel clean
 
-demo: $(VENV)/.light
+demo: $(VENV)/.methods
 	$(BIN)/resolvent demo --output demo --overwrite
 
 test: lint types pytest
@@ -21,18 +21,21 @@ types: $(VENV)/.dev
 pytest: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
+wheel: $(VENV)/.dev
+	.ci/wheel $(BIN)/python
+
 $(VENV)/.python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Resolvent needs Python 3.11 or later; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-$(VENV)/.light: pyproject.toml constraints.txt | $(VENV)/.python
-	$(PIP) --editable .
+$(VENV)/.methods: pyproject.toml constraints.txt | $(VENV)/.python
+	$(PIP) --editable '.[methods]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.python
 	$(PIP) --editable '.[dev]'
-	touch $@ $(VENV)/.light
+	touch $@ $(VENV)/.methods
 
 clean:
 	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache

@@ -13,7 +13,7 @@ SOURCE = Path(resolvent.__file__).parent
 
 ROOMS = (
     "batch", "report", "evaluation", "training", "engine", "methods", "diagnosis", "inference", "models", "networks",
-    "degradations", "physics", "image", "io", "provenance", "system", "errors",
+    "degradations", "physics", "image", "io", "provenance", "system", "parameters", "errors",
 )  # fmt: skip
 """From the top to the ground: each may import those that follow it. ``cli`` may import all, and nothing imports it."""
 
@@ -115,3 +115,26 @@ except SystemExit as end:
 def test_heavy_packages_are_not_loaded(program):
     heavy = {"torch", "skimage", "scipy", "onnx", "onnxruntime", "openvino", "cv2", "pyvips", "PIL"}
     assert not loaded_after(program) & heavy
+
+
+LIGHT = """
+sys.modules.update(dict.fromkeys(("scipy", "skimage", "pywt", "torch")))  # as if they were not installed
+import numpy as np, resolvent
+from resolvent.methods import METHODS, missing
+x = np.random.default_rng(0).random((24, 32, 3), np.float32)
+x[8:] = 0.5
+for text in ("defocus:radius=2", "chroma:sigma=5", "hotpixels:amount=0.1,sites=bayer", "camera:iso=800", "scratches"):
+    assert resolvent.degrade(x, text).shape == x.shape
+for name, method in METHODS.items():
+    assert bool(missing(name)) == bool(method.requires), name
+    if not method.requires:
+        resolvent.restore(resolvent.degrade(x, method.example), method=name, degradation=method.example)
+resolvent.restore(resolvent.degrade(x, "downsample:scale=2"), method="pnp", degradation="downsample:scale=2")
+resolvent.restore(np.dstack([x, x[..., 0] > 0.5]), model="restore")
+resolvent.restore(x, repair=True)
+resolvent.diagnose(resolvent.Image.from_array(x))
+"""
+
+
+def test_a_plain_installation_restores_diagnoses_degrades_and_repairs():
+    loaded_after(LIGHT)

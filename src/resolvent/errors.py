@@ -78,4 +78,4 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return UsageError(f"unknown {kind} {name!r}: {hint}Known: {', '.join(names) or 'none'}")
+    return UsageError(f"unknown {kind} {name!r:.80}: {hint}Known: {', '.join(names) or 'none'}")

@@ -203,6 +203,8 @@ def test_a_methods_own_option_and_its_preview(run, photo):
         (["restore", "PHOTO", "--memory", "9" * 400], "memory"),
         (["restore", "PHOTO", "--max-megapixels", "nan"], "limit of megapixels"),
         (["restore", "PHOTO", "--seed", "-1"], "seed -1"),
+        (["restore", "PHOTO", "--seed", "9" * 30], "seed 999"),
+        (["restore", "PHOTO", "--method", "pnp", "--degradation", "blur:sigma=1", "--budget", "nan"], "budget nan"),
         (["restore", "PHOTO", "--resume", "-o", "-"], "--resume"),
         (["restore", "PHOTO", "--ext", "gif", "-o", "-"], "'.gif'"),
         (["degrade", "PHOTO", "noise:sigma=1", "-o", "PHOTO", "--overwrite"], "is an input"),
@@ -288,6 +290,38 @@ def test_what_recipes_are_written_in_is_listed(run):
         code, _, err = run(command)
         assert code == 0
         assert len(err.splitlines()) > 5
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "shown"),
+    [
+        ("methods", "nlm", ("patch_size", "an odd number from 1 to 99 pixels")),
+        ("methods", "med", ("levels", "5,4,3")),
+        ("networks", "unet-small", ("noise_level", "true or false")),
+        ("degradations", "blur", ("ksize", "a whole number from 0 to 999")),
+    ],
+)
+def test_one_entry_is_printed_with_what_can_be_set(run, monkeypatch, command, name, shown):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, err = run(command, name)
+    assert (code, out) == (0, "")
+    assert all(text in err for text in shown)
+    found = json.loads(run(command, name, "--json")[1])
+    assert list(found) == [name]
+    code, _, err = run(command, name + "x")
+    assert code == 2
+    assert f"did you mean {name!r}" in err
+
+
+def test_declared_settings_are_printed_as_json(run):
+    found = json.loads(run("methods", "tv", "--json")[1])["tv"]["settings"]
+    assert found["weight"] == {
+        "rule": "a number above 0, up to 1000",
+        "default": 0.75,
+        "help": "weight of the variation, as a share of sigma",
+    }
+    widths = json.loads(run("networks", "unet-base", "--json")[1])["unet-base"]["settings"]["widths"]
+    assert widths["default"] == [48, 96, 192]
 
 
 def test_a_recipe_is_printed_as_a_start_for_an_own_one(run, tmp_path):

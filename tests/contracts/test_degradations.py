@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from resolvent.degradations import DEGRADATIONS, Choice, Compose, Kernel, Mask, RandomApply, Range, parse
-from resolvent.degradations.parameters import Number, Text, Word
 from resolvent.errors import UsageError
+from resolvent.parameters import Number, Text, Word
 from resolvent.physics.operators import MirroredConvolution, Product
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

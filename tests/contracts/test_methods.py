@@ -12,7 +12,6 @@ from resolvent.degradations import parse
 from resolvent.errors import UsageError
 from resolvent.methods import METHODS, check, load, methods_for
 from resolvent.methods.control import Control
-from resolvent.methods.settings import READERS, read_settings, settings
 from resolvent.methods.untrained import dip, p_gsure
 from resolvent.physics.forward_model import ForwardModel
 from resolvent.physics.resize import imresize
@@ -234,28 +233,3 @@ def test_refusal_names_the_methods_that_can():
 def test_unknown_method_suggests_the_nearest(call):
     with pytest.raises(UsageError, match="unknown method 'weiner': did you mean 'wiener'"):
         call("weiner")
-
-
-def test_settings_are_read_by_their_types():
-    given = ["levels=3,2", "cascade=true", "resize=0.5", "width=8", "stop=none", "iterations=7"]
-    expected = {"levels": (3, 2), "cascade": True, "resize": 0.5, "width": 8, "stop": "none", "iterations": 7}
-    assert read_settings("med", given) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("iterations", "set 'iterations': give name=value, of levels"),
-        ("iteration=5", "unknown option of med 'iteration': did you mean 'iterations'"),
-        ("iterations=many", "set 'iterations=many': iterations is int"),
-        ("cascade=1", "set 'cascade=1': cascade is bool"),
-    ],
-)
-def test_wrong_settings_are_refused(text, message):
-    with pytest.raises(UsageError, match=message):
-        read_settings("med", [text])
-
-
-def test_every_setting_can_be_read(name):
-    for wanted in settings(name).values():
-        assert READERS.keys() & set(wanted.split(" | "))

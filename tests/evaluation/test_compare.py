@@ -1,3 +1,4 @@
+import json
 import re
 
 import numpy as np
@@ -5,9 +6,10 @@ import pytest
 
 from resolvent import methods
 from resolvent.degradations import degrade, parse
-from resolvent.errors import InputError, UsageError
-from resolvent.evaluation.compare import compare, trained_for
-from resolvent.image import Image
+from resolvent.engine.restore import restore
+from resolvent.errors import InputError, MissingDependencyError, UsageError
+from resolvent.evaluation.compare import Trial, compare, trained_for
+from resolvent.image import Image, write_image
 from resolvent.provenance import provenance
 from resolvent.report.compare_page import _places, compare_page
 
@@ -113,3 +115,55 @@ def test_wrong_calls():
         compare(image, TOLD, ["nml"])
     with pytest.raises(UsageError, match="model 'upscale2': enlarges by 2, and noise:sigma=20 is undone by 1"):
         compare(image, TOLD, ["nlm", "upscale2"])
+
+
+def without(*packages):
+    """``importlib.util.find_spec`` where these packages are not installed."""
+    return lambda name: None if name in packages else name
+
+
+def test_methods_whose_packages_are_missing_are_left_out_and_said(monkeypatch, run, tmp_path):
+    monkeypatch.setattr("importlib.util.find_spec", without("skimage", "torch"))
+    monkeypatch.setattr(
+        "resolvent.evaluation.compare._try", lambda image, told, model, name, *rest: Trial(name, image.pixels, 1.0)
+    )
+    trials = {trial.method: trial for trial in compare(photograph(), TOLD)}
+    assert [name for name, trial in trials.items() if trial.restored is not None] == trained_for(TOLD)
+    assert trials["tv"].remark.endswith(
+        "needs scikit-image, which is not installed; run: pip install 'resolvent[methods]'"
+    )
+    assert trials["dip"].remark.endswith("needs torch, which is not installed; run: pip install 'resolvent[lab]'")
+    path = tmp_path / "a.png"
+    write_image(photograph(), path)
+    code, _, err = run("compare", path, "--degradation", str(TOLD), "-o", tmp_path / "a.html")
+    assert code == 0
+    assert "tv: left out: the method 'tv' needs scikit-image" in err
+
+
+@pytest.mark.parametrize(
+    ("method", "degradation", "package", "extra"),
+    [
+        ("wavelet", "noise:sigma=5", "PyWavelets", "methods"),
+        ("nlm", "noise:sigma=5", "scikit-image", "methods"),
+        ("csc", "noise:sigma=5", "torch", "lab"),
+    ],
+)
+def test_a_named_method_whose_package_is_missing_is_refused_before_any_work(
+    monkeypatch, run, tmp_path, method, degradation, package, extra
+):
+    monkeypatch.setattr("importlib.util.find_spec", without({"wavelet": "pywt", "nlm": "skimage"}.get(method, "torch")))
+    message = f"the method {method!r} needs {package}, which is not installed; run: pip install 'resolvent[{extra}]'"
+    for call in (
+        lambda: methods.load(method),
+        lambda: compare(photograph(), parse(degradation), [method]),
+        lambda: restore(photograph(), method=method, degradation=degradation),
+    ):
+        with pytest.raises(MissingDependencyError, match=re.escape(message)):
+            call()
+    path = tmp_path / "a.png"
+    write_image(photograph(), path)
+    for arguments in (("restore", "--method", method), ("compare", "--methods", method)):
+        code, _, err = run(arguments[0], path, *arguments[1:], "--degradation", degradation)
+        assert (code, err) == (2, f"resolvent: {message}\n")
+    assert json.loads(run("methods", method, "--json")[1])[method]["missing"] == message
+    assert message in run("methods")[2].replace("\n", " ")

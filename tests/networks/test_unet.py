@@ -88,7 +88,7 @@ def test_concatenated_skips_reach_the_decoder():
 
 def test_unknown_skips_suggest_the_nearest():
     with pytest.raises(UsageError, match="did you mean 'concat'"):
-        UNet((8, 16), (1, 1), skips="concatenate")
+        build("unet-small", skips="concatenate")
 
 
 @pytest.mark.parametrize("scale", [1, 2])

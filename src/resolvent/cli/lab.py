@@ -214,4 +214,7 @@ def compare(
         )
     page = compare_page(image.name, picture, told, trials, provenance(), true)
     write_atomic(target, lambda file: file.write(page.encode()), overwrite=overwrite)
+    for trial in trials:
+        if trial.restored is None:
+            say(f"{trial.method}: {trial.remark}")
     say(f"open {target}")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-from resolvent.cli.console import console, show_json
+from resolvent.cli.console import console, say, show_json
 from resolvent.cli.options import Json
+from resolvent.errors import unknown
+from resolvent.parameters import Setting, format_value
 
 __all__ = ["degradations", "methods", "models", "networks", "recipes"]
 
@@ -42,33 +44,41 @@ def models(
     _show(("model", "for", "parameters", "license", "trained on"), rows)
 
 
-def methods(as_json: Json = False) -> None:
-    """List the methods: what each one does, needs and costs."""
-    from resolvent.errors import MissingDependencyError
-    from resolvent.methods import METHODS
-    from resolvent.methods.settings import settings
+def methods(
+    name: Annotated[str | None, typer.Argument(help="Print this method with its settings.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the methods: what each one does, needs and costs; or print one with its settings."""
+    from resolvent.methods import METHODS, missing
 
-    def own(name: str) -> dict[str, str] | None:
-        try:
-            return settings(name)
-        except MissingDependencyError:  # a list is of use without torch too
-            return None
-
+    known = _chosen("method", name, METHODS)
+    absent = {key: str(error) if (error := missing(key)) else None for key in known}
     if as_json:
-        show_json({name: {**dataclasses.asdict(method), "options": own(name)} for name, method in METHODS.items()})
+        show_json(
+            {
+                key: {**dataclasses.asdict(method), "settings": _to_json(method.settings), "missing": absent[key]}
+                for key, method in known.items()
+            }
+        )
         return
     rows = [
-        (name, method.summary, str(method.needs), method.cost, f"{method.memory / 1000:.1f} GB")
-        for name, method in METHODS.items()
+        (key, method.summary, str(method.needs), method.cost, f"{method.memory / 1000:.1f} GB")
+        for key, method in known.items()
     ]
     caption = "cost: for 256x256 pixels in color, on one core; memory: for a megapixel"
     _show(("method", "what it is", "needs", "cost", "memory"), rows, caption)
+    if name:
+        _show_settings("setting", known[name].settings, known[name].reference)
+    for line in sorted({line for line in absent.values() if line}):
+        say(line)
 
 
-def degradations(as_json: Json = False) -> None:
+def degradations(
+    name: Annotated[str | None, typer.Argument(help="Print this degradation.")] = None,
+    as_json: Json = False,
+) -> None:
     """List the degradations with their parameters: what --degradation and recipes are written in."""
     from resolvent.degradations import DEGRADATIONS
-    from resolvent.degradations.parameters import format_value
 
     def parameters(kind: type[Any]) -> dict[str, dict[str, Any]]:
         return {
@@ -85,29 +95,40 @@ def degradations(as_json: Json = False) -> None:
         return f"{name}: {about['rule']}{default}"
 
     known = {
-        name: (str(kind.__doc__).partition("\n")[0].replace("``", ""), parameters(kind))
-        for name, kind in DEGRADATIONS.items()
+        key: (str(kind.__doc__).partition("\n")[0].replace("``", ""), parameters(kind))
+        for key, kind in _chosen("degradation", name, DEGRADATIONS).items()
     }
     if as_json:
-        show_json({name: {"summary": summary, "parameters": own} for name, (summary, own) in known.items()})
+        show_json({key: {"summary": summary, "parameters": own} for key, (summary, own) in known.items()})
         return
-    rows = [(name, summary, "\n".join(line(*each) for each in own.items())) for name, (summary, own) in known.items()]
+    rows = [(key, summary, "\n".join(line(*each) for each in own.items())) for key, (summary, own) in known.items()]
     caption = "name:parameter=value + ...; a..b is uniform between the two, a|b one of them, @ 0.5 half of the time"
     _show(("degradation", "what it does", "parameters"), rows, caption)
 
 
-def networks(as_json: Json = False) -> None:
-    """List the networks that can be trained, and the arguments that make them."""
+def networks(
+    name: Annotated[str | None, typer.Argument(help="Print this network with all its arguments.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the networks that can be trained, and the arguments that make them; or print one with all its arguments."""
     from resolvent.networks import NETWORKS
 
+    known = _chosen("network", name, NETWORKS)
     if as_json:
-        show_json({name: dataclasses.asdict(network) for name, network in NETWORKS.items()})
+        show_json(
+            {
+                key: {**dataclasses.asdict(network), "settings": _to_json(network.settings)}
+                for key, network in known.items()
+            }
+        )
         return
     rows = [
-        (name, network.summary, ", ".join(f"{key} = {json.dumps(value)}" for key, value in network.arguments.items()))
-        for name, network in NETWORKS.items()
+        (key, network.summary, ", ".join(f"{key} = {json.dumps(value)}" for key, value in network.arguments.items()))
+        for key, network in known.items()
     ]
     _show(("network", "what it is", "arguments"), rows)
+    if name:
+        _show_settings("argument", known[name].settings, "default: where the network above gives no other")
 
 
 def recipes(
@@ -127,6 +148,28 @@ def recipes(
         return
     rows = [(key, recipe.summary, recipe.network, recipe.budget) for key, recipe in known.items()]
     _show(("recipe", "for", "network", "budget"), rows)
+
+
+Entry = TypeVar("Entry")
+
+
+def _chosen(kind: str, name: str | None, registry: Mapping[str, Entry]) -> Mapping[str, Entry]:
+    """The one entry that is named, or all."""
+    if name is not None and name not in registry:
+        raise unknown(kind, name, registry)
+    return registry if name is None else {name: registry[name]}
+
+
+def _to_json(settings: Mapping[str, Setting]) -> dict[str, dict[str, Any]]:
+    return {key: setting.to_json() for key, setting in settings.items()}
+
+
+def _show_settings(head: str, settings: Mapping[str, Setting], caption: str) -> None:
+    rows = [
+        (key, setting.help, setting.kind.rule, "" if setting.default is None else format_value(setting.default))
+        for key, setting in settings.items()
+    ]
+    _show((head, "what it is", "a value is", "default"), rows, caption)
 
 
 def _show(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str | None = None) -> None:

@@ -17,7 +17,7 @@ from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, fail
 from resolvent.engine.request import Options
 from resolvent.errors import UsageError
 from resolvent.image import QUALITY, Limits, output_format, read_image, write_image
-from resolvent.methods.settings import read_settings
+from resolvent.methods import read_settings
 
 __all__ = ["degrade", "demo", "diagnose", "restore"]
 
@@ -55,7 +55,7 @@ def restore(
         float | None, typer.Option("--budget", help="Seconds for a method that goes step by step.")
     ] = Options.budget,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="An option of the method, such as iterations=500.")
+        list[str] | None, typer.Option("--set", help="A setting of the method, such as iterations=500.")
     ] = None,
     preview: Annotated[
         Path | None, typer.Option("--preview", help="A PNG of what such a method has so far, every few seconds.")
@@ -91,7 +91,7 @@ def restore(
     told = None
     if settings:
         if method is None:
-            raise UsageError(f"--set {settings[0]}: is an option of a method; give --method too")
+            raise UsageError(f"--set {settings[0]}: is a setting of a method; give --method too")
         told = read_settings(method, settings)
     options = Options(
         model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, told, preview,

@@ -40,9 +40,9 @@ from resolvent.degradations.noise import (
     RowNoise,
     SaltPepper,
 )
-from resolvent.degradations.parameters import Choice, Range
 from resolvent.degradations.sampling import Downsample, Mask, Rescale
 from resolvent.errors import UsageError, unknown
+from resolvent.parameters import Choice, Range
 from resolvent.physics.resize import resize_plane
 
 if TYPE_CHECKING:

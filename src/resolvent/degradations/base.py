@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.degradations.parameters import Choice, Number, Range, Word, format_value
 from resolvent.errors import UsageError
+from resolvent.parameters import Choice, Number, Range, Word, format_value
 from resolvent.physics.noise import Noise
 
 if TYPE_CHECKING:

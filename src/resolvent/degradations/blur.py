@@ -12,15 +12,16 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.degradations.base import Degradation
 from resolvent.degradations.files import read_plane
-from resolvent.degradations.parameters import Array, Choice, FixedArray, Number, Range, Text, Word, values_of
 from resolvent.errors import InputError, UsageError
+from resolvent.parameters import Array, Choice, FixedArray, Number, Range, Text, Word, values_of
+from resolvent.physics.filters import convolve_valid, correlate_separable
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DefocusBlur", "GaussianBlur", "Kernel", "MotionBlur", "PositionalBlur"]
 
-_BOUNDARY = Word(("reflect", "circular"))
+BORDERS: dict[str, Literal["reflect", "wrap"]] = {"reflect": "reflect", "circular": "wrap"}
+"""What ``numpy.pad`` calls each boundary."""
+
+_BOUNDARY = Word(tuple(BORDERS))
 
 # OpenCV's getGaussianKernel where sigma <= 0: tables for small sizes, here in 256ths.
 _SMALL_KERNELS = {
@@ -132,12 +136,8 @@ class GaussianBlur(Blur):
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        from scipy.ndimage import correlate1d
-
         taps = self._taps(np, _as_batch(numbers))[0]
-        mode = {"reflect": "mirror", "circular": "wrap"}[self.boundary]
-        blurred: NDArray[np.float32] = correlate1d(correlate1d(image, taps, axis=0, mode=mode), taps, axis=1, mode=mode)
-        return blurred
+        return correlate_separable(image, taps, BORDERS[self.boundary])
 
     def _apply_batch(
         self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
@@ -298,12 +298,8 @@ def disk(xp: ModuleType, reach: int, radius: Any) -> Any:
 
 def convolve(image: NDArray[np.float32], kernel: NDArray[np.float64], boundary: str) -> NDArray[np.float32]:
     """Convolve (H, W, C) with (h, w); the boundary is ``reflect`` or ``circular``."""
-    from scipy.signal import fftconvolve
-
     margins = [((size - 1) - size // 2, size // 2) for size in kernel.shape]
-    padded = np.pad(image, [*margins, (0, 0)], mode="reflect" if boundary == "reflect" else "wrap")
-    blurred = fftconvolve(padded, kernel[..., None], mode="valid", axes=(0, 1))
-    return np.asarray(blurred, np.float32)
+    return convolve_valid(np.pad(image, [*margins, (0, 0)], mode=BORDERS[boundary]), kernel)
 
 
 def _offsets(xp: ModuleType, radius: int, like: Any) -> Any:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.degradations.base import Degradation
-from resolvent.degradations.parameters import Choice, Number, Range
 from resolvent.errors import UsageError
+from resolvent.parameters import Choice, Number, Range
 
 if TYPE_CHECKING:
     import torch

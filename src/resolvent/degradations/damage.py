@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.degradations.base import Degradation
-from resolvent.degradations.parameters import Choice, Number, Range, Word, values_of
 from resolvent.degradations.sheet import Sheet
+from resolvent.parameters import Choice, Number, Range, Word, values_of
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.degradations.base import Degradation
-from resolvent.degradations.parameters import Choice, Number, Range, values_of
+from resolvent.parameters import Choice, Number, Range, values_of
 
 if TYPE_CHECKING:
     import torch

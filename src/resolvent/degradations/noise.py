@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.degradations.base import Degradation
-from resolvent.degradations.parameters import Choice, Number, Range, Word, values_of
+from resolvent.parameters import Choice, Number, Range, Word, values_of
+from resolvent.physics.filters import gaussian_filter
 from resolvent.physics.noise import Noise
 
 if TYPE_CHECKING:
@@ -131,11 +132,9 @@ def _reach(radius: float) -> int:
 
 def _smooth_noise(shape: tuple[int, ...], radius: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Noise (H, W, C) of standard deviation 1, convolved with a Gaussian that wraps."""
-    from scipy.ndimage import gaussian_filter
-
     noise: NDArray[np.float32] = rng.standard_normal(shape).astype(np.float32)
     if radius > 0:
-        noise = gaussian_filter(noise, radius, axes=(0, 1), mode="wrap", radius=_reach(radius))
+        noise = gaussian_filter(noise, radius, "wrap")
         taps = np.exp(-0.5 * (np.arange(-_reach(radius), _reach(radius) + 1) / radius) ** 2)
         noise *= taps.sum() ** 2 / (taps**2).sum()
     return noise
@@ -261,8 +260,6 @@ class HotPixels(Degradation):
     def _apply(
         self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        from scipy.ndimage import convolve
-
         height, width, channels = image.shape
         index = np.arange(channels)
         stuck, hot, value = rng.random((3, height, width, 1), np.float32)
@@ -275,8 +272,9 @@ class HotPixels(Degradation):
         value = np.where(hot < numbers["hot"], numbers["level"] + (1 - numbers["level"]) * value, 0)
         change = np.where((stuck < numbers["amount"]) & which[sites], value - image, 0)
         if sites == "bayer":
-            planes = zip(np.moveaxis(change, -1, 0), DEMOSAICING, strict=True)
-            change = np.stack([convolve(plane, kernel, mode="constant") for plane, kernel in planes], -1)
+            padded, weights = np.pad(change, ((1, 1), (1, 1), (0, 0))), np.array(DEMOSAICING)
+            places = np.ndindex(3, 3)
+            change = sum(weights[:, i, j] * padded[i : i + height, j : j + width] for i, j in places)
         return (image + change).astype(np.float32)
 
     def _apply_batch(

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from resolvent.degradations.base import Degradation
 from resolvent.degradations.files import read_plane
-from resolvent.degradations.parameters import Array, Choice, FixedArray, Number, Range, Text, Word
 from resolvent.errors import UsageError
+from resolvent.parameters import Array, Choice, FixedArray, Number, Range, Text, Word
 from resolvent.physics.resize import imresize, imresize_tensor, rescale_matrices, resize_matrix, resize_weights
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class Downsample(Degradation):
         if self.reach:
             down, across = (resize_matrix(n, n // self.scale, 1 / self.scale, self.kernel) for n in shape)
             return Separable(shape, down, across)
-        return Convolution.from_filters(self._filter(shape[0]), self._filter(shape[1]), shape, self.scale)
+        return Convolution.from_filters(self.taps(shape[0]), self.taps(shape[1]), shape, self.scale)
 
-    def _filter(self, size: int) -> NDArray[np.float64]:
+    def taps(self, size: int) -> NDArray[np.float64]:
         """The filter f, (size,), for which output sample i is the circular convolution f * x at ``scale * i``."""
         indices, weights = np.zeros((1, 1), np.int64), np.ones((1, 1))
         if self.kernel != "none":

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from resolvent.degradations.parameters import Choice, Range
+from resolvent.parameters import Choice, Range
 
 
 def draw(

@@ -15,7 +15,6 @@ from resolvent.errors import UsageError, unknown
 from resolvent.inference.runtime import RUNTIMES
 from resolvent.inference.tiles import SMALLEST_TILE
 from resolvent.methods.control import Control
-from resolvent.methods.settings import settings as settings_of
 from resolvent.models.registry import list_models, read_card
 from resolvent.physics.forward_model import ForwardModel
 from resolvent.system import parse_memory
@@ -85,8 +84,8 @@ class Options:
             raise UsageError(
                 f"tile {self.tile}: must be {SMALLEST_TILE} pixels or more; leave it out to have it chosen"
             )
-        if self.seed < 0:
-            raise UsageError(f"seed {self.seed}: must be 0 or above")
+        if not 0 <= self.seed < 1 << 31:
+            raise UsageError(f"seed {self.seed}: must be from 0 to {(1 << 31) - 1}")
         if self.memory is not None:
             parse_memory(self.memory)
         if self.budget is not None:
@@ -205,8 +204,6 @@ class Options:
                 f"method {name!r}: must know what to undo; give degradation='blur:sigma=1.6 + noise:sigma=2'"
             )
         methods.check(name, ForwardModel(told))
-        for key in self.settings or ():
-            if key not in settings_of(name):
-                raise unknown(f"option of {name}", key, settings_of(name))
+        methods.check_settings(name, self.settings or {})
         if self.strength < 1 and told.scale > 1:
             raise UsageError(f"strength {self.strength:g}: {name} enlarges here, and there is nothing to blend with")

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from resolvent import methods
 from resolvent.degradations import Degradation, RandomApply, parse
-from resolvent.degradations.parameters import Range
 from resolvent.engine.plan import plan
 from resolvent.engine.request import Options
 from resolvent.engine.run import run
@@ -21,6 +20,7 @@ from resolvent.evaluation.metrics import Pixels, Protocol, Score
 from resolvent.image import Image
 from resolvent.methods.noise_level import noise_level
 from resolvent.models.registry import list_models, read_card
+from resolvent.parameters import Range
 from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["Trial", "compare", "trained_for"]
@@ -32,11 +32,11 @@ class Trial:
 
     Attributes:
         method: Key of METHODS, or a model.
-        restored: (H, W, C), in [0, 1]; None where it failed.
+        restored: (H, W, C), in [0, 1]; None where it failed, or was left out.
         seconds: That it took.
         residual: Root mean square of y - A x in gray levels; None where the degradation has no such form.
         score: Against the truth, where that was given.
-        remark: Why it failed, or that the budget cut it short.
+        remark: Why it failed or was left out, or that the budget cut it short.
     """
 
     method: str
@@ -62,24 +62,28 @@ def compare(
     Args:
         image: The photograph.
         degradation: What happened to it.
-        names: Keys of METHODS, and models; if not given, all methods that can undo the degradation, and all bundled
-            models that were trained for it.
+        names: Keys of METHODS, and models; if not given, all methods that can undo the degradation and whose packages
+            are installed, and all bundled models that were trained for it.
         budget: Seconds for all together; those that go step by step share what is left.
         truth: The photograph as it was.
         seed: Of everything random.
         progress: Told of the method at work and its share done, 0 to 1.
 
     Returns:
-        One trial a method; one that fails says why, and does not stop the others.
+        One trial a method; one that fails, or that was left out for a package, says why, and does not stop the others.
 
     Raises:
         UsageError: A method or model does not exist or cannot undo this, none can, or the truth has another size.
+        MissingDependencyError: A method that is named needs a package that is not installed, or all do.
         InputError: A model's file cannot be used.
     """
     forward_model = _forward_model(degradation, required=any(name in methods.METHODS for name in names))
-    chosen = list(names) or [*trained_for(degradation), *(methods.methods_for(forward_model) if forward_model else ())]
+    able = methods.methods_for(forward_model) if forward_model and not names else []
+    absent = {name: error for name in able if (error := methods.missing(name))}
+    chosen = list(names) or [*trained_for(degradation), *(name for name in able if name not in absent)]
     if not chosen:
-        raise UsageError(f"{degradation}: no method can undo it, and no bundled model was trained for it; name a model")
+        nothing = f"{degradation}: no method can undo it, and no bundled model was trained for it; name a model"
+        raise next(iter(absent.values()), UsageError(nothing))
     scale = degradation.scale
     for name in chosen:
         _check(name, degradation, forward_model)
@@ -90,7 +94,7 @@ def compare(
         )
     started = time.monotonic()
     stepwise = [name for name in chosen if name in methods.METHODS and "control" in methods.common_options(name)]
-    trials = []
+    trials = [Trial(name, None, 0.0, remark=f"left out: {error}") for name, error in absent.items()]
     for name in sorted(chosen, key=lambda name: name in stepwise):
         share = None
         if budget is not None and name in stepwise:

@@ -15,6 +15,7 @@ from resolvent.diagnosis.level import OFFSET, OUTPUTS, level_features
 from resolvent.diagnosis.sample import windows
 from resolvent.errors import MissingDependencyError
 from resolvent.evaluation.ensembles import Fit, fit
+from resolvent.physics.filters import gaussian_filter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,11 +89,9 @@ def page(side: int, seed: int) -> NDArray[np.float32]:
 
 def _softened(truth: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """As sharp as pictures are: scaled by half, or blurred, or neither; darker or brighter; sometimes gray."""
-    from scipy.ndimage import gaussian_filter
-
     if rng.random() < 0.5:
         radius = rng.uniform(0.4, 2.0)
-        truth = gaussian_filter(truth, (radius, radius, 0))
+        truth = gaussian_filter(truth, radius)
     if rng.random() < 0.5:
         truth = truth ** np.float32(np.exp(rng.uniform(-0.6, 0.8)))
     if rng.random() < 0.3:
@@ -115,22 +114,18 @@ def _white(truth: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArra
 
 
 def _grain(truth: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    from scipy.ndimage import gaussian_filter
-
     radius, shared = rng.uniform(0.4, 2.0), 1.0 if rng.random() < 0.5 else rng.random()
     noise = rng.standard_normal(truth.shape)
     noise = np.sqrt(1 - shared) * noise + np.sqrt(shared) * rng.standard_normal((*truth.shape[:2], 1))
-    noise = gaussian_filter(noise, (radius, radius, 0))
+    noise = gaussian_filter(noise, radius)
     sigma = np.exp(rng.uniform(np.log(1), np.log(40)))
     noise *= sigma / noise.std() * (0.5 + truth.mean(-1, keepdims=True) if rng.random() < 0.5 else 1)
     return truth + (noise / 255).astype(np.float32), truth
 
 
 def _chroma(truth: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    from scipy.ndimage import gaussian_filter
-
     radius = rng.uniform(0.7, 4)
-    noise = gaussian_filter(rng.standard_normal(truth.shape), (radius, radius, 0))
+    noise = gaussian_filter(rng.standard_normal(truth.shape), radius)
     noise -= rng.uniform(0.7, 1) * noise.mean(-1, keepdims=True)
     noise *= np.exp(rng.uniform(np.log(1), np.log(30))) / noise.std()
     if rng.random() < 0.5:

@@ -73,6 +73,7 @@ def _measure(
     how, told = TASKS[task], parse(degradation)
     names = [name for name in (own_model(how, told), *how.rivals) if name in bundled()]
     quick = [name for name in methods.methods_for(ForwardModel(told)) if methods.METHODS[name].cost == "seconds"]
+    quick = [name for name in quick if methods.missing(name) is None]
     able = [] if how.pairs else [*quick, *available_baselines(told)]
     few = min((n for n in (limit, how.few) if n), default=None)
     rows: list[Row] = []

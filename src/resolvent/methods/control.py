@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ class Control:
         on_step: Called with the steps done, the steps planned and a function that gives the image so far.
 
     Raises:
-        UsageError: The budget is not above zero.
+        UsageError: The budget is not above zero, or not finite.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Control:
         budget: float | None = None,
         on_step: Callable[[int, int, Callable[[], NDArray[np.float32]]], None] | None = None,
     ) -> None:
-        if budget is not None and budget <= 0:
+        if budget is not None and not 0 < budget < math.inf:
             raise UsageError(f"budget {budget:g}: must be above 0 seconds; without one the method ends by itself")
         self.budget, self.on_step = budget, on_step
         self.canceled = False

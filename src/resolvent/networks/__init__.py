@@ -9,14 +9,16 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from resolvent.errors import MissingDependencyError, UsageError, unknown
+from resolvent.errors import MissingDependencyError, unknown
+from resolvent.parameters import Flag, Number, Setting, Several, Word, check_settings
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["NETWORKS", "Network", "build", "construct", "resolve_arguments"]
+__all__ = ["NETWORKS", "Network", "build", "check_arguments", "construct", "resolve_arguments"]
 
 
 @dataclass(frozen=True)
@@ -28,36 +30,65 @@ class Network:
         summary: One line for a person who chooses.
         arguments: The arguments that make this entry; ``build`` overrides them by name.
         multiple: Height and width that run without padding are multiples of this, in pixels.
+        settings: All arguments of the class, with its own defaults, which a test compares.
     """
 
     entry: str
     summary: str
     arguments: dict[str, Any] = field(default_factory=dict)
     multiple: int = 8
+    settings: dict[str, Setting] = field(default_factory=dict)
 
+
+Whole = partial(Number, whole=True, varies=False)
+
+SEED_UNET = {
+    "variant": Setting(Word(("15m", "lite")), "15m", "widths 64, 128, 256, 512, or 32, 64, 128, 768"),
+    "size": Setting(Whole(8, 4096, "pixels"), None, "side that the input is resized to; its own"),
+    "dropout": Setting(Number(0, 0.99, varies=False), 0.2, "probability, in each block on the way up"),
+    "output": Setting(Word(("relu", "linear", "residual")), "relu", "what the last layer gives"),
+    "widths": Setting(Several(Whole(1, 4096), 4, 4), None, "channels of three scales and of the middle; the variant's"),
+    "skips": Setting(Flag(), True, "whether the encoder is joined to the decoder"),
+}
+
+UNET = {
+    "widths": Setting(Several(Whole(1, 4096), 1, 8), (48, 96, 192), "channels at each scale, finest first"),
+    "blocks": Setting(Several(Whole(0, 64), 1, 8), (2, 2, 2), "residual blocks at each scale"),
+    "noise_level": Setting(Flag(), False, "whether it is told the noise level"),
+    "fold": Setting(Whole(1, 8), 2, "space-to-depth factor at the entrance"),
+    "skips": Setting(Word(("add", "concat")), "add", "what joins the encoder to the decoder"),
+    "scale": Setting(Whole(1, 8), 1, "output pixels for each input pixel and axis"),
+    "mask": Setting(Flag(), False, "whether it is given a mask of what is missing"),
+    "outputs": Setting(Whole(1, 3), 3, "3, an image; or 1, the probability that a pixel is damaged"),
+    "bias": Setting(Flag(), True, "whether convolutions add a constant"),
+}
 
 NETWORKS: dict[str, Network] = {
     "seed_unet": Network(
         "resolvent.networks.seed_unet:SeedUNet",
         "the founding paper's U-Net, 15.1 M parameters, 818 GMAC per megapixel",
         {"variant": "15m"},
+        settings=SEED_UNET,
     ),
     "seed_unet-lite": Network(
         "resolvent.networks.seed_unet:SeedUNet",
         "the same with a wide middle, 15.0 M parameters, 381 GMAC per megapixel",
         {"variant": "lite"},
+        settings=SEED_UNET,
     ),
     "unet-small": Network(
         "resolvent.networks.unet:UNet",
         "residual U-Net of four scales, 2.3 M parameters, 143 GMAC per megapixel",
         {"widths": (32, 64, 128, 256), "blocks": (1, 1, 1, 1), "fold": 1},
         multiple=8,
+        settings=UNET,
     ),
     "unet-base": Network(
         "resolvent.networks.unet:UNet",
         "the same on 2x2 blocks of pixels, wider and deeper: 14.7 M parameters, 522 GMAC per megapixel",
         {"widths": (96, 192, 384), "blocks": (2, 2, 4)},
         multiple=8,
+        settings=UNET,
     ),
 }
 
@@ -66,11 +97,18 @@ def resolve_arguments(name: str, **overrides: Any) -> dict[str, Any]:
     """Give the full arguments of a network: the registry's, overridden by name.
 
     Raises:
-        UsageError: There is no network of that name.
+        UsageError: There is no network of that name, or an argument is not known or breaks its rule.
     """
-    if name not in NETWORKS:
-        raise unknown("network", name, NETWORKS)
-    return {**NETWORKS[name].arguments, **overrides}
+    return {**_find(name).arguments, **check_arguments(name, overrides)}
+
+
+def check_arguments(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments of a network in their canonical types.
+
+    Raises:
+        UsageError: There is no network of that name, or an argument is not known or breaks its rule.
+    """
+    return check_settings(name, _find(name).settings, arguments)
 
 
 def build(name: str, **overrides: Any) -> nn.Module:
@@ -81,7 +119,7 @@ def build(name: str, **overrides: Any) -> nn.Module:
         overrides: Arguments of its class that differ from the entry's, such as ``noise_level=True``.
 
     Raises:
-        UsageError: The name or an argument is not known.
+        UsageError: The name or an argument is not known, or an argument breaks its rule.
         MissingDependencyError: torch is not installed.
     """
     return construct(name, resolve_arguments(name, **overrides))
@@ -91,11 +129,10 @@ def construct(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     """Build a network from all its arguments, as the card of a model holds them; the registry's do not count.
 
     Raises:
-        UsageError: The name or an argument is not known.
+        UsageError: The name or an argument is not known, or an argument breaks its rule.
         MissingDependencyError: torch is not installed.
     """
-    if name not in NETWORKS:
-        raise unknown("network", name, NETWORKS)
+    arguments = check_arguments(name, arguments)
     module, _, attribute = NETWORKS[name].entry.partition(":")
     try:
         cls = getattr(importlib.import_module(module), attribute)
@@ -103,8 +140,11 @@ def construct(name: str, arguments: Mapping[str, Any]) -> nn.Module:
         if error.name != "torch":
             raise
         raise MissingDependencyError("torch", "lab", f"building the network {name!r}") from error
-    try:
-        network: nn.Module = cls(**arguments)
-    except TypeError as error:
-        raise UsageError(f"network {name!r}: {str(error).partition('() ')[2] or error}") from error
+    network: nn.Module = cls(**arguments)
     return network
+
+
+def _find(name: str) -> Network:
+    if name not in NETWORKS:
+        raise unknown("network", name, NETWORKS)
+    return NETWORKS[name]

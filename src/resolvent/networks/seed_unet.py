@@ -14,8 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resolvent.errors import UsageError
-
 WIDTHS = {"15m": (64, 128, 256, 512), "lite": (32, 64, 128, 768)}
 
 
@@ -107,9 +105,6 @@ class SeedUNet(nn.Module):
             input.
         widths: Of the three scales and the middle, instead of the variant's.
         skips: Whether the decoder sees what the encoder saw at the same scale, as in the paper.
-
-    Raises:
-        UsageError: An argument is not one of these.
     """
 
     def __init__(
@@ -122,14 +117,6 @@ class SeedUNet(nn.Module):
         skips: bool = True,
     ) -> None:
         super().__init__()
-        if variant not in WIDTHS:
-            raise UsageError(f"seed_unet variant {variant!r}: must be one of {', '.join(WIDTHS)}")
-        if output not in ("relu", "linear", "residual"):
-            raise UsageError(f"seed_unet output {output!r}: must be relu, linear or residual")
-        if widths is not None and len(widths) != 4:
-            raise UsageError(f"seed_unet widths {tuple(widths)}: give four, of the three scales and the middle")
-        if not 0 <= dropout < 1:
-            raise UsageError(f"seed_unet dropout {dropout:g}: must be at least 0 and below 1")
         w1, w2, w3, middle = widths or WIDTHS[variant]
         self.size, self.output = size, output
         self.e1 = Triple(3, w1)

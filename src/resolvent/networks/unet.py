@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resolvent.errors import UsageError, unknown
+from resolvent.errors import UsageError
 
 
 class ResidualBlock(nn.Module):
@@ -110,8 +110,8 @@ class UNet(nn.Module):
             it is at any noise level (Mohan et al., 2020, arXiv:1906.05478).
 
     Raises:
-        UsageError: widths and blocks differ in length, the kind of skip is unknown, or the outputs are not 3 or 1, or
-            do not go with a mask or a scale.
+        UsageError: widths and blocks differ in length, or the outputs are not 3 or 1, or do not go with a mask or a
+            scale.
     """
 
     def __init__(
@@ -132,8 +132,6 @@ class UNet(nn.Module):
             raise UsageError(
                 f"unet widths {tuple(widths)} and blocks {tuple(blocks)}: give one of each for every scale"
             )
-        if skips not in ("add", "concat"):
-            raise unknown("skips of unet", skips, ("add", "concat"))
         if outputs not in (1, 3) or (scale > 1 and (mask or outputs == 1)) or (mask and (outputs == 1 or noise_level)):
             raise UsageError(
                 f"unet outputs {outputs}, mask {mask}, scale {scale}: give 3 outputs, or 1 for a mask of damage; a "

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from resolvent.degradations import parse
-from resolvent.errors import OutputError
+from resolvent.errors import MissingDependencyError, OutputError
 from resolvent.evaluation.benchmark import Restore, center_square, default_restore
 from resolvent.evaluation.metrics import Pixels, Protocol
 from resolvent.evaluation.tables import dumps
@@ -77,10 +78,13 @@ def run_demo(
 
     Raises:
         OutputError: A file exists and ``overwrite`` is not set, or the folder cannot be written.
+        MissingDependencyError: scikit-image, which holds the photographs, is not installed.
     """
     existing = [name for name in FILES if (output / name).exists()]
     if existing and not overwrite:
         raise OutputError(f"{output / existing[0]}: exists; choose another folder, or allow to overwrite it")
+    if find_spec("skimage") is None:
+        raise MissingDependencyError("scikit-image", "methods", "the demo")
     with _writing_into(output):
         output.mkdir(parents=True, exist_ok=True)
     restore, protocol = restore_fn or default_restore(), Protocol()

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from resolvent.degradations import Degradation, GaussianNoise, RandomApply, parse
 from resolvent.degradations.damage import Damage
 from resolvent.errors import InputError, UsageError, unknown
-from resolvent.networks import NETWORKS
+from resolvent.networks import check_arguments
 
 __all__ = ["Budget", "Recipe", "load_recipe", "parse_settings", "recipe_text", "recipes"]
 
@@ -165,8 +165,7 @@ class Recipe:
                 f"recipe name {self.name!r}: names a folder and a file; give 1 to 64 characters without / \\ : and "
                 "control characters, the first no . or -"
             )
-        if self.network not in NETWORKS:
-            raise unknown("network", self.network, NETWORKS)
+        check_arguments(self.network, self.arguments)
         if self.loss not in LOSS_NAMES:
             raise unknown("loss", self.loss, LOSS_NAMES)
         if self.schedule not in SCHEDULES:
@@ -197,9 +196,6 @@ class Recipe:
             raise UsageError(f"recipe {self.name!r}: betas = {list(self.betas)} must lie in 0 to 1, and be less than 1")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"recipe {self.name!r}: limit = {self.limit} must be 1 or more; leave it out to use all")
-        scale = self.arguments.get("scale", 1)
-        if type(scale) is not int or scale < 1:
-            raise UsageError(f"recipe {self.name!r}: scale = {scale!r} must be a whole number of 1 or more")
         if self.margin < 0 or (self.margin and self.scale > 1):
             raise UsageError(f"recipe {self.name!r}: margin = {self.margin} must be 0 or more, and 0 for scale above 1")
         if self.resize is not None and self.resize < self.cut:
@@ -361,7 +357,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
             raise UsageError(f"setting {setting!r}: give KEY=VALUE, such as batch=16")
         try:
             values[key] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             values[key] = value
     return values
 
@@ -392,7 +388,7 @@ def _happening(text: str) -> list[Degradation]:
 def _read(text: str, origin: str) -> Recipe:
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{origin}: not valid TOML: {error}") from error
     return Recipe.from_json(data, origin)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from resolvent import networks
 from resolvent.degradations import GaussianNoise, RandomApply, parse
-from resolvent.degradations.parameters import values_of
 from resolvent.models.card import ModelCard
 from resolvent.models.export import estimate_memory, export, measure_halo
+from resolvent.parameters import values_of
 
 if TYPE_CHECKING:
     from resolvent.training.loop import Result

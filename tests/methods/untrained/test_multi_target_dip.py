@@ -105,6 +105,8 @@ def test_a_warm_start_is_sooner_as_near_the_clean_image(narrow):
     assert np.mean((warm - x) ** 2) < 0.8 * np.mean((targets - x) ** 2)
 
 
-def test_a_target_must_exist():
-    with pytest.raises(UsageError, match="target 'nml': is neither a method nor a bundled model"):
-        multi_target_dip.restore(picture(), ForwardModel(parse("noise:sigma=5")), targets=("nml",))
+@pytest.mark.parametrize("weights", [(0.5, 0.5), (0.5, 0.6, -0.1)])
+def test_weights_are_refused_before_the_targets_are_made(weights, monkeypatch):
+    monkeypatch.setattr(multi_target_dip, "_clean", lambda *rest: pytest.fail("a target was made"))
+    with pytest.raises(UsageError, match="give 3 from 0 to 1 that sum to 1"):
+        multi_target_dip.restore(picture(), NOISE, targets=("nlm", "tv"), weights=weights)

@@ -36,13 +36,15 @@ def restore(y: NDArray[np.float32], forward_model: ForwardModel, *, wavelet: str
         [1] S. G. Chang, B. Yu, M. Vetterli, Adaptive wavelet thresholding for image denoising and compression, IEEE TIP
         9(9), 2000. https://doi.org/10.1109/83.862633
     """
+    import pywt
     from skimage.restoration import denoise_wavelet
 
     level = noise_level(y, forward_model)
     if level == 0:
         return y.copy()
     height, width, channels = y.shape
-    padded = np.pad(y, ((0, max(LEAST - height, 0)), (0, max(LEAST - width, 0)), (0, 0)), mode="symmetric")
+    least = max(LEAST, 2 * (pywt.Wavelet(wavelet).dec_len - 1))  # below that even one level is all border
+    padded = np.pad(y, ((0, max(least - height, 0)), (0, max(least - width, 0)), (0, 0)), mode="symmetric")
     result: NDArray[np.float32] = denoise_wavelet(
         padded, sigma=level / 255, wavelet=wavelet, channel_axis=-1, convert2ycbcr=channels == 3, rescale_sigma=True
     )

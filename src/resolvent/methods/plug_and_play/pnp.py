@@ -13,6 +13,7 @@ from resolvent.methods.classical.wiener import continued
 from resolvent.methods.control import Control
 from resolvent.methods.noise_level import noise_level
 from resolvent.methods.plug_and_play.denoiser import Denoiser
+from resolvent.physics.filters import correlate_separable, gaussian_filter
 from resolvent.physics.operators import Convolution, Identity, Masking
 from resolvent.physics.resize import imresize
 
@@ -190,9 +191,10 @@ def _enlarged(y: NDArray[np.float32], forward_model: ForwardModel) -> NDArray[np
     large = imresize(y, forward_model.scale) if forward_model.scale > 1 else y
     apart = offset(forward_model)
     if apart:
-        from scipy.ndimage import shift
-
-        large = shift(large, (-apart, -apart, 0), order=1, mode="nearest")
+        whole = int(apart)
+        taps = np.zeros(2 * whole + 3)  # linear interpolation
+        taps[2 * whole + 1 :] = 1 - (apart - whole), apart - whole
+        large = correlate_separable(large, taps, "edge")
     return np.asarray(large, np.float32)
 
 
@@ -209,15 +211,13 @@ def fill(y: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32
     """Fill (H, W, C) where it is not known with the mean of what surrounds it, weighted by a Gaussian that grows."""
     if known.all():
         return y
-    from scipy.ndimage import gaussian_filter
-
     mask = known.astype(np.float32)[..., None]
     result, missing = y * mask, ~known
     for sigma in (1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0):
         if not missing.any():
             break
-        weight = gaussian_filter(mask, sigma, axes=(0, 1))
-        mean = gaussian_filter(y * mask, sigma, axes=(0, 1)) / np.maximum(weight, 1e-6)
+        weight = gaussian_filter(mask, sigma)
+        mean = gaussian_filter(y * mask, sigma) / np.maximum(weight, 1e-6)
         now = missing & (weight[..., 0] > 0.05)
         result[now] = mean[now]
         missing &= ~now

@@ -220,9 +220,10 @@ def start(
     guide: NDArray[np.float32] | None = None,
 ) -> tuple[Skip, Tensor]:  # fmt: skip
     """A fresh network and its input, as large as the image and on to the next multiple."""
+    inputs = {} if guide is None else {"inputs": guide.shape[2]}
     with seeded(seed):
-        network = Skip(**{"channels": channels, **preset.network})
-    height, width = (padded(side, network.multiple, 2 * network.multiple) for side in size)
+        network = Skip(**{"channels": channels, **preset.network, **inputs})
+    height, width = (padded(side, network.multiple, network.least) for side in size)
     if guide is not None:
         if guide.shape[:2] != size:
             raise UsageError(f"guide of {guide.shape[:2]}: the image has {size} (height x width); they must agree")

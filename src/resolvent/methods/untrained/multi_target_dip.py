@@ -17,7 +17,6 @@ from resolvent.methods.noise_level import noise_level
 from resolvent.methods.plug_and_play.denoiser import Denoiser
 from resolvent.methods.untrained.dip import PRESETS, fast_preset, start
 from resolvent.methods.untrained.fit import Discrepancy, Settled, device, fit, mean_square, to_image, to_tensor
-from resolvent.models.registry import list_models
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +50,7 @@ def restore(
     Args:
         y: (H, W, C) in [0, 1] or beyond.
         forward_model: White noise.
-        targets: Bundled models or methods that make a clean target each.
+        targets: Models or methods that make a clean target each.
         weights: Of the noisy image and of each target; all alike by default.
         iterations: At most so many.
         fast: With the network of ``dip-fast``, instead of that of ``dip``.
@@ -64,12 +63,13 @@ def restore(
         than the noise is strong, the mean of the clean targets, from which there is then more to learn.
 
     Raises:
-        UsageError: The weights do not fit the targets, or a target is neither a model nor a method.
+        UsageError: The weights do not fit the targets.
 
     References:
         [1] X. Chen et al., Deep image prior with multiple targets and adaptive termination, 2021; the weights, the
         estimate of the noise and the warm start are ours.
     """
+    _shares(1 + len(targets), weights)  # refused before the targets are made
     level = noise_level(y, forward_model)
     sigma = level / 255
     cleaned = [_clean(name, y, forward_model, level) for name in targets]
@@ -81,7 +81,6 @@ def restore(
     guide = None
     if warm and cleaned:
         guide = np.concatenate(cleaned, axis=2)
-        preset = replace(preset, network={**preset.network, "inputs": guide.shape[2]})
     network, z = start(preset, y.shape[2], size, seed, generator, guide)
 
     def loss(output: Tensor) -> tuple[Tensor, float]:
@@ -114,17 +113,18 @@ def mean_target(
     Raises:
         UsageError: There is not one weight for each, or they are negative or do not sum to one.
     """
-    count = 1 + len(cleaned)
-    shares = [1 / count] * count if weights is None else list(weights)
-    if len(shares) != count or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
-        raise UsageError(f"weights {tuple(shares)}: give {count} from 0 to 1 that sum to 1, that of the image first")
-    mean: NDArray[np.float32] = np.tensordot(np.asarray(shares, np.float32), np.stack([y, *cleaned]), 1)
+    shares = np.asarray(_shares(1 + len(cleaned), weights), np.float32)
+    mean: NDArray[np.float32] = np.tensordot(shares, np.stack([y, *cleaned]), 1)
     return mean
 
 
+def _shares(count: int, weights: Sequence[float] | None) -> list[float]:
+    """As many weights as there are images."""
+    shares = [1 / count] * count if weights is None else list(weights)
+    if len(shares) != count or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+        raise UsageError(f"weights {tuple(shares)}: give {count} from 0 to 1 that sum to 1, that of the image first")
+    return shares
+
+
 def _clean(name: str, y: NDArray[np.float32], forward_model: ForwardModel, level: float) -> NDArray[np.float32]:
-    if name in methods.METHODS:
-        return methods.load(name)(y, forward_model)
-    if name in list_models():
-        return Denoiser(name)(y, level)
-    raise UsageError(f"target {name!r}: is neither a method nor a bundled model; see resolvent methods and models")
+    return methods.load(name)(y, forward_model) if name in methods.METHODS else Denoiser(name)(y, level)

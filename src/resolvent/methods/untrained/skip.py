@@ -114,6 +114,7 @@ class Skip(nn.Module):
                 "give one of each for every scale"
             )
         self.multiple = 2 ** len(down)
+        self.least = self.multiple * (max(size_down, size_up) // 2 + 1)  # which the coarsest scale can still reflect
         self.body = Scale(inputs, down, up, skip, modes, size_down, size_up, pool, sharp, padding)
         self.last = nn.Conv2d(up[0], channels, 1)
 

@@ -1,13 +1,15 @@
-"""The parameters of a degradation: of which kind each is, what it may be, and its text form.
+"""Parameters as data: what each may be, how it is read from text, and how it is checked.
 
-A number may be fixed, drawn from a range, or drawn from a few choices: ``1.6``, ``0.3..4``, ``5|9|15|21``. Where the
-parameter allows, a word may be drawn from a few choices too: ``4:2:0|4:4:4``.
+Degradations, methods and networks declare theirs with the same kinds. In a degradation a number may be fixed, drawn
+from a range, or drawn from a few choices: ``1.6``, ``0.3..4``, ``5|9|15|21``. Where the parameter allows, a word may be
+drawn from a few choices too: ``4:2:0|4:4:4``.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, cast
 
@@ -16,7 +18,24 @@ from numpy.typing import NDArray
 
 from resolvent.errors import UsageError, unknown
 
-__all__ = ["Choice", "Range"]
+__all__ = [
+    "Array",
+    "Choice",
+    "FixedArray",
+    "Flag",
+    "Kind",
+    "Number",
+    "Range",
+    "Setting",
+    "Several",
+    "Text",
+    "Word",
+    "check_settings",
+    "format_number",
+    "format_value",
+    "read_settings",
+    "values_of",
+]
 
 
 @dataclass(frozen=True)
@@ -113,6 +132,10 @@ def values_of(value: float | Range | Choice) -> tuple[float, ...]:
 class Kind(Protocol):
     """What a parameter may be."""
 
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+
     def parse(self, text: str) -> Any:
         """Read a value from its text form; what cannot be read is left for ``check`` to refuse."""
 
@@ -128,6 +151,7 @@ class Number:
     high: float
     unit: str = ""
     whole: bool = False
+    odd: bool = False
     above: bool = False  # low itself is excluded
     varies: bool = True
     log: bool = False  # a Range of it is uniform in the logarithm; low is above zero then
@@ -135,7 +159,7 @@ class Number:
     @property
     def rule(self) -> str:
         """The rule in words."""
-        kind = "a whole number" if self.whole else "a number"
+        kind = "an odd number" if self.odd else "a whole number" if self.whole else "a number"
         start = "above {}, up to" if self.above else "from {} to"
         return f"{kind} {start.format(format_number(self.low))} {format_number(self.high)} {self.unit}".rstrip()
 
@@ -166,10 +190,10 @@ class Number:
     def _number(self, label: str, value: Any) -> float:
         try:
             number = float(value)
-        except (TypeError, ValueError):
-            raise UsageError(f"{label} = {value!r}: must be {self.rule}") from None
+        except (TypeError, ValueError, OverflowError):
+            raise UsageError(f"{label} = {value!r:.80}: must be {self.rule}") from None
         inside = self.low <= number <= self.high and not (self.above and number == self.low)
-        if not inside or (self.whole and not number.is_integer()):
+        if not inside or (self.whole and not number.is_integer()) or (self.odd and number % 2 != 1):
             raise UsageError(f"{label} = {format_number(number)}: must be {self.rule}")
         return int(number) if self.whole else number
 
@@ -247,6 +271,123 @@ class Array:
         return FixedArray(value)
 
 
+@dataclass(frozen=True)
+class Flag:
+    """True or false."""
+
+    rule: ClassVar[str] = "true or false"
+
+    def parse(self, text: str) -> bool | str:
+        """Read ``true`` or ``false``."""
+        return {"true": True, "false": False}.get(text.lower(), text)
+
+    def check(self, label: str, value: Any) -> bool:
+        """Return the value, if it is one of the two."""
+        if not isinstance(value, bool | np.bool_):
+            raise UsageError(f"{label} = {value!r:.80}: must be {self.rule}")
+        return bool(value)
+
+
+@dataclass(frozen=True)
+class Several:
+    """From ``low`` to ``high`` values of one kind, in an order."""
+
+    kind: Kind
+    low: int
+    high: int
+
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+        count = str(self.low) if self.low == self.high else f"{self.low} to {self.high}"
+        return f"{count} values, each {self.kind.rule}"
+
+    def parse(self, text: str) -> tuple[Any, ...]:
+        """Read ``5,4,3``."""
+        return tuple(self.kind.parse(part.strip()) for part in text.split(",")) if text else ()
+
+    def check(self, label: str, value: Any) -> tuple[Any, ...]:
+        """Return the values as a tuple, each in its canonical type."""
+        if not isinstance(value, Sequence) or isinstance(value, str) or not self.low <= len(value) <= self.high:
+            raise UsageError(f"{label} = {value!r:.80}: must be {self.rule}")
+        return tuple(self.kind.check(label, part) for part in value)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An option of a method, or an argument of a network, declared once for the command line, Python and recipes.
+
+    Attributes:
+        kind: What it may be.
+        default: That of the function or class; where it is None, None is allowed too, and ``help`` says what it means.
+        help: One line.
+        former: Its name before this release, which is still accepted.
+    """
+
+    kind: Kind
+    default: Any
+    help: str
+    former: str | None = None
+
+    def check(self, label: str, value: Any) -> Any:
+        """Return the value in its canonical type; raise UsageError if it breaks the rule."""
+        return None if value is None and self.default is None else self.kind.check(label, value)
+
+    def to_json(self) -> dict[str, Any]:
+        """The declaration as plain data, with the rule in words."""
+        return {"rule": self.kind.rule, "default": self.default, "help": self.help}
+
+
+def check_settings(owner: str, declared: Mapping[str, Setting], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings in their canonical types.
+
+    Args:
+        owner: What they belong to, for messages.
+        declared: The settings that there are.
+        values: Those that are given.
+
+    Raises:
+        UsageError: There is no such setting, or a value breaks its rule.
+
+    Example:
+        >>> declared = {"width": Setting(Number(1, 64, whole=True), 8, "filters")}
+        >>> check_settings("net", declared, {"width": 16.0})
+        {'width': 16}
+    """
+    checked: dict[str, Any] = {}
+    for given, value in values.items():
+        key = _current(declared, given)
+        if key not in declared:
+            raise unknown(f"setting of {owner}", str(key), declared)
+        if key in checked:
+            raise UsageError(f"{key} of {owner}: is given twice; give it once")
+        checked[key] = declared[key].check(f"{key} of {owner}", value)
+    return checked
+
+
+def read_settings(owner: str, declared: Mapping[str, Setting], texts: Sequence[str]) -> dict[str, Any]:
+    """Read settings from texts such as ``width=16``; see ``check_settings``.
+
+    Raises:
+        UsageError: A text has no ``=``, names no setting or one twice, or its value breaks the rule.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        given, equals, value = (part.strip() for part in text.partition("="))
+        if not equals:
+            raise UsageError(f"setting {text!r} of {owner}: give NAME=VALUE, of {', '.join(declared)}")
+        key = _current(declared, given)
+        if key in values:
+            raise UsageError(f"{key} of {owner}: is given twice; give it once")
+        values[key] = declared[key].kind.parse(value) if key in declared else value
+    return check_settings(owner, declared, values)
+
+
+def _current(declared: Mapping[str, Setting], name: str) -> str:
+    """The name that a setting has today."""
+    return next((key for key, setting in declared.items() if setting.former == name), name)
+
+
 def format_number(value: float) -> str:
     """The shortest text that reads back as the same number, without a plus sign.
 
@@ -260,7 +401,16 @@ def format_number(value: float) -> str:
 
 
 def format_value(value: object) -> str:
-    """The text form of a parameter; a text that holds a mark of the grammar is quoted as in JSON."""
+    """The text form of a parameter; a text that holds a mark of the grammar is quoted as in JSON.
+
+    Example:
+        >>> format_value(2.0), format_value(True), format_value((5, 4)), format_value("a, b")
+        ('2', 'true', '5,4', '"a, b"')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(format_value, value))
     if isinstance(value, int | float):
         return format_number(value)
     text = str(value)
