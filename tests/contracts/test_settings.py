@@ -17,7 +17,7 @@ from resolvent.methods.untrained import dip
 from resolvent.networks import NETWORKS, build
 from resolvent.parameters import Flag, Number, Several, Word
 
-OWNERS = METHODS | NETWORKS
+OWNERS = {**METHODS, **NETWORKS}
 SETTINGS = [(owner, name) for owner, entry in OWNERS.items() for name in entry.settings]
 CHEAP = {
     "med": {"levels": (1,), "width": 4},
