@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.degradations.base import CHANCE, Compose, Degradation, Identity, RandomApply
+from resolvent.degradations.base import Degradation
 from resolvent.degradations.blur import DefocusBlur, GaussianBlur, Kernel, MotionBlur, PositionalBlur
 from resolvent.degradations.camera import Camera
+from resolvent.degradations.compose import CHANCE, Compose, Identity, RandomApply
 from resolvent.degradations.damage import Creases, Dust, Holes, Scratches
 from resolvent.degradations.fading import Fading
 from resolvent.degradations.jpeg import Jpeg
