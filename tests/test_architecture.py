@@ -13,7 +13,7 @@ SOURCE = Path(resolvent.__file__).parent
 
 ROOMS = (
     "batch", "report", "evaluation", "training", "engine", "methods", "diagnosis", "inference", "models", "networks",
-    "degradations", "physics", "image", "io", "provenance", "system", "parameters", "errors",
+    "degradations", "physics", "image", "plugins", "io", "provenance", "system", "parameters", "errors",
 )  # fmt: skip
 """From the top to the ground: each may import those that follow it. ``cli`` may import all, and nothing imports it."""
 

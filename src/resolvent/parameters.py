@@ -68,7 +68,7 @@ class Range:
         return (self.low, self.high)
 
     def sample(self, rng: np.random.Generator, *, whole: bool = False, log: bool = False) -> float:
-        """One value, whole numbers with both ends; with ``log``, uniform in the logarithm."""
+        """Draw one value, whole numbers with both ends; with ``log``, uniform in the logarithm."""
         if whole:
             return int(rng.integers(int(self.low), int(self.high), endpoint=True))
         if log:
@@ -99,7 +99,7 @@ class Choice:
         return "|".join(value if isinstance(value, str) else format_number(value) for value in self.values)
 
     def sample(self, rng: np.random.Generator, *, whole: bool = False, log: bool = False) -> float | str:
-        """One of the values."""
+        """Draw one of the values."""
         return self.values[rng.integers(len(self.values))]
 
 
@@ -125,7 +125,7 @@ class FixedArray:
 
 
 def values_of(value: float | Range | Choice) -> tuple[float, ...]:
-    """The number itself, the ends of a Range, or the values of a Choice."""
+    """Give the number itself, the ends of a Range, or the values of a Choice."""
     return cast("tuple[float, ...]", value.values) if isinstance(value, Range | Choice) else (value,)
 
 
@@ -184,7 +184,7 @@ class Number:
         return Range(*numbers) if isinstance(value, Range) else Choice(numbers)
 
     def number(self, value: Any) -> float | Range | Choice:
-        """The value itself, for it is a number."""
+        """Return the value, for it is a number."""
         return cast("float | Range | Choice", value)
 
     def _number(self, label: str, value: Any) -> float:
@@ -200,7 +200,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Word:
-    """One of a few words, or, where it may vary, a Choice of them; ``number`` gives the place of each."""
+    """One of a few words, or, where it may vary, a Choice of them; ``number`` gives the index of each."""
 
     whole: ClassVar[bool] = True
     log: ClassVar[bool] = False
@@ -226,7 +226,7 @@ class Word:
         return Choice(tuple(self._word(label, word) for word in value.values))
 
     def number(self, value: Any) -> float | Choice:
-        """The place of the word in ``words``, or a Choice of such places."""
+        """Return the index of the word in ``words``, or a Choice of such indices."""
         if isinstance(value, Choice):
             return Choice(tuple(self.words.index(str(word)) for word in value.values))
         return self.words.index(value)
@@ -244,7 +244,7 @@ class Text:
     rule: ClassVar[str] = "a text"
 
     def parse(self, text: str) -> str:
-        """The text itself."""
+        """Return the text."""
         return text
 
     def check(self, label: str, value: Any) -> str:
@@ -259,7 +259,7 @@ class Array:
     rule: ClassVar[str] = "a NumPy array (H, W), from Python alone"
 
     def parse(self, text: str) -> str:
-        """The text, for ``check`` to refuse."""
+        """Return the text, for ``check`` to refuse."""
         return text
 
     def check(self, label: str, value: Any) -> FixedArray:
@@ -389,7 +389,7 @@ def _current(declared: Mapping[str, Setting], name: str) -> str:
 
 
 def format_number(value: float) -> str:
-    """The shortest text that reads back as the same number, without a plus sign.
+    """Give the shortest text that reads back as the same number, without a plus sign.
 
     Example:
         >>> format_number(25.0), format_number(0.1), format_number(1e300)

@@ -1,4 +1,4 @@
-"""What every method keeps to."""
+"""What every method of METHODS keeps to, as functions of its name: ``CHECKS``."""
 
 import inspect
 from dataclasses import replace
@@ -70,26 +70,21 @@ def scale_factor(name):
     return 2 if METHODS[name].example == "downsample:scale=2" else 1
 
 
-@pytest.fixture(params=METHODS)
-def name(request):
-    return request.param
+def beats_its_input_and_leaves_it_alone(name):
+    for channels in (1, 3):
+        x, degradation = textured(channels), parse(METHODS[name].example)
+        y = degradation(x, np.random.default_rng(0))
+        before = y.copy()
+        check(name, ForwardModel(degradation))
+        restored = run(name, y, degradation)
+        assert restored.shape == x.shape
+        assert restored.dtype == np.float32
+        assert psnr(restored, x) > psnr(imresize(y, shape=x.shape[:2]), x) + 1
+        np.testing.assert_array_equal(y, before)
+        assert not np.shares_memory(restored, y)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_beats_its_input_and_leaves_it_alone(name, channels):
-    x, degradation = textured(channels), parse(METHODS[name].example)
-    y = degradation(x, np.random.default_rng(0))
-    before = y.copy()
-    check(name, ForwardModel(degradation))
-    restored = run(name, y, degradation)
-    assert restored.shape == x.shape
-    assert restored.dtype == np.float32
-    assert psnr(restored, x) > psnr(imresize(y, shape=x.shape[:2]), x) + 1
-    np.testing.assert_array_equal(y, before)
-    assert not np.shares_memory(restored, y)
-
-
-def test_obeys_its_seed_gives_the_same_twice_and_leaves_the_global_generator_alone(name):
+def obeys_its_seed_gives_the_same_twice_and_leaves_the_global_generator_alone(name):
     degradation = parse(METHODS[name].example)
     y = degradation(textured(3), np.random.default_rng(0))
     torch.manual_seed(5)
@@ -109,6 +104,7 @@ SHORT = {"pnp": {"iterations": 8}, "red": {"iterations": 12}, "csc": {"iteration
 
 
 @pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("name", METHODS)
 def test_every_chain_is_undone_in_its_order_or_refused_by_name(name, chain, monkeypatch):
     """Untrained networks take minutes: of those that fit ‖A f - y‖², the truth leaves the noise, and nothing else."""
     forward_model = ForwardModel(parse(f"{chain} + noise:sigma=4"))
@@ -131,12 +127,10 @@ def test_every_chain_is_undone_in_its_order_or_refused_by_name(name, chain, monk
     assert psnr(restored, x) > psnr(given, x)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_canceled_keeps_what_it_has(name, channels):
+def canceled_keeps_what_it_has(name):
     if "control" not in METHODS[name].common_options:
         return
     degradation, seen, last = parse(METHODS[name].example), [], []
-    y = degradation(textured(channels), np.random.default_rng(0))
 
     def watch(done, total, image):
         assert 1 <= done <= total
@@ -145,13 +139,16 @@ def test_canceled_keeps_what_it_has(name, channels):
         if done == 3:
             control.cancel()
 
-    control = Control(on_step=watch)
-    restored = run(name, y, degradation, control=control)
-    assert len(seen) == last[-1]
-    np.testing.assert_array_equal(restored, seen[-1])
+    for channels in (1, 3):
+        y = degradation(textured(channels), np.random.default_rng(0))
+        control = Control(on_step=watch)
+        seen.clear()
+        restored = run(name, y, degradation, control=control)
+        assert len(seen) == last[-1]
+        np.testing.assert_array_equal(restored, seen[-1])
 
 
-def test_keeps_its_budget(name):
+def keeps_its_budget(name):
     if "control" not in METHODS[name].common_options:
         return
     degradation, steps = parse(METHODS[name].example), []
@@ -161,19 +158,19 @@ def test_keeps_its_budget(name):
     assert len(steps) == 1
 
 
-@pytest.mark.parametrize("boundary", ["reflect", "circular"])
-@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 9, 1), (7, 20, 3)])
-def test_any_size(name, shape, boundary):
-    example = METHODS[name].example.replace(",boundary=circular", "")
-    degradation = parse(example.replace("blur:", f"blur:boundary={boundary},"))
-    y = np.random.default_rng(0).random(shape, np.float32)
-    restored = brief(name, y, degradation)
-    scale = scale_factor(name)
-    assert restored.shape == (scale * shape[0], scale * shape[1], shape[2])
-    assert np.isfinite(restored).all()
+def any_size(name):
+    for boundary in ("reflect", "circular"):
+        for shape in ((1, 1, 3), (1, 9, 1), (7, 20, 3)):
+            example = METHODS[name].example.replace(",boundary=circular", "")
+            degradation = parse(example.replace("blur:", f"blur:boundary={boundary},"))
+            y = np.random.default_rng(0).random(shape, np.float32)
+            restored = brief(name, y, degradation)
+            scale = scale_factor(name)
+            assert restored.shape == (scale * shape[0], scale * shape[1], shape[2])
+            assert np.isfinite(restored).all()
 
 
-def test_a_flat_image_stays_flat(name):
+def a_flat_image_stays_flat(name):
     if "seed" in METHODS[name].common_options:
         return  # a network that is fitted for a while comes near it, no more
     degradation = parse(METHODS[name].example)
@@ -183,8 +180,9 @@ def test_a_flat_image_stays_flat(name):
     np.testing.assert_allclose(run(name, flat, degradation), large, atol=0.02 if learned else 1e-4)
 
 
-@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m.needs.linear and "noise" in m.example])
-def test_finds_the_noise_level_that_it_is_not_told(name):
+def finds_the_noise_level_that_it_is_not_told(name):
+    if not METHODS[name].needs.linear or "noise" not in METHODS[name].example:
+        return
     degradation = parse(METHODS[name].example)
     x = textured(1)
     y = degradation(x, np.random.default_rng(0))
@@ -192,23 +190,20 @@ def test_finds_the_noise_level_that_it_is_not_told(name):
     assert abs(told - untold) < 0.5
 
 
-def test_options_are_keyword_only_after_image_and_forward_model(name):
+def options_are_keyword_only_after_image_and_forward_model(name):
     parameters = list(inspect.signature(load(name)).parameters.values())
     assert [p.name for p in parameters[:2]] == ["y", "forward_model"]
     assert all(p.kind is p.KEYWORD_ONLY and p.default is not p.empty for p in parameters[2:])
 
 
-def test_refuses_by_name_before_any_work(name):
+def refuses_by_name_before_any_work(name):
     for text in ("jpeg:quality=20", "mask:keep=0.5,seed=1", "downsample:scale=2"):
         told = parse(text)
         if name in methods_for(ForwardModel(told)):
             check(name, ForwardModel(told))
             continue
-        remedy = (
-            f"these can: {', '.join(methods_for(ForwardModel(told)))}"
-            if methods_for(ForwardModel(told))
-            else "no method can; use a model"
-        )
+        others = ", ".join(methods_for(ForwardModel(told)))
+        remedy = f"these can: {others}" if others else "no method can; use a model"
         with pytest.raises(UsageError, match=f"^{name} cannot undo {told.name}; {remedy}$"):
             check(name, ForwardModel(told))
     varied = METHODS[name].example.replace("noise:sigma=2", "noise:sigma=2..5") + " + noise:sigma=1..2" * (
@@ -233,3 +228,28 @@ def test_refusal_names_the_methods_that_can():
 def test_unknown_method_suggests_the_nearest(call):
     with pytest.raises(UsageError, match="unknown method 'weiner': did you mean 'wiener'"):
         call("weiner")
+
+
+CHECKS = [
+    beats_its_input_and_leaves_it_alone,
+    obeys_its_seed_gives_the_same_twice_and_leaves_the_global_generator_alone,
+    canceled_keeps_what_it_has,
+    keeps_its_budget,
+    any_size,
+    a_flat_image_stays_flat,
+    finds_the_noise_level_that_it_is_not_told,
+    options_are_keyword_only_after_image_and_forward_model,
+    refuses_by_name_before_any_work,
+]
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("keeps", CHECKS, ids=lambda keeps: keeps.__name__)
+def test_method(keeps, name):
+    keeps(name)
+
+
+def check_method(name):
+    """Run the checks on an entry of METHODS."""
+    for keeps in CHECKS:
+        keeps(name)

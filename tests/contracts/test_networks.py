@@ -1,65 +1,81 @@
-"""What every network of NETWORKS promises."""
+"""What every network of NETWORKS keeps to, as functions of its name: ``CHECKS``."""
 
 import pytest
 import torch
 
 from resolvent.networks import NETWORKS, build
 
-PARAMETERS = {"seed_unet": 15_088_451, "seed_unet-lite": 14_983_075, "unet-small": 2_301_699, "unet-base": 14_698_956}
 
-networks = pytest.mark.parametrize("name", NETWORKS)
-
-
-@pytest.fixture(scope="module")
-def built():
-    torch.manual_seed(0)
-    return {name: build(name).eval() for name in NETWORKS}
+def fresh(name, seed=0):
+    torch.manual_seed(seed)
+    return build(name).eval()
 
 
-@networks
-def test_parameter_count_is_pinned(name, built):
-    assert sum(p.numel() for p in built[name].parameters()) == PARAMETERS[name]
+def noise(*shape):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(1))
 
 
-@networks
-@pytest.mark.parametrize("size", [(8, 8), (9, 13), (32, 17), (1, 1)])
-def test_any_size_comes_back_at_its_size_and_finite(name, built, size):
-    if name.startswith("seed") and min(size) < 8:
-        pytest.skip("three poolings need 8 pixels a side")
+def has_the_parameters_that_its_entry_says(name):
+    assert sum(p.numel() for p in fresh(name).parameters()) == NETWORKS[name].parameters
+
+
+def any_size_from_its_multiple_up_comes_back_at_its_size_and_finite(name):
+    network, multiple = fresh(name), NETWORKS[name].multiple
+    for height, width in ((multiple, multiple), (multiple + 1, multiple + 5), (32, 17)):
+        with torch.inference_mode():
+            y = network(noise(1, 3, height, width))
+        assert y.shape == (1, 3, height, width)
+        assert torch.isfinite(y).all()
+
+
+def a_shift_by_its_multiple_shifts_the_result(name):
+    """Far from the border: what tiles that start at a multiple rely on."""
+    network, multiple = fresh(name), NETWORKS[name].multiple
+    assert getattr(network, "multiple", multiple) == multiple
+    x = noise(1, 3, 96 + multiple, 96)
     with torch.inference_mode():
-        y = built[name](torch.rand(1, 3, *size))
-    assert y.shape == (1, 3, *size)
-    assert torch.isfinite(y).all()
+        whole, shifted = network(x)[:, :, multiple:], network(x[:, :, multiple:])
+    torch.testing.assert_close(whole[..., 40:56, 40:56], shifted[..., 40:56, 40:56], atol=2e-4, rtol=0)
 
 
-@networks
-def test_samples_of_a_batch_do_not_touch_each_other(name, built):
-    x = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(1))
+def samples_of_a_batch_do_not_touch_each_other(name):
+    network, x = fresh(name), noise(2, 3, 16, 24)
     with torch.inference_mode():
-        torch.testing.assert_close(built[name](x)[1:], built[name](x[1:]), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(network(x)[1:], network(x[1:]), atol=1e-5, rtol=1e-5)
 
 
-@networks
-def test_gradient_reaches_every_weight(name):
-    torch.manual_seed(0)
-    network = build(name).train()
-    x = torch.rand(1, 3, 32, 32)
+def gradient_reaches_every_weight(name):
+    network, x = fresh(name).train(), noise(1, 3, 32, 32)
     (network(x) - x.flip(-1)).square().mean().backward()
     silent = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert not silent
 
 
-@networks
-def test_weights_survive_a_state_dict(name, built):
-    torch.manual_seed(7)
-    other = build(name).eval()
-    x = torch.rand(1, 3, 16, 16)
+def weights_survive_a_state_dict(name):
+    network, other, x = fresh(name), fresh(name, seed=7), noise(1, 3, 16, 16)
     with torch.inference_mode():
-        assert not torch.equal(other(x), built[name](x))
-        other.load_state_dict(built[name].state_dict())
-        assert torch.equal(other(x), built[name](x))
+        assert not torch.equal(other(x), network(x))
+        other.load_state_dict(network.state_dict())
+        assert torch.equal(other(x), network(x))
 
 
-def test_registry_and_module_agree_on_the_multiple(built):
-    assert NETWORKS["unet-small"].multiple == built["unet-small"].multiple
-    assert NETWORKS["unet-base"].multiple == built["unet-base"].multiple
+CHECKS = [
+    has_the_parameters_that_its_entry_says,
+    any_size_from_its_multiple_up_comes_back_at_its_size_and_finite,
+    a_shift_by_its_multiple_shifts_the_result,
+    samples_of_a_batch_do_not_touch_each_other,
+    gradient_reaches_every_weight,
+    weights_survive_a_state_dict,
+]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_network(check, name):
+    check(name)
+
+
+def check_network(name):
+    """Run the checks on an entry of NETWORKS."""
+    for check in CHECKS:
+        check(name)

@@ -18,7 +18,7 @@ from resolvent.networks import NETWORKS, build
 from resolvent.parameters import Flag, Number, Several, Word
 from resolvent.physics.forward_model import ForwardModel
 
-OWNERS = METHODS | NETWORKS
+OWNERS = {**METHODS, **NETWORKS}
 SETTINGS = [(owner, name) for owner, entry in OWNERS.items() for name in entry.settings]
 CHEAP = {
     "med": {"levels": (1,), "width": 4},

@@ -620,7 +620,7 @@ def test_what_stays_away_leaves_the_chain():
     ("text", "told"),
     [
         ("jpeg:quality=40 @ 1.5", "chance = 1.5: must be a number above 0, up to 1"),
-        ("jpeg:quality=40 @ 1", "a chance below 1"),
+        ("jpeg:quality=40 @ 1", "its own chance, below 1"),
         ("jpeg:quality=40 @ often", "chance = 'often': must be"),
         ("jpeg:quality=40 @ 0.5 @ 0.5", "has 2 chances; give one"),
     ],

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,15 @@ def test_scale_names_a_model_that_enlarges_so_much(cards, monkeypatch):
         Options(scale=3)
     with pytest.raises(UsageError, match="scale 2: not what model 'denoise' does"):
         Options(scale=2, model="denoise")
+
+
+def test_of_two_models_of_one_scale_the_first_listed_enlarges(cards, monkeypatch):
+    """The bundled ones are listed first."""
+    cards["a"] = replace(cards["enlarge"], name="a")
+    monkeypatch.setattr(request, "list_models", lambda: cards)
+    assert Options(scale=2).requested_model == "enlarge"
+    monkeypatch.setattr(request, "list_models", lambda: dict(sorted(cards.items())))
+    assert Options(scale=2).requested_model == "a"
 
 
 def test_enlarging_restores_first_what_is_wrong(cards, monkeypatch):

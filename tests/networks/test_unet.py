@@ -24,7 +24,7 @@ def test_noise_level_channel_is_used():
         assert not torch.equal(network(low), network(high))
 
 
-@pytest.mark.parametrize(("size", "multiple"), [((17, 23), 8), ((5, 8), 8)])
+@pytest.mark.parametrize(("size", "multiple"), [((17, 23), 8), ((5, 8), 8), ((1, 1), 8)])
 def test_other_sizes_are_padded_by_their_edge(size, multiple):
     torch.manual_seed(0)
     network = UNet((8, 16, 16), (1, 1, 1))

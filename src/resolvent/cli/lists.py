@@ -123,10 +123,15 @@ def networks(
         )
         return
     rows = [
-        (key, network.summary, ", ".join(f"{key} = {json.dumps(value)}" for key, value in network.arguments.items()))
+        (
+            key,
+            network.summary,
+            f"{network.parameters / 1e6:.2f} M",
+            ", ".join(f"{name} = {json.dumps(value)}" for name, value in network.arguments.items()),
+        )
         for key, network in known.items()
     ]
-    _show(("network", "what it is", "arguments"), rows)
+    _show(("network", "what it is", "parameters", "arguments"), rows)
     if name:
         _show_settings("argument", known[name].settings, "default: where the network above gives no other")
 

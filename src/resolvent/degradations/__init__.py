@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.degradations.base import CHANCE, Compose, Degradation, Identity, RandomApply
+from resolvent.degradations.base import Degradation
 from resolvent.degradations.blur import DefocusBlur, GaussianBlur, Kernel, MotionBlur, PositionalBlur
 from resolvent.degradations.camera import Camera
+from resolvent.degradations.compose import CHANCE, Compose, Identity, RandomApply
 from resolvent.degradations.damage import Creases, Dust, Holes, Scratches
 from resolvent.degradations.fading import Fading
 from resolvent.degradations.jpeg import Jpeg
@@ -44,6 +45,7 @@ from resolvent.degradations.sampling import Downsample, Mask, Rescale
 from resolvent.errors import UsageError, unknown
 from resolvent.parameters import Choice, Range
 from resolvent.physics.resize import resize_plane
+from resolvent.plugins import Registry
 
 if TYPE_CHECKING:
     from resolvent.image import Image
@@ -83,7 +85,7 @@ __all__ = [
     "parse",
 ]
 
-DEGRADATIONS: dict[str, type[Degradation]] = {
+BUILT_IN: dict[str, type[Degradation]] = {
     "blur": GaussianBlur,
     "blur-positional": PositionalBlur,
     "defocus": DefocusBlur,
@@ -110,6 +112,17 @@ DEGRADATIONS: dict[str, type[Degradation]] = {
     "none": Identity,
 }
 
+
+def _fault(name: str, entry: Any) -> str | None:
+    """Say what is wrong with the degradation of a plug-in, if anything."""
+    if not (isinstance(entry, type) and issubclass(entry, Degradation) and dataclasses.is_dataclass(entry)):
+        return "must be a frozen dataclass derived from resolvent.degradations.Degradation"
+    return None if entry.name == name else f"must have the name {name!r}, not {entry.name!r}"
+
+
+DEGRADATIONS = Registry("degradation", BUILT_IN, _fault)
+"""All degradations: name to class."""
+
 RENAMED = {"quantise": "quantize"}
 """Names that recipes and cards of older models hold."""
 
@@ -124,10 +137,10 @@ def degrade(
     """Degrade an image.
 
     Args:
-        source: An array (H, W) or (H, W, C), C = 1 or 3, floating in [0, 1], uint8 or uint16, of which the whole range
-            counts; an Image; or a path.
-        degradation: A degradation, or its text form; a Range or a Choice in it is drawn first.
-        seed: Of everything that is drawn.
+        source: An array (H, W) or (H, W, C), C = 1 or 3, floating in [0, 1], uint8 or uint16, of the type's whole
+            range; an Image; or a path.
+        degradation: A degradation, or its text form; a Range or a Choice in it is sampled first.
+        seed: Random seed.
 
     Returns:
         For an array, a float32 array of as many axes, which is not clipped. For an Image or a path, an Image: clipped,
@@ -146,7 +159,7 @@ def degrade(
     if seed < 0:
         raise UsageError(f"seed {seed}: must be 0 or above")
     rng = np.random.default_rng(seed)
-    drawn = (parse(degradation) if isinstance(degradation, str) else degradation).sample(rng)
+    sampled = (parse(degradation) if isinstance(degradation, str) else degradation).sample(rng)
     if isinstance(source, np.ndarray):
         image = Image.from_array(source)
         if image.alpha is not None:
@@ -157,12 +170,12 @@ def degrade(
         low, high = float(pixels.min()), float(pixels.max())
         if low < -1 or high > 2:
             raise UsageError(f"an array of values from {low:g} to {high:g}: must be in [0, 1]; divide by its white")
-        values = drawn(pixels, rng)
+        values = sampled(pixels, rng)
         return values if source.ndim == 3 else values[..., 0]
     image = read_image(source) if isinstance(source, str | Path) else source
-    values = drawn(image.pixels, rng)
+    values = sampled(image.pixels, rng)
     alpha = image.alpha
-    for part in drawn.parts:
+    for part in sampled.parts:
         if isinstance(part, Downsample) and alpha is not None:
             alpha = resize_plane(alpha, 1 / part.scale, "area")
     return image.with_data(image.quantize(values), alpha)

@@ -1,14 +1,12 @@
-"""What a degradation is, and how several make one."""
+"""What one degradation is: plain data, applied to an image in NumPy and to a batch of tensors in torch."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,21 +17,29 @@ from resolvent.physics.noise import Noise
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
+    from resolvent.degradations.compose import Compose
     from resolvent.physics.operators import LinearOperator, Shape
 
-__all__ = ["CHANCE", "Compose", "Degradation", "Identity", "RandomApply"]
+__all__ = ["Degradation", "Pixels"]
 
-CHANCE = Number(0, 1, above=True, varies=False)
+Pixels: TypeAlias = NDArray[np.float32]
+"""An image, (H, W, C), or a mask, (H, W)."""
 
 
 class Degradation(ABC):
-    """Something that happened to an image, as plain data: immutable, comparable, with a text form.
+    """What happened to an image, as plain data: immutable, comparable, with a text form.
 
-    A subclass is a frozen dataclass; the metadata of each field says of what kind it is: Number, Word, Text or Array.
+    A subclass is a frozen dataclass; the metadata of each field gives its kind: Number, Word, Text or Array.
+
+    Attributes:
+        name: The name in the text form.
+        examples: Text forms that the class can take. They are its documentation, and the contract tests run on them.
     """
 
     name: ClassVar[str]
+    examples: ClassVar[tuple[str, ...]] = ()
     scale: int = 1
     """Sides of the image over those of the result."""
 
@@ -80,23 +86,25 @@ class Degradation(ABC):
 
     @property
     def parts(self) -> tuple[Degradation, ...]:
-        """What a chain is made of; of a single degradation, itself."""
+        """The degradations of a chain, first applied first; of a single degradation, itself."""
         return (self,)
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What it reads when it is applied: kernels and masks."""
+        """The files that are read when it is applied: kernels and masks."""
         return ()
 
     def __add__(self, other: Degradation) -> Compose:
+        from resolvent.degradations.compose import Compose
+
         return Compose(self.parts + other.parts)
 
-    def __call__(self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None) -> NDArray[np.float32]:
+    def __call__(self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None) -> Pixels:
         """Apply it to one image.
 
         Args:
             image: (H, W, C), in [0, 1]; not changed.
-            rng: Needed where the degradation is random.
+            rng: Random generator; needed where the degradation is random.
 
         Returns:
             The degraded image, (H', W', C) float32, not clipped.
@@ -113,8 +121,8 @@ class Degradation(ABC):
 
     def with_mask(
         self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Apply it to one image, and tell which pixels it damaged: scratched, covered by dust, lost.
+    ) -> tuple[Pixels, Pixels]:
+        """Apply it to one image, and mark the pixels that it damaged: scratched, covered by dust, lost.
 
         Args:
             image: As for a call.
@@ -128,73 +136,67 @@ class Degradation(ABC):
         return degraded, np.zeros(degraded.shape[:2], np.float32)
 
     def with_target(
-        self,
-        image: NDArray[np.floating[Any]],
-        rng: np.random.Generator | None = None,
-        target: NDArray[np.floating[Any]] | None = None,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Apply it to one image, and tell what a perfect restoration would give back.
+        self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None
+    ) -> tuple[Pixels, Pixels]:
+        """Apply it to one image, and give what a perfect restoration would give back.
 
         That is the image itself, but for a camera: what the camera makes of it without noise.
 
         Args:
             image: As for a call.
             rng: As for a call.
-            target: What was to be given back so far, where the image was degraded before; None takes the image.
 
         Returns:
-            The degraded image, and the target, of the size of the image or of ``target``.
+            The degraded image, and the target, of the size of ``image``.
         """
-        return self(image, rng), np.array(image if target is None else target, np.float32)
+        return self._with_target(np.asarray(image, np.float32), np.array(image, np.float32), rng)
 
     def sample(self, rng: np.random.Generator) -> Degradation:
-        """What happens this time: each Range and each Choice replaced by one value drawn from it."""
-        drawn = {
+        """Replace each Range and each Choice by one value drawn from it."""
+        values = {
             name: value.sample(rng, whole=kind.whole, log=kind.log)
             for name, value, kind in self._varying()
             if isinstance(value, Range | Choice)
         }
-        return replace(self, **drawn)  # type: ignore[type-var]
+        return replace(self, **values)  # type: ignore[type-var]
 
-    def apply_batch(
-        self, x: torch.Tensor, generator: torch.Generator | None = None
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def apply_batch(self, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """Apply it to a batch, with every Range and every Choice drawn once per sample.
 
         Args:
             x: (N, C, H, W) in [0, 1], on any device; not changed.
-            generator: Needed where anything is random; may be on another device than ``x``.
+            generator: Random generator; needed where anything is random; may be on another device than ``x``.
 
         Returns:
             The degraded batch, and the numbers of each sample: float32 tensors (N,) named such as ``"noise.sigma"``, or
-            ``"noise2.sigma"`` for the second noise of a chain. A word counts as its place among those it may be. Damage
-            adds its mask, ``"dust.mask"``, (N, 1, H, W).
+            ``"noise2.sigma"`` for the second noise of a chain. A word is given by its index among the words it may be.
+            Damage adds its mask, ``"dust.mask"``, (N, 1, H, W).
 
         Raises:
-            UsageError: Something is random and there is no generator; or what happens to some of the samples alone
+            UsageError: Something is random and there is no generator; or what is applied to some of the samples only
                 changes their size.
         """
         degraded, _, numbers = self._on_batch(x, None, generator)
         return degraded, numbers
 
     def pair_batch(
-        self, x: torch.Tensor, generator: torch.Generator | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
-        """Apply it to a batch, and tell what a perfect restoration would give back; see ``with_target``.
+        self, x: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Apply it to a batch, and give what a perfect restoration would give back; see ``with_target``.
 
         Returns:
             The degraded batch; the targets, ``x`` itself where nothing changes them; and the numbers of each sample as
             ``apply_batch`` gives them.
         """
         degraded, target, numbers = self._on_batch(x, x, generator)
-        return degraded, cast("torch.Tensor", target), numbers
+        return degraded, cast("Tensor", target), numbers
 
-    def on_tensor(self, x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
-        """The degraded batch of ``apply_batch``, without the numbers."""
+    def on_tensor(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Apply it to a batch as ``apply_batch`` does, and give the batch without the numbers."""
         return self.apply_batch(x, generator)[0]
 
     def operator(self, shape: Shape) -> LinearOperator:
-        """The linear map on arrays (..., H, W), for images of one size (H, W).
+        """Give the linear map on arrays (..., H, W), for images of one size (H, W).
 
         Raises:
             UsageError: It is not linear, or a parameter is still a Range or a Choice.
@@ -202,7 +204,7 @@ class Degradation(ABC):
         raise UsageError(f"{self}: has no operator, for it is not linear; split() gives the linear part")
 
     def split(self) -> tuple[Degradation | None, Degradation | None]:
-        """Part y = N(A(x)) into A, the linear degradations that come first, and N, the rest; None where there is none.
+        """Split y = N(A(x)) into A, the linear degradations that come first, and N, the rest; None where there is none.
 
         Example:
             >>> from resolvent.degradations import parse
@@ -210,47 +212,45 @@ class Degradation(ABC):
             >>> print(linear, "|", rest)
             blur:sigma=1.6 + downsample:scale=2 | noise:sigma=5
         """
+        from resolvent.degradations.compose import join
+
         count = next((i for i, part in enumerate(self.parts) if not part.linear), len(self.parts))
-        return _join(self.parts[:count]), _join(self.parts[count:])
+        return join(self.parts[:count]), join(self.parts[count:])
 
     @abstractmethod
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         """Degrade an image (H, W, C); ``numbers`` holds each value that may vary; ``rng`` is there if ``random``."""
 
+    @abstractmethod
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
+        """Degrade a batch (N, C, H, W); ``numbers`` holds each value that may vary, (N,)."""
+
+    def _with_target(self, image: Pixels, target: Pixels, rng: np.random.Generator | None) -> tuple[Pixels, Pixels]:
+        """Degrade an image, and change its target as a perfect restoration would still give it back."""
+        return self(image, rng), target
+
+    def _pair_batch(
+        self, x: Tensor, target: Tensor | None, numbers: dict[str, Tensor], generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None]:
+        """Degrade a batch, and change its target, if one is given, as ``_with_target`` does."""
+        return self._apply_batch(x, numbers, generator), target
+
     def _on_batch(
-        self, x: torch.Tensor, target: torch.Tensor | None, generator: torch.Generator | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None, dict[str, torch.Tensor]]:
-        """The degraded batch, the target if one is given, and the numbers of each sample."""
+        self, x: Tensor, target: Tensor | None, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
+        """Give the degraded batch, its target if one is given, and the numbers of each sample."""
         from resolvent.degradations import tensors
 
         varied = any(isinstance(value, Range | Choice) for _, value, _ in self._varying())
         if generator is None and (self.random or varied):
             raise UsageError(f"{self}: is random; pass generator=torch.Generator().manual_seed(seed)")
-        stream = cast("torch.Generator", generator)
+        generator = cast("torch.Generator", generator)
         numbers = {
-            name: tensors.draw(kind.number(value), len(x), stream, x.device, whole=kind.whole, log=kind.log)
+            name: tensors.draw(kind.number(value), len(x), generator, x.device, whole=kind.whole, log=kind.log)
             for name, value, kind in self._varying()
         }
-        y, target = self._pair_batch(x, target, numbers, stream)
+        y, target = self._pair_batch(x, target, numbers, generator)
         return y, target, {f"{self.name}.{name}": value for name, value in numbers.items()}
-
-    def _pair_batch(
-        self,
-        x: torch.Tensor,
-        target: torch.Tensor | None,
-        numbers: dict[str, torch.Tensor],
-        generator: torch.Generator,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Degrade a batch as ``_apply_batch`` does, and follow the target if one is given."""
-        return self._apply_batch(x, numbers, generator), target
-
-    @abstractmethod
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
-        """Degrade a batch (N, C, H, W); ``numbers`` holds each that may vary, (N,)."""
 
     def __str__(self) -> str:
         given = [
@@ -261,6 +261,7 @@ class Degradation(ABC):
         return f"{self.name}:{','.join(given)}" if given else self.name
 
     def _fixed(self) -> dict[str, float]:
+        """Give the value of each field that may vary, as a number; refuse a Range or a Choice."""
         fixed: dict[str, float] = {}
         for name, value, kind in self._varying():
             if isinstance(value, Range | Choice):
@@ -269,248 +270,8 @@ class Degradation(ABC):
         return fixed
 
     def _varying(self) -> Iterator[tuple[str, float | str | Range | Choice, Number | Word]]:
-        """Name, value and kind of each field that may vary and is given."""
+        """Yield name, value and kind of each field that may vary and is given."""
         for field in fields(self):  # type: ignore[arg-type]
-            kind, value = field.metadata["kind"], getattr(self, field.name)
+            kind, value = field.metadata.get("kind"), getattr(self, field.name)
             if isinstance(kind, Number | Word) and kind.varies and value is not None:
                 yield field.name, value, kind
-
-
-@dataclass(frozen=True)
-class Compose(Degradation):
-    """Several degradations, one after the other; ``a + b`` makes it.
-
-    Raises:
-        UsageError: With fewer than two.
-    """
-
-    name = "chain"
-    links: tuple[Degradation, ...]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "links", tuple(part for link in self.links for part in link.parts))
-        if len(self.links) < 2:
-            raise UsageError(f"a chain of {len(self.links)}: needs two degradations or more")
-
-    @property
-    def linear(self) -> bool:
-        """Whether all its parts are."""
-        return all(part.linear for part in self.links)
-
-    @property
-    def random(self) -> bool:
-        """Whether any of its parts is."""
-        return any(part.random for part in self.links)
-
-    @property
-    def scale(self) -> int:  # type: ignore[override]  # read-only here, and a field elsewhere
-        """The product of those of the parts."""
-        return math.prod(part.scale for part in self.links)
-
-    @property
-    def noise(self) -> Noise:
-        """What the parts add."""
-        return sum((part.noise for part in self.links), Noise())
-
-    @property
-    def parts(self) -> tuple[Degradation, ...]:
-        """The degradations, first applied first."""
-        return self.links
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """What its parts read."""
-        return tuple(file for part in self.links for file in part.files)
-
-    def sample(self, rng: np.random.Generator) -> Degradation:
-        """Draw in each part, in order; what does not happen this time is left out."""
-        drawn = [part.sample(rng) for part in self.links]
-        return _join(tuple(part for part in drawn if part != Identity())) or Identity()
-
-    def _on_batch(
-        self, x: torch.Tensor, target: torch.Tensor | None, generator: torch.Generator | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None, dict[str, torch.Tensor]]:
-        parameters: dict[str, torch.Tensor] = {}
-        names: list[str] = []
-        for part in self.links:
-            x, target, drawn = part._on_batch(x, target, generator)
-            names.append(part.name)
-            nth = names.count(part.name)
-            parameters |= {key.replace(".", f"{nth}.", 1) if nth > 1 else key: value for key, value in drawn.items()}
-        return x, target, parameters
-
-    def with_target(
-        self,
-        image: NDArray[np.floating[Any]],
-        rng: np.random.Generator | None = None,
-        target: NDArray[np.floating[Any]] | None = None,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Apply the parts in order, and follow what would be given back; see ``Degradation.with_target``."""
-        for part in self.links:
-            image, target = part.with_target(image, rng, target)
-        return cast("NDArray[np.float32]", image), cast("NDArray[np.float32]", target)
-
-    def with_mask(
-        self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Apply the parts in order, with the pixels that any of them damaged; see ``Degradation.with_mask``.
-
-        Raises:
-            UsageError: As for a call; or the size of the image changes after it was damaged.
-        """
-        degraded, mask = self.links[0].with_mask(image, rng)
-        for part in self.links[1:]:
-            degraded, more = part.with_mask(degraded, rng)
-            if more.shape != mask.shape and mask.any():
-                raise UsageError(f"{self}: changes the size after the damage; put what damages last")
-            mask = more if more.shape != mask.shape else np.maximum(mask, more)
-        return degraded, mask
-
-    def circular(self) -> Degradation:
-        """Each of its parts so."""
-        return Compose(tuple(part.circular() for part in self.links))
-
-    def operator(self, shape: Shape) -> LinearOperator:
-        """The product of the operators of the parts."""
-        operator = self.links[0].operator(shape)
-        for part in self.links[1:]:
-            operator = part.operator(operator.output_shape) @ operator
-        return operator
-
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
-        for part in self.links:
-            image = part(image, rng)
-        return image
-
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
-        raise NotImplementedError("a chain applies its parts in apply_batch")
-
-    def __str__(self) -> str:
-        return " + ".join(map(str, self.links))
-
-    def _varying(self) -> Iterator[tuple[str, float | str | Range | Choice, Number | Word]]:
-        return iter(())
-
-
-@dataclass(frozen=True)
-class Identity(Degradation):
-    """Nothing happens, y = x; what ``RandomApply`` draws when its degradation stays away."""
-
-    name = "none"
-    linear = True
-    selects = True
-
-    def operator(self, shape: Shape) -> LinearOperator:
-        """The identity."""
-        from resolvent.physics.operators import Identity as IdentityOperator
-
-        return IdentityOperator(shape)
-
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
-        return image.copy()
-
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
-        return x.clone()
-
-
-@dataclass(frozen=True)
-class RandomApply(Degradation):
-    """A degradation that happens by chance, ``jpeg:quality=20..100 @ 0.6``; one that keeps the size of the image.
-
-    Attributes:
-        degradation: What may happen.
-        chance: Its probability, above 0 and below 1.
-
-    Raises:
-        UsageError: The chance is not that, or the degradation is a chain or one of these itself.
-
-    Example:
-        >>> from resolvent.degradations import parse
-        >>> print(parse("blur:sigma=1 @ 0.5 + noise:sigma=25").sample(np.random.default_rng(0)))
-        noise:sigma=25
-    """
-
-    degradation: Degradation
-    chance: float = dataclasses.field(metadata={"kind": CHANCE})
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "chance", CHANCE.check("chance", self.chance))
-        if self.chance == 1 or isinstance(self.degradation, Compose | RandomApply):
-            raise UsageError(f"{self}: give each degradation of its own a chance below 1")
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """Of what may happen."""
-        return self.degradation.name
-
-    @property
-    def random(self) -> bool:
-        """Always."""
-        return True
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """What is read if it happens."""
-        return self.degradation.files
-
-    def __call__(self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None) -> NDArray[np.float32]:
-        """Not before it has been drawn whether it happens.
-
-        Raises:
-            UsageError: Always.
-        """
-        raise UsageError(f"{self}: may happen or not; call .sample(rng) first")
-
-    def sample(self, rng: np.random.Generator) -> Degradation:
-        """The degradation, drawn; or Nothing."""
-        return self.degradation.sample(rng) if rng.random() < self.chance else Identity()
-
-    def _on_batch(
-        self, x: torch.Tensor, target: torch.Tensor | None, generator: torch.Generator | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None, dict[str, torch.Tensor]]:
-        from resolvent.degradations import tensors
-
-        if generator is None:
-            raise UsageError(f"{self}: is random; pass generator=torch.Generator().manual_seed(seed)")
-        which = (tensors.uniform((len(x),), generator, x.device) < self.chance).nonzero()[:, 0]
-        some = which if len(which) else which.new_zeros(1)  # no degradation need take an empty batch; it is dropped
-        changed, aim, drawn = self.degradation._on_batch(x[some], None if target is None else target[some], generator)
-        if changed.shape[1:] != x.shape[1:]:
-            raise UsageError(f"{self}: changes the size of the image, and cannot happen to some of a batch alone")
-        y = x.clone()
-        y[which] = changed[: len(which)]
-        if target is not None and aim is not None:
-            target = target.clone()
-            target[which] = aim[: len(which)]
-        numbers = {name: value.new_zeros(len(x), *value.shape[1:]) for name, value in drawn.items()}
-        for name, value in drawn.items():
-            numbers[name][which] = value[: len(which)]
-        return y, target, numbers
-
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
-        raise NotImplementedError("it is drawn first")
-
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
-        raise NotImplementedError("its degradation is applied in apply_batch")
-
-    def __str__(self) -> str:
-        return f"{self.degradation} @ {format_value(self.chance)}"
-
-    def _varying(self) -> Iterator[tuple[str, float | str | Range | Choice, Number | Word]]:
-        return iter(())
-
-
-def _join(parts: tuple[Degradation, ...]) -> Degradation | None:
-    return Compose(parts) if len(parts) > 1 else next(iter(parts), None)

@@ -12,12 +12,12 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.degradations.base import Degradation
+from resolvent.degradations.base import Degradation, Pixels
 from resolvent.degradations.files import read_plane
 from resolvent.errors import InputError, UsageError
 from resolvent.parameters import Array, Choice, FixedArray, Number, Range, Text, Word, values_of
@@ -25,6 +25,7 @@ from resolvent.physics.filters import convolve_valid, correlate_separable
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from resolvent.physics.operators import LinearOperator, Shape
 
@@ -51,7 +52,7 @@ class Blur(Degradation):
     boundary: str
 
     def kernel(self) -> NDArray[np.float64]:
-        """The kernel, (h, w), summing to one.
+        """Compute the kernel, (h, w), summing to one.
 
         Raises:
             UsageError: A parameter is a Range or a Choice.
@@ -74,16 +75,12 @@ class Blur(Degradation):
 
     @abstractmethod
     def _kernels(self, xp: ModuleType, numbers: dict[str, Any]) -> Any:
-        """One kernel a sample, (N, h, w), from parameters (N,)."""
+        """Compute one kernel a sample, (N, h, w), from parameters (N,)."""
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         return convolve(image, self._kernels(np, _as_batch(numbers))[0], self.boundary)
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         import torch
 
         from resolvent.degradations import tensors
@@ -110,6 +107,7 @@ class GaussianBlur(Blur):
     """
 
     name = "blur"
+    examples: ClassVar[tuple[str, ...]] = ("blur:sigma=1.6", "blur:ksize=15", "blur:sigma=0..2,ksize=5|9")
     sigma: float | Range | Choice = field(default=0.0, metadata={"kind": Number(0, 100, "pixels")})
     ksize: int | Range | Choice = field(default=0, metadata={"kind": Number(0, 999, "pixels", whole=True)})
     boundary: str = field(default="reflect", metadata={"kind": _BOUNDARY})
@@ -133,15 +131,11 @@ class GaussianBlur(Blur):
         radius = int(max(ksizes)) // 2 if min(ksizes) else max(cut, int(max(ksizes)) // 2)
         return gaussian_taps(xp, radius, numbers["sigma"][:, None], numbers["ksize"][:, None])
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         taps = self._taps(np, _as_batch(numbers))[0]
         return correlate_separable(image, taps, BORDERS[self.boundary])
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         import torch
 
         from resolvent.degradations import tensors
@@ -161,12 +155,13 @@ class PositionalBlur(GaussianBlur):
     """
 
     name = "blur-positional"
+    examples = ("blur-positional:sigma=1,ksize=9,sigma_y=5",)
     sigma_y: float = field(default=0.0, metadata={"kind": Number(0, 100, "pixels", varies=False)})
 
 
 @dataclass(frozen=True)
 class DefocusBlur(Blur):
-    """Out of focus: a disk, each pixel weighted by the share of it that the disk covers.
+    """Defocus blur: a disk, each pixel weighted by the share of it that the disk covers.
 
     Attributes:
         radius: Pixels.
@@ -174,6 +169,7 @@ class DefocusBlur(Blur):
     """
 
     name = "defocus"
+    examples = ("defocus:radius=2.3", "defocus:radius=0.2..4")
     radius: float | Range | Choice = field(metadata={"kind": Number(0, 100, "pixels", above=True)})
     boundary: str = field(default="reflect", metadata={"kind": _BOUNDARY})
 
@@ -185,7 +181,7 @@ class DefocusBlur(Blur):
 
 @dataclass(frozen=True)
 class MotionBlur(Blur):
-    """Shaken along a straight line: weight 1 - (distance from the line) up to one pixel away, as MATLAB's fspecial.
+    """Motion blur along a line: weight 1 - (distance from the line) up to one pixel away, as MATLAB's fspecial.
 
     Attributes:
         length: Pixels, end to end.
@@ -194,6 +190,7 @@ class MotionBlur(Blur):
     """
 
     name = "motion"
+    examples = ("motion:length=9,angle=30", "motion:length=1..9,angle=0..180")
     length: float | Range | Choice = field(metadata={"kind": Number(1, 200, "pixels")})
     angle: float | Range | Choice = field(default=0.0, metadata={"kind": Number(-360, 360, "degrees")})
     boundary: str = field(default="reflect", metadata={"kind": _BOUNDARY})
@@ -239,7 +236,7 @@ class Kernel(Blur):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The kernel, if it is one of a file."""
+        """The file of the kernel, if there is one."""
         return () if self.path is None else (Path(self.path),)
 
     def _kernels(self, xp: ModuleType, numbers: dict[str, Any]) -> Any:
@@ -253,7 +250,7 @@ class Kernel(Blur):
 
 
 def gaussian_taps(xp: ModuleType, radius: int, sigma: Any, ksize: Any) -> Any:
-    """One-dimensional Gaussian kernels, one a row.
+    """Compute one-dimensional Gaussian kernels, one a row.
 
     Args:
         xp: numpy or torch.
@@ -278,7 +275,7 @@ def gaussian_taps(xp: ModuleType, radius: int, sigma: Any, ksize: Any) -> Any:
 
 
 def disk(xp: ModuleType, reach: int, radius: Any) -> Any:
-    """How much of each pixel a disk about the central one covers; the sum is its area.
+    """Compute the share of each pixel that a disk around the central one covers; the sum is its area.
 
     Args:
         xp: numpy or torch.
@@ -296,14 +293,14 @@ def disk(xp: ModuleType, reach: int, radius: Any) -> Any:
     return overlap.reshape(len(radius), len(y), len(y), strips).mean(-1)
 
 
-def convolve(image: NDArray[np.float32], kernel: NDArray[np.float64], boundary: str) -> NDArray[np.float32]:
+def convolve(image: Pixels, kernel: NDArray[np.float64], boundary: str) -> Pixels:
     """Convolve (H, W, C) with (h, w); the boundary is ``reflect`` or ``circular``."""
     margins = [((size - 1) - size // 2, size // 2) for size in kernel.shape]
     return convolve_valid(np.pad(image, [*margins, (0, 0)], mode=BORDERS[boundary]), kernel)
 
 
 def _offsets(xp: ModuleType, radius: int, like: Any) -> Any:
-    """The whole numbers from -radius to radius, (2 radius + 1,), floating, on the device of ``like``."""
+    """Give the whole numbers from -radius to radius, (2 radius + 1,), floating, on the device of ``like``."""
     return xp.arange(-radius, radius + 1, dtype=like.dtype, device=like.device)
 
 

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.degradations.base import Degradation
+from resolvent.degradations.base import Degradation, Pixels
 from resolvent.errors import UsageError
 from resolvent.parameters import Choice, Number, Range
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
 __all__ = ["Camera"]
 
@@ -81,6 +82,7 @@ class Camera(Degradation):
     """
 
     name = "camera"
+    examples = ("camera:iso=3200", "camera:iso=800..12800,denoise=0,chroma=0")
     random = True
     iso: float | Range | Choice = field(default=Range(100, 25600), metadata={"kind": Number(1e-3, 1e6, log=True)})
     read: float | Range | Choice = field(default=Range(0.75, 1.33), metadata={"kind": Number(0, 10)})
@@ -95,38 +97,24 @@ class Camera(Degradation):
     sharpen: float | Range | Choice = field(default=Choice((0, 0, 0.3, 0.6)), metadata={"kind": Number(0, 4)})
     soft: float | Range | Choice = field(default=Range(0, 0.6), metadata={"kind": Number(0, 1, "pixels")})
 
-    def with_target(
-        self,
-        image: NDArray[np.floating[Any]],
-        rng: np.random.Generator | None = None,
-        target: NDArray[np.floating[Any]] | None = None,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Take the picture, and tell what the camera makes of the target without noise and without noise reduction."""
-        start = copy.deepcopy(rng)
-        image, target = super().with_target(image, rng, target)
-        numbers = self._fixed()
-        _, rows, columns = _sensor(target.shape, cast("np.random.Generator", start))
-        return image, _on_image(target, numbers | dict.fromkeys(NOISE, 0.0), rows, columns, None)
+    def _with_target(self, image: Pixels, target: Pixels, rng: np.random.Generator | None) -> tuple[Pixels, Pixels]:
+        """Take the picture; of the target, what the camera makes without noise and without noise reduction."""
+        start = cast("np.random.Generator", copy.deepcopy(rng))
+        image, target = super()._with_target(image, target, rng)
+        _, rows, columns = _sensor(target.shape, start)
+        return image, _on_image(target, self._fixed() | dict.fromkeys(NOISE, 0.0), rows, columns, None)
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         self._check(image.shape[2])
         shape, rows, columns = _sensor(image.shape, rng)
         return _on_image(image, numbers, rows, columns, rng.standard_normal(shape, np.float32))
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         return self._pair_batch(x, None, numbers, generator)[0]
 
     def _pair_batch(
-        self,
-        x: torch.Tensor,
-        target: torch.Tensor | None,
-        numbers: dict[str, torch.Tensor],
-        generator: torch.Generator,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        self, x: Tensor, target: Tensor | None, numbers: dict[str, Tensor], generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None]:
         import torch
 
         from resolvent.degradations import tensors
@@ -137,11 +125,9 @@ class Camera(Degradation):
         noise = torch.randn(shape, generator=generator, device=generator.device).to(x)
         given = {name: tensors.column(value).to(x) for name, value in numbers.items()}
 
-        def photograph(scene: torch.Tensor, given: dict[str, torch.Tensor], noise: torch.Tensor | None) -> torch.Tensor:
+        def photograph(scene: Tensor, given: dict[str, Tensor], noise: Tensor | None) -> Tensor:
             rows, columns = (torch.arange(side + 2 * REACH, device=x.device) % 2 for side in scene.shape[2:])
-            taken: torch.Tensor = _photograph(
-                torch, scene, given, rows[:, None] == phase[0], columns == phase[1], noise
-            )
+            taken: Tensor = _photograph(torch, scene, given, rows[:, None] == phase[0], columns == phase[1], noise)
             return taken
 
         if target is not None:
@@ -163,12 +149,12 @@ def _sensor(
 
 
 def _on_image(
-    image: NDArray[np.float32],
+    image: Pixels,
     numbers: dict[str, float],
     rows: NDArray[np.bool_],
     columns: NDArray[np.bool_],
-    noise: NDArray[np.float32] | None,
-) -> NDArray[np.float32]:
+    noise: Pixels | None,
+) -> Pixels:
     given = {name: np.full((1, 1, 1, 1), value, np.float32) for name, value in numbers.items()}
     developed = _photograph(np, image.transpose(2, 0, 1)[None], given, rows, columns, noise)
     return np.ascontiguousarray(developed[0].transpose(1, 2, 0))
@@ -217,13 +203,13 @@ def _photograph(xp: Any, x: Any, numbers: dict[str, Any], rows: Any, columns: An
 
 
 def noise_law(xp: Any, iso: Any, read: Any) -> tuple[Any, Any]:
-    """Slope and offset of the variance of a raw value: those of Brooks et al., ln r = 2.18 ln s + 1.2."""
+    """Compute slope and offset of the variance of a raw value, those of Brooks et al., ln r = 2.18 ln s + 1.2."""
     shot = SHOT * iso
     return shot, read**2 * xp.exp(2.18 * xp.log(shot) + 1.2)
 
 
 def demosaic(xp: Any, raw: Any, rows: Any, columns: Any, malvar: Any) -> list[Any]:
-    """The red, green and blue planes, two pixels smaller on each side than the mosaic."""
+    """Interpolate the red, green and blue planes, two pixels smaller on each side than the mosaic."""
     height, width = raw.shape[2:]
 
     def at(down: int, right: int) -> Any:
@@ -246,7 +232,7 @@ def demosaic(xp: Any, raw: Any, rows: Any, columns: Any, malvar: Any) -> list[An
 
 
 def _finished(xp: Any, x: Any, numbers: dict[str, Any], shot: Any, read: Any) -> Any:
-    """Noise reduction of luma and chroma, and sharpening; four pixels smaller on each side."""
+    """Reduce the noise of luma and chroma, and sharpen; four pixels smaller on each side."""
     luma = _luma(x)
     chroma = xp.concatenate([x[:, :1] - luma, x[:, 2:] - luma], 1)
 
@@ -264,21 +250,21 @@ def _finished(xp: Any, x: Any, numbers: dict[str, Any], shot: Any, read: Any) ->
 
 
 def _faded(x: Any, smooth: Any, threshold: Any) -> Any:
-    """The detail of x against what is smooth, kept where its square, the mean of 3x3, is far above the threshold."""
+    """Keep the detail x - smooth where its square, averaged over 3x3 pixels, is far above the threshold."""
     detail = x - smooth
     power = _blurred(detail**2, 1 / 3, 1 / 3)
     return _cut(smooth, 1) + _cut(detail, 1) * (power / (power + threshold + 1e-12))
 
 
 def _gaussian(xp: Any, sigma: Any) -> tuple[Any, Any, Any]:
-    """The middle tap of a Gaussian of five, and the two beside it."""
+    """Compute the middle tap of a Gaussian of five, and the two beside it."""
     beside, far = (xp.exp(-(i**2) / (2 * xp.clip(sigma, 0.1, None) ** 2)) for i in (1, 2))
     middle = 1 / (1 + 2 * beside + 2 * far)
     return middle, middle * beside, middle * far
 
 
 def _color_matrix(xp: Any, sensor: Any) -> Any:
-    """Linear sRGB to the colors of the sensor, (N, 3, 3); its rows sum to 1, so that gray stays gray."""
+    """Compute the matrix from linear sRGB to the sensor, (N, 3, 3); its rows sum to 1, so that gray stays gray."""
     products = np.array(_CAMERAS) @ np.array(_XYZ)
     products /= products.sum(2, keepdims=True)
     matrices = xp.asarray(products, dtype=sensor.dtype, device=sensor.device)
@@ -286,33 +272,33 @@ def _color_matrix(xp: Any, sensor: Any) -> Any:
 
 
 def _mixed(matrix: Any, planes: list[Any]) -> list[Any]:
-    """Three planes (N, 1, H, W) multiplied by a matrix (N, 3, 3)."""
+    """Multiply three planes (N, 1, H, W) by a matrix (N, 3, 3)."""
     return [sum(matrix[:, i, j, None, None, None] * plane for j, plane in enumerate(planes)) for i in range(3)]
 
 
 def _mosaic(xp: Any, planes: list[Any], rows: Any, columns: Any) -> Any:
-    """One color a pixel: red in the rows and columns of red, blue where neither is, green elsewhere."""
+    """Take one color a pixel: red in the rows and columns of red, blue where neither is, green elsewhere."""
     red, green, blue = planes
     return xp.where(rows, xp.where(columns, red, green), xp.where(columns, green, blue))
 
 
 def _from_display(xp: Any, y: Any) -> Any:
-    """The inverse of the sRGB transfer function (IEC 61966-2-1); for y in [0, 1]."""
+    """Apply the inverse of the sRGB transfer function (IEC 61966-2-1); for y in [0, 1]."""
     return xp.where(y <= 0.04045, y / 12.92, ((y + 0.055) / 1.055) ** 2.4)
 
 
 def _to_display(xp: Any, v: Any) -> Any:
-    """The sRGB transfer function; for v in [0, 1]."""
+    """Apply the sRGB transfer function; for v in [0, 1]."""
     return xp.where(v <= 0.0031308, 12.92 * v, 1.055 * xp.clip(v, 0.0031308, 1) ** (1 / 2.4) - 0.055)
 
 
 def _toned(x: Any, tone: Any) -> Any:
-    """The mix (1 - tone) x + tone (3 x^2 - 2 x^3)."""
+    """Apply the tone curve (1 - tone) x + tone (3 x^2 - 2 x^3)."""
     return x * (1 - tone + tone * x * (3 - 2 * x))
 
 
 def _untoned(xp: Any, y: Any, tone: Any) -> Any:
-    """The inverse of ``_toned``: with u = x - 1/2 a cubic in u, which sin 3t = 3 sin t - 4 sin^3 t solves."""
+    """Invert ``_toned``: with u = x - 1/2 a cubic in u, which sin 3t = 3 sin t - 4 sin^3 t solves."""
     slope = 1 + tone / 2
     scale = xp.sqrt(slope / (6 * tone))
     angle = xp.arcsin(xp.clip(1.5 / (scale * slope) * (y - 0.5), -1, 1)) / 3
@@ -324,7 +310,7 @@ def _luma(x: Any) -> Any:
 
 
 def _extended(xp: Any, x: Any, border: int) -> Any:
-    """Larger by a border on each side, mirrored at the value of the edge, so that a slope goes on."""
+    """Extend by a border on each side, mirrored at the value of the edge, so that a slope goes on."""
     for axis in (2, 3):
         size = x.shape[axis]
         last = [max(size - 2 - i, 0) for i in range(border)]
@@ -341,7 +327,7 @@ def _cut(x: Any, border: int) -> Any:
 
 
 def _blurred(x: Any, *taps: Any) -> Any:
-    """Convolved along both axes with symmetric taps, of which the middle one and those after it are given.
+    """Convolve along both axes with symmetric taps, of which the middle one and those after it are given.
 
     As many pixels smaller on each side as taps follow the middle one.
     """

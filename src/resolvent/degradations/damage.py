@@ -1,7 +1,7 @@
-"""What time does to a photograph: scratches, dust, creases, holes. Each tells which pixels it damaged.
+"""Damage of old photographs: scratches, dust, creases, holes. Each gives a mask of the pixels it damaged.
 
-The damage is drawn by one code for NumPy and for torch (``sheet.Sheet``), so that both routes agree in distribution; a
-seed gives other shapes in each.
+One code draws the damage for NumPy and for torch (``sheet.Sheet``), so that both agree in distribution; a seed gives
+other shapes in each.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.degradations.base import Degradation
+from resolvent.degradations.base import Degradation, Pixels
 from resolvent.degradations.sheet import Sheet
 from resolvent.parameters import Choice, Number, Range, Word, values_of
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
 __all__ = ["VISIBLE", "Creases", "Damage", "Dust", "Holes", "Scratches"]
 
@@ -32,7 +33,7 @@ SHARE = Number(0, 1)
 class Damage(Degradation):
     """A degradation that covers some pixels and leaves the others exactly as they are.
 
-    ``with_mask`` tells which. In a batch, ``apply_batch`` gives the mask among the numbers of the samples, as
+    ``with_mask`` gives which. In a batch, ``apply_batch`` gives the mask among the numbers of the samples, as
     ``"scratches.mask"``: (N, 1, H, W), 1 where a pixel is damaged, else 0.
     """
 
@@ -44,32 +45,28 @@ class Damage(Degradation):
 
     def with_mask(
         self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The damaged image, and 1 where a channel has changed by more than VISIBLE, else 0: (H, W)."""
+    ) -> tuple[Pixels, Pixels]:
+        """Give the damaged image, and 1 where a channel has changed by more than VISIBLE, else 0: (H, W)."""
         damaged = self(image, rng)
         changed = np.abs(damaged - np.asarray(image, np.float32)).max(-1) > VISIBLE
         return damaged, changed.astype(np.float32)
 
     def _on_batch(
-        self, x: torch.Tensor, target: torch.Tensor | None, generator: torch.Generator | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None, dict[str, torch.Tensor]]:
+        self, x: Tensor, target: Tensor | None, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
         damaged, target, numbers = super()._on_batch(x, target, generator)
         changed = (damaged - x).abs().amax(1, keepdim=True) > VISIBLE
         return damaged, target, numbers | {f"{self.name}.mask": changed.float()}
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         planes = image.transpose(2, 0, 1)[None]
         sheet = Sheet.numpy(rng, *image.shape[:2])
         damaged = self._paint(planes, {key: np.full(1, value, np.float32) for key, value in numbers.items()}, sheet)
         return np.array(damaged[0].transpose(1, 2, 0), np.float32, order="C")
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         sheet = Sheet.torch(generator, (len(x), *x.shape[2:]), x.device)
-        damaged: torch.Tensor = self._paint(x.clone(), numbers, sheet)
+        damaged: Tensor = self._paint(x.clone(), numbers, sheet)
         return damaged
 
 
@@ -79,7 +76,7 @@ def _cover(x: Any, covered: Any, color: Any) -> Any:
 
 
 def _color(sheet: Sheet, channels: int, bright: Any, share: Any = None) -> Any:
-    """Near white or near black, slightly tinted: (N, C, 1, 1), or (N, C, H, W) with a ``share`` for each pixel."""
+    """Choose near white or black, slightly tinted: (N, C, 1, 1), or (N, C, H, W) with a ``share`` for each pixel."""
     level, tint = sheet.uniform()[:, None, None, None], sheet.colors(channels)
     light, dark = 0.8 + 0.14 * level + 0.06 * tint, 0.12 * level + 0.04 * tint
     share = sheet.uniform()[:, None, None] if share is None else share
@@ -99,6 +96,7 @@ class Scratches(Damage):
     """
 
     name = "scratches"
+    examples = ("scratches:count=5,width=2",)
     count: int | Range | Choice = field(default=8, metadata={"kind": Number(0, 500, whole=True)})
     width: float | Range | Choice = field(default=1.5, metadata={"kind": Number(0, 50, "pixels", above=True)})
     opacity: float | Range | Choice = field(default=0.9, metadata={"kind": SHARE})
@@ -120,8 +118,8 @@ class Scratches(Damage):
                 wave=(sheet.uniform(0, 1.2), 60 + half * sheet.uniform()),
                 broken=sheet.uniform(-0.8, 0.6),
             )
-            there = numbers["opacity"] * sheet.uniform(0.5, 1) * (k < numbers["count"])
-            x = _cover(x, covered * there[:, None, None], _color(sheet, x.shape[1], numbers["bright"]))
+            opacity = numbers["opacity"] * sheet.uniform(0.5, 1) * (k < numbers["count"])
+            x = _cover(x, covered * opacity[:, None, None], _color(sheet, x.shape[1], numbers["bright"]))
         return x
 
 
@@ -138,6 +136,7 @@ class Dust(Damage):
     """
 
     name = "dust"
+    examples = ("dust:amount=0.02,size=3",)
     amount: float | Range | Choice = field(default=0.001, metadata={"kind": Number(0, 0.5)})
     size: float | Range | Choice = field(default=2.0, metadata={"kind": Number(0.5, 50, "pixels")})
     hairs: int | Range | Choice = field(default=2, metadata={"kind": Number(0, 500, whole=True)})
@@ -178,6 +177,7 @@ class Creases(Damage):
     """
 
     name = "creases"
+    examples = ("creases",)
     count: int | Range | Choice = field(default=1, metadata={"kind": Number(0, 50, whole=True)})
     width: float | Range | Choice = field(default=2.5, metadata={"kind": Number(0, 50, "pixels", above=True)})
     opacity: float | Range | Choice = field(default=0.9, metadata={"kind": SHARE})
@@ -233,6 +233,7 @@ class Holes(Damage):
     """
 
     name = "holes"
+    examples = ("holes:amount=0.2,size=6", "holes:shape=letters,size=9")
     amount: float | Range | Choice = field(default=0.05, metadata={"kind": Number(0, 0.9)})
     size: float | Range | Choice = field(default=12.0, metadata={"kind": Number(2, 500, "pixels")})
     shape: str = field(default="blobs", metadata={"kind": Word(("blobs", "letters"))})

@@ -1,4 +1,4 @@
-"""Light and years: what bleaches a photograph."""
+"""Fading: what light and time bleach."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from resolvent.degradations.base import Degradation
+from resolvent.degradations.base import Degradation, Pixels
 from resolvent.parameters import Choice, Number, Range, values_of
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
 __all__ = ["Fading"]
 
@@ -35,6 +35,7 @@ class Fading(Degradation):
     """
 
     name = "fading"
+    examples = ("fading", "fading:uneven=0.4", "fading:contrast=0.3..1,lift=0..0.2,cast=0..0.5")
     contrast: float | Range | Choice = field(default=0.7, metadata={"kind": Number(0, 1, above=True)})
     lift: float | Range | Choice = field(default=0.12, metadata={"kind": Number(0, 1)})
     cast: float | Range | Choice = field(default=0.15, metadata={"kind": Number(0, 1)})
@@ -42,12 +43,10 @@ class Fading(Degradation):
 
     @property
     def random(self) -> bool:
-        """Whether a direction is drawn."""
+        """Whether the direction of the uneven loss is random."""
         return max(values_of(self.uneven)) > 0
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         contrast: Any = numbers["contrast"]
         if self.random:
             rows, columns = (np.linspace(-1, 1, side, dtype=np.float32) for side in image.shape[:2])
@@ -58,9 +57,7 @@ class Fading(Degradation):
         faded = (numbers["lift"] + contrast * image) * (gain if image.shape[2] == 3 else 1)
         return np.asarray(faded, np.float32)
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         import torch
 
         from resolvent.degradations import tensors

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from resolvent.degradations.base import Degradation
+from resolvent.degradations.base import Degradation, Pixels
 from resolvent.errors import UsageError
 from resolvent.parameters import Choice, Number, Range, Word, values_of
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
 __all__ = ["Jpeg"]
 
@@ -39,14 +39,13 @@ class Jpeg(Degradation):
     """
 
     name = "jpeg"
+    examples = ("jpeg:quality=40", "jpeg:quality=75,subsampling=4:4:4", "jpeg:quality=60,top=0..7,left=0..7")
     quality: int | Range | Choice = field(metadata={"kind": Number(1, 100, whole=True)})
     subsampling: str | Choice = field(default="4:2:0", metadata={"kind": Word(tuple(SUBSAMPLINGS), varies=True)})
     top: int | Range | Choice = field(default=0, metadata={"kind": Number(0, 15, "pixels", whole=True)})
     left: int | Range | Choice = field(default=0, metadata={"kind": Number(0, 15, "pixels", whole=True)})
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         from PIL import Image
 
         top, left = int(numbers["top"]), int(numbers["left"])
@@ -63,9 +62,7 @@ class Jpeg(Degradation):
             compressed = np.asarray(decoded, np.float32).reshape(whole.shape) / np.float32(255)
         return np.ascontiguousarray(compressed[top : height - beyond, left : width - beyond])
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         from resolvent.degradations import tensors
 
         places = list(SUBSAMPLINGS.values())

@@ -1,4 +1,4 @@
-"""Noise: what each value of a picture suffers by itself, or with its neighbors; that of rounding too."""
+"""Noise, of single values or shared by neighbors, and rounding."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from resolvent.degradations.base import Degradation
+from resolvent.degradations.base import Degradation, Pixels
 from resolvent.parameters import Choice, Number, Range, Word, values_of
 from resolvent.physics.filters import gaussian_filter
 from resolvent.physics.noise import Noise
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
 __all__ = ["ChromaNoise", "GaussianNoise", "Grain", "HotPixels", "PoissonNoise", "Quantize", "RowNoise", "SaltPepper"]
 
@@ -28,6 +28,7 @@ class GaussianNoise(Degradation):
     """
 
     name = "noise"
+    examples = ("noise:sigma=25", "noise:sigma=0..50")
     random = True
     sigma: float | Range | Choice = field(metadata={"kind": Number(0, 255, "gray levels")})
 
@@ -36,14 +37,10 @@ class GaussianNoise(Degradation):
         """White, of this level."""
         return Noise(sigma=self._fixed()["sigma"])
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         return image + np.float32(numbers["sigma"] / 255) * rng.standard_normal(image.shape).astype(np.float32)
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         from resolvent.degradations import tensors
 
         return tensors.gaussian_noise(x, numbers["sigma"], generator)
@@ -62,19 +59,16 @@ class Grain(Degradation):
     """
 
     name = "grain"
+    examples = ("grain:sigma=25,radius=0.6",)
     random = True
     sigma: float | Range | Choice = field(metadata={"kind": Number(0, 255, "gray levels")})
     radius: float | Range | Choice = field(default=0.7, metadata={"kind": Number(0, 8, "pixels")})
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         noise = _smooth_noise(image.shape, numbers["radius"], rng)
         return (image + numbers["sigma"] / 255 * noise).astype(np.float32)
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         from resolvent.degradations import tensors
 
         noise = tensors.smooth_noise(x, numbers["radius"], _reach(max(values_of(self.radius))), generator)
@@ -94,22 +88,19 @@ class ChromaNoise(Degradation):
     """
 
     name = "chroma"
+    examples = ("chroma:sigma=20,radius=1.5",)
     random = True
     sigma: float | Range | Choice = field(metadata={"kind": Number(0, 255, "gray levels")})
     radius: float | Range | Choice = field(default=2, metadata={"kind": Number(0, 16, "pixels")})
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         if image.shape[2] != 3:
             return image.copy()
         noise = _smooth_noise((*image.shape[:2], 2), numbers["radius"], rng)
-        colored: NDArray[np.float32] = noise @ np.array(RGB_OF_CHROMA, np.float32).T
+        colored: Pixels = noise @ np.array(RGB_OF_CHROMA, np.float32).T
         return image + np.float32(numbers["sigma"] / 255) * colored
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         import torch
 
         from resolvent.degradations import tensors
@@ -126,13 +117,13 @@ RGB_OF_CHROMA = ((0.0, 1.402), (-0.344136286, -0.714136286), (1.772, 0.0))
 
 
 def _reach(radius: float) -> int:
-    """Pixels from its center at which a Gaussian of standard deviation ``radius`` is cut."""
+    """Give the distance in pixels at which a Gaussian of standard deviation ``radius`` is cut."""
     return int(4 * radius + 0.5)
 
 
-def _smooth_noise(shape: tuple[int, ...], radius: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Noise (H, W, C) of standard deviation 1, convolved with a Gaussian that wraps."""
-    noise: NDArray[np.float32] = rng.standard_normal(shape).astype(np.float32)
+def _smooth_noise(shape: tuple[int, ...], radius: float, rng: np.random.Generator) -> Pixels:
+    """Draw noise (H, W, C) of standard deviation 1, convolved with a Gaussian that wraps."""
+    noise: Pixels = rng.standard_normal(shape).astype(np.float32)
     if radius > 0:
         noise = gaussian_filter(noise, radius, "wrap")
         taps = np.exp(-0.5 * (np.arange(-_reach(radius), _reach(radius) + 1) / radius) ** 2)
@@ -153,20 +144,17 @@ class RowNoise(Degradation):
     """
 
     name = "rownoise"
+    examples = ("rownoise:sigma=10", "rownoise:sigma=10,axis=columns")
     random = True
     sigma: float | Range | Choice = field(metadata={"kind": Number(0, 255, "gray levels")})
     axis: str | Choice = field(default="rows", metadata={"kind": Word(("rows", "columns"), varies=True)})
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         along = int(numbers["axis"])
         shape = (image.shape[0], 1, 1) if along == 0 else (1, image.shape[1], 1)
         return image + np.float32(numbers["sigma"] / 255) * rng.standard_normal(shape).astype(np.float32)
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         import torch
 
         from resolvent.degradations import tensors
@@ -186,6 +174,7 @@ class PoissonNoise(Degradation):
     """
 
     name = "poisson"
+    examples = ("poisson:peak=30",)
     random = True
     peak: float | Range | Choice = field(metadata={"kind": Number(1e-6, 1e6, "photons")})
 
@@ -194,15 +183,11 @@ class PoissonNoise(Degradation):
         """Of photons."""
         return Noise(peak=self._fixed()["peak"])
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         counts = rng.poisson(np.maximum(image, 0) * numbers["peak"])
         return (counts / numbers["peak"]).astype(np.float32)
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         from resolvent.degradations import tensors
 
         return tensors.poisson_noise(x, numbers["peak"], generator)
@@ -217,18 +202,15 @@ class SaltPepper(Degradation):
     """
 
     name = "saltpepper"
+    examples = ("saltpepper:amount=0.1",)
     random = True
     amount: float | Range | Choice = field(metadata={"kind": Number(0, 1)})
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         u = rng.random(image.shape, np.float32)
         return np.where(u < numbers["amount"], u < numbers["amount"] / 2, image).astype(np.float32)
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         from resolvent.degradations import tensors
 
         return tensors.salt_pepper(x, numbers["amount"], generator)
@@ -251,15 +233,18 @@ class HotPixels(Degradation):
     """
 
     name = "hotpixels"
+    examples = (
+        "hotpixels:amount=0.05",
+        "hotpixels:amount=0.05,hot=0.9,level=0.7,sites=channel",
+        "hotpixels:amount=0.05,sites=bayer",
+    )
     random = True
     amount: float | Range | Choice = field(metadata={"kind": Number(0, 1)})
     hot: float | Range | Choice = field(default=0.5, metadata={"kind": Number(0, 1)})
     level: float | Range | Choice = field(default=0.5, metadata={"kind": Number(0, 1)})
     sites: str | Choice = field(default="pixel", metadata={"kind": Word(("pixel", "channel", "bayer"), varies=True)})
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         height, width, channels = image.shape
         index = np.arange(channels)
         stuck, hot, value = rng.random((3, height, width, 1), np.float32)
@@ -277,9 +262,7 @@ class HotPixels(Degradation):
             change = sum(weights[:, i, j] * padded[i : i + height, j : j + width] for i, j in places)
         return (image + change).astype(np.float32)
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         import torch
 
         from resolvent.degradations import tensors
@@ -318,18 +301,15 @@ class Quantize(Degradation):
     """
 
     name = "quantize"
+    examples = ("quantize", "quantize:bits=2..8")
     bits: int | Range | Choice = field(default=8, metadata={"kind": Number(1, 16, whole=True)})
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         steps = np.float32(2 ** numbers["bits"] - 1)
-        stored: NDArray[np.float32] = np.rint(np.clip(image, 0, 1) * steps) / steps
+        stored: Pixels = np.rint(np.clip(image, 0, 1) * steps) / steps
         return stored
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         from resolvent.degradations import tensors
 
         steps = tensors.column(2 ** numbers["bits"] - 1).to(x)

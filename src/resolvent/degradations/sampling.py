@@ -1,4 +1,4 @@
-"""Pixels that are merged or lost."""
+"""Downsampling, rescaling and masks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.degradations.base import Degradation
+from resolvent.degradations.base import Degradation, Pixels
 from resolvent.degradations.files import read_plane
 from resolvent.errors import UsageError
 from resolvent.parameters import Array, Choice, FixedArray, Number, Range, Text, Word
@@ -17,6 +17,7 @@ from resolvent.physics.resize import imresize, imresize_tensor, rescale_matrices
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from resolvent.physics.operators import LinearOperator, Shape
 
@@ -40,6 +41,12 @@ class Downsample(Degradation):
     """
 
     name = "downsample"
+    examples = (
+        "downsample:scale=2",
+        "downsample:scale=3,kernel=area",
+        "downsample:scale=4,kernel=lanczos2",
+        "downsample:scale=2,kernel=none",
+    )
     linear = True
     scale: int = field(metadata={"kind": Number(2, 16, whole=True, varies=False)})
     kernel: str = field(default="bicubic", metadata={"kind": Word(("bicubic", "lanczos2", "area", "none"))})
@@ -71,7 +78,7 @@ class Downsample(Degradation):
         return Convolution.from_filters(self.taps(shape[0]), self.taps(shape[1]), shape, self.scale)
 
     def taps(self, size: int) -> NDArray[np.float64]:
-        """The filter f, (size,), for which output sample i is the circular convolution f * x at ``scale * i``."""
+        """Compute f, (size,), for which output sample i is the circular convolution f * x at ``scale * i``."""
         indices, weights = np.zeros((1, 1), np.int64), np.ones((1, 1))
         if self.kernel != "none":
             indices, weights = resize_weights(size, size // self.scale, 1 / self.scale, self.kernel, "circular")
@@ -79,16 +86,12 @@ class Downsample(Degradation):
         np.add.at(taps, -indices[0] % size, weights[0])
         return taps
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         if self.kernel == "none":
             return image[:: self.scale, :: self.scale].copy()
         return imresize(image, 1 / self.scale, kernel=self.kernel, boundary=self.boundary)
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         if self.kernel == "none":
             return x[..., :: self.scale, :: self.scale].clone()
         return imresize_tensor(x, 1 / self.scale, kernel=self.kernel, boundary=self.boundary)
@@ -96,24 +99,21 @@ class Downsample(Degradation):
 
 @dataclass(frozen=True)
 class Rescale(Degradation):
-    """Shrunk and enlarged to its size again, both bicubic: the softness of a picture that was once smaller.
+    """Downsampled and enlarged to its size again, both bicubic: the softness of a picture that was once smaller.
 
     Attributes:
         factor: Sides of the smaller picture, as a share; rounded to whole pixels.
     """
 
     name = "rescale"
+    examples = ("rescale:factor=0.6", "rescale:factor=0.4..0.9")
     factor: float | Range | Choice = field(metadata={"kind": Number(0.05, 1)})
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         height, width = image.shape[:2]
         return imresize(imresize(image, shape=self._small(height, width, numbers["factor"])), shape=(height, width))
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         along_height, along_width = (
             rescale_matrices(side, (numbers["factor"].double() * side).round().clamp(min=1)).to(x.dtype)
             for side in x.shape[2:]
@@ -133,7 +133,7 @@ class Mask(Degradation):
         path: A picture, a .npy or a .npz file as large as the image; below one half is missing. Read when applied.
         array: The same from Python, (H, W).
         keep: Instead of these: each pixel is kept with this probability.
-        seed: Of the mask that ``keep`` draws. None draws another each time; then it has no operator.
+        seed: Random seed of the mask that ``keep`` draws. None draws another each time; then it has no operator.
 
     Raises:
         UsageError: Not exactly one of ``path``, ``array`` and ``keep`` is given. When applied: the mask is not as large
@@ -142,6 +142,7 @@ class Mask(Degradation):
     """
 
     name = "mask"
+    examples = ("mask:keep=0.6", "mask:keep=0.6,seed=3")
     linear = True
     selects = True
     hides = True
@@ -157,29 +158,29 @@ class Mask(Degradation):
 
     @property
     def random(self) -> bool:
-        """Whether another mask is drawn each time."""
+        """Whether each application has another mask."""
         return self.keep is not None and self.seed is None
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The mask, if it is one of a file."""
+        """The file of the mask, if there is one."""
         return () if self.path is None else (Path(self.path),)
 
     def sample(self, rng: np.random.Generator) -> Mask:
-        """The same mask with ``keep`` and ``seed`` fixed."""
-        drawn = cast(Mask, super().sample(rng))
-        return replace(drawn, seed=int(rng.integers(2**32))) if drawn.random else drawn
+        """Fix ``keep`` and ``seed``."""
+        mask = cast(Mask, super().sample(rng))
+        return replace(mask, seed=int(rng.integers(2**32))) if mask.random else mask
 
     def operator(self, shape: Shape) -> LinearOperator:
-        """Multiplication with the mask.
+        """Give the multiplication with the mask.
 
         Raises:
-            UsageError: The mask is drawn anew each time, or is not as large as the image.
+            UsageError: Each application has another mask, or it is not as large as the image.
         """
         from resolvent.physics.operators import Masking
 
         if self.random:
-            raise UsageError(f"{self}: is another mask each time and has no operator; give seed=")
+            raise UsageError(f"{self}: is another mask each time, and has no operator; give seed=")
         if self.keep is None:
             return Masking(shape, self._given(*shape))
         return Masking(shape, self._seeded(*shape) < self._fixed()["keep"])
@@ -197,18 +198,14 @@ class Mask(Degradation):
     def _seeded(self, height: int, width: int) -> NDArray[np.float64]:
         return np.random.default_rng(self.seed).random((height, width))
 
-    def _apply(
-        self, image: NDArray[np.float32], numbers: dict[str, float], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _apply(self, image: Pixels, numbers: dict[str, float], rng: np.random.Generator) -> Pixels:
         height, width = image.shape[:2]
         if self.keep is None:
             return image * self._given(height, width)[..., None]
         u = rng.random((height, width)) if self.random else self._seeded(height, width)
         return image * (u < numbers["keep"])[..., None]
 
-    def _apply_batch(
-        self, x: torch.Tensor, numbers: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _apply_batch(self, x: Tensor, numbers: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         import torch
 
         from resolvent.degradations import tensors

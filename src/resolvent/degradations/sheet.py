@@ -41,13 +41,13 @@ class Sheet:
 
     @classmethod
     def numpy(cls, rng: np.random.Generator, height: int, width: int) -> Sheet:
-        """One plane in NumPy arrays."""
+        """Make one plane of NumPy arrays."""
         rows, columns = (np.arange(side, dtype=np.float32) for side in (height, width))
         return cls(np, lambda shape: rng.random(shape, np.float32), rows, columns, 1)
 
     @classmethod
     def torch(cls, generator: torch.Generator, shape: tuple[int, ...], device: torch.device) -> Sheet:
-        """Planes of a shape (N, H, W) in torch tensors on a device."""
+        """Make planes of a shape (N, H, W), torch tensors on a device."""
         import torch
 
         from resolvent.degradations import tensors
@@ -61,11 +61,11 @@ class Sheet:
         return max(self.height, self.width)
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> Any:
-        """One number for each plane, (N,)."""
+        """Draw one number for each plane, (N,)."""
         return low + (high - low) * self._uniform((self.count,))
 
     def colors(self, channels: int) -> Any:
-        """Numbers in [0, 1) for each plane and channel, (N, channels, 1, 1); gray draws as many as color."""
+        """Draw numbers in [0, 1) for each plane and channel, (N, channels, 1, 1); gray draws as many as color."""
         return self._uniform((self.count, 3))[:, :channels, None, None]
 
     def stroke(
@@ -129,7 +129,7 @@ class Sheet:
         return self._placed(covered, place)
 
     def _along(self, u: Any, spacing: float) -> Any:
-        """Smooth noise in [0, 1) along a line: random values every ``spacing`` pixels, joined by cubics."""
+        """Draw smooth noise in [0, 1) along a line: random values every ``spacing`` pixels, joined by cubics."""
         nodes = int(4 * math.hypot(self.height, self.width) / spacing) + 3
         values = self._uniform((self.count * nodes,))
         i = self.xp.floor(u / spacing)
@@ -139,22 +139,22 @@ class Sheet:
         return first + t * t * (3 - 2 * t) * (second - first)
 
     def _around(self, row: Any, column: Any, half: Any) -> tuple[Any, Any, tuple[slice, slice]]:
-        """The rows and columns that a line can reach: of one plane, those about it; of several, all."""
+        """Give the rows and columns that a line can reach: of one plane, those about it; of several, all."""
         place = slice(0, self.height), slice(0, self.width)
         if self.count == 1:
             reach = 1.5 * float(half[0]) + 8
             place = (_reached(float(row[0]), reach, self.height), _reached(float(column[0]), reach, self.width))
         return self.rows[place[0]][None, :, None], self.columns[place[1]][None, None, :], place
 
-    def _placed(self, drawn: Any, place: tuple[slice, slice]) -> Any:
-        if drawn.shape[1:] == (self.height, self.width):
-            return drawn
+    def _placed(self, coverage: Any, place: tuple[slice, slice]) -> Any:
+        if coverage.shape[1:] == (self.height, self.width):
+            return coverage
         plane = 0 * self.rows[None, :, None] * self.columns
-        plane[:, place[0], place[1]] = drawn
+        plane[:, place[0], place[1]] = coverage
         return plane
 
     def noise(self, size: Any) -> Any:
-        """Smooth noise in [0, 1), (N, H, W): random values on a turned grid, joined by cubics.
+        """Draw smooth noise in [0, 1), (N, H, W): random values on a turned grid, joined by cubics.
 
         Args:
             size: Of a cell of the grid in pixels, (N,).
@@ -172,14 +172,14 @@ class Sheet:
         return near + s * (far - near)
 
     def blobs(self, size: Any, amount: Any) -> Any:
-        """Irregular blobs about ``size`` (N,) pixels across that cover the share ``amount`` (N,): (N, H, W)."""
+        """Draw irregular blobs about ``size`` (N,) pixels across that cover the share ``amount`` (N,): (N, H, W)."""
         noise = self.noise(2 * size)
         edges = [self.xp.quantile(plane, 1 - share) for plane, share in zip(noise, amount, strict=True)]
         edge = self.xp.stack(edges)[:, None, None]
         return ((noise - edge) * (1.5 * size[:, None, None]) + 0.5).clip(0, 1) * (amount[:, None, None] > 0)
 
     def specks(self, size: Any, amount: Any) -> tuple[Any, Any]:
-        """Grains of many sizes up to ``size`` (N,) pixels across that cover the share ``amount`` (N,).
+        """Draw grains of many sizes up to ``size`` (N,) pixels across that cover the share ``amount`` (N,).
 
         At most one lies in each cell of a turned grid, so that the share ends at 0.025 of small ones, 0.04 of large.
 
@@ -202,7 +202,7 @@ class Sheet:
         return (radius + 0.5 - distance).clip(0, 1) * (there < chance), own
 
     def _turned(self, cell: Any) -> tuple[Any, Any, int]:
-        """Coordinates on a grid of ``cell`` (N, 1, 1) pixels at a random angle, and how many cells a side it needs."""
+        """Compute coordinates on a grid of ``cell`` (N, 1, 1) pixels at a random angle, and its cells a side."""
         xp = self.xp
         angle = TURN * self.uniform()[:, None, None]
         reach = math.hypot(self.height, self.width)
@@ -212,13 +212,13 @@ class Sheet:
         return u, v, int(2 * reach / float(cell.min())) + 3
 
     def _cells(self, i: Any, j: Any, cells: int, kinds: int) -> list[Any]:
-        """Random numbers of the cells in row i and column j, (N, H, W), one for each of ``kinds``."""
+        """Draw random numbers of the cells in row i and column j, (N, H, W), one for each of ``kinds``."""
         values = self._uniform((kinds, self.count * cells * cells))
         place = (_whole(i) * cells + _whole(j) + cells * cells * self._planes[:, None, None]).reshape(-1)
         return [kind[place].reshape(i.shape) for kind in values]
 
     def letters(self, size: Any) -> Any:
-        """Rows of words of random letters, ``size`` (N,) pixels high: 0 or 1, (N, H, W)."""
+        """Draw rows of words of random letters, ``size`` (N,) pixels high: 0 or 1, (N, H, W)."""
         xp = self.xp
         dot = (size / 5)[:, None, None].clip(1, None)
         start = 40 * self._uniform((2, self.count))[:, :, None, None]
@@ -232,7 +232,7 @@ class Sheet:
 
 
 def _mean_area(xp: ModuleType, size: Any) -> Any:
-    """Of the specks of ``Sheet.specks``, in pixels: discs whose edge fades over one pixel, narrowed by 0.5 to 1."""
+    """Compute the mean area of ``Sheet.specks``: discs whose edge fades over one pixel, narrowed by 0.5 to 1."""
     total = 0
     for k in range(16):
         radius = size / 2 * (0.25 + 0.75 * ((k + 0.5) / 16) ** 3)
@@ -245,7 +245,7 @@ def _whole(value: Any) -> Any:
 
 
 def _hashed(xp: ModuleType, i: Any, j: Any, seed: Any) -> Any:
-    """A number in [0, 1) for each pair of whole numbers, as good as random."""
+    """Compute a pseudorandom number in [0, 1) for each pair of whole numbers."""
     value = xp.sin(i * 12.9898 + j * 78.233 + seed) * 4375.5453
     return value - xp.floor(value)
 

@@ -20,7 +20,7 @@ def draw(
     whole: bool = False,
     log: bool = False,
 ) -> Tensor:
-    """One number per sample, (count,) float32; a plain number does not touch the generator."""
+    """Draw one number per sample, (count,) float32; a plain number does not touch the generator."""
     if isinstance(value, Choice):
         index = torch.randint(len(value.values), (count,), generator=generator, device=generator.device)
         return torch.tensor(value.values, dtype=torch.float32, device=device)[index.to(device)]
@@ -35,12 +35,12 @@ def draw(
 
 
 def uniform(shape: Sequence[int], generator: torch.Generator, device: torch.device) -> Tensor:
-    """Numbers in [0, 1), drawn on the generator's own device."""
+    """Draw numbers in [0, 1) on the generator's own device."""
     return torch.rand(shape, generator=generator, device=generator.device).to(device)
 
 
 def column(numbers: Tensor) -> Tensor:
-    """(N,) as (N, 1, 1, 1)."""
+    """Reshape (N,) to (N, 1, 1, 1)."""
     return numbers[:, None, None, None]
 
 
@@ -101,7 +101,7 @@ def gaussian_noise(x: Tensor, sigma: Tensor, generator: torch.Generator) -> Tens
 
 
 def smooth_noise(x: Tensor, radius: Tensor, reach: int, generator: torch.Generator) -> Tensor:
-    """Noise of variance 1, of the shape of ``x``, smoothed by a Gaussian of ``radius`` (N,) pixels cut at ``reach``."""
+    """Draw noise of variance 1, shaped as ``x``, smoothed by a Gaussian of ``radius`` (N,) pixels cut at ``reach``."""
     noise = torch.randn(x.shape, generator=generator, device=generator.device).to(x)
     distance = torch.arange(-reach, reach + 1, device=x.device)
     taps = torch.exp(-0.5 * (distance / radius.clamp(min=1e-3)[:, None]) ** 2)
@@ -110,7 +110,7 @@ def smooth_noise(x: Tensor, radius: Tensor, reach: int, generator: torch.Generat
 
 
 def poisson_noise(x: Tensor, peak: Tensor, generator: torch.Generator) -> Tensor:
-    """Poisson(peak x) / peak for ``peak`` (N,) photons."""
+    """Draw Poisson(peak x) / peak for ``peak`` (N,) photons."""
     rate = x.clamp(min=0) * column(peak).to(x.dtype)
     return torch.poisson(rate.to(generator.device), generator).to(x) / column(peak).to(x.dtype)
 
@@ -164,7 +164,7 @@ _COSINES = (
 
 
 def quantization_tables(quality: Tensor) -> Tensor:
-    """The tables of libjpeg for luma and chroma, (N, 2, 8, 8), at ``quality`` (N,) of 1 to 100."""
+    """Compute the tables of libjpeg for luma and chroma, (N, 2, 8, 8), at ``quality`` (N,) of 1 to 100."""
     percent = torch.where(quality < 50, 5000 // quality, 200 - 2 * quality)[:, None, None, None]
     base = torch.tensor(_QUANTIZATION, dtype=quality.dtype, device=quality.device)
     return ((base * percent + 50) // 100).clamp(1, 255)
@@ -190,15 +190,15 @@ def jpeg(x: Tensor, quality: Tensor, shared: Sequence[tuple[int, int]]) -> Tenso
     luma, chroma = ycc[:, :1], ycc[:, 1:] + 128
     luma = _quantize(luma, tables[:, :1])
     for rows, columns in sorted(set(shared)):
-        which = [i for i, each in enumerate(shared) if each == (rows, columns)]
-        chroma[which] = _quantize_chroma(chroma[which], tables[which, 1:], rows, columns)
+        samples = [i for i, block in enumerate(shared) if block == (rows, columns)]
+        chroma[samples] = _quantize_chroma(chroma[samples], tables[samples, 1:], rows, columns)
     back = torch.tensor(_RGB, dtype=torch.float32, device=x.device)
     rgb = luma + _rounded(torch.einsum("ij,njhw->nihw", back, chroma - 128) / 65536)
     return (rgb.clamp(0, 255) / 255).to(x.dtype)
 
 
 def _quantize_chroma(chroma: Tensor, tables: Tensor, rows: int, columns: int) -> Tensor:
-    """Subsampled so that ``rows`` and ``columns`` of pixels share a value, compressed, and interpolated."""
+    """Subsample so that ``rows`` and ``columns`` of pixels share a value, compress, and interpolate."""
     height, width = chroma.shape[2:]
     if columns == 1:
         return _quantize(chroma, tables)
@@ -207,7 +207,7 @@ def _quantize_chroma(chroma: Tensor, tables: Tensor, rows: int, columns: int) ->
 
 
 def _quantize(plane: Tensor, tables: Tensor) -> Tensor:
-    """Through the cosine transform of 8x8 blocks and back, the coefficients rounded to multiples of ``tables``."""
+    """Round the cosine coefficients of 8x8 blocks to multiples of ``tables``, and transform back."""
     height, width = plane.shape[2:]
     padded = pad(plane, (0, 0), (-height % 8, -width % 8), "edge")
     left = torch.tensor(_COSINES).to(plane) / 8192
@@ -224,12 +224,12 @@ def _quantize(plane: Tensor, tables: Tensor) -> Tensor:
 
 
 def _rounded(x: Tensor) -> Tensor:
-    """The nearest whole number, halves up, as libjpeg's DESCALE."""
+    """Round to the nearest whole number, halves up, as libjpeg's DESCALE."""
     return (x + 0.5).floor()
 
 
 def _halve(plane: Tensor, rows: int) -> Tensor:
-    """The mean of each block of 1x2 or 2x2, rounded as libjpeg's h2v1_downsample and h2v2_downsample in jcsample.c.
+    """Average each block of 1x2 or 2x2, rounded as libjpeg's h2v1_downsample and h2v2_downsample in jcsample.c.
 
     They add 0 and 1 in turn before they halve, and 1 and 2 before they divide by 4.
     """
@@ -243,7 +243,7 @@ def _halve(plane: Tensor, rows: int) -> Tensor:
 
 
 def _double(plane: Tensor, rows: int) -> Tensor:
-    """Twice the columns, and ``rows`` times the rows, 3/4 of the nearer and 1/4 of the further value.
+    """Double the columns, and the rows if ``rows`` is 2: 3/4 of the nearer and 1/4 of the further value.
 
     Rounded as libjpeg's h2v1_fancy_upsample and h2v2_fancy_upsample in jdsample.c.
     """

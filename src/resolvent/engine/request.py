@@ -138,10 +138,12 @@ class Options:
             if read_card(self.model).scale != self.scale:
                 raise UsageError(f"scale {self.scale}: not what model {str(self.model)!r} does; leave one of them out")
             return self.model
-        able = {card.scale: name for name, card in list_models().items() if card.scale > 1}
-        if self.scale not in able:
-            raise UsageError(f"scale {self.scale}: the bundled models enlarge by {' or '.join(map(str, sorted(able)))}")
-        return able[self.scale]
+        listed = reversed(list_models().items())  # so that of two models of one scale the first listed stands
+        enlarging = {card.scale: name for name, card in listed if card.scale > 1}
+        if self.scale not in enlarging:
+            scales = " or ".join(map(str, sorted(enlarging)))
+            raise UsageError(f"scale {self.scale}: the bundled models enlarge by {scales}")
+        return enlarging[self.scale]
 
     def _check_repair(self) -> None:
         card = self.card

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from resolvent.degradations import Degradation, Jpeg, Quantize, parse
+from resolvent.degradations import Degradation, Identity, Jpeg, Quantize, parse
 from resolvent.diagnosis import measure
 from resolvent.diagnosis.choice import FALLBACK, Candidate, Chooser
 from resolvent.diagnosis.probe import MODELS
@@ -152,9 +152,8 @@ def as_file(
     parts = [part for part in drawn.parts if part != Quantize(8)]
     last = parts[-1] if parts else None
     is_file = isinstance(last, Jpeg) and last.top == last.left == 0 and rng.random() >= hidden
-    pixels, target = truth, truth
-    for part in parts[:-1] if is_file else parts:
-        pixels, target = part.with_target(pixels, rng, target)
+    before = sum(parts[:-1] if is_file else parts, start=Identity())
+    pixels, target = before.with_target(truth, rng)
     rounded = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
     if not is_file:
         return Image.from_array(rounded), None, target

@@ -7,7 +7,6 @@ happened to it, and options by keyword; it gives a new array of the same kind, n
 from __future__ import annotations
 
 import functools
-import importlib
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from resolvent.errors import MissingDependencyError, UsageError, unknown
 from resolvent.methods.kinds import DenoiserName, Picture
 from resolvent.parameters import Flag, Number, Setting, Several, Word
 from resolvent.physics.forward_model import ForwardModel
+from resolvent.plugins import Registry, import_entry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,7 +116,7 @@ STOP = Setting(
 BLURS = ("blur", "blur-positional", "defocus", "motion", "kernel")
 
 
-METHODS: dict[str, Method] = {
+BUILT_IN: dict[str, Method] = {
     "nlm": Method(
         "resolvent.methods.classical.nlm:restore",
         "non-local means: averages pixels whose neighborhoods look alike",
@@ -352,6 +352,11 @@ METHODS: dict[str, Method] = {
     ),
 }
 
+METHODS = Registry(
+    "method", BUILT_IN, lambda name, entry: None if isinstance(entry, Method) else "must be a resolvent.methods.Method"
+)
+"""All methods: name to entry."""
+
 
 OPTIONAL = {"pywt": ("PyWavelets", "methods"), "skimage": ("scikit-image", "methods"), "torch": ("torch", "lab")}
 """Packages beyond a plain installation, by the name under which they are imported: their own name, and our extra."""
@@ -366,8 +371,7 @@ def load(name: str) -> Restore:
     """
     if error := missing(name):
         raise error
-    module, function = _find(name).entry.split(":")
-    restore: Restore = getattr(importlib.import_module(module), function)
+    restore: Restore = import_entry(_find(name).entry, f"the method {name!r}")
     common = _find(name).common_options
 
     @functools.wraps(restore)

@@ -1,19 +1,19 @@
 """The networks: ``NETWORKS`` names them, ``build`` makes one.
 
-A network maps (N, C, H, W) float tensors in [0, 1] to (N, 3, H, W) and accepts any height and width. torch is imported
-when a network is built, not when it is listed.
+A network maps (N, C, H, W) float tensors in [0, 1] to (N, 3, H, W), for any height and width from its ``multiple`` up.
+torch is imported when a network is built, not when it is listed.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from resolvent.errors import MissingDependencyError, unknown
+from resolvent.errors import unknown
 from resolvent.parameters import Flag, Number, Setting, Several, Word, check_settings
+from resolvent.plugins import Registry, import_entry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,6 +28,7 @@ class Network:
     Attributes:
         entry: ``module:Class`` of the torch module.
         summary: One line for a person who chooses.
+        parameters: How many weights this entry has.
         arguments: The arguments that make this entry; ``build`` overrides them by name.
         multiple: Height and width that run without padding are multiples of this, in pixels.
         settings: All arguments of the class, with its own defaults, which a test compares.
@@ -35,6 +36,7 @@ class Network:
 
     entry: str
     summary: str
+    parameters: int
     arguments: dict[str, Any] = field(default_factory=dict)
     multiple: int = 8
     settings: dict[str, Setting] = field(default_factory=dict)
@@ -63,34 +65,45 @@ UNET = {
     "bias": Setting(Flag(), True, "whether convolutions add a constant"),
 }
 
-NETWORKS: dict[str, Network] = {
+BUILT_IN: dict[str, Network] = {
     "seed_unet": Network(
         "resolvent.networks.seed_unet:SeedUNet",
-        "the founding paper's U-Net, 15.1 M parameters, 818 GMAC per megapixel",
+        "the founding paper's U-Net, 818 GMAC per megapixel",
+        15_088_451,
         {"variant": "15m"},
         settings=SEED_UNET,
     ),
     "seed_unet-lite": Network(
         "resolvent.networks.seed_unet:SeedUNet",
-        "the same with a wide middle, 15.0 M parameters, 381 GMAC per megapixel",
+        "the same with a wide middle, 381 GMAC per megapixel",
+        14_983_075,
         {"variant": "lite"},
         settings=SEED_UNET,
     ),
     "unet-small": Network(
         "resolvent.networks.unet:UNet",
-        "residual U-Net of four scales, 2.3 M parameters, 143 GMAC per megapixel",
+        "residual U-Net of four scales, 143 GMAC per megapixel",
+        2_301_699,
         {"widths": (32, 64, 128, 256), "blocks": (1, 1, 1, 1), "fold": 1},
         multiple=8,
         settings=UNET,
     ),
     "unet-base": Network(
         "resolvent.networks.unet:UNet",
-        "the same on 2x2 blocks of pixels, wider and deeper: 14.7 M parameters, 522 GMAC per megapixel",
+        "the same on 2x2 blocks of pixels, wider and deeper: 522 GMAC per megapixel",
+        14_698_956,
         {"widths": (96, 192, 384), "blocks": (2, 2, 4)},
         multiple=8,
         settings=UNET,
     ),
 }
+
+NETWORKS = Registry(
+    "network",
+    BUILT_IN,
+    lambda name, entry: None if isinstance(entry, Network) else "must be a resolvent.networks.Network",
+)
+"""All networks: name to entry."""
 
 
 def resolve_arguments(name: str, **overrides: Any) -> dict[str, Any]:
@@ -133,14 +146,7 @@ def construct(name: str, arguments: Mapping[str, Any]) -> nn.Module:
         MissingDependencyError: torch is not installed.
     """
     arguments = check_arguments(name, arguments)
-    module, _, attribute = NETWORKS[name].entry.partition(":")
-    try:
-        cls = getattr(importlib.import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise MissingDependencyError("torch", "lab", f"building the network {name!r}") from error
-    network: nn.Module = cls(**arguments)
+    network: nn.Module = import_entry(NETWORKS[name].entry, f"the network {name!r}")(**arguments)
     return network
 
 
