@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from resolvent.batch.forecast import Forecast
 from resolvent.batch.jobs import KINDS, Job
 from resolvent.batch.progress import Progress
 from resolvent.batch.report import Result
@@ -18,53 +20,115 @@ from resolvent.diagnosis.jpeg import jpeg_quality
 from resolvent.engine.plan import Plan, plan
 from resolvent.engine.request import Options
 from resolvent.engine.run import run
-from resolvent.errors import OutputError, UsageError
+from resolvent.errors import OutputError, UsageError, unknown
 from resolvent.image import QUALITY, Limits, output_format, read_image, write_image
 from resolvent.image.encode import is_lossy
+from resolvent.image.formats import LONGEST
+from resolvent.image.strip import STRIPS, stripped
 from resolvent.inference.runtime import Session
-from resolvent.io import write_atomic
+from resolvent.io import check_writable, write_atomic
 
 if TYPE_CHECKING:
     from resolvent.image import Image
 
-__all__ = ["check_quality", "fine_quality", "make_folder", "recompressed", "restore_one", "result_of", "settled"]
+__all__ = [
+    "Files",
+    "check_size",
+    "fine_quality",
+    "make_folder",
+    "recompressed",
+    "restore_one",
+    "result_of",
+    "settled",
+    "take_time",
+]
+
+
+@dataclass(frozen=True)
+class Files:
+    """How the files of a batch are read and written.
+
+    Attributes:
+        resume: Skip inputs whose output is there; it is whole, for files appear whole or not at all.
+        overwrite: Replace outputs that are there.
+        quality: 1 to 100, of lossy outputs; None for QUALITY, or that of the input where it is a finer JPEG.
+        strip: Metadata that outputs go without: ``gps``, where the photograph was taken; ``all`` but the color profile.
+        keep_time: Outputs take the modification time of their inputs.
+        limits: The largest input.
+
+    Raises:
+        UsageError: A value breaks its rule.
+    """
+
+    resume: bool = False
+    overwrite: bool = False
+    quality: int | None = None
+    strip: str | None = None
+    keep_time: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.resume and self.overwrite:
+            raise UsageError("resume keeps the outputs that are there and overwrite replaces them: choose one")
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise UsageError(f"quality {self.quality}: must be from 1 to 100")
+        if self.strip not in (None, *STRIPS):
+            raise unknown("strip", str(self.strip), STRIPS)
 
 
 def restore_one(
     job: Job,
     options: Options,
+    files: Files,
     sessions: Callable[[str | Path, str], Session],
     watch: Progress,
-    resume: bool,
-    overwrite: bool,
-    quality: int | None,
-    limits: Limits,
+    forecast: Forecast | None = None,
 ) -> Result:
-    """Restore one photograph and write it, or copy it where there is nothing to fix.
+    """Restore one photograph and write it, or copy it where there is nothing to fix; with a forecast, only tell.
 
     Raises:
         ResolventError: Whatever ends it; see ``restore_many``.
     """
-    if os.path.lexists(job.target) and not overwrite:
-        if resume:
-            return Result(job.source, job.target, "skipped", ("the output is there",))
+    if os.path.lexists(job.target) and not files.overwrite:
+        if files.resume:
+            return Result(job.source, job.target, "skipped", ("output exists",))
         raise OutputError(f"{job.target}: exists; choose another output, or give --resume or --overwrite")
-    image = read_image(job.source, limits)
+    check_writable(job.target)
+    image = stripped(read_image(job.source, files.limits), files.strip)
     chosen = plan(image, options, open_session=sessions)
     watch.tell(chosen)
     before, after = job.source.suffix.lower(), job.target.suffix.lower()
     kind = KINDS[after] if after != before and after in KINDS else output_format(image)
+    check_size(image, chosen, kind)
+    if forecast is not None:
+        return replace(result_of(job, image, chosen, image.warnings), expected=forecast(image, chosen))
     restored = run(image, chosen, lambda done, total: watch.tell(chosen, done / total), sessions)
     chosen = settled(image, restored, chosen)
     make_folder(job.target.parent)
-    if chosen.unchanged and kind == image.format:
-        _copy(job.source, job.target, overwrite)
+    if chosen.unchanged and kind == image.format and files.strip is None:
+        _copy(job.source, job.target, files.overwrite)
         lost: tuple[str, ...] = ()
     else:
-        fine = fine_quality(quality, job.source)
-        lost = write_image(restored, job.target, overwrite=overwrite, format=kind, quality=fine)
+        fine = fine_quality(files.quality, job.source)
+        lost = write_image(restored, job.target, overwrite=files.overwrite, format=kind, quality=fine)
         lost += recompressed(chosen, kind, fine)
-    return result_of(job, chosen, image.warnings + lost)
+    if files.keep_time:
+        take_time(job.source, job.target)
+    return result_of(job, image, chosen, image.warnings + lost)
+
+
+def check_size(image: Image, chosen: Plan, kind: str) -> None:
+    """Refuse, before any work, a result of more pixels a side than its format holds.
+
+    Raises:
+        OutputError: It has more.
+    """
+    width, height = (side * chosen.scale for side in (image.width, image.height))
+    if max(width, height) > LONGEST.get(kind, math.inf):
+        raise OutputError(
+            f"{image.path or 'the image'}: {width}x{height} pixels, and {kind} holds at most {LONGEST[kind]} a side; "
+            "give ext png or tiff (--ext png)"
+        )
 
 
 ROWS = 256
@@ -91,12 +155,6 @@ def settled(image: Image, restored: Image, chosen: Plan) -> Plan:
     return replace(chosen, model=None, sigma=None, reasons=(*chosen.reasons, reason))
 
 
-def check_quality(quality: int | None) -> None:
-    """Raise UsageError for a quality out of range."""
-    if quality is not None and not 1 <= quality <= 100:
-        raise UsageError(f"quality {quality}: must be from 1 to 100")
-
-
 def fine_quality(quality: int | None, source: Path | bytes) -> int:
     """The quality as asked; else such that a lossy result loses no more than its JPEG did."""
     return quality or max(QUALITY, jpeg_quality(source) or 0)
@@ -109,12 +167,19 @@ def recompressed(chosen: Plan, kind: str, quality: int) -> tuple[str, ...]:
     return (f"{kind} compresses all of it again: the other pixels change a little too; ext png (--ext png) keeps them",)
 
 
-def result_of(job: Job, chosen: Plan, warnings: tuple[str, ...]) -> Result:
+SMALL = 640
+"""Pixels of the longer side up to which a photograph that needs no restoring may be meant to be enlarged."""
+
+
+def result_of(job: Job, image: Image, chosen: Plan, warnings: tuple[str, ...]) -> Result:
     """What became of a photograph that was written."""
+    reasons = chosen.reasons
     if chosen.unchanged:
-        return Result(job.source, job.target, "unchanged", chosen.reasons, warnings)
+        if max(image.width, image.height) <= SMALL and chosen.options == Options():
+            reasons += (f"small, {image.width}x{image.height} pixels: scale 2 (-s 2) enlarges it",)
+        return Result(job.source, job.target, "unchanged", reasons, warnings)
     model = str(chosen.model or chosen.options.method or chosen.options.filler)
-    return Result(job.source, job.target, "restored", chosen.reasons, warnings, model, chosen.sigma)
+    return Result(job.source, job.target, "restored", reasons, warnings, model, chosen.sigma)
 
 
 def make_folder(folder: Path) -> None:
@@ -123,6 +188,12 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
+
+
+def take_time(source: Path, target: Path) -> None:
+    """Give an output the modification time of its input."""
+    known = source.stat()
+    os.utime(target, ns=(known.st_atime_ns, known.st_mtime_ns))
 
 
 def _copy(source: Path, target: Path, overwrite: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from resolvent.cli.console import console, show_json
+from resolvent.cli.console import console, escaped, show_json
 from resolvent.cli.options import Json
 
 __all__ = ["degradations", "methods", "models", "networks", "recipes"]
@@ -18,11 +18,11 @@ __all__ = ["degradations", "methods", "models", "networks", "recipes"]
 def models(
     name: Annotated[
         str | None,
-        typer.Argument(help="A bundled model, an .onnx file or the folder of a run; all bundled if not given."),
+        typer.Argument(help="Bundled model, .onnx file or run folder. Default: all bundled models."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the models, or print the card of one."""
+    """List the bundled models, or print the card of one model."""
     from resolvent.models.registry import list_models, read_card
 
     cards = {name: read_card(name)} if name else list_models()
@@ -43,7 +43,7 @@ def models(
 
 
 def methods(as_json: Json = False) -> None:
-    """List the methods: what each one does, needs and costs."""
+    """List the classical and untrained methods: what each one does, needs and costs."""
     from resolvent.errors import MissingDependencyError
     from resolvent.methods import METHODS
     from resolvent.methods.settings import settings
@@ -66,7 +66,7 @@ def methods(as_json: Json = False) -> None:
 
 
 def degradations(as_json: Json = False) -> None:
-    """List the degradations with their parameters: what --degradation and recipes are written in."""
+    """List the degradations and their parameters, for --degradation and recipes."""
     from resolvent.degradations import DEGRADATIONS
     from resolvent.degradations.parameters import format_value
 
@@ -97,7 +97,7 @@ def degradations(as_json: Json = False) -> None:
 
 
 def networks(as_json: Json = False) -> None:
-    """List the networks that can be trained, and the arguments that make them."""
+    """List the networks and their arguments."""
     from resolvent.networks import NETWORKS
 
     if as_json:
@@ -111,10 +111,10 @@ def networks(as_json: Json = False) -> None:
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Print this recipe as TOML, to start a file of your own.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Recipe to print as TOML.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the recipes that resolvent train knows, or print one."""
+    """List the training recipes, or print one."""
     from resolvent.training.recipe import load_recipe, recipe_text
     from resolvent.training.recipe import recipes as bundled
 
@@ -136,5 +136,5 @@ def _show(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str |
 
     table = Table(*head, caption=caption)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(chr(10).join(map(escaped, cell.split(chr(10))))) for cell in row))
     console().print(table)

@@ -68,6 +68,13 @@ class Plan:
         return self.options.strength * self.confidence
 
     @property
+    def scale(self) -> int:
+        """By how much the result is larger than the image."""
+        if self.options.method is not None and self.options.told is not None:
+            return scale_factor(self.options.told)
+        return 1 if self.model is None else read_card(self.model).scale
+
+    @property
     def unchanged(self) -> bool:
         """Whether the image comes back as it is."""
         if self.options.strength == 0:

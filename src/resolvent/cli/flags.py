@@ -1,0 +1,42 @@
+"""Options of the command line, where an error names parameters of Python functions."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["in_flags"]
+
+FLAGS = {"scale": "-s", "model": "-m", "settings": "--set", "output": "-o", "megapixels": "--max-megapixels"}
+FLAGS |= {"megabytes": "--max-megabytes"}
+FLAGS |= {
+    name: f"--{name.replace('_', '-')}"
+    for name in (
+        *("strength", "tile", "memory", "runtime", "seed", "budget", "method", "degradation", "sigma", "preview"),
+        *("repair", "mask", "write_mask", "suffix", "ext", "quality", "strip", "limit", "levels", "epochs"),
+    )
+}
+"""The option that sets a parameter of the Python functions."""
+
+_NAMES = "|".join(FLAGS)
+
+
+def in_flags(message: str) -> str:
+    """Name options where an error of a Python function names its parameters.
+
+    Example:
+        >>> in_flags("sigma 90: model 'denoise' is for 0 to 75 gray levels of 255")
+        "--sigma 90: model 'denoise' is for 0 to 75 gray levels of 255"
+        >>> in_flags("write_mask m.png: writes what repair finds; give repair (--repair) too")
+        '--write-mask m.png: writes what repair finds; give --repair too'
+        >>> in_flags("method 'tv': must know what to undo; give degradation='noise:sigma=25'")
+        "--method 'tv': must know what to undo; give --degradation 'noise:sigma=25'"
+    """
+
+    def flag(match: re.Match[str]) -> str:
+        return match[1] + FLAGS[match[2]]
+
+    message = re.sub(rf"\b(?:{_NAMES})(?:=\S+| [\w.]+)? \((-{{1,2}}[a-z][^)]*)\)", r"\1", message)
+    message = re.sub(rf"()\b({_NAMES})=(?=['\w])", lambda match: f"{flag(match)} ", message)
+    message = re.sub(rf"()\b({_NAMES})=", flag, message)
+    message = re.sub(rf"^()limit of ({_NAMES}) =", flag, message)
+    return re.sub(rf"(^|^[^:]*? and )({_NAMES})(?= [^:]*:)", flag, message)
