@@ -100,15 +100,21 @@ def loaded_after(program):
 
 HELP = """
 from resolvent.cli import main
-sys.argv = ["resolvent", "restore", "--help"]
+sys.argv = ["resolvent", {}]
 try:
     main()
 except SystemExit as end:
     assert end.code == 0
 """
+HELPS = [HELP.format(arguments) for arguments in ("'--help'", "'restore', '--help'", "'diagnose', '-h'", "'--version'")]
 
 
-@pytest.mark.parametrize("program", ["import resolvent", HELP])
+@pytest.mark.parametrize("program", ["import resolvent", *HELPS])
 def test_heavy_packages_are_not_loaded(program):
     heavy = {"torch", "skimage", "scipy", "onnx", "onnxruntime", "openvino", "cv2", "pyvips", "PIL"}
     assert not loaded_after(program) & heavy
+
+
+@pytest.mark.parametrize("program", HELPS)
+def test_help_needs_no_numpy(program):
+    assert "numpy" not in loaded_after(program)

@@ -62,7 +62,7 @@ def test_an_internal_error_is_one_line_and_debug_shows_where(run, photo, monkeyp
     def breaks(*_):
         raise KeyError("width")
 
-    monkeypatch.setattr("resolvent.cli.photographs.read_image", breaks)
+    monkeypatch.setattr("resolvent.image.read_image", breaks)
     code, out, err = run("diagnose", photo)
     assert (code, out) == (1, "")
     assert "internal error, KeyError: 'width'" in err
@@ -201,7 +201,7 @@ def test_a_methods_own_option_and_its_preview(run, photo):
         (["restore", "PHOTO", "--strength", "half"], "--strength"),
         (["restore", "PHOTO", "--strengths", "1"], "(see resolvent restore -h)"),
         (["restore", "PHOTO", "--memory", "9" * 400], "memory"),
-        (["restore", "PHOTO", "--max-megapixels", "nan"], "limit of megapixels"),
+        (["restore", "PHOTO", "--max-megapixels", "nan"], "--max-megapixels nan: must be above zero"),
         (["restore", "PHOTO", "--seed", "-1"], "seed -1"),
         (["restore", "PHOTO", "--resume", "-o", "-"], "--resume"),
         (["restore", "PHOTO", "--ext", "gif", "-o", "-"], "'.gif'"),

@@ -98,7 +98,7 @@ def _described(photograph: Image, found: Diagnosis) -> list[str]:
         *(f"- {reason}" for reason in (*found.reasons, *filter(None, [photograph.value_range.note]))),
         f"in words  {_words(found)}",
         f"advice    {_advice(found)}",
-        "          not looked for: motion blur, blur of a part only, scratches and dust (restore --repair finds these)",
+        "          not looked for: motion blur, blurred parts, scratches and dust (restore --repair finds these)",
     ]
 
 

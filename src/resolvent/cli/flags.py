@@ -12,7 +12,20 @@ FLAGS |= {
     name: f"--{name.replace('_', '-')}"
     for name in (
         *("strength", "tile", "memory", "runtime", "seed", "budget", "method", "degradation", "sigma", "preview"),
-        *("repair", "mask", "write_mask", "suffix", "ext", "quality", "strip", "limit", "levels", "epochs"),
+        *(
+            "repair",
+            "mask",
+            "write_mask",
+            "suffix",
+            "ext",
+            "quality",
+            "strip",
+            "resume",
+            "overwrite",
+            "limit",
+            "levels",
+            "epochs",
+        ),
     )
 }
 """The option that sets a parameter of the Python functions."""
@@ -31,12 +44,9 @@ def in_flags(message: str) -> str:
         >>> in_flags("method 'tv': must know what to undo; give degradation='noise:sigma=25'")
         "--method 'tv': must know what to undo; give --degradation 'noise:sigma=25'"
     """
-
-    def flag(match: re.Match[str]) -> str:
-        return match[1] + FLAGS[match[2]]
-
     message = re.sub(rf"\b(?:{_NAMES})(?:=\S+| [\w.]+)? \((-{{1,2}}[a-z][^)]*)\)", r"\1", message)
-    message = re.sub(rf"()\b({_NAMES})=(?=['\w])", lambda match: f"{flag(match)} ", message)
-    message = re.sub(rf"()\b({_NAMES})=", flag, message)
-    message = re.sub(rf"^()limit of ({_NAMES}) =", flag, message)
-    return re.sub(rf"(^|^[^:]*? and )({_NAMES})(?= [^:]*:)", flag, message)
+    message = re.sub(
+        rf"(?<![:,\w])({_NAMES})=(['\w]?)", lambda match: f"{FLAGS[match[1]]} {match[2]}".rstrip(), message
+    )
+    head, colon, rest = re.sub(r"^limit of (\w+) =", r"\1", message).partition(":")
+    return re.sub(rf"(^|\band )({_NAMES})(?= )", lambda match: match[1] + FLAGS[match[2]], head) + colon + rest

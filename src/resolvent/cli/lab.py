@@ -181,7 +181,7 @@ def benchmark(
                 levels=sigma or (),
                 degradations=degradation or (),
                 models=models,
-                methods=methods or (),
+                methods=[method_name(name) for name in methods or ()],
                 limit=limit,
                 seed=seed,
                 progress=lambda done, total: bar.show(done / total, f"{done} of {total} restorations"),
@@ -197,6 +197,13 @@ def benchmark(
     if report is not None:
         write_atomic(report, lambda file: file.write(data), overwrite=overwrite)
     emit(data if json_file == "-" else text.encode(errors="replace"))
+
+
+def method_name(name: str) -> str:
+    """The name of a method as it is registered, whatever case it was given in; another name as it is."""
+    from resolvent.methods import METHODS
+
+    return name.lower() if name.lower() in METHODS else name
 
 
 def compare(
@@ -246,7 +253,7 @@ def _compared(
 
     told, picture = parse(degradation), read_image(image)
     true = None if truth is None else read_image(truth).in_range_of(picture)
-    names = [] if methods in (None, ["all"]) else list(methods or ())
+    names = [] if methods in (None, ["all"]) else [method_name(name) for name in methods or ()]
     with Bar() as bar:
         trials = run_all(
             picture,

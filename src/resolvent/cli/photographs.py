@@ -135,9 +135,7 @@ def restore(
     from resolvent.engine.request import Options
     from resolvent.image import Limits
     from resolvent.methods.settings import read_settings
-    from resolvent.models.registry import bundled
 
-    model = model.lower() if model is not None and model.lower() in bundled() else model
     method = method and method.lower()
     told = None
     if settings:

@@ -32,7 +32,7 @@ class Control:
         budget: float | None = None,
         on_step: Callable[[int, int, Callable[[], NDArray[np.float32]]], None] | None = None,
     ) -> None:
-        if budget is not None and budget <= 0:
+        if budget is not None and not budget > 0:
             raise UsageError(f"budget {budget:g}: must be above 0 seconds; without one the method ends by itself")
         self.budget, self.on_step = budget, on_step
         self.canceled = False
