@@ -56,9 +56,8 @@ def test_summary_says_what_was_left_out_and_what_stopped_it():
     said = summary(BatchReport((result("unchanged"),), ignored, (Path("link.jpg"), Path("b.jpg")), "the disk is full"))
     assert said == [
         "1 unchanged in 0.0 s",
-        "left out, for they are no photographs that can be read: 6 camera raws (.cr2, .nef; develop them first), "
-        "1 video (.mov), 3 other files (.pdf, no extension)",
-        "left out as other names of photographs that are restored: 2 (link.jpg and others)",
+        "left out: 6 camera raws (.cr2, .nef; develop them first), 1 video (.mov), 3 other files (.pdf, no extension)",
+        "left out, for they are other names of the same photographs: 2 (link.jpg and others)",
         "stopped: the disk is full; make room, then go on with --resume",
     ]
 

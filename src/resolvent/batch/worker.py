@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -94,6 +95,7 @@ def restore_one(
             return Result(job.source, job.target, "skipped", ("output exists",))
         raise OutputError(f"{job.target}: exists; choose another output, or give --resume or --overwrite")
     check_writable(job.target)
+    began = time.perf_counter()
     image = stripped(read_image(job.source, files.limits), files.strip)
     chosen = plan(image, options, open_session=sessions)
     watch.tell(chosen)
@@ -101,7 +103,8 @@ def restore_one(
     kind = KINDS[after] if after != before and after in KINDS else output_format(image)
     check_size(image, chosen, kind)
     if forecast is not None:
-        return replace(result_of(job, image, chosen, image.warnings), expected=forecast(image, chosen))
+        spent, left = time.perf_counter() - began, forecast(image, chosen)
+        return replace(result_of(job, image, chosen, image.warnings), expected=None if left is None else spent + left)
     restored = run(image, chosen, lambda done, total: watch.tell(chosen, done / total), sessions)
     chosen = settled(image, restored, chosen)
     make_folder(job.target.parent)

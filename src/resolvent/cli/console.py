@@ -256,10 +256,10 @@ def summary(report: BatchReport) -> list[str]:
         expected = sum(result.expected or 0.0 for result in report.results)
         said = [f"would be: {counts or 'nothing'}, in about {duration(expected)}; nothing was written"]
     if left_out := _left_out(report.ignored):
-        said.append(f"left out, for they are no photographs that can be read: {left_out}")
+        said.append(f"left out: {left_out}")
     if report.repeated:
         count, more = len(report.repeated), " and others" * (len(report.repeated) > 1)
-        said.append(f"left out as other names of photographs that are restored: {count} ({report.repeated[0]}{more})")
+        said.append(f"left out, for they are other names of the same photographs: {count} ({report.repeated[0]}{more})")
     warned = Counter(warning for result in report.results for warning in result.warnings)
     said += [f"warning, {count} of {len(report.results)}: {text}" for text, count in warned.most_common(WARNINGS)]
     if len(warned) > WARNINGS:
