@@ -1,5 +1,3 @@
-import errno
-import fcntl
 import json
 import os
 from dataclasses import replace
@@ -7,21 +5,18 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
 import pytest
-from PIL import ImageCms
 
-from resolvent.batch import forecast, local, pipe, progress, worker
-from resolvent.batch.jobs import KINDS, Job, find_jobs
+from resolvent.batch import local, pipe, progress, worker
+from resolvent.batch.jobs import Job, find_jobs
 from resolvent.batch.local import restore_many
 from resolvent.batch.pipe import restore_piped
 from resolvent.diagnosis.jpeg import jpeg_quality
 from resolvent.engine import plan as planning
 from resolvent.engine import request
 from resolvent.engine.request import Options
-from resolvent.errors import MissingDependencyError, OutputError, QualityError, UsageError
+from resolvent.errors import MissingDependencyError, QualityError, UsageError
 from resolvent.image import Image, read_image, write_image
-from resolvent.io import sweep, write_atomic
 from resolvent.models.card import ModelCard
 
 CARD = ModelCard("soft", "denoise", "", "unet-small", {}, "noise:sigma=0..75", halo=8)
@@ -326,214 +321,6 @@ def test_what_is_no_photograph_is_counted(album, soft):
     assert report.exit_code == 0
     assert report.ignored == {".txt": 1, ".nef": 2, "": 1}
     assert report.to_json()["ignored"] == {".txt": 1, ".nef": 2, "": 1}
-
-
-@pytest.mark.parametrize(
-    ("names", "ext", "expected"),
-    [
-        (["a.jpg", "a.png"], "png", ["out/a.jpg.png", "out/a.png"]),
-        (["a.gif", "a.gif.png"], None, ["out/a.gif.png.png", "out/a.gif.png"]),
-        (["a.jpg", "a.webp", "b.jpg"], "png", ["out/a.jpg.png", "out/a.webp.png", "out/b.png"]),
-        (["x/a.png", "y/a.png", "z/b.png"], None, ["out/x/a.png", "out/y/a.png", "out/b.png"]),
-        (["x/1/a.png", "x/2/a.jpg"], "png", ["out/1/a.png", "out/2/a.png"]),
-        (["x/../x/a.png", "y/a.png"], None, ["out/x/a.png", "out/y/a.png"]),
-    ],
-)
-def test_two_inputs_never_have_one_output(tmp_path, names, ext, expected):
-    found = find_jobs([tmp_path / name for name in names], tmp_path / "out", ext=ext)
-    assert targets(found, tmp_path) == expected
-    assert targets(find_jobs([tmp_path / name for name in names], tmp_path / "out", ext=ext), tmp_path) == expected
-
-
-def test_beside_their_inputs_two_have_distinct_names_too(tmp_path):
-    found = find_jobs([tmp_path / "a.jpg", tmp_path / "a.png"], ext="png")
-    assert targets(found, tmp_path) == ["a.jpg.restored.png", "a.restored.png"]
-
-
-def test_folders_of_one_name_are_kept_apart(tmp_path):
-    for seed, name in enumerate(["2023/summer/a.png", "2024/summer/a.png", "2024/summer/b/c.png", "other/d.png"]):
-        put(tmp_path / name, seed)
-    folders = [tmp_path / name for name in ("2023/summer", "2024/summer", "other")]
-    found = find_jobs(folders, tmp_path / "out")
-    assert targets(found, tmp_path / "out") == [
-        "2023/summer/a.png",
-        "2024/summer/a.png",
-        "2024/summer/b/c.png",
-        "d.png",
-    ]
-    nested = find_jobs([tmp_path / "2024/summer/b", tmp_path / "2024/summer"], tmp_path / "out")
-    assert targets(nested, tmp_path / "out") == ["c.png", "a.png"]
-
-
-@pytest.mark.parametrize("piped", [False, True])
-@pytest.mark.parametrize(
-    ("output", "message"),
-    [
-        ("x" * 252 + ".png", "a name of more than 255 bytes"),
-        ("file/b.png", "file is no folder"),
-        ("dir.png", "is a fold"),
-    ],
-)
-def test_what_makes_saving_impossible_is_found_before_the_work(tmp_path, monkeypatch, soft, output, message, piped):
-    source = put(tmp_path / "a.png")
-    (tmp_path / "file").write_text("in the way")
-    (tmp_path / "dir.png").mkdir()
-    monkeypatch.setattr(Soft, "run", lambda *_: pytest.fail("it was restored all the same"))
-    if piped:
-        with pytest.raises(OutputError, match=message):
-            restore_piped(source, tmp_path / output, options=soft, overwrite=True)
-    elif output == "dir.png":
-        assert targets(find_jobs([source], tmp_path / output), tmp_path) == ["dir.png/a.png"]
-    else:
-        (result,) = restore_many([source], tmp_path / output, options=soft).results
-        assert message in result.reasons[0]
-
-
-def test_a_folder_that_is_read_only_is_found_before_the_work(album, tmp_path, monkeypatch, soft):
-    (tmp_path / "out").mkdir()
-    denied = {tmp_path / "out", album / "trip"}
-    real = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) not in denied and real(path, mode))
-    with pytest.raises(OutputError, match="out: cannot be written into; make it writable"):
-        restore_many([album], tmp_path / "out" / "new", options=soft)
-    report = restore_many([album], options=soft)
-    assert [result.status for result in report.results] == ["restored", "restored", "failed", "restored"]
-
-
-@pytest.mark.parametrize(
-    ("width", "extension", "scale", "fits"),
-    [(65_500, ".jpg", 1, True), (65_501, ".jpg", 1, False), (4_096, ".webp", 4, False), (4_095, ".webp", 4, True)],
-)
-def test_a_format_too_small_for_the_result_is_refused_before_the_work(tmp_path, width, extension, scale, fits):
-    image = Image.from_array(np.zeros((1, width, 1), np.uint8))
-    enlarged = {"method": "self-similarity", "degradation": f"downsample:scale={scale}"}
-    planned = planning.Plan(Options(strength=0) if scale == 1 else Options(**enlarged), ())
-    kind = KINDS[extension]
-    if fits:
-        worker.check_size(image, planned, kind)
-    else:
-        with pytest.raises(OutputError, match=f"{width * scale}x{scale} pixels, and {kind} holds at most"):
-            worker.check_size(image, planned, kind)
-
-
-def test_a_full_disk_ends_it(album, tmp_path, monkeypatch, soft):
-    def full(image, target, **options):
-        if "b.png" in target.name:
-            write_atomic(target, lambda file: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
-        return write(image, target, **options)
-
-    write = worker.write_image
-    monkeypatch.setattr(worker, "write_image", full)
-    report = restore_many([album], tmp_path / "out", options=soft)
-    assert [result.status for result in report.results] == ["restored", "failed"]
-    assert report.stopped == "the disk is full, with 2 of 4 photographs left"
-    assert report.exit_code == 1
-    assert tree(tmp_path / "out") == ["a.png"]
-
-
-def test_what_killed_runs_left_is_swept_and_nothing_else(album, tmp_path, soft):
-    out = tmp_path / "out"
-    out.mkdir()
-    ours, held, young = (out / f".{digit * 16}.part" for digit in "abc")
-    others = [out / ".download.part", out / f"{'d' * 16}.part"]
-    for path in (ours, held, young, *others):
-        path.write_bytes(b"half")
-        if path != young:
-            os.utime(path, (0, 0))
-    with held.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        restore_many([album], out, options=soft)
-    left = {path.name for path in out.iterdir() if path.name.endswith(".part")}
-    assert left == {held.name, young.name, *(path.name for path in others)}
-
-
-def test_a_file_is_held_while_it_is_written(tmp_path):
-    def write(file):
-        (part,) = tmp_path.glob(".*.part")
-        os.utime(part, (0, 0))
-        sweep(tmp_path)
-        assert part.exists()
-        file.write(b"whole")
-
-    write_atomic(tmp_path / "a.bin", write)
-    assert (tmp_path / "a.bin").read_bytes() == b"whole"
-    assert tree(tmp_path) == ["a.bin"]
-
-
-def test_a_dry_run_writes_nothing_and_tells_what_would_be(album, tmp_path, monkeypatch, soft):
-    put(tmp_path / "out/a.png")
-    report = restore_many([album], tmp_path / "out", options=soft, resume=True, dry_run=True)
-    assert [result.status for result in report.results] == ["skipped", *["restored"] * 3]
-    assert tree(tmp_path / "out") == ["a.png"]
-    assert report.dry_run
-    assert all(result.expected > 0 for result in report.results[1:])
-    assert report.to_json()["results"][1]["expected_seconds"] >= 0
-
-
-def test_a_forecast_counts_every_pixel_that_is_read(monkeypatch):
-    """200x24 pixels in tiles of 16: as many pixels as the model is given, at the price of one."""
-    seen = []
-
-    class Timed(Soft):
-        def run(self, x):
-            seen.append(x.shape[-2] * x.shape[-1])
-            return soften(x)
-
-    image = Image.from_array(np.random.default_rng(0).integers(0, 256, (200, 24, 3)).astype(np.uint8))
-    options = Options(model="soft", tile=16)
-    chosen = planning.plan(image, options)
-    worker.run(image, chosen, None, lambda *_: Timed())
-    read = sum(seen)
-    clock = iter([0.0, 2.0])
-    monkeypatch.setattr(forecast.time, "perf_counter", lambda: next(clock))
-    told = forecast.Forecast(lambda *_: Timed())(image, chosen)
-    assert told == pytest.approx(2.0 / forecast.PROBE**2 * read)
-
-
-def test_the_time_of_the_input_is_kept_on_request(tmp_path, soft):
-    source = put(tmp_path / "a.png")
-    os.utime(source, ns=(10**18, 10**18))
-    for options in (soft, Options(strength=0)):
-        restore_many([source], tmp_path / "kept.png", options=options, keep_time=True, overwrite=True)
-        restore_many([source], tmp_path / "new.png", options=options, overwrite=True)
-        assert (tmp_path / "kept.png").stat().st_mtime_ns == 10**18
-        assert (tmp_path / "new.png").stat().st_mtime_ns > 10**18
-    restore_piped(source, tmp_path / "piped.png", options=soft, keep_time=True)
-    assert (tmp_path / "piped.png").stat().st_mtime_ns == 10**18
-
-
-@pytest.mark.parametrize("strength", [0, 1])
-def test_the_place_or_all_metadata_is_left_out_on_request(tmp_path, strength, soft):
-    exif = PIL.Image.Exif()
-    exif[271] = "maker"
-    exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 0.0)})
-    source = tmp_path / "a.jpg"
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a exif:GPSLatitude="52,31N" dc:title="t"/></x:xmpmeta>'
-    PIL.Image.fromarray(texture()).save(source, exif=exif, icc_profile=profile, xmp=xmp)
-    options = replace(soft, strength=strength)
-    for strip in (None, "gps", "all"):
-        restore_many([source], tmp_path / f"{strip}.jpg", options=options, strip=strip)
-    _, piped = restore_piped(source, options=options, strip="gps")
-    (tmp_path / "piped.jpg").write_bytes(piped)
-    found = {}
-    for name in ("None", "gps", "all", "piped"):
-        with PIL.Image.open(tmp_path / f"{name}.jpg") as image:
-            known = image.getexif()
-            place = dict(known.get_ifd(0x8825).items())
-            assert image.info["icc_profile"] == profile
-            found[name] = (known.get(271), bool(place), b"GPS" in image.info.get("xmp", b""))
-    assert found == {
-        "None": ("maker", True, True),
-        "gps": ("maker", False, False),
-        "piped": ("maker", False, False),
-        "all": (None, False, False),
-    }
-    minutes = b"\x1f\0\0\0\1\0\0\0"
-    assert minutes in (tmp_path / "None.jpg").read_bytes()
-    assert minutes not in (tmp_path / "gps.jpg").read_bytes()
-    with pytest.raises(UsageError, match="unknown strip 'place': Known: all, gps"):
-        restore_many([source], strip="place")
 
 
 def test_a_small_photograph_with_nothing_to_fix_is_told_of_enlarging(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import types
 from dataclasses import fields
 
@@ -258,3 +259,20 @@ def test_completion_and_help_are_there(run):
     code, out, _ = run("restore", "--help")
     panels = [line.split()[1] for line in out.splitlines() if line.startswith("╭─")]
     assert panels == ["Arguments", "Options", "Common", "Output", "Advanced", "Methods"]
+
+
+def test_a_pipe_says_now_and_then_how_far_it_is(run, album, tiny, tmp_path, monkeypatch):
+    from resolvent.batch import pipe
+
+    def slow(image, chosen, progress, sessions):
+        progress(1, 4)
+        time.sleep(0.2)
+        return real(image, chosen, progress, sessions)
+
+    real = pipe.run
+    monkeypatch.setattr(pipe, "run", slow)
+    monkeypatch.setattr("resolvent.cli.console.BEAT", 0.02)
+    monkeypatch.setattr("resolvent.cli.photographs.emit", lambda data: None)
+    call = ("restore", album / "a.png", "-o", "-", "-m", tiny[2], "--sigma", 20)
+    assert "a.png, 25%" in run(*call)[2]
+    assert run(*call, "--quiet") == (0, "", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -47,6 +48,7 @@ def restore_piped(
     strip: str | None = None,
     keep_time: bool = False,
     limits: Limits = Limits(),  # noqa: B008 - frozen
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Result, bytes]:
     """Restore one photograph that comes from a pipe or goes into one.
 
@@ -60,6 +62,7 @@ def restore_piped(
         strip: Metadata that the output goes without.
         keep_time: The output takes the modification time of the input, where both are files.
         limits: The largest input.
+        progress: Called with the tiles or steps that are done and all of them.
 
     Returns:
         What became of it, with ``-`` for a pipe; and the bytes of the restored file, those of the input if there was
@@ -85,7 +88,7 @@ def restore_piped(
     chosen = plan(image, options, source if isinstance(source, bytes) else None, sessions)
     kind = kind or output_format(image)
     check_size(image, chosen, kind)
-    restored = run(image, chosen, open_session=sessions)
+    restored = run(image, chosen, progress, sessions)
     chosen = settled(image, restored, chosen)
     if chosen.unchanged and kind == image.format and strip is None:
         encoded = source if isinstance(source, bytes) else source.read_bytes()

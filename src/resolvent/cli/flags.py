@@ -44,7 +44,7 @@ def in_flags(message: str) -> str:
         >>> in_flags("method 'tv': must know what to undo; give degradation='noise:sigma=25'")
         "--method 'tv': must know what to undo; give --degradation 'noise:sigma=25'"
     """
-    message = re.sub(rf"\b(?:{_NAMES})(?:=\S+| [\w.]+)? \((-{{1,2}}[a-z][^)]*)\)", r"\1", message)
+    message = re.sub(rf"\b(?:{_NAMES})(?:=\S*| [\w.]+)? \((-{{1,2}}[a-z][^)]*)\)", r"\1", message)
     message = re.sub(
         rf"(?<![:,\w])({_NAMES})=(['\w]?)", lambda match: f"{FLAGS[match[1]]} {match[2]}".rstrip(), message
     )

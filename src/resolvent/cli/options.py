@@ -12,7 +12,7 @@ import typer
 
 from resolvent.cli.console import say, show_json
 from resolvent.errors import OutputError, UsageError
-from resolvent.io import is_folder
+from resolvent.io import check_writable, is_folder
 
 __all__ = ["DASH", "UNSTATED", "Json", "License", "Output", "Overwrite", "Seed", "check_report", "fail"]
 
@@ -35,6 +35,7 @@ def check_report(option: str, path: Path | None, suffix: str, *, overwrite: bool
     Raises:
         UsageError: The name has another suffix, its folder does not exist, it is a folder itself, or the file exists
             and is not to be replaced.
+        OutputError: Its folder cannot be written into.
     """
     if path is None:
         return
@@ -44,6 +45,7 @@ def check_report(option: str, path: Path | None, suffix: str, *, overwrite: bool
         raise UsageError(f"{option} {path}: must be a file in a folder that exists")
     if not overwrite and os.path.lexists(path):
         raise UsageError(f"{option} {path}: exists; choose another name, or give --overwrite")
+    check_writable(path)
 
 
 def fail(message: str, code: int, so_far: dict[str, Any] | None = None) -> NoReturn:

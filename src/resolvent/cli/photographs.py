@@ -161,17 +161,20 @@ def restore(
                 raise UsageError(f"{flag}: is for files, and one photograph is piped here; leave it out")
         if len(paths) != 1:
             raise UsageError(f"{len(paths)} inputs: - takes one photograph")
-        result, encoded = restore_piped(
-            stdin(megabytes) if paths[0] == DASH else paths[0],
-            None if output == DASH else output,
-            options=options,
-            overwrite=overwrite,
-            ext=ext,
-            quality=quality,
-            strip=strip,
-            keep_time=keep_time,
-            limits=limits,
-        )
+        source = stdin(megabytes) if paths[0] == DASH else paths[0]
+        with Bar(quiet=quiet) as bar:
+            result, encoded = restore_piped(
+                source,
+                None if output == DASH else output,
+                options=options,
+                overwrite=overwrite,
+                ext=ext,
+                quality=quality,
+                strip=strip,
+                keep_time=keep_time,
+                limits=limits,
+                progress=lambda done, total: bar.show(done / total, str(paths[0])),
+            )
         for line in () if quiet else (*result.reasons, *result.warnings):
             say(line)
         if output in (None, DASH):

@@ -37,10 +37,10 @@ def stoppable() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end what is done as Ctrl-C does, unless they are ignored, as under ``nohup``."""
     STOP.number = int(signal.SIGINT)
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number, handler in before.items():
-        if handler != signal.SIG_IGN:
-            signal.signal(number, STOP)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    before = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, STOP)
     try:
         yield
     finally:
