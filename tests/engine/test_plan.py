@@ -1,3 +1,4 @@
+from ast import literal_eval
 from pathlib import Path
 
 import numpy as np
@@ -219,10 +220,20 @@ def test_a_preview_is_a_new_png_of_a_method_that_goes_step_by_step(tmp_path):
     with pytest.raises(UsageError, match=r"a\.jpg: is a PNG"):
         Options(preview=tmp_path / "a.jpg", **stepwise)
     (tmp_path / "a.png").touch()
+    told = Options(preview=tmp_path / "a.png", method="red", degradation="blur:sigma=1")
     with pytest.raises(UsageError, match=r"a\.png: exists"):
-        Options(preview=tmp_path / "a.png", **stepwise)
+        told.check_written()
+    told.check_written(overwrite=True)
 
 
 def test_an_enlarging_method_has_nothing_to_blend_with():
     with pytest.raises(UsageError, match=r"strength 0\.5: self-similarity enlarges here"):
         Options(method="self-similarity", degradation="downsample:scale=2", strength=0.5)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_a_method_proposes_it_does_not_refuse(name):
+    with pytest.raises(UsageError, match="must know what to undo") as refused:
+        Options(method=name)
+    example = str(refused.value).rpartition("(--degradation) ")[2]
+    assert Options(method=name, degradation=literal_eval(example)).method == name

@@ -282,8 +282,9 @@ def test_wrong_calls_are_refused(models, tmp_path, options, message):
 
 def test_a_mask_is_never_replaced(models, tmp_path):
     (tmp_path / "m.png").write_bytes(b"mine")
-    with pytest.raises(UsageError, match="exists, and is never replaced"):
-        Options(repair=True, write_mask=tmp_path / "m.png")
+    with pytest.raises(UsageError, match="exists; give another name"):
+        resolvent.restore(scan(), repair=True, write_mask=tmp_path / "m.png")
+    assert (tmp_path / "m.png").read_bytes() == b"mine"
 
 
 def test_a_mask_that_is_not_there(models, tmp_path):

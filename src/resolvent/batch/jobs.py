@@ -221,7 +221,7 @@ def written_extension(extension: str) -> str:
     return extension
 
 
-def check_side_files(options: Options, jobs: Sequence[Job]) -> None:
+def check_side_files(options: Options, jobs: Sequence[Job], *, overwrite: bool) -> None:
     """A mask is an input too; one that is written, and a preview, are files of their own."""
     masks = [options.mask, *(options.told.files if options.told else ())]
     read = {os.path.realpath(mask) for mask in masks if isinstance(mask, str | Path)}
@@ -235,6 +235,7 @@ def check_side_files(options: Options, jobs: Sequence[Job]) -> None:
         if os.path.realpath(path) in taken:
             raise UsageError(f"{name} {path}: is an input or the output too; give another name")
         taken.add(os.path.realpath(path))
+    options.check_written(overwrite=overwrite)
 
 
 def _check_targets(jobs: Iterable[Job]) -> None:

@@ -68,7 +68,7 @@ def restore_many(
         raise UsageError(
             f"write_mask {options.write_mask}: is of one photograph, and there are {len(jobs)}; leave it out"
         )
-    check_side_files(options, jobs)
+    check_side_files(options, jobs, overwrite=overwrite)
     if output is not None and jobs and jobs[0].target != Path(output) and not resume:
         check_folder(Path(output))
     sessions = cache(open_session)

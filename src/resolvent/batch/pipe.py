@@ -81,7 +81,7 @@ def restore_piped(
         ext = output.suffix
     kind = KINDS[written_extension("." + ext.lower().removeprefix("."))] if ext else None
     files = Files(overwrite=overwrite, quality=quality, strip=strip, keep_time=keep_time, limits=limits)
-    check_side_files(options, [job])
+    check_side_files(options, [job], overwrite=overwrite)
     began = time.perf_counter()
     image = stripped(read_image(source, limits), strip)
     sessions = cache(open_session)

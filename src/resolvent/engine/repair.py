@@ -122,12 +122,12 @@ def read_mask(source: MaskSource, image: Image) -> NDArray[np.bool_]:
 
 
 def save_mask(mask: NDArray[np.bool_], path: Path) -> None:
-    """Write a mask as a PNG: white is what is filled.
+    """Write a mask as a PNG, in the place of one that is there: white is what is filled.
 
     Raises:
-        OutputError: The file exists or cannot be written.
+        OutputError: The file cannot be written.
     """
-    write_image(Image.from_array(np.where(mask, np.uint8(255), np.uint8(0))), path)
+    write_image(Image.from_array(np.where(mask, np.uint8(255), np.uint8(0))), path, overwrite=True)
 
 
 def count_tiles(mask: NDArray[np.bool_], card: ModelCard, tile: int) -> int:

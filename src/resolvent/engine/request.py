@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,7 @@ from resolvent.engine.repair import MaskSource
 from resolvent.errors import UsageError, unknown
 from resolvent.inference.runtime import RUNTIMES
 from resolvent.inference.tiles import SMALLEST_TILE
+from resolvent.io import check_writable
 from resolvent.methods.control import Control
 from resolvent.methods.settings import settings as settings_of
 from resolvent.models.registry import list_models, read_card
@@ -132,6 +134,19 @@ class Options:
         """The degradation, read from its text form."""
         return parse(self.degradation) if isinstance(self.degradation, str) else self.degradation
 
+    def check_written(self, *, overwrite: bool = False) -> None:
+        """Refuse, before any work, files to be written beside the result that exist or that could not be written.
+
+        Raises:
+            UsageError: One exists, and is not to be replaced.
+            OutputError: One could not be written.
+        """
+        for name, path in (("write_mask", self.write_mask), ("preview", self.preview)):
+            if path is not None and os.path.lexists(path) and not overwrite:
+                raise UsageError(f"{name} {path}: exists; give another name, or overwrite (--overwrite)")
+            if path is not None:
+                check_writable(path)
+
     def _enlarging(self) -> str | Path:
         """The model that enlarges by ``scale``: the one that is named, if it does, or a bundled one."""
         if self.model is not None:
@@ -159,8 +174,6 @@ class Options:
             raise UsageError(f"write_mask {self.write_mask}: writes what repair finds; give repair (--repair) too")
         if self.write_mask.suffix.lower() != ".png":
             raise UsageError(f"write_mask {self.write_mask}: is a PNG; give a name that ends in .png")
-        if self.write_mask.exists():
-            raise UsageError(f"write_mask {self.write_mask}: exists, and is never replaced; give another name")
 
     def _check_model(self) -> None:
         card, sigma = self.card, self.sigma
@@ -170,6 +183,8 @@ class Options:
             )
         if sigma is None:
             return
+        if self.method is not None:
+            raise UsageError(f"sigma {sigma:g}: is for a model; give a method degradation='noise:sigma={sigma:g}'")
         if card is None:
             raise UsageError(f"sigma {sigma:g}: tells a model the noise level; give model='denoise' (-m denoise) too")
         if not card.noise_level:
@@ -186,8 +201,6 @@ class Options:
             raise UsageError(f"{given[0]}: is for a method that goes step by step, such as pnp; leave it out")
         if self.preview is not None and self.preview.suffix.lower() != ".png":
             raise UsageError(f"preview {self.preview}: is a PNG; give a name that ends in .png")
-        if self.preview is not None and self.preview.exists():
-            raise UsageError(f"preview {self.preview}: exists, and is never replaced; give another name")
         if name is None:
             if told is not None:
                 raise UsageError(f"degradation '{told}': tells a method what to undo; give method= too")
@@ -200,9 +213,8 @@ class Options:
         if name not in methods.METHODS:
             raise unknown("method", name, methods.METHODS)
         if told is None:
-            raise UsageError(
-                f"method {name!r}: must know what to undo; give degradation='blur:sigma=1.6 + noise:sigma=2'"
-            )
+            example = methods.METHODS[name].example
+            raise UsageError(f"method {name!r}: must know what to undo; give degradation= (--degradation) {example!r}")
         methods.check(name, told)
         for key in self.settings or ():
             if key not in settings_of(name):

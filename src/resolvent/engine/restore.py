@@ -71,7 +71,7 @@ def restore(
         repair: Find scratches, dust and creases and fill them, before anything else, and change no other pixel; without
             a model or method, nothing else is done.
         mask: Fill this too: a picture, or an array (H, W), as large as the photograph; white or True is filled.
-        write_mask: A PNG of what is filled, white.
+        write_mask: A PNG of what is filled, white. Neither replaces a file.
         limits: The largest file that is read.
         progress: Called with the tiles that are done and all tiles.
 
@@ -89,6 +89,7 @@ def restore(
         model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, settings, preview,
         repair, mask, write_mask,
     )  # fmt: skip
+    options.check_written()
     pillow = "PIL.Image" in sys.modules and isinstance(source, sys.modules["PIL.Image"].Image)
     if isinstance(source, Image):
         image = source
