@@ -9,8 +9,8 @@ from scipy import ndimage
 import resolvent
 from resolvent.engine import plan as planning
 from resolvent.engine import repair, request
-from resolvent.engine.plan import plan
-from resolvent.engine.request import Options
+from resolvent.engine.plan import make_plan
+from resolvent.engine.request import make_request
 from resolvent.engine.run import run
 from resolvent.errors import InputError, QualityError, UsageError
 from resolvent.image import Image, read_image, write_image
@@ -63,8 +63,8 @@ def restored(image, models, **options):
     def open_session(name, runtime):
         return models[str(name)]
 
-    told = plan(image, Options(**options), None, open_session)
-    return run(image, told, None, open_session), told
+    told = make_plan(image, make_request(**options), None, open_session)
+    return run(image, told, None, open_session).image, told
 
 
 def scan(dtype=np.uint8, channels=3, shape=(90, 120)):
@@ -283,7 +283,7 @@ def test_wrong_calls_are_refused(models, tmp_path, options, message):
 def test_a_mask_is_never_replaced(models, tmp_path):
     (tmp_path / "m.png").write_bytes(b"mine")
     with pytest.raises(UsageError, match="exists, and is never replaced"):
-        Options(repair=True, write_mask=tmp_path / "m.png")
+        make_request(repair=True, write_mask=tmp_path / "m.png")
 
 
 def test_a_mask_that_is_not_there(models, tmp_path):
@@ -368,6 +368,6 @@ def test_floats_of_64_bits_keep_what_is_not_filled():
     assert (filled[mask] != image[mask]).any()
 
 
-def test_options_with_a_mask_can_be_compared():
+def test_requests_with_a_mask_can_be_compared():
     mask = np.eye(8, dtype=bool)
-    assert Options(mask=mask) == Options(mask=mask)
+    assert make_request(mask=mask) == make_request(mask=mask)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resolvent.engine.request import Options
+from resolvent.engine.request import Request
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.image.encode import heif_is_written
 from resolvent.image.formats import DEPTHS, FORMATS
@@ -124,17 +124,14 @@ def written_extension(extension: str) -> str:
     return extension
 
 
-def check_side_files(options: Options, jobs: Sequence[Job]) -> None:
+def check_side_files(request: Request, jobs: Sequence[Job]) -> None:
     """A mask is an input too; one that is written, and a preview, are files of their own."""
-    masks = [options.mask, *(options.told.files if options.told else ())]
-    read = {os.path.realpath(mask) for mask in masks if isinstance(mask, str | Path)}
+    read = set(map(os.path.realpath, request.files))
     for job in jobs:
         if os.path.realpath(job.target) in read:
             raise UsageError(f"output {job.target}: is a mask, and inputs are never replaced; give another output")
     taken = read | {os.path.realpath(path) for job in jobs for path in (job.source, job.target)}
-    for name, path in (("write_mask", options.write_mask), ("preview", options.preview)):
-        if path is None:
-            continue
+    for name, path in request.written.items():
         if os.path.realpath(path) in taken:
             raise UsageError(f"{name} {path}: is an input or the output too; give another name")
         taken.add(os.path.realpath(path))

@@ -6,15 +6,17 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Unpack
 
 from resolvent.batch.jobs import SUFFIX, check_side_files, find_jobs
 from resolvent.batch.progress import Event, Progress
 from resolvent.batch.report import BatchReport, Result
 from resolvent.batch.worker import check_quality, restore_one
-from resolvent.engine.request import Options
+from resolvent.engine.request import Options, make_request
 from resolvent.errors import ResolventError, UsageError, internal
 from resolvent.image import Limits
 from resolvent.inference.runtime import open_session
+from resolvent.methods.control import Control
 
 __all__ = ["restore_many"]
 
@@ -26,7 +28,6 @@ def restore_many(
     inputs: Sequence[str | Path],
     output: str | Path | None = None,
     *,
-    options: Options = Options(),  # noqa: B008 - frozen
     resume: bool = False,
     overwrite: bool = False,
     suffix: str = SUFFIX,
@@ -34,20 +35,23 @@ def restore_many(
     quality: int | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     on_event: Callable[[Event], None] = lambda event: None,
+    control: Control | None = None,
+    **options: Unpack[Options],
 ) -> BatchReport:
     """Restore files and folders. One that fails is reported and does not stop the others.
 
     Args:
         inputs: See ``find_jobs``, as for ``output``, ``suffix`` and ``ext``.
         output: A file or a folder.
-        options: How to restore.
         resume: Skip inputs whose output is there; it is whole, for files appear whole or not at all.
         overwrite: Replace outputs that are there.
         suffix: Of outputs beside their inputs.
         ext: Extension of all outputs.
         quality: 1 to 100, of lossy outputs; None for QUALITY, or that of the input where it is a finer JPEG.
         limits: The largest input.
-        on_event: Told how it goes.
+        on_event: Called at the start and the end of each file, and after each tile or step.
+        control: Cancels the iterative method that is at work; the next file begins anew.
+        **options: How to restore, as of ``resolvent.restore``.
 
     Raises:
         UsageError: The call is wrong; no file has been touched.
@@ -56,21 +60,20 @@ def restore_many(
     if resume and overwrite:
         raise UsageError("resume keeps the outputs that are there and overwrite replaces them: choose one")
     check_quality(quality)
+    request = make_request(**options)
     jobs = find_jobs(inputs, output, suffix=suffix, ext=ext)
-    if options.write_mask is not None and len(jobs) > 1:
-        raise UsageError(
-            f"write_mask {options.write_mask}: is of one photograph, and there are {len(jobs)}; leave it out"
-        )
-    check_side_files(options, jobs)
+    if (mask := request.written.get("write_mask")) is not None and len(jobs) > 1:
+        raise UsageError(f"write_mask {mask}: is of one photograph, and there are {len(jobs)}; leave it out")
+    check_side_files(request, jobs)
     sessions = cache(open_session)
-    if options.requested_model is not None:
-        sessions(options.requested_model, options.runtime)
+    for model, runtime in request.models():
+        sessions(model, runtime)
     watch = Progress(len(jobs), on_event)
     results = []
     for job in jobs:
         watch.start(job.source)
         try:
-            result = restore_one(job, options, sessions, watch, resume, overwrite, quality, limits)
+            result = restore_one(job, request, sessions, watch, resume, overwrite, quality, limits, control)
         except (ResolventError, OSError, MemoryError) as error:
             result = Result(job.source, job.target, "failed", (str(error) or "out of memory",))
         except Exception as error:  # one file never ends a batch, whatever a codec or a runtime raises

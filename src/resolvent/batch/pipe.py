@@ -7,18 +7,19 @@ import time
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from resolvent.batch.jobs import KINDS, Job, check_side_files, written_extension
 from resolvent.batch.report import Result
 from resolvent.batch.worker import check_quality, fine_quality, make_folder, recompressed, result_of, settled
-from resolvent.engine.plan import plan
-from resolvent.engine.request import Options
+from resolvent.engine.plan import make_plan
+from resolvent.engine.request import Options, make_request
 from resolvent.engine.run import run
 from resolvent.errors import OutputError, UsageError
 from resolvent.image import Limits, encode_image, output_format, read_image, unsupported
 from resolvent.inference.runtime import open_session
 from resolvent.io import write_atomic
+from resolvent.methods.control import Control
 
 if TYPE_CHECKING:
     pass
@@ -30,22 +31,24 @@ def restore_piped(
     source: Path | bytes,
     output: Path | None = None,
     *,
-    options: Options = Options(),  # noqa: B008 - frozen
     overwrite: bool = False,
     ext: str | None = None,
     quality: int | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
+    control: Control | None = None,
+    **options: Unpack[Options],
 ) -> tuple[Result, bytes]:
     """Restore one photograph that comes from a pipe or goes into one.
 
     Args:
         source: Its path, or the bytes of its file.
         output: The file to write; None writes none.
-        options: How to restore.
         overwrite: Replace the output if it is there.
         ext: Extension that names the format; by default that of `output`, else the format of the input.
         quality: 1 to 100, of a lossy output; None as in ``restore_many``.
         limits: The largest input.
+        control: Cancels an iterative method.
+        **options: How to restore, as of ``resolvent.restore``.
 
     Returns:
         What became of it, with ``-`` for a pipe; and the bytes of the restored file, those of the input if there was
@@ -63,23 +66,23 @@ def restore_piped(
         ext = output.suffix
     kind = KINDS[written_extension("." + ext.lower().removeprefix("."))] if ext else None
     check_quality(quality)
-    check_side_files(options, [job])
+    request = make_request(**options)
+    check_side_files(request, [job])
     began = time.perf_counter()
     image = read_image(source, limits)
     sessions = cache(open_session)
-    chosen = plan(image, options, source if isinstance(source, bytes) else None, sessions)
+    chosen = make_plan(image, request, source if isinstance(source, bytes) else None, sessions)
     kind = kind or output_format(image)
-    restored = run(image, chosen, open_session=sessions)
-    chosen = settled(image, restored, chosen)
-    if chosen.unchanged and kind == image.format:
+    restoration = settled(image, run(image, chosen, open_session=sessions, control=control))
+    if restoration.plan.unchanged and kind == image.format:
         encoded = source if isinstance(source, bytes) else source.read_bytes()
         lost: tuple[str, ...] = ()
     else:
         fine = fine_quality(quality, source)
-        encoded = encode_image(restored, kind, fine)
-        lost = unsupported(restored, kind) + recompressed(chosen, kind, fine)
+        encoded = encode_image(restoration.image, kind, fine)
+        lost = unsupported(restoration.image, kind) + recompressed(restoration.plan, kind, fine)
     if output is not None:
         make_folder(output.parent)
         write_atomic(output, lambda file: file.write(encoded), overwrite=overwrite)
-    result = result_of(job, chosen, image.warnings + lost)
+    result = result_of(job, restoration, lost)
     return replace(result, seconds=time.perf_counter() - began), encoded

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
-    pass
+    from resolvent.methods.control import Steps
 
 __all__ = ["BatchReport", "Result", "Status"]
 
@@ -29,6 +29,7 @@ class Result:
         model: Name or path of the model, or the method; None if nothing ran.
         sigma: Noise level that the model was told.
         seconds: That it took.
+        steps: How far the model or the method came, and what ended it; None if nothing ran.
     """
 
     source: Path
@@ -39,6 +40,7 @@ class Result:
     model: str | None = None
     sigma: float | None = None
     seconds: float = 0.0
+    steps: Steps | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, in characters that any terminal prints."""
@@ -51,6 +53,9 @@ class Result:
             "model": self.model and printable(self.model),
             "sigma": self.sigma,
             "seconds": round(self.seconds, 3),
+            "steps": self.steps and self.steps.done,
+            "total_steps": self.steps and self.steps.total,
+            "ended": self.steps and self.steps.ended,
         }
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from resolvent.errors import InputError, OutputError
 from resolvent.image import Limits
+from resolvent.methods.control import Control
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
     from resolvent.batch.progress import Event
     from resolvent.batch.report import BatchReport, Result
 
-__all__ = ["Bar", "RestoreConsole", "console", "emit", "say", "show_json", "stdin", "summary"]
+__all__ = ["Bar", "RestoreConsole", "canceling", "console", "emit", "say", "show_json", "stdin", "summary"]
 
 
 def console() -> Console:
@@ -65,6 +70,29 @@ def stdin(limits: Limits = Limits()) -> bytes:  # noqa: B008 - frozen
     if sys.stdin is None:
         raise InputError("stdin is closed; name a file")
     return sys.stdin.buffer.read(int(min(limits.megabytes * 1e6, sys.maxsize - 1)) + 1)
+
+
+@contextmanager
+def canceling() -> Iterator[Control]:
+    """Give a control that Ctrl-C cancels: an iterative method that is running gives what it has.
+
+    A second Ctrl-C, or one where no such method is running, interrupts as always.
+    """
+    control = Control()
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before == signal.SIG_IGN:
+        yield control
+        return
+
+    def cancel(number: int, frame: object) -> None:
+        if not control.cancel():
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, cancel)
+    try:
+        yield control
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Bar:
@@ -146,7 +174,8 @@ def lines(result: Result, *, verbose: bool) -> list[str]:
             said = [f"{result.target}: unchanged"]
         case "restored":
             told = "" if result.sigma is None else f", sigma {result.sigma:.1f}"
-            said = [f"{result.target}: restored by {result.model}{told} in {duration(result.seconds)}"]
+            ended = f", {result.steps}" if str(result.steps or "") else ""
+            said = [f"{result.target}: restored by {result.model}{told} in {duration(result.seconds)}{ended}"]
     if verbose:
         said += [f"  {reason}" for reason in (*result.reasons, *result.warnings)]
     return said

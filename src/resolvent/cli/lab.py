@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from resolvent.cli.console import Bar, console, emit, say, show_json
+from resolvent.cli.console import Bar, canceling, console, emit, say, show_json
 from resolvent.cli.options import UNSTATED, Json, License, Output, Overwrite, Seed, check_report
 from resolvent.errors import UsageError
 from resolvent.io import write_atomic
@@ -202,7 +202,7 @@ def compare(
     told, picture = parse(degradation), read_image(image)
     true = None if truth is None else read_image(truth).in_range_of(picture)
     names = [] if methods in (None, ["all"]) else list(methods or ())
-    with Bar() as bar:
+    with Bar() as bar, canceling() as control:
         trials = run_all(
             picture,
             told,
@@ -211,6 +211,7 @@ def compare(
             truth=true,
             seed=seed,
             progress=lambda name, share: bar.show(share, name),
+            control=control,
         )
     page = compare_page(image.name, picture, told, trials, provenance(), true)
     write_atomic(target, lambda file: file.write(page.encode()), overwrite=overwrite)

@@ -12,9 +12,9 @@ from resolvent.batch.jobs import SUFFIX
 from resolvent.batch.local import restore_many
 from resolvent.batch.pipe import restore_piped
 from resolvent.batch.report import BatchReport
-from resolvent.cli.console import RestoreConsole, console, emit, say, show_json, stdin, summary
+from resolvent.cli.console import RestoreConsole, canceling, console, emit, say, show_json, stdin, summary
 from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, fail
-from resolvent.engine.request import Options
+from resolvent.engine.request import ModelRequest, Options, Request, TiledRequest
 from resolvent.errors import UsageError
 from resolvent.image import QUALITY, Limits, output_format, read_image, write_image
 from resolvent.methods.settings import read_settings
@@ -29,46 +29,44 @@ def restore(
     model: Annotated[
         str | None, typer.Option("-m", "--model", help="A bundled model or an .onnx file; chosen if not given.")
     ] = None,
-    method: Annotated[str | None, typer.Option("--method", help="A method instead of a model.")] = Options.method,
+    method: Annotated[str | None, typer.Option("--method", help="A method instead of a model.")] = None,
     degradation: Annotated[
         str | None, typer.Option("--degradation", help="What the method is to undo, such as 'blur:sigma=1.6'.")
     ] = None,
     sigma: Annotated[
         float | None, typer.Option("--sigma", help="Noise level in gray levels of 255; measured if not given.")
-    ] = Options.sigma,
+    ] = None,
     strength: Annotated[
         float, typer.Option("--strength", help="0 keeps the photograph exactly, 1 restores it fully.")
-    ] = Options.strength,
-    scale: Annotated[int | None, typer.Option("-s", "--scale", help="Enlarge by this: 2 or 4.")] = Options.scale,
-    tile: Annotated[
-        int | None, typer.Option("-t", "--tile", help="Pixels a side of a tile; as many as fit.")
-    ] = Options.tile,
+    ] = Request.strength,
+    scale: Annotated[int | None, typer.Option("-s", "--scale", help="Enlarge by this: 2 or 4.")] = None,
+    tile: Annotated[int | None, typer.Option("-t", "--tile", help="Pixels a side of a tile; as many as fit.")] = None,
     memory: Annotated[
         str | None,
         typer.Option(
             "--memory", help="For the tiles, such as 512M; half of what is free. For a method: all it may take."
         ),
     ] = None,
-    runtime: Annotated[str, typer.Option("--runtime", help="onnxruntime (auto), openvino or torch.")] = Options.runtime,
-    seed: Seed = Options.seed,
-    budget: Annotated[
-        float | None, typer.Option("--budget", help="Seconds for a method that goes step by step.")
-    ] = Options.budget,
+    runtime: Annotated[
+        str, typer.Option("--runtime", help="onnxruntime (auto), openvino or torch.")
+    ] = TiledRequest.runtime,
+    seed: Seed = Request.seed,
+    budget: Annotated[float | None, typer.Option("--budget", help="Seconds for an iterative method.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="An option of the method, such as iterations=500.")
     ] = None,
     preview: Annotated[
         Path | None, typer.Option("--preview", help="A PNG of what such a method has so far, every few seconds.")
-    ] = Options.preview,
+    ] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Find scratches, dust and creases and fill them, nothing else.")
-    ] = Options.repair,
+    ] = False,
     mask: Annotated[
         Path | None, typer.Option("--mask", help="A picture of what to fill: white is filled, black is kept.")
     ] = None,
     write_mask: Annotated[
         Path | None, typer.Option("--write-mask", help="A PNG of what --repair finds, white.")
-    ] = Options.write_mask,
+    ] = None,
     suffix: Annotated[str, typer.Option("--suffix", help="Of results that stand beside their photographs.")] = SUFFIX,
     ext: Annotated[str | None, typer.Option("--ext", help="Format of the results, such as png.")] = None,
     quality: Annotated[
@@ -88,15 +86,14 @@ def restore(
     Writes photo.restored.jpg beside photo.jpg, or to -o; a photograph is never changed or replaced. With --repair or
     --mask, only damage is filled, unless a model, a method or -s is given too: that follows.
     """
-    told = None
-    if settings:
-        if method is None:
-            raise UsageError(f"--set {settings[0]}: is an option of a method; give --method too")
-        told = read_settings(method, settings)
-    options = Options(
-        model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, told, preview,
-        repair, mask, write_mask,
-    )  # fmt: skip
+    if settings and method is None:
+        raise UsageError(f"--set {settings[0]}: is an option of a method; give --method too")
+    options: Options = {
+        "model": model, "sigma": sigma, "scale": scale, "method": method, "degradation": degradation,
+        "settings": read_settings(method, settings) if method and settings else None, "budget": budget,
+        "preview": preview, "repair": repair, "mask": mask, "write_mask": write_mask, "strength": strength,
+        "memory": memory, "seed": seed, "tile": tile, "runtime": runtime,
+    }  # fmt: skip
     limits = Limits(megapixels, megabytes)
     paths = [*(inputs or []), *(more or [])]
     if DASH in paths or output == DASH:
@@ -106,28 +103,30 @@ def restore(
             raise UsageError("--resume: has nothing to skip where one photograph is piped; leave it out")
         if len(paths) != 1:
             raise UsageError(f"{len(paths)} inputs: - takes one photograph")
-        result, encoded = restore_piped(
-            stdin(limits) if paths[0] == DASH else paths[0],
-            None if output == DASH else output,
-            options=options,
-            overwrite=overwrite,
-            ext=ext,
-            quality=quality,
-            limits=limits,
-        )
-        for line in (*result.reasons, *result.warnings):
+        source = stdin(limits) if paths[0] == DASH else paths[0]
+        with canceling() as control:
+            result, encoded = restore_piped(
+                source,
+                None if output == DASH else output,
+                overwrite=overwrite,
+                ext=ext,
+                quality=quality,
+                limits=limits,
+                control=control,
+                **options,
+            )
+        for line in (*result.reasons, *filter(None, [str(result.steps or "")]), *result.warnings):
             say(line)
         if output in (None, DASH):
             emit(encoded)
         if as_json:
             show_json(BatchReport((result,)).to_json())
         return
-    with RestoreConsole(verbose=len(paths) == 1 and not paths[0].is_dir()) as watch:
+    with RestoreConsole(verbose=len(paths) == 1 and not paths[0].is_dir()) as watch, canceling() as control:
         try:
             report = restore_many(
                 paths,
                 output,
-                options=options,
                 resume=resume,
                 overwrite=overwrite,
                 suffix=suffix,
@@ -135,6 +134,8 @@ def restore(
                 quality=quality,
                 limits=limits,
                 on_event=watch,
+                control=control,
+                **options,
             )
         except KeyboardInterrupt:
             fail(f"stopped; {watch.finished} finished and kept; --resume goes on", 130)
@@ -159,7 +160,7 @@ def diagnose(
     source = stdin() if image == DASH else image
     photograph = read_image(source)
     found = measure(photograph, source)
-    alone = nothing_to_do(photograph, Options())
+    alone = nothing_to_do(photograph, ModelRequest())
     if alone is not None:
         found = dataclasses.replace(found, model=None, sigma=None, strength=1.0, reasons=(alone,))
     if as_json:

@@ -13,7 +13,7 @@ pillow-heif, where it is installed, HEIC. An error here says what is wrong, and 
 
 from __future__ import annotations
 
-__all__ = ["DEPTHS", "FORMATS", "OPAQUE", "sniff"]
+__all__ = ["DEPTHS", "FORMATS", "OPAQUE", "QUALITY", "sniff"]
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -32,6 +32,9 @@ DEPTHS = {"jpeg": 8, "png": 16, "webp": 8, "tiff": 32, "avif": 16, "bmp": 8, "he
 
 OPAQUE = {"jpeg", "bmp"}
 """The formats that are written without alpha."""
+
+QUALITY = 95
+"""Quality of a lossy output, 1 to 100; 100 is lossless for WebP, AVIF and HEIF."""
 
 
 def sniff(head: bytes) -> str | None:
