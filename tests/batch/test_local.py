@@ -45,8 +45,7 @@ def sessions(monkeypatch):
         opened.append((model, runtime))
         return Soft()
 
-    for module in (planning, request):
-        monkeypatch.setattr(module, "read_card", lambda model: CARD)
+    monkeypatch.setattr(request, "read_card", lambda model: CARD)
     for module in (local, pipe):
         monkeypatch.setattr(module, "open_session", open_session)
     return opened

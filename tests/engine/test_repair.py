@@ -7,7 +7,6 @@ import pytest
 from scipy import ndimage
 
 import resolvent
-from resolvent.engine import plan as planning
 from resolvent.engine import repair, request
 from resolvent.engine.plan import make_plan
 from resolvent.engine.request import make_request
@@ -54,8 +53,7 @@ def models(monkeypatch):
         "inpaint": make(quarter, "inpaint", mask=True),
         "invert": make(lambda x: x[:, :3] * 0.98, "invert"),
     }
-    for module in (planning, request):
-        monkeypatch.setattr(module, "read_card", lambda name: known[str(name)].card)
+    monkeypatch.setattr(request, "read_card", lambda name: known[str(name)].card)
     return known
 
 

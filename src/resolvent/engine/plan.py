@@ -20,7 +20,6 @@ from resolvent.errors import InputError, UsageError
 from resolvent.inference.runtime import Session, open_session
 from resolvent.inference.tiles import SMALLEST_TILE, largest_tile, margin, reflected, spans
 from resolvent.methods.noise_level import scale_factor
-from resolvent.models.registry import read_card
 from resolvent.system import available_memory, parse_memory, tile_memory
 
 if TYPE_CHECKING:
@@ -125,10 +124,13 @@ def _repaired(image: Image, request: RepairRequest, source: bytes | None, open_s
         found = find_damage(image, session, _tile(image, session.card, request))
         reasons.append(f"{_percent(found)} of it is damaged, as model {str(request.finder)!r} finds")
         mask |= found
-    card = read_card(request.filler)
-    reasons.append(f"filled by model {str(request.filler)!r}" if mask.any() else "nothing to fill")
-    tile = min(_tile(image, card, request), FILL_TILE)
-    repaired = Plan(request, tuple(reasons), tile=tile, tiles=count_tiles(mask, card, tile), mask=mask)
+    if mask.any():
+        card = open_session(request.filler, request.runtime).card
+        tile = min(_tile(image, card, request), FILL_TILE)
+        reasons.append(f"filled by model {str(request.filler)!r}")
+        repaired = Plan(request, tuple(reasons), tile=tile, tiles=count_tiles(mask, card, tile), mask=mask)
+    else:
+        repaired = Plan(request, (*reasons, "nothing to fill"), tiles=0, mask=mask)
     if request.then is None:
         return repaired
     after = make_plan(image, request.then, source, open_session)
@@ -164,7 +166,7 @@ def _chosen(image: Image, request: Request, source: bytes | None, open_session: 
         if found.model is None:
             return Plan(request, found.reasons)
         model, sigma, reasons, confidence = found.model, found.sigma, found.reasons, found.strength
-    card = read_card(model)
+    card = open_session(model, request.runtime).card
     if card.noise_level and sigma is None:
         low, high = card.sigma_range or (0.0, 255.0)
         sigma = min(max(measure(image, source).told_sigma, low), high)
