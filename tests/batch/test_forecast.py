@@ -1,21 +1,19 @@
 """What would be done, and how long it would take."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from resolvent.batch import forecast, worker
 from resolvent.batch.local import restore_many
 from resolvent.engine import plan as planning
-from resolvent.engine.request import Options
+from resolvent.engine.request import make_request
 from resolvent.image import Image, write_image
 
 
 @pytest.fixture
 def soft(tiny):
     """What restores by a small model."""
-    return Options(model=tiny[2], sigma=20.0)
+    return {"model": tiny[2], "sigma": 20.0}
 
 
 def texture(seed=0):
@@ -41,7 +39,7 @@ def tree(folder):
 
 def test_a_dry_run_writes_nothing_and_tells_what_would_be(album, tmp_path, soft):
     put(tmp_path / "out/a.png")
-    report = restore_many([album], tmp_path / "out", options=soft, resume=True, dry_run=True)
+    report = restore_many([album], tmp_path / "out", **soft, resume=True, dry_run=True)
     assert [result.status for result in report.results] == ["skipped", *["restored"] * 3]
     assert tree(tmp_path / "out") == ["a.png"]
     assert report.dry_run
@@ -61,7 +59,7 @@ def test_a_forecast_counts_every_pixel_that_is_read(monkeypatch, tiny, soft):
             return x[:, :3]
 
     image = Image.from_array(np.random.default_rng(0).integers(0, 256, (200, 24, 3)).astype(np.uint8))
-    chosen = planning.plan(image, replace(soft, tile=16))
+    chosen = planning.make_plan(image, make_request(**soft, tile=16))
     worker.run(image, chosen, None, lambda *_: Timed())
     read = sum(seen)
     clock = iter([0.0, 2.0])

@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from resolvent.batch.jobs import KINDS, find_jobs
 from resolvent.batch.local import restore_many
 from resolvent.batch.pipe import restore_piped
 from resolvent.engine import plan as planning
-from resolvent.engine.request import Options
+from resolvent.engine.request import make_request
 from resolvent.errors import OutputError, UsageError
 from resolvent.image import Image, write_image
 from resolvent.io import sweep, write_atomic
@@ -25,7 +24,7 @@ from resolvent.io import sweep, write_atomic
 @pytest.fixture
 def soft(tiny):
     """What restores by a small model."""
-    return Options(model=tiny[2], sigma=20.0)
+    return {"model": tiny[2], "sigma": 20.0}
 
 
 def texture(seed=0):
@@ -65,11 +64,11 @@ def test_what_makes_saving_impossible_is_found_before_the_work(tmp_path, monkeyp
     monkeypatch.setattr(worker, "run", lambda *_: pytest.fail("it was restored all the same"))
     if piped:
         with pytest.raises(OutputError, match=message):
-            restore_piped(source, tmp_path / output, options=soft, overwrite=True)
+            restore_piped(source, tmp_path / output, **soft, overwrite=True)
     elif output == "dir.png":
         assert find_jobs([source], tmp_path / output).jobs[0].target == tmp_path / "dir.png/a.png"
     else:
-        (result,) = restore_many([source], tmp_path / output, options=soft).results
+        (result,) = restore_many([source], tmp_path / output, **soft).results
         assert message in result.reasons[0]
 
 
@@ -79,8 +78,8 @@ def test_a_folder_that_is_read_only_is_found_before_the_work(album, tmp_path, mo
     real = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) not in denied and real(path, mode))
     with pytest.raises(OutputError, match="out: cannot be written into; make it writable"):
-        restore_many([album], tmp_path / "out" / "new", options=soft)
-    report = restore_many([album], options=soft)
+        restore_many([album], tmp_path / "out" / "new", **soft)
+    report = restore_many([album], **soft)
     assert [result.status for result in report.results] == ["restored", "restored", "failed", "restored"]
 
 
@@ -90,14 +89,25 @@ def test_a_folder_that_is_read_only_is_found_before_the_work(album, tmp_path, mo
 )
 def test_a_format_too_small_for_the_result_is_refused_before_the_work(tmp_path, width, extension, scale, fits):
     image = Image.from_array(np.zeros((1, width, 1), np.uint8))
-    enlarged = {"method": "self-similarity", "degradation": f"downsample:scale={scale}"}
-    planned = planning.Plan(Options(strength=0) if scale == 1 else Options(**enlarged), ())
+    planned = planning.Plan(make_request(), (), scale=scale)
     kind = KINDS[extension]
     if fits:
         worker.check_size(image, planned, kind)
     else:
         with pytest.raises(OutputError, match=f"{width * scale}x{scale} pixels, and {kind} holds at most"):
             worker.check_size(image, planned, kind)
+
+
+@pytest.mark.parametrize(
+    ("options", "scale"),
+    [
+        ({"method": "self-similarity", "degradation": "downsample:scale=2"}, 2),
+        ({"scale": 4}, 4),
+        ({"model": "denoise", "sigma": 20}, 1),
+    ],
+)
+def test_a_plan_knows_how_large_the_result_is(options, scale):
+    assert planning.make_plan(Image.from_array(texture()), make_request(**options)).scale == scale
 
 
 def test_a_full_disk_ends_it(album, tmp_path, monkeypatch, soft):
@@ -108,7 +118,7 @@ def test_a_full_disk_ends_it(album, tmp_path, monkeypatch, soft):
 
     write = worker.write_image
     monkeypatch.setattr(worker, "write_image", full)
-    report = restore_many([album], tmp_path / "out", options=soft)
+    report = restore_many([album], tmp_path / "out", **soft)
     assert [result.status for result in report.results] == ["restored", "failed"]
     assert report.stopped == "the disk is full, with 2 of 4 photographs left"
     assert report.exit_code == 1
@@ -126,7 +136,7 @@ def test_what_killed_runs_left_is_swept_and_nothing_else(album, tmp_path, soft):
             os.utime(path, (0, 0))
     with held.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        restore_many([album], out, options=soft)
+        restore_many([album], out, **soft)
     left = {path.name for path in out.iterdir() if path.name.endswith(".part")}
     assert left == {held.name, young.name, *(path.name for path in others)}
 
@@ -147,12 +157,12 @@ def test_a_file_is_held_while_it_is_written(tmp_path):
 def test_the_time_of_the_input_is_kept_on_request(tmp_path, soft):
     source = put(tmp_path / "a.png")
     os.utime(source, ns=(10**18, 10**18))
-    for options in (soft, Options(strength=0)):
-        restore_many([source], tmp_path / "kept.png", options=options, keep_time=True, overwrite=True)
-        restore_many([source], tmp_path / "new.png", options=options, overwrite=True)
+    for options in (soft, {"strength": 0}):
+        restore_many([source], tmp_path / "kept.png", **options, keep_time=True, overwrite=True)
+        restore_many([source], tmp_path / "new.png", **options, overwrite=True)
         assert (tmp_path / "kept.png").stat().st_mtime_ns == 10**18
         assert (tmp_path / "new.png").stat().st_mtime_ns > 10**18
-    restore_piped(source, tmp_path / "piped.png", options=soft, keep_time=True)
+    restore_piped(source, tmp_path / "piped.png", **soft, keep_time=True)
     assert (tmp_path / "piped.png").stat().st_mtime_ns == 10**18
 
 
@@ -165,10 +175,10 @@ def test_the_place_or_all_metadata_is_left_out_on_request(tmp_path, strength, so
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a exif:GPSLatitude="52,31N" dc:title="t"/></x:xmpmeta>'
     PIL.Image.fromarray(texture()).save(source, exif=exif, icc_profile=profile, xmp=xmp)
-    options = replace(soft, strength=strength)
+    options = {**soft, "strength": strength}
     for strip in (None, "gps", "all"):
-        restore_many([source], tmp_path / f"{strip}.jpg", options=options, strip=strip)
-    _, piped = restore_piped(source, options=options, strip="gps")
+        restore_many([source], tmp_path / f"{strip}.jpg", **options, strip=strip)
+    _, piped = restore_piped(source, **options, strip="gps")
     (tmp_path / "piped.jpg").write_bytes(piped)
     found = {}
     for name in ("None", "gps", "all", "piped"):

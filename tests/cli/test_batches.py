@@ -8,14 +8,14 @@ import subprocess
 import sys
 import time
 import types
-from dataclasses import fields
+from dataclasses import MISSING, fields
 
 import numpy as np
 import pytest
 
-import resolvent
 from resolvent.batch.local import restore_many
 from resolvent.cli import photographs
+from resolvent.engine.request import MethodRequest, ModelRequest
 from resolvent.image import Image, Limits, write_image
 
 
@@ -35,12 +35,13 @@ def album(tmp_path):
 def test_defaults_are_those_of_python():
     """The command line states them itself, for its help is to be there without NumPy."""
     own = {name: each.default for name, each in inspect.signature(photographs.restore).parameters.items()}
-    for call in (resolvent.restore, restore_many):
-        for name, parameter in inspect.signature(call).parameters.items():
-            if name in own and parameter.default is not parameter.empty:
-                assert own[name] == parameter.default, name
-    for field in fields(Limits):
-        assert own[field.name] == field.default
+    for name, parameter in inspect.signature(restore_many).parameters.items():
+        if name in own and parameter.default is not parameter.empty:
+            assert own[name] == parameter.default, name
+    for kind in (ModelRequest, MethodRequest, Limits):
+        for field in fields(kind):
+            if not (field.default is MISSING or field.default_factory is not MISSING):
+                assert own[field.name] == field.default
 
 
 def test_results_are_streamed(run, album, tiny, tmp_path):
@@ -215,7 +216,7 @@ def test_restore_shows_what_it_did(run, album, tiny, tmp_path):
         (["--write-mask", "m.png"], "give --repair too"),
         (["--degradation", "noise:sigma=5"], "give --method too"),
         (["--method", "tv"], "--method 'tv': must know what to undo; give --degradation"),
-        (["--method", "tv", "--sigma", "5"], "--sigma 5: is for a model; give a method --degradation 'noise:sigma=5'"),
+        (["--method", "tv", "--sigma", "5"], "--sigma 5: is for a model"),
         (["--method", "tv", "-s", "2"], "-s 2 and --method 'tv': give one of them"),
         (["--resume", "--overwrite"], "--resume keeps the outputs that are there and --overwrite replaces them"),
         (["--strip", "place"], "unknown strip 'place'"),
@@ -266,10 +267,10 @@ def test_completion_and_help_are_there(run):
 def test_a_pipe_says_now_and_then_how_far_it_is(run, album, tiny, tmp_path, monkeypatch):
     from resolvent.batch import pipe
 
-    def slow(image, chosen, progress, sessions):
+    def slow(image, chosen, progress, sessions, **more):
         progress(1, 4)
         time.sleep(0.2)
-        return real(image, chosen, progress, sessions)
+        return real(image, chosen, progress, sessions, **more)
 
     real = pipe.run
     monkeypatch.setattr(pipe, "run", slow)

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from PIL import Image
 
 import resolvent.cli
 from resolvent.cli import spread
+from resolvent.methods.control import Control
 
 
 @pytest.fixture
@@ -178,6 +181,50 @@ def test_a_methods_own_option_and_its_preview(run, photo):
     assert run("restore", photo, *red, "--set", "iterations=3", "--set", "level=8", "-o", two)[0] == 0
     assert not np.array_equal(pixels(one), pixels(two))
     assert pixels(seen).shape == pixels(one).shape
+
+
+RED = ("--method", "red", "--degradation", "blur:sigma=1 + noise:sigma=20")
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch):
+    """Lets the method ``red`` be met by so many Ctrl-C in each step."""
+    own, before = signal.signal(signal.SIGINT, signal.default_int_handler), Control.step
+    presses = []
+
+    def pressed(control, done, total, image):
+        for _ in presses:
+            os.kill(os.getpid(), signal.SIGINT)
+        return before(control, done, total, image)
+
+    monkeypatch.setattr(Control, "step", pressed)
+    yield presses
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, own)
+
+
+def test_ctrl_c_ends_a_method_with_what_it_has_and_a_second_one_ends_all(run, photo, ctrl_c):
+    """It said "restored" of what one step had made of 40."""
+    target = photo.with_name("one.png")
+    ctrl_c.append("once")
+    code, out, err = run("restore", photo, *RED, "-o", target, "--json")
+    assert code == 0
+    assert re.search(r"restored by red in .* s, canceled after 1 of 40 steps\n", err)
+    (result,) = json.loads(out)["results"]
+    assert [result[key] for key in ("steps", "total_steps", "ended")] == [1, 40, "canceled"]
+    assert target.exists()
+    ctrl_c.append("twice")
+    assert run("restore", photo, *RED, "-o", photo.with_name("two.png"))[0] == 130
+    assert not photo.with_name("two.png").exists()
+
+
+def test_a_budget_that_cut_a_method_off_is_said_where_one_is_piped(photo):
+    ended = subprocess.run(
+        [sys.executable, "-m", "resolvent", "restore", "-", *RED, "--budget", "1e-6"],
+        input=photo.read_bytes(), capture_output=True,
+    )  # fmt: skip
+    assert ended.returncode == 0
+    assert "cut off by the budget after 1 of 40 steps" in ended.stderr.decode()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from resolvent.batch.progress import Event
 from resolvent.batch.report import BatchReport, Result
 from resolvent.cli.console import Bar, RestoreConsole, duration, lines, names, say, show_json, summary
+from resolvent.cli.signals import STOP
 from resolvent.errors import InputError
 
 PHOTO, TARGET = Path("a/photo.jpg"), Path("a/photo.restored.jpg")
@@ -124,6 +125,16 @@ def test_quiet_shows_failures_alone_and_skipped_files_are_no_lines(capsys):
     with RestoreConsole(verbose=True) as watch:
         watch(Event(0, 1, PHOTO, result=result("skipped")))
     assert capsys.readouterr().err == "a/photo.restored.jpg: skipped: output exists\n"
+
+
+def test_an_interrupt_that_a_callback_swallowed_is_raised_again(monkeypatch):
+    with RestoreConsole(verbose=False, quiet=True) as watch:
+        watch(Event(0, 2, PHOTO, result=result("unchanged")))
+        monkeypatch.setattr(STOP, "received", True)
+        watch(Event(0, 2, PHOTO, result=result("unchanged")))
+        with pytest.raises(KeyboardInterrupt):
+            watch(Event(1, 2, PHOTO))
+    assert len(watch.results) == 2
 
 
 @pytest.mark.parametrize(("null", "text"), [(False, b"a b.png\r\n\nb\xff.png\n"), (True, b"a b.png\0b\xff.png\0")])

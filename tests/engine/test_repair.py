@@ -7,10 +7,9 @@ import pytest
 from scipy import ndimage
 
 import resolvent
-from resolvent.engine import plan as planning
 from resolvent.engine import repair, request
-from resolvent.engine.plan import plan
-from resolvent.engine.request import Options
+from resolvent.engine.plan import make_plan
+from resolvent.engine.request import make_request
 from resolvent.engine.run import run
 from resolvent.errors import InputError, QualityError, UsageError
 from resolvent.image import Image, read_image, write_image
@@ -54,8 +53,7 @@ def models(monkeypatch):
         "inpaint": make(quarter, "inpaint", mask=True),
         "invert": make(lambda x: x[:, :3] * 0.98, "invert"),
     }
-    for module in (planning, request):
-        monkeypatch.setattr(module, "read_card", lambda name: known[str(name)].card)
+    monkeypatch.setattr(request, "read_card", lambda name: known[str(name)].card)
     return known
 
 
@@ -63,8 +61,8 @@ def restored(image, models, **options):
     def open_session(name, runtime):
         return models[str(name)]
 
-    told = plan(image, Options(**options), None, open_session)
-    return run(image, told, None, open_session), told
+    told = make_plan(image, make_request(**options), None, open_session)
+    return run(image, told, None, open_session).image, told
 
 
 def scan(dtype=np.uint8, channels=3, shape=(90, 120)):
@@ -369,6 +367,6 @@ def test_floats_of_64_bits_keep_what_is_not_filled():
     assert (filled[mask] != image[mask]).any()
 
 
-def test_options_with_a_mask_can_be_compared():
+def test_requests_with_a_mask_can_be_compared():
     mask = np.eye(8, dtype=bool)
-    assert Options(mask=mask) == Options(mask=mask)
+    assert make_request(mask=mask) == make_request(mask=mask)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from resolvent.engine.request import TiledRequest
 from resolvent.inference.tiles import reflected, spans
 
 if TYPE_CHECKING:
-    from resolvent.engine.plan import Plan
+    from resolvent.engine.plan import Opener, Plan
     from resolvent.image import Image
-    from resolvent.inference.runtime import Session
     from resolvent.models.card import ModelCard
 
 __all__ = ["Forecast"]
@@ -31,7 +30,7 @@ class Forecast:
         sessions: Loads a model into a runtime.
     """
 
-    def __init__(self, sessions: Callable[[str | Path, str], Session]) -> None:
+    def __init__(self, sessions: Opener) -> None:
         self.sessions = sessions
         self.seconds_a_pixel = cache(self._seconds_a_pixel)
 
@@ -39,13 +38,15 @@ class Forecast:
         """Seconds that a plan for an image will take, reading and writing not counted; None for a method."""
         if plan.unchanged:
             return 0.0
-        model = plan.options.filler if plan.mask is not None else plan.model
-        before = 0.0 if plan.first is None else self(image, plan.first)
-        if model is None or before is None:
+        request = plan.request
+        if not isinstance(request, TiledRequest) or plan.runs is None:
             return None
-        card = self.sessions(model, plan.options.runtime).card
+        before = 0.0 if plan.first is None else self(image, plan.first)
+        card = self.sessions(plan.runs, request.runtime).card
         share = 1.0 if plan.mask is None else float(plan.mask.any(1).mean() * plan.mask.any(0).mean())
-        return before + share * self.seconds_a_pixel(model, plan.options.runtime) * _pixels_read(image, card, plan.tile)
+        return (before or 0.0) + share * self.seconds_a_pixel(plan.runs, request.runtime) * _pixels_read(
+            image, card, plan.tile
+        )
 
     def _seconds_a_pixel(self, model: str | Path, runtime: str) -> float:
         """What a pixel of a tile takes, once the session is warm."""

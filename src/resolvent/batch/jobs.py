@@ -15,7 +15,7 @@ from resolvent.image.formats import DEPTHS, FORMATS
 from resolvent.io import is_file, is_folder
 
 if TYPE_CHECKING:
-    from resolvent.engine.request import Options
+    from resolvent.engine.request import Request
 
 __all__ = ["KINDS", "SUFFIX", "Found", "Job", "check_side_files", "find_images", "find_jobs", "written_extension"]
 
@@ -221,21 +221,18 @@ def written_extension(extension: str) -> str:
     return extension
 
 
-def check_side_files(options: Options, jobs: Sequence[Job], *, overwrite: bool) -> None:
+def check_side_files(request: Request, jobs: Sequence[Job], *, overwrite: bool) -> None:
     """A mask is an input too; one that is written, and a preview, are files of their own."""
-    masks = [options.mask, *(options.told.files if options.told else ())]
-    read = {os.path.realpath(mask) for mask in masks if isinstance(mask, str | Path)}
+    read = set(map(os.path.realpath, request.files))
     for job in jobs:
         if os.path.realpath(job.target) in read:
             raise UsageError(f"output {job.target}: is a mask, and inputs are never replaced; give another output")
     taken = read | {os.path.realpath(path) for job in jobs for path in (job.source, job.target)}
-    for name, path in (("write_mask", options.write_mask), ("preview", options.preview)):
-        if path is None:
-            continue
+    for name, path in request.written.items():
         if os.path.realpath(path) in taken:
             raise UsageError(f"{name} {path}: is an input or the output too; give another name")
         taken.add(os.path.realpath(path))
-    options.check_written(overwrite=overwrite)
+    request.check_written(overwrite=overwrite)
 
 
 def _check_targets(jobs: Iterable[Job]) -> None:

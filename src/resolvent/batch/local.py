@@ -6,17 +6,20 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Unpack
 
 from resolvent.batch.forecast import Forecast
 from resolvent.batch.jobs import SUFFIX, Job, check_side_files, find_jobs
 from resolvent.batch.progress import Event, Progress
 from resolvent.batch.report import BatchReport, Result
 from resolvent.batch.worker import Files, restore_one
-from resolvent.engine.request import Options
+from resolvent.engine.plan import Opener
+from resolvent.engine.request import Options, Request, make_request
 from resolvent.errors import ResolventError, UsageError, internal
 from resolvent.image import Limits
-from resolvent.inference.runtime import Session, open_session
+from resolvent.inference.runtime import open_session
 from resolvent.io import check_folder, is_disk_full, sweep
+from resolvent.methods.control import Control
 
 __all__ = ["restore_many"]
 
@@ -28,7 +31,6 @@ def restore_many(
     inputs: Sequence[str | Path],
     output: str | Path | None = None,
     *,
-    options: Options = Options(),  # noqa: B008 - frozen
     resume: bool = False,
     overwrite: bool = False,
     suffix: str = SUFFIX,
@@ -39,13 +41,14 @@ def restore_many(
     dry_run: bool = False,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     on_event: Callable[[Event], None] = lambda event: None,
+    control: Control | None = None,
+    **options: Unpack[Options],
 ) -> BatchReport:
     """Restore files and folders. One that fails is reported and does not stop the others; a full disk stops all.
 
     Args:
         inputs: See ``find_jobs``, as for ``output``, ``suffix`` and ``ext``.
         output: A file or a folder.
-        options: How to restore.
         resume: See ``Files``, as for all up to ``keep_time`` and for ``limits``.
         overwrite: Replace outputs that are there.
         suffix: Of outputs beside their inputs.
@@ -55,25 +58,26 @@ def restore_many(
         keep_time: Outputs take the modification time of their inputs.
         dry_run: Write nothing; tell what would be done to each, and how long it would take.
         limits: The largest input.
-        on_event: Called with how it goes.
+        on_event: Called at the start and the end of each file, and after each tile or step.
+        control: Cancels the iterative method that is at work; the next file begins anew.
+        **options: How to restore, as of ``resolvent.restore``.
 
     Raises:
         UsageError: The call is wrong; no file has been touched.
         OutputError: Nothing can be written into the output folder; no file has been touched.
     """
     files = Files(resume, overwrite, quality, strip, keep_time, limits)
+    request = make_request(**options)
     found = find_jobs(inputs, output, suffix=suffix, ext=ext)
     jobs = found.jobs
-    if options.write_mask is not None and len(jobs) > 1:
-        raise UsageError(
-            f"write_mask {options.write_mask}: is of one photograph, and there are {len(jobs)}; leave it out"
-        )
-    check_side_files(options, jobs, overwrite=overwrite)
+    if (mask := request.written.get("write_mask")) is not None and len(jobs) > 1:
+        raise UsageError(f"write_mask {mask}: is of one photograph, and there are {len(jobs)}; leave it out")
+    check_side_files(request, jobs, overwrite=overwrite)
     if output is not None and jobs and jobs[0].target != Path(output) and not resume:
         check_folder(Path(output))
     sessions = cache(open_session)
-    if options.requested_model is not None:
-        sessions(options.requested_model, options.runtime)
+    for model, runtime in request.models():
+        sessions(model, runtime)
     forecast = Forecast(sessions) if dry_run else None
     watch = Progress(len(found.unusable) + len(jobs), on_event)
     results = []
@@ -86,7 +90,7 @@ def restore_many(
     stopped = None
     for done, job in enumerate(jobs, 1):
         watch.start(job.source)
-        result, stops = _attempt(job, options, files, sessions, watch, forecast)
+        result, stops = _attempt(job, request, files, sessions, watch, forecast, control)
         results.append(watch.finish(result))
         if stops:
             stopped = f"the disk is full, with {len(jobs) - done} of {len(jobs)} photographs left"
@@ -96,15 +100,16 @@ def restore_many(
 
 def _attempt(
     job: Job,
-    options: Options,
+    request: Request,
     files: Files,
-    sessions: Callable[[str | Path, str], Session],
+    sessions: Opener,
     watch: Progress,
     forecast: Forecast | None,
+    control: Control | None,
 ) -> tuple[Result, bool]:
     """What became of a photograph, and whether the next ones would fare no better: the disk is full."""
     try:
-        return restore_one(job, options, files, sessions, watch, forecast), False
+        return restore_one(job, request, files, sessions, watch, forecast, control), False
     except (ResolventError, OSError, MemoryError) as error:
         return Result(job.source, job.target, "failed", (str(error) or "out of memory",)), is_disk_full(error)
     except Exception as error:  # one file never ends a batch, whatever a codec or a runtime raises

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
-    pass
+    from resolvent.methods.control import Steps
 
 __all__ = ["BatchReport", "Result", "Status"]
 
@@ -30,6 +30,7 @@ class Result:
         model: Name or path of the model, or the method; None if nothing ran.
         sigma: Noise level that the model was told.
         seconds: That it took.
+        steps: How far the model or the method came, and what ended it; None if nothing ran.
         expected: Seconds that restoring would take, where nothing was done; None for a method, and in a real run.
     """
 
@@ -41,6 +42,7 @@ class Result:
     model: str | None = None
     sigma: float | None = None
     seconds: float = 0.0
+    steps: Steps | None = None
     expected: float | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -54,6 +56,9 @@ class Result:
             "model": self.model and printable(self.model),
             "sigma": self.sigma,
             "seconds": round(self.seconds, 3),
+            "steps": self.steps and self.steps.done,
+            "total_steps": self.steps and self.steps.total,
+            "ended": self.steps and self.steps.ended,
             **({} if self.expected is None else {"expected_seconds": round(self.expected, 1)}),
         }
 

@@ -6,7 +6,6 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,16 +17,16 @@ from resolvent.batch.jobs import KINDS, Job
 from resolvent.batch.progress import Progress
 from resolvent.batch.report import Result
 from resolvent.diagnosis.jpeg import jpeg_quality
-from resolvent.engine.plan import Plan, plan
-from resolvent.engine.request import Options
-from resolvent.engine.run import run
+from resolvent.engine.plan import Opener, Plan, make_plan
+from resolvent.engine.request import ModelRequest, RepairRequest, Request
+from resolvent.engine.run import Restoration, run
 from resolvent.errors import OutputError, UsageError, unknown
 from resolvent.image import QUALITY, Limits, output_format, read_image, write_image
 from resolvent.image.encode import is_lossy
 from resolvent.image.formats import LONGEST
 from resolvent.image.strip import STRIPS, stripped
-from resolvent.inference.runtime import Session
 from resolvent.io import check_writable, write_atomic
+from resolvent.methods.control import Control, Steps
 
 if TYPE_CHECKING:
     from resolvent.image import Image
@@ -79,11 +78,12 @@ class Files:
 
 def restore_one(
     job: Job,
-    options: Options,
+    request: Request,
     files: Files,
-    sessions: Callable[[str | Path, str], Session],
+    sessions: Opener,
     watch: Progress,
     forecast: Forecast | None = None,
+    control: Control | None = None,
 ) -> Result:
     """Restore one photograph and write it, or copy it where there is nothing to fix; with a forecast, only tell.
 
@@ -97,27 +97,28 @@ def restore_one(
     check_writable(job.target)
     began = time.perf_counter()
     image = stripped(read_image(job.source, files.limits), files.strip)
-    chosen = plan(image, options, open_session=sessions)
+    chosen = make_plan(image, request, open_session=sessions)
     watch.tell(chosen)
     before, after = job.source.suffix.lower(), job.target.suffix.lower()
     kind = KINDS[after] if after != before and after in KINDS else output_format(image)
     check_size(image, chosen, kind)
     if forecast is not None:
         spent, left = time.perf_counter() - began, forecast(image, chosen)
-        return replace(result_of(job, image, chosen, image.warnings), expected=None if left is None else spent + left)
-    restored = run(image, chosen, lambda done, total: watch.tell(chosen, done / total), sessions)
-    chosen = settled(image, restored, chosen)
+        planned = result_of(job, Restoration(image, chosen, Steps()), ())
+        return replace(planned, expected=None if left is None else spent + left)
+    restored = run(image, chosen, lambda done, total: watch.tell(chosen, done / total), sessions, control=control)
+    restored = settled(image, restored)
     make_folder(job.target.parent)
-    if chosen.unchanged and kind == image.format and files.strip is None:
+    if restored.plan.unchanged and kind == image.format and files.strip is None:
         _copy(job.source, job.target, files.overwrite)
         lost: tuple[str, ...] = ()
     else:
         fine = fine_quality(files.quality, job.source)
-        lost = write_image(restored, job.target, overwrite=files.overwrite, format=kind, quality=fine)
-        lost += recompressed(chosen, kind, fine)
+        lost = write_image(restored.image, job.target, overwrite=files.overwrite, format=kind, quality=fine)
+        lost += recompressed(restored.plan, kind, fine)
     if files.keep_time:
         take_time(job.source, job.target)
-    return result_of(job, image, chosen, image.warnings + lost)
+    return result_of(job, restored, lost)
 
 
 def check_size(image: Image, chosen: Plan, kind: str) -> None:
@@ -142,20 +143,21 @@ LEAST_CHANGE = 0.5
 """Gray levels, root mean square: of less, writing a lossy file again would cost more than it gains."""
 
 
-def settled(image: Image, restored: Image, chosen: Plan) -> Plan:
-    """The plan; one that leaves the photograph alone where the model that diagnosis chose changes next to nothing."""
-    asked = chosen.options
-    if chosen.unchanged or asked.strength < 1 or asked.requested_model is not None or asked.method or asked.repairs:
-        return chosen
+def settled(image: Image, restored: Restoration) -> Restoration:
+    """The restoration; none, where the model that diagnosis chose changes next to nothing."""
+    plan = restored.plan
+    chosen = isinstance(plan.request, ModelRequest) and plan.request.named() is None and plan.first is None
+    if plan.unchanged or plan.request.strength < 1 or not chosen:
+        return restored
     total, known = 0.0, image.value_range
     for top in range(0, image.height, ROWS):
         part = np.s_[top : top + ROWS]
-        total += float(np.square(restored.data[part].astype(np.float64) - image.data[part]).sum())
+        total += float(np.square(restored.image.data[part].astype(np.float64) - image.data[part]).sum())
     change = 255 / (known.high - known.low) * (total / image.data.size) ** 0.5
     if change >= LEAST_CHANGE:
-        return chosen
-    reason = f"{chosen.model} would change it by {change:.2f} gray levels, next to nothing: left as it is"
-    return replace(chosen, model=None, sigma=None, reasons=(*chosen.reasons, reason))
+        return restored
+    reason = f"{plan.model} would change it by {change:.2f} gray levels, next to nothing: left as it is"
+    return replace(restored, image=image, plan=replace(plan, model=None, sigma=None, reasons=(*plan.reasons, reason)))
 
 
 def fine_quality(quality: int | None, source: Path | bytes) -> int:
@@ -165,7 +167,7 @@ def fine_quality(quality: int | None, source: Path | bytes) -> int:
 
 def recompressed(chosen: Plan, kind: str, quality: int) -> tuple[str, ...]:
     """Say that a lossy format keeps no pixel exactly, where a repair was to change only some."""
-    if not (chosen.options.only_repairs and is_lossy(kind, quality)):
+    if not (isinstance(chosen.request, RepairRequest) and is_lossy(kind, quality)):
         return ()
     return (f"{kind} compresses all of it again: the other pixels change a little too; ext png (--ext png) keeps them",)
 
@@ -174,15 +176,22 @@ SMALL = 640
 """Pixels of the longer side up to which a photograph that needs no restoring may be meant to be enlarged."""
 
 
-def result_of(job: Job, image: Image, chosen: Plan, warnings: tuple[str, ...]) -> Result:
+def result_of(job: Job, restored: Restoration, lost: tuple[str, ...]) -> Result:
     """What became of a photograph that was written."""
-    reasons = chosen.reasons
-    if chosen.unchanged:
-        if max(image.width, image.height) <= SMALL and chosen.options == Options():
-            reasons += (f"small, {image.width}x{image.height} pixels: scale 2 (-s 2) enlarges it",)
-        return Result(job.source, job.target, "unchanged", reasons, warnings)
-    model = str(chosen.model or chosen.options.method or chosen.options.filler)
-    return Result(job.source, job.target, "restored", reasons, warnings, model, chosen.sigma)
+    plan, image = restored.plan, restored.image
+    reasons = plan.reasons
+    if plan.unchanged and max(image.width, image.height) <= SMALL and plan.request == ModelRequest():
+        reasons += (f"small, {image.width}x{image.height} pixels: scale 2 (-s 2) enlarges it",)
+    return Result(
+        job.source,
+        job.target,
+        "unchanged" if plan.unchanged else "restored",
+        reasons,
+        restored.warnings + lost,
+        model=plan.runs,
+        sigma=plan.sigma,
+        steps=None if plan.unchanged else restored.steps,
+    )
 
 
 def make_folder(folder: Path) -> None:

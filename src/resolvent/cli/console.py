@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from resolvent.cli.flags import in_flags
+from resolvent.cli.signals import STOP
 from resolvent.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -202,6 +203,7 @@ class RestoreConsole(Bar):
         self.show((event.index + done) / event.total, name, event.eta)
         result = event.result
         if result is None:
+            STOP.check()
             return
         self.results.append(result)
         if self.stream:
@@ -226,7 +228,8 @@ def lines(result: Result, *, verbose: bool, dry_run: bool = False) -> list[str]:
             took = f" in {duration(result.seconds)}"
             if dry_run:
                 took = "" if result.expected is None else f" in about {duration(result.expected)}"
-            said = [f"{result.target}: {would}restored by {result.model}{sigma}{took}"]
+            ended = f", {result.steps}" if str(result.steps or "") else ""
+            said = [f"{result.target}: {would}restored by {result.model}{sigma}{took}{ended}"]
     if verbose:
         said += [f"  {reason}" for reason in (*result.reasons, *result.warnings)]
     return said

@@ -80,13 +80,13 @@ def diagnose(
 def _diagnosed(path: Path) -> tuple[Image, Diagnosis]:
     from resolvent.diagnosis import diagnose as measure
     from resolvent.engine.remarks import nothing_to_do
-    from resolvent.engine.request import Options
+    from resolvent.engine.request import ModelRequest
     from resolvent.image import read_image
 
     source = stdin() if path == DASH else path
     photograph = read_image(source)
     found = measure(photograph, source)
-    alone = nothing_to_do(photograph, Options())
+    alone = nothing_to_do(photograph, ModelRequest())
     if alone is not None:
         found = dataclasses.replace(found, model=None, sigma=None, strength=1.0, reasons=(alone,))
     return photograph, found

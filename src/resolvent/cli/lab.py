@@ -245,6 +245,7 @@ def _compared(
     image: Path, degradation: str, methods: list[str] | None, budget: float | None, truth: Path | None, seed: int
 ) -> str:
     """The page of a photograph restored by every method and model that can."""
+    from resolvent.cli.signals import canceling
     from resolvent.degradations import parse
     from resolvent.evaluation.compare import compare as run_all
     from resolvent.image import read_image
@@ -254,7 +255,7 @@ def _compared(
     told, picture = parse(degradation), read_image(image)
     true = None if truth is None else read_image(truth).in_range_of(picture)
     names = [] if methods in (None, ["all"]) else [method_name(name) for name in methods or ()]
-    with Bar() as bar:
+    with Bar() as bar, canceling() as control:
         trials = run_all(
             picture,
             told,
@@ -263,5 +264,6 @@ def _compared(
             truth=true,
             seed=seed,
             progress=lambda name, share: bar.show(share, name),
+            control=control,
         )
     return compare_page(image.name, picture, told, trials, provenance(), true)

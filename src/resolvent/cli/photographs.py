@@ -11,7 +11,7 @@ import typer
 
 from resolvent.cli.console import Bar, RestoreConsole, emit, names, say, show_json, stdin, summary
 from resolvent.cli.options import DASH, Output, Overwrite, Seed, check_report, fail
-from resolvent.cli.signals import STOP
+from resolvent.cli.signals import STOP, canceling
 from resolvent.errors import UsageError
 from resolvent.io import is_folder, write_atomic
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resolvent.batch.report import Result
+    from resolvent.engine.request import Options
 
 __all__ = ["degrade", "demo", "restore"]
 
@@ -132,20 +133,18 @@ def restore(
     from resolvent.batch.local import restore_many
     from resolvent.batch.pipe import restore_piped
     from resolvent.batch.report import BatchReport
-    from resolvent.engine.request import Options
     from resolvent.image import Limits
     from resolvent.methods.settings import read_settings
 
     method = method and method.lower()
-    told = None
-    if settings:
-        if method is None:
-            raise UsageError(f"--set {settings[0]}: is an option of a method; give --method too")
-        told = read_settings(method, settings)
-    options = Options(
-        model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, told, preview,
-        repair, mask, write_mask,
-    )  # fmt: skip
+    if settings and method is None:
+        raise UsageError(f"--set {settings[0]}: is an option of a method; give --method too")
+    options: Options = {
+        "model": model, "sigma": sigma, "scale": scale, "method": method, "degradation": degradation,
+        "settings": read_settings(method, settings) if method and settings else None, "budget": budget,
+        "preview": preview, "repair": repair, "mask": mask, "write_mask": write_mask, "strength": strength,
+        "memory": memory, "seed": seed, "tile": tile, "runtime": runtime,
+    }  # fmt: skip
     limits = Limits(megapixels, megabytes)
     if as_json and stream:
         raise UsageError("--json and --jsonl: give one of them")
@@ -162,11 +161,10 @@ def restore(
         if len(paths) != 1:
             raise UsageError(f"{len(paths)} inputs: - takes one photograph")
         source = stdin(megabytes) if paths[0] == DASH else paths[0]
-        with Bar(quiet=quiet) as bar:
+        with Bar(quiet=quiet) as bar, canceling() as control:
             result, encoded = restore_piped(
                 source,
                 None if output == DASH else output,
-                options=options,
                 overwrite=overwrite,
                 ext=ext,
                 quality=quality,
@@ -174,8 +172,10 @@ def restore(
                 keep_time=keep_time,
                 limits=limits,
                 progress=lambda done, total: bar.show(done / total, str(paths[0])),
+                control=control,
+                **options,
             )
-        for line in () if quiet else (*result.reasons, *result.warnings):
+        for line in () if quiet else (*result.reasons, *filter(None, [str(result.steps or "")]), *result.warnings):
             say(line)
         if output in (None, DASH):
             emit(encoded)
@@ -183,12 +183,11 @@ def restore(
             show_json(result.to_json() if stream else BatchReport((result,)).to_json())
         return
     verbose = len(paths) == 1 and not is_folder(paths[0])
-    with RestoreConsole(verbose=verbose, quiet=quiet, stream=stream, dry_run=dry_run) as watch:
+    with RestoreConsole(verbose=verbose, quiet=quiet, stream=stream, dry_run=dry_run) as watch, canceling() as control:
         try:
             report = restore_many(
                 paths,
                 output,
-                options=options,
                 resume=resume,
                 overwrite=overwrite,
                 suffix=suffix,
@@ -199,6 +198,8 @@ def restore(
                 dry_run=dry_run,
                 limits=limits,
                 on_event=watch,
+                control=control,
+                **options,
             )
         except KeyboardInterrupt:
             so_far = BatchReport(tuple(watch.results)).to_json() if as_json else None

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-__all__ = ["STOP", "stoppable"]
+if TYPE_CHECKING:
+    from resolvent.methods.control import Control
+
+__all__ = ["STOP", "canceling", "stoppable"]
 
 
 class Stop:
-    """Which signal stopped the command."""
+    """Whether a signal has stopped the command, and which one."""
 
     def __init__(self) -> None:
         self.number = int(signal.SIGINT)
+        self.received = False
 
     @property
     def exit_code(self) -> int:
@@ -24,8 +29,13 @@ class Stop:
 
     def __call__(self, number: int, frame: FrameType | None) -> NoReturn:
         """Handle a signal as Ctrl-C is handled."""
-        self.number = number
+        self.number, self.received = number, True
         raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt once more, for where the first one came was perhaps a callback that swallows it."""
+        if self.received:
+            raise KeyboardInterrupt
 
 
 STOP = Stop()
@@ -35,8 +45,8 @@ STOP = Stop()
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end what is done as Ctrl-C does, unless they are ignored, as under ``nohup``."""
-    STOP.number = int(signal.SIGINT)
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    STOP.number, STOP.received = int(signal.SIGINT), False
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     handlers = {number: signal.getsignal(number) for number in numbers}
     before = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
     for number in before:
@@ -44,5 +54,31 @@ def stoppable() -> Iterator[None]:
     try:
         yield
     finally:
+        STOP.received = False
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def canceling() -> Iterator[Control]:
+    """Give a control that Ctrl-C cancels: an iterative method that is running gives what it has.
+
+    A second Ctrl-C, or one where no such method is running, interrupts as always.
+    """
+    from resolvent.methods.control import Control
+
+    control = Control()
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before == signal.SIG_IGN:
+        yield control
+        return
+
+    def cancel(number: int, frame: object) -> None:
+        if not control.cancel():
+            STOP(number, None)
+
+    signal.signal(signal.SIGINT, cancel)
+    try:
+        yield control
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from resolvent import methods
 from resolvent.degradations import Degradation, RandomApply, parse
 from resolvent.degradations.parameters import Range
-from resolvent.engine.plan import plan
-from resolvent.engine.request import Options
+from resolvent.engine.plan import make_plan
+from resolvent.engine.request import Request, make_request
 from resolvent.engine.run import run
 from resolvent.errors import ResolventError, UsageError, unknown
 from resolvent.evaluation.metrics import Pixels, Protocol, Score
 from resolvent.image import Image
+from resolvent.image.sources import Source, open_source
+from resolvent.methods.control import Control
 from resolvent.methods.noise_level import noise_level, scale_factor
 from resolvent.models.registry import list_models, read_card
 
@@ -36,7 +38,7 @@ class Trial:
         residual: Root mean square of y - A x in gray levels, for a degradation that begins with a linear part or has
             none; None otherwise.
         score: Against the truth, where that was given.
-        remark: Why it failed, or that the budget cut it short.
+        remark: Why it failed, or what ended it before its last step.
     """
 
     method: str
@@ -48,26 +50,28 @@ class Trial:
 
 
 def compare(
-    image: Image,
-    degradation: Degradation,
+    source: Source,
+    degradation: Degradation | str,
     names: Sequence[str] = (),
     *,
     budget: float | None = None,
-    truth: Image | None = None,
+    truth: Source | None = None,
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
+    control: Control | None = None,
 ) -> list[Trial]:
     """Restore a photograph with several methods and models.
 
     Args:
-        image: The photograph.
-        degradation: What happened to it.
+        source: The photograph, in any form that ``restore`` takes.
+        degradation: What happened to it, or its text form.
         names: Keys of METHODS, and models; if not given, all methods that can undo the degradation, and all bundled
             models that were trained for it.
-        budget: Seconds for all together; those that go step by step share what is left.
+        budget: Seconds for all together; iterative methods share what is left.
         truth: The photograph as it was.
-        seed: Of everything random.
-        progress: Told of the method at work and its share done, 0 to 1.
+        seed: Random seed.
+        progress: Called with the method at work and its share done, 0 to 1.
+        control: Cancels the iterative method that is at work, which then gives what it has.
 
     Returns:
         One trial a method; one that fails says why, and does not stop the others.
@@ -76,15 +80,18 @@ def compare(
         UsageError: A method or model does not exist or cannot undo this, none can, or the truth has another size.
         InputError: A model's file cannot be used.
     """
+    degradation = parse(degradation) if isinstance(degradation, str) else degradation
+    image, _ = open_source(source)
+    true = None if truth is None else open_source(truth)[0].in_range_of(image)
     chosen = list(names) or [*trained_for(degradation), *methods.methods_for(degradation)]
     if not chosen:
         raise UsageError(f"{degradation}: no method can undo it, and no bundled model was trained for it; name a model")
     scale = scale_factor(degradation)
     for name in chosen:
         _check(name, degradation, scale)
-    if truth is not None and truth.pixels.shape != (scale * image.height, scale * image.width, image.channels):
+    if true is not None and true.data.shape != (scale * image.height, scale * image.width, image.channels):
         raise UsageError(
-            f"truth of {truth.width}x{truth.height} pixels: must be {scale} times {image.width}x{image.height}, "
+            f"truth of {true.width}x{true.height} pixels: must be {scale} times {image.width}x{image.height}, "
             "with as many channels"
         )
     started = time.monotonic()
@@ -95,7 +102,7 @@ def compare(
         if budget is not None and name in stepwise:
             left = max(budget - (time.monotonic() - started), 1.0)
             share = left / (len(stepwise) - stepwise.index(name))
-        trials.append(_try(image, degradation, name, share, truth, seed, progress))
+        trials.append(_try(image, degradation, name, share, true, seed, progress, control))
     return trials
 
 
@@ -143,36 +150,33 @@ def _check(name: str, degradation: Degradation, scale: int) -> None:
         raise UsageError(f"model {name!r}: enlarges by {read_card(name).scale}, and {degradation} is undone by {scale}")
 
 
-def _options(name: str, y: Pixels, degradation: Degradation, budget: float | None, seed: int) -> Options:
+def _request(name: str, y: Pixels, degradation: Degradation, budget: float | None, seed: int) -> Request:
     if name in methods.METHODS:
-        return Options(method=name, degradation=degradation, budget=budget, seed=seed)
-    return Options(model=name, sigma=noise_level(y, degradation) if read_card(name).noise_level else None)
+        return make_request(method=name, degradation=degradation, budget=budget, seed=seed)
+    return make_request(model=name, sigma=noise_level(y, degradation) if read_card(name).noise_level else None)
 
 
 def _try(
     image: Image, degradation: Degradation, name: str, budget: float | None, truth: Image | None, seed: int,
-    progress: Callable[[str, float], None] | None,
+    progress: Callable[[str, float], None] | None, control: Control | None,
 ) -> Trial:  # fmt: skip
     if progress is not None:
         progress(name, 0.0)
-    reached = ""
 
     def steps(done: int, total: int) -> None:
-        nonlocal reached
-        reached = f"cut off by the budget after {done} of {total} steps" if done < total else ""
         if progress is not None:
             progress(name, done / total)
 
     start = time.perf_counter()
     try:
-        told = _options(name, image.pixels, degradation, budget, seed)
-        restored = run(image, plan(image, told), steps, judge=False).pixels
+        planned = make_plan(image, _request(name, image.pixels, degradation, budget, seed))
+        restoration = run(image, planned, steps, judge=False, control=control)
     except ResolventError as error:
         return Trial(name, None, time.perf_counter() - start, remark=str(error))
-    seconds = time.perf_counter() - start
+    seconds, restored = time.perf_counter() - start, restoration.image.pixels
     score = None if truth is None else Protocol().measure(restored, truth.pixels)
-    remark = reached if budget is not None and seconds >= budget else ""
-    return Trial(name, restored, seconds, _residual(image.pixels, restored, degradation), score, remark)
+    residual = _residual(image.pixels, restored, degradation)
+    return Trial(name, restored, seconds, residual, score, str(restoration.steps))
 
 
 def _residual(y: Pixels, x: Pixels, degradation: Degradation) -> float | None:

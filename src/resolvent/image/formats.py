@@ -13,7 +13,7 @@ pillow-heif, where it is installed, HEIC. An error here says what is wrong, and 
 
 from __future__ import annotations
 
-__all__ = ["DEPTHS", "FORMATS", "LONGEST", "OPAQUE", "sniff"]
+__all__ = ["DEPTHS", "FORMATS", "LONGEST", "OPAQUE", "QUALITY", "sniff"]
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -35,6 +35,9 @@ LONGEST = {"jpeg": 65_500, "webp": 16_383, "avif": 16_384, "heif": 16_384}
 
 OPAQUE = {"jpeg", "bmp"}
 """The formats that are written without alpha."""
+
+QUALITY = 95
+"""Quality of a lossy output, 1 to 100; 100 is lossless for WebP, AVIF and HEIF."""
 
 
 def sniff(head: bytes) -> str | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from resolvent.degradations import Degradation
 
 
-__all__ = ["METHODS", "Method", "Needs", "Restore", "check", "common_options", "load", "methods_for"]
+__all__ = ["METHODS", "Method", "Needs", "Restore", "check", "common_options", "list_methods", "load", "methods_for"]
 
 
 Restore = Callable[..., "NDArray[np.float32]"]
@@ -209,6 +209,11 @@ METHODS: dict[str, Method] = {
         common_options=("control", "seed"),
     ),
 }
+
+
+def list_methods() -> dict[str, Method]:
+    """The methods that restore without a trained model, by name: what each is, needs, takes and costs."""
+    return dict(METHODS)
 
 
 def load(name: str) -> Restore:
