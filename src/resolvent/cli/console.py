@@ -174,7 +174,7 @@ def lines(result: Result, *, verbose: bool) -> list[str]:
             said = [f"{result.target}: unchanged"]
         case "restored":
             told = "" if result.sigma is None else f", sigma {result.sigma:.1f}"
-            ended = f", {result.steps}" if str(result.steps or "") else ""
+            ended = f", {result.steps.remark}" if result.steps and result.steps.remark else ""
             said = [f"{result.target}: restored by {result.model}{told} in {duration(result.seconds)}{ended}"]
     if verbose:
         said += [f"  {reason}" for reason in (*result.reasons, *result.warnings)]

@@ -115,7 +115,8 @@ def restore(
                 control=control,
                 **options,
             )
-        for line in (*result.reasons, *filter(None, [str(result.steps or "")]), *result.warnings):
+        ended = result.steps.remark if result.steps else ""
+        for line in (*result.reasons, *filter(None, [ended]), *result.warnings):
             say(line)
         if output in (None, DASH):
             emit(encoded)
