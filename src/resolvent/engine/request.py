@@ -14,6 +14,7 @@ line take them, into one of these, and refuses what does not go together before 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +22,8 @@ from typing import Any, TypedDict, Unpack
 
 from resolvent import methods
 from resolvent.degradations import Degradation, Downsample, parse
-from resolvent.engine.repair import MaskSource
 from resolvent.errors import UsageError, unknown
+from resolvent.image.sources import Source
 from resolvent.inference.runtime import RUNTIMES
 from resolvent.inference.tiles import SMALLEST_TILE
 from resolvent.methods.control import Control
@@ -184,7 +185,7 @@ class RepairRequest(TiledRequest):
     """
 
     find: bool = True
-    mask: MaskSource | None = field(default=None, compare=False, repr=False)
+    mask: Source | None = field(default=None, compare=False, repr=False)
     write_mask: Path | None = None
     finder: str | Path = "scratches"
     filler: str | Path = "inpaint"
@@ -193,7 +194,7 @@ class RepairRequest(TiledRequest):
     @property
     def files(self) -> tuple[Path, ...]:
         """The mask, and those of what comes after."""
-        own = (Path(self.mask),) if isinstance(self.mask, str | Path) else ()
+        own = (Path(self.mask),) if isinstance(self.mask, str | os.PathLike) else ()
         return own + (self.then.files if self.then else ())
 
     @property
@@ -241,7 +242,7 @@ class Options(TypedDict, total=False):
     budget: float | None
     preview: str | Path | None
     repair: bool
-    mask: MaskSource | None
+    mask: Source | None
     write_mask: str | Path | None
     strength: float
     memory: int | str | None
@@ -257,8 +258,9 @@ def make_request(**options: Unpack[Options]) -> Request:
         UsageError: An option is unknown or breaks its rule, or two do not go together.
         InputError: A model's file cannot be used.
     """
-    for name in options.keys() - Options.__annotations__.keys():
-        raise unknown("option", name, Options.__annotations__)
+    for name in options:
+        if name not in Options.__annotations__:
+            raise unknown("option", name, Options.__annotations__)
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     common = _only(given, "strength", "memory", "seed")
     tiled = common | _only(given, "tile", "runtime")
