@@ -364,7 +364,8 @@ def _method_request(given: Mapping[str, Any], common: Mapping[str, Any]) -> Meth
     if name not in methods.METHODS:
         raise unknown("method", name, methods.METHODS)
     if "sigma" in given:
-        raise UsageError(f"sigma {given['sigma']:g}: is for a model; a method reads it from degradation='noise:sigma='")
+        sigma = f"{given['sigma']:g}"
+        raise UsageError(f"sigma {sigma}: is for a model; a method reads it from degradation='noise:sigma={sigma}'")
     if told is None:
         example = methods.METHODS[name].example
         raise UsageError(f"method {name!r}: must know what to undo; give degradation= (--degradation) {example!r}")
