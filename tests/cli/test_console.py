@@ -11,6 +11,7 @@ from resolvent.batch.report import BatchReport, Result
 from resolvent.cli.console import Bar, RestoreConsole, duration, lines, names, say, show_json, summary
 from resolvent.cli.signals import STOP
 from resolvent.errors import InputError
+from resolvent.methods.control import Steps
 
 PHOTO, TARGET = Path("a/photo.jpg"), Path("a/photo.restored.jpg")
 
@@ -29,6 +30,10 @@ def result(status, *reasons, **more):
         (
             result("restored", model="denoise", sigma=12.34, seconds=1.26),
             "a/photo.restored.jpg: restored by denoise, sigma 12.3 in 1.3 s",
+        ),
+        (
+            result("restored", model="dip", seconds=60.0, steps=Steps(7, 3000, "budget")),
+            "a/photo.restored.jpg: restored by dip in 1 min 0 s, cut off by the budget after 7 of 3000 steps",
         ),
     ],
 )

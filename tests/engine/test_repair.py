@@ -1,8 +1,10 @@
 """Finding and filling damage: only what a mask names changes, and the models run only where it is."""
 
+import io
 from dataclasses import dataclass, field
 
 import numpy as np
+import PIL.Image
 import pytest
 from scipy import ndimage
 
@@ -283,6 +285,17 @@ def test_a_mask_is_never_replaced(models, tmp_path):
     with pytest.raises(UsageError, match="exists; give another name"):
         resolvent.restore(scan(), repair=True, write_mask=tmp_path / "m.png")
     assert (tmp_path / "m.png").read_bytes() == b"mine"
+
+
+def test_a_mask_in_any_form(models):
+    mask = np.zeros((90, 120), np.uint8)
+    mask[30:34, 50:60] = 255
+    file = io.BytesIO()
+    PIL.Image.fromarray(mask).save(file, "PNG")
+    for source in (mask, mask > 0, PIL.Image.fromarray(mask), Image.from_array(mask), file.getvalue()):
+        np.testing.assert_array_equal(restored(Image.from_array(scan()), models, mask=source)[1].mask, mask > 0)
+    with pytest.raises(UsageError, match=r"^list: cannot be read as an image; give numpy\.asarray"):
+        restored(Image.from_array(scan()), models, mask=[[0, 1]])
 
 
 def test_a_mask_that_is_not_there(models, tmp_path):

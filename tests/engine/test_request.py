@@ -92,7 +92,10 @@ def test_every_option_is_a_field_and_front_ends_have_its_default():
         ({"seed": -1}, "seed -1: must be 0 or above"),
         ({"settings": {"a": 1}}, "settings a: are of a method"),
         ({"method": "nlm", "scale": 2, "degradation": "noise:sigma=5"}, "^scale 2 and method 'nlm': give one of them"),
-        ({"method": "nlm", "sigma": 15}, "^sigma 15: is for a model; a method reads it from degradation="),
+        (
+            {"method": "nlm", "sigma": 15},
+            "^sigma 15: is for a model; a method reads it from degradation='noise:sigma=15'",
+        ),
         ({"repair": True, "sigma": 15}, "^sigma 15: tells a model"),
         ({"method": "red", "degradation": "blur:sigma=1", "budget": float("nan")}, "budget nan: must be above 0"),
         ({"method": "nlm", "degradation": "noise:sigma=5", "settings": {"size": 1}}, "unknown option of nlm 'size'"),

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 from scipy import ndimage
 
 import resolvent
@@ -360,6 +361,22 @@ def test_the_library_leaves_signals_alone():
     seen = []
     restore(noisy_picture(), **BLURRED, progress=lambda done, total: seen.append(signal.getsignal(signal.SIGINT)))
     assert set(seen) == {before}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"model": "denoise", "runtime": "torch"},
+        {"method": "dip-fast", "degradation": "noise:sigma=13", "settings": {"iterations": 2}},
+    ],
+)
+def test_the_library_leaves_torch_and_numpy_as_they_are(options):
+    torch.manual_seed(5)
+    np.random.seed(5)
+    before = torch.get_num_threads(), torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()
+    restore(noisy_picture(), **options)
+    after = torch.get_num_threads(), torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()
+    assert after == before
 
 
 def test_what_progress_raises_ends_it(model_file):

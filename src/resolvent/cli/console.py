@@ -228,7 +228,7 @@ def lines(result: Result, *, verbose: bool, dry_run: bool = False) -> list[str]:
             took = f" in {duration(result.seconds)}"
             if dry_run:
                 took = "" if result.expected is None else f" in about {duration(result.expected)}"
-            ended = f", {result.steps}" if str(result.steps or "") else ""
+            ended = f", {result.steps.remark}" if result.steps and result.steps.remark else ""
             said = [f"{result.target}: {would}restored by {result.model}{sigma}{took}{ended}"]
     if verbose:
         said += [f"  {reason}" for reason in (*result.reasons, *result.warnings)]

@@ -175,7 +175,8 @@ def restore(
                 control=control,
                 **options,
             )
-        for line in () if quiet else (*result.reasons, *filter(None, [str(result.steps or "")]), *result.warnings):
+        ended = result.steps.remark if result.steps else ""
+        for line in () if quiet else (*result.reasons, *filter(None, [ended]), *result.warnings):
             say(line)
         if output in (None, DASH):
             emit(encoded)

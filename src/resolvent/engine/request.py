@@ -22,8 +22,8 @@ from typing import Any, TypedDict, Unpack
 
 from resolvent import methods
 from resolvent.degradations import Degradation, Downsample, parse
-from resolvent.engine.repair import MaskSource
 from resolvent.errors import UsageError, unknown
+from resolvent.image.sources import Source
 from resolvent.inference.runtime import RUNTIMES
 from resolvent.inference.tiles import SMALLEST_TILE
 from resolvent.io import check_writable
@@ -198,7 +198,7 @@ class RepairRequest(TiledRequest):
     """
 
     find: bool = True
-    mask: MaskSource | None = field(default=None, compare=False, repr=False)
+    mask: Source | None = field(default=None, compare=False, repr=False)
     write_mask: Path | None = None
     finder: str | Path = "scratches"
     filler: str | Path = "inpaint"
@@ -207,7 +207,7 @@ class RepairRequest(TiledRequest):
     @property
     def files(self) -> tuple[Path, ...]:
         """The mask, and those of what comes after."""
-        own = (Path(self.mask),) if isinstance(self.mask, str | Path) else ()
+        own = (Path(self.mask),) if isinstance(self.mask, str | os.PathLike) else ()
         return own + (self.then.files if self.then else ())
 
     @property
@@ -255,7 +255,7 @@ class Options(TypedDict, total=False):
     budget: float | None
     preview: str | Path | None
     repair: bool
-    mask: MaskSource | None
+    mask: Source | None
     write_mask: str | Path | None
     strength: float
     memory: int | str | None
@@ -271,8 +271,9 @@ def make_request(**options: Unpack[Options]) -> Request:
         UsageError: An option is unknown or breaks its rule, or two do not go together.
         InputError: A model's file cannot be used.
     """
-    for name in options.keys() - Options.__annotations__.keys():
-        raise unknown("option", name, Options.__annotations__)
+    for name in options:
+        if name not in Options.__annotations__:
+            raise unknown("option", name, Options.__annotations__)
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     common = _only(given, "strength", "memory", "seed")
     tiled = common | _only(given, "tile", "runtime")
@@ -374,7 +375,8 @@ def _method_request(given: Mapping[str, Any], common: Mapping[str, Any]) -> Meth
     if name not in methods.METHODS:
         raise unknown("method", name, methods.METHODS)
     if "sigma" in given:
-        raise UsageError(f"sigma {given['sigma']:g}: is for a model; a method reads it from degradation='noise:sigma='")
+        sigma = f"{given['sigma']:g}"
+        raise UsageError(f"sigma {sigma}: is for a model; a method reads it from degradation='noise:sigma={sigma}'")
     if told is None:
         example = methods.METHODS[name].example
         raise UsageError(f"method {name!r}: must know what to undo; give degradation= (--degradation) {example!r}")

@@ -59,7 +59,7 @@ class Restoration:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Sentences for a person: those of the plan, and that it was cut short, if it was."""
-        return self.plan.reasons + ((str(self.steps),) if str(self.steps) else ())
+        return self.plan.reasons + ((self.steps.remark,) if self.steps.remark else ())
 
     @property
     def warnings(self) -> tuple[str, ...]:

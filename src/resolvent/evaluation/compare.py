@@ -176,7 +176,7 @@ def _try(
     seconds, restored = time.perf_counter() - start, restoration.image.pixels
     score = None if truth is None else Protocol().measure(restored, truth.pixels)
     residual = _residual(image.pixels, restored, degradation)
-    return Trial(name, restored, seconds, residual, score, str(restoration.steps))
+    return Trial(name, restored, seconds, residual, score, restoration.steps.remark)
 
 
 def _residual(y: Pixels, x: Pixels, degradation: Degradation) -> float | None:

@@ -36,15 +36,17 @@ class Steps:
         ended: What ended it.
 
     Example:
-        >>> print(Steps(3, 40, "budget"))
-        cut off by the budget after 3 of 40 steps
+        >>> Steps(3, 40, "budget").remark
+        'cut off by the budget after 3 of 40 steps'
     """
 
     done: int = 0
     total: int = 0
     ended: End = "finished"
 
-    def __str__(self) -> str:
+    @property
+    def remark(self) -> str:
+        """What a person should know of its end; empty where it did all its steps."""
         return "" if self.ended == "finished" else f"{PHRASES[self.ended]} after {self.done} of {self.total} steps"
 
 
