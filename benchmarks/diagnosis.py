@@ -21,7 +21,7 @@ from skimage.restoration import estimate_sigma
 
 from resolvent.degradations import GaussianBlur, GaussianNoise, degrade
 from resolvent.diagnosis import diagnose
-from resolvent.engine.plan import plan
+from resolvent.engine.restore import plan
 from resolvent.engine.run import run
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import FORMATS, Image, read_image
@@ -73,7 +73,7 @@ def measure_clean(images: Sequence[Image]) -> dict[str, Any]:
     """How many clean photographs are left alone, and how near the others stay to what they were, in dB."""
     plans = [plan(image) for image in images]
     changed = [
-        psnr(run(image, planned).pixels, image.pixels)
+        psnr(run(image, planned).image.pixels, image.pixels)
         for image, planned in zip(images, plans, strict=True)
         if not planned.unchanged
     ]

@@ -27,8 +27,7 @@ from results import write_section
 import resolvent.diagnosis
 from resolvent.diagnosis import Measurements, measure
 from resolvent.diagnosis.level import HIDDEN_BY_JPEG, TOLD
-from resolvent.engine.plan import plan
-from resolvent.engine.request import Options
+from resolvent.engine.restore import plan
 from resolvent.engine.run import run
 from resolvent.evaluation.benchmark import find_images
 from resolvent.evaluation.choice import drawing
@@ -89,8 +88,8 @@ def examine(exposure: Path, reference: Path) -> Found:
     part = Image.from_array(np.ascontiguousarray(image.data[center]))
     scores = [psnr(part.pixels, truth[center])]
     for told in (max(measured.told_sigma, 0.1), FIXED, *GRID):
-        planned = plan(part, Options(model="denoise", sigma=told))
-        scores.append(psnr(run(part, planned, open_session=opened, judge=False).pixels, truth[center]))
+        planned = plan(part, model="denoise", sigma=told)
+        scores.append(psnr(run(part, planned, open_session=opened, judge=False).image.pixels, truth[center]))
     total = float(np.sqrt(np.mean(np.square(sigma))))
     return Found(exposure.name.split("_")[0], total, neighbor, channel, measured, tuple(scores))
 

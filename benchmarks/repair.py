@@ -19,9 +19,8 @@ from scipy import ndimage
 
 import resolvent
 from resolvent.degradations import Mask, parse
-from resolvent.engine.plan import plan
 from resolvent.engine.repair import GROWN
-from resolvent.engine.request import Options
+from resolvent.engine.restore import plan
 from resolvent.engine.run import run
 from resolvent.evaluation.benchmark import center_square, find_images
 from resolvent.evaluation.metrics import psnr
@@ -56,8 +55,8 @@ def found(clean: Pixels, text: str, seed: int) -> dict[str, float]:
     degraded, marked = parse(text).with_mask(clean, np.random.default_rng(seed))
     scan = Image.from_array(np.rint(255 * np.clip(degraded, 0, 1)).astype(np.uint8))
     began = time.process_time()
-    chosen = plan(scan, Options(repair=True))
-    repaired = run(scan, chosen)
+    chosen = plan(scan, repair=True)
+    repaired = run(scan, chosen).image
     seconds = time.process_time() - began
     truth = marked > 0
     near = ndimage.binary_dilation(truth, np.ones((3, 3)), GROWN + 2) if truth.any() else truth

@@ -59,23 +59,34 @@ def test_every_room_has_its_place():
 
 def test_public_names_are_pinned():
     assert resolvent.__all__ == [
+        "Control",
         "Image",
         "InputError",
         "Limits",
         "MissingDependencyError",
         "OutputError",
+        "Plan",
         "QualityError",
         "ResolventError",
+        "Restoration",
+        "Restorer",
         "TrainingError",
         "UsageError",
+        "compare",
         "degrade",
         "diagnose",
+        "list_methods",
         "list_models",
         "parse",
+        "plan",
         "read_image",
         "restore",
+        "restore_many",
+        "run",
+        "train",
         "write_image",
     ]
+    assert dir(resolvent) == resolvent.__all__
     for name in resolvent.__all__:
         assert callable(getattr(resolvent, name))
     with pytest.raises(AttributeError, match="no attribute 'restored'"):
@@ -89,7 +100,25 @@ def test_public_names_stay_what_they_are():
         "for found in pkgutil.walk_packages(resolvent.__path__, 'resolvent.'):\n"
         "    if not found.name.endswith('__main__'): importlib.import_module(found.name)\n"
         "assert all(callable(getattr(resolvent, name)) for name in resolvent.__all__)\n"
-        "assert 'denoise' in resolvent.list_models() and 'denoise' in resolvent.list_models()"
+        "assert 'denoise' in resolvent.list_models() and 'denoise' in resolvent.list_models()\n"
+        "assert 'dip' in resolvent.list_methods() and 'dip' in resolvent.list_methods()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_public_names_need_no_optional_package():
+    """``from resolvent import *`` in an install that only restores; training names what it lacks when it is called."""
+    program = (
+        "import sys\n"
+        "for name in ('torch', 'onnx', 'skimage', 'scipy', 'pywt', 'matplotlib', 'safetensors'):\n"
+        "    sys.modules[name] = None\n"
+        "from resolvent import *\n"
+        "try:\n"
+        "    train('denoise', '.')\n"
+        "except MissingDependencyError as error:\n"
+        "    assert 'needs torch' in str(error)\n"
+        "else:\n"
+        "    raise SystemExit(1)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 
@@ -103,15 +132,16 @@ def loaded_after(program):
 
 HELP = """
 from resolvent.cli import main
-sys.argv = ["resolvent", "restore", "--help"]
+sys.argv = ["resolvent", {}]
 try:
     main()
 except SystemExit as end:
     assert end.code == 0
 """
+HELPS = [HELP.format(arguments) for arguments in ("'--help'", "'restore', '--help'", "'diagnose', '-h'", "'--version'")]
 
 
-@pytest.mark.parametrize("program", ["import resolvent", HELP])
+@pytest.mark.parametrize("program", ["import resolvent", *HELPS])
 def test_heavy_packages_are_not_loaded(program):
     heavy = {"torch", "skimage", "scipy", "onnx", "onnxruntime", "openvino", "cv2", "pyvips", "PIL"}
     assert not loaded_after(program) & heavy
@@ -138,3 +168,8 @@ resolvent.diagnose(resolvent.Image.from_array(x))
 
 def test_a_plain_installation_restores_diagnoses_degrades_and_repairs():
     loaded_after(LIGHT)
+
+
+@pytest.mark.parametrize("program", HELPS)
+def test_help_needs_no_numpy(program):
+    assert "numpy" not in loaded_after(program)

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from resolvent.degradations import parse
-from resolvent.engine.request import Options
 from resolvent.models.registry import bundled
 
 from .common import SAME, Finding, Sets, degraded_file, models_of, pixels_of, restore_files, score
@@ -84,11 +83,11 @@ def make_cases(photographs: Sequence[Path], count: int) -> list[Case]:
             texts.append(str(drawn))
             truths.append(drawn.with_target(truth, copy.deepcopy(rng))[1])
             files.append(degraded_file(truth, drawn, rng, folder / f"{place:03d}"))
-        calls = {name: Options(model=name) for name in MODELS if name in bundled()}
+        calls = {name: {"model": name} for name in MODELS if name in bundled()}
         found = {}
-        for name, options in {"automatic": Options(), **calls}.items():
+        for name, options in {"automatic": {}, **calls}.items():
             print(f" {name}", flush=True)
-            found[name] = restore_files(files, folder / name, options, ext="png")
+            found[name] = restore_files(files, folder / name, ext="png", **options)
         cases = []
         for i, (text, truth, file) in enumerate(zip(texts, truths, files, strict=True)):
             scores = {NOTHING: score(pixels_of(file), truth)}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,17 +115,17 @@ def pixels_of(path: Path) -> Pixels:
 def restore_files(
     files: Sequence[Path],
     folder: Path,
-    options: Options = Options(),  # noqa: B008 - frozen
     *,
     ext: str | None = None,
+    **options: Unpack[Options],
 ) -> list[Outcome]:
     """Restore files into a folder, as ``resolvent restore FILES -o FOLDER`` does; no two may have one name.
 
     Args:
         files: The photographs.
         folder: Made if it is not there.
-        options: How to restore.
         ext: Format of the results instead of their own; ``png`` gives what was restored before it is compressed.
+        **options: How to restore, as of ``resolvent.restore``.
     """
 
     def show(event: Event) -> None:
@@ -135,7 +135,7 @@ def restore_files(
     if not files:
         return []
     folder.mkdir(parents=True, exist_ok=True)
-    report = restore_many(files, folder, options=options, ext=ext, on_event=show)
+    report = restore_many(files, folder, ext=ext, on_event=show, **options)
     outcomes = []
     for result in report.results:
         failed = result.status == "failed"

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from resolvent.degradations import parse
-from resolvent.engine.request import Options
 from resolvent.evaluation.benchmark import center_square
 from resolvent.evaluation.metrics import psnr
 from resolvent.physics.resize import imresize
@@ -42,7 +41,7 @@ def thumbnails(sets: Sets) -> Finding:
                 )
                 for i, (file, x) in enumerate(zip(files, truths, strict=True))
             ]
-            outcomes = restore_files(sources, folder / "large", Options(scale=2), ext="png")
+            outcomes = restore_files(sources, folder / "large", ext="png", scale=2)
             bicubic = np.array(
                 [
                     _luma_score(np.clip(imresize(pixels_of(source), shape=(side, side)), 0, 1), x)
@@ -82,7 +81,7 @@ def color_jpeg(sets: Sets) -> Finding:
             with tempfile.TemporaryDirectory() as temporary:
                 folder, rng = Path(temporary), np.random.default_rng(0)
                 files = [degraded_file(x, parse(text), rng, folder / name) for name, x in truths.items()]
-                model = restore_files(files, folder / "dejpeg", Options(model="dejpeg"), ext="png")
+                model = restore_files(files, folder / "dejpeg", ext="png", model="dejpeg")
                 automatic = restore_files(files, folder / "automatic", ext="png")
                 pictures = [
                     [pixels_of(file) for file in files],
@@ -114,10 +113,10 @@ def real_blur(sets: Sets) -> Finding:
     truths = [pixels_of(file) for file in files]
     for name, text in BLURS.items():
         calls = {
-            "automatic": Options(),
-            "deblur": Options(model="deblur"),
-            "restore": Options(model="restore"),
-            "wiener": Options(method="wiener", degradation=text),
+            "automatic": {},
+            "deblur": {"model": "deblur"},
+            "restore": {"model": "restore"},
+            "wiener": {"method": "wiener", "degradation": text},
         }
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
@@ -125,7 +124,7 @@ def real_blur(sets: Sets) -> Finding:
                 degraded_file(x, parse(text), np.random.default_rng(i), folder / file.stem)
                 for i, (file, x) in enumerate(zip(files, truths, strict=True))
             ]
-            found = {key: restore_files(sources, folder / key, options, ext="png") for key, options in calls.items()}
+            found = {key: restore_files(sources, folder / key, ext="png", **options) for key, options in calls.items()}
             before = np.array([score(pixels_of(file), x) for file, x in zip(sources, truths, strict=True)])
             gains = {
                 key: float(np.mean([score(o.pixels, x) for o, x in zip(each, truths, strict=True)]) - before.mean())

@@ -15,6 +15,7 @@ from experiments.seed.variants import BLURS, blur
 from resolvent import methods
 from resolvent.degradations import Degradation, GaussianNoise, parse
 from resolvent.evaluation.metrics import argmax_accuracy, psnr, ssim
+from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["BASELINES", "MIXTURE", "Restorer", "baselines", "compare", "degraded", "network", "score", "sweep"]
 
@@ -42,7 +43,7 @@ def baselines() -> dict[str, Restorer]:
 
     def by_method(name: str) -> Restorer:
         restore = methods.load(name)
-        return lambda y, told: np.stack([restore(image, told.parts[0] + ROUNDING) for image in y])
+        return lambda y, told: np.stack([restore(image, ForwardModel(told.parts[0] + ROUNDING)) for image in y])
 
     return {name: by_method(name) if name in methods.METHODS else lambda y, told: y for name in BASELINES}
 

@@ -11,9 +11,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from resolvent.batch.local import restore_many
     from resolvent.degradations import degrade, parse
     from resolvent.diagnosis import diagnose
-    from resolvent.engine.restore import restore
+    from resolvent.engine.plan import Plan
+    from resolvent.engine.restore import Restorer, plan, restore
+    from resolvent.engine.run import Restoration, run
     from resolvent.errors import (
         InputError,
         MissingDependencyError,
@@ -23,34 +26,51 @@ if TYPE_CHECKING:
         TrainingError,
         UsageError,
     )
+    from resolvent.evaluation.compare import compare
     from resolvent.image import Image, Limits, read_image, write_image
+    from resolvent.methods import list_methods
+    from resolvent.methods.control import Control
     from resolvent.models.registry import list_models
+    from resolvent.training import train
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Control",
     "Image",
     "InputError",
     "Limits",
     "MissingDependencyError",
     "OutputError",
+    "Plan",
     "QualityError",
     "ResolventError",
+    "Restoration",
+    "Restorer",
     "TrainingError",
     "UsageError",
+    "compare",
     "degrade",
     "diagnose",
+    "list_methods",
     "list_models",
     "parse",
+    "plan",
     "read_image",
     "restore",
+    "restore_many",
+    "run",
+    "train",
     "write_image",
 ]
 
 _HOMES = {
+    "batch.local": ("restore_many",),
     "degradations": ("degrade", "parse"),
     "diagnosis": ("diagnose",),
-    "engine.restore": ("restore",),
+    "engine.plan": ("Plan",),
+    "engine.restore": ("Restorer", "plan", "restore"),
+    "engine.run": ("Restoration", "run"),
     "errors": (
         "InputError",
         "MissingDependencyError",
@@ -60,8 +80,12 @@ _HOMES = {
         "TrainingError",
         "UsageError",
     ),
+    "evaluation.compare": ("compare",),
     "image": ("Image", "Limits", "read_image", "write_image"),
+    "methods": ("list_methods",),
+    "methods.control": ("Control",),
     "models.registry": ("list_models",),
+    "training": ("train",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -73,4 +97,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return __all__

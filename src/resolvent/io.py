@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import secrets
+import re
+import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +17,10 @@ from resolvent.errors import OutputError
 if TYPE_CHECKING:
     pass
 
-__all__ = ["write_atomic"]
+__all__ = ["check_folder", "check_writable", "is_disk_full", "is_file", "is_folder", "sweep", "write_atomic"]
+
+STALE = 60.0
+"""Seconds after which a hidden file that nobody holds was left by a run that was killed."""
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object], *, overwrite: bool = False) -> None:
@@ -23,12 +29,13 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object], *, overwrite: 
     Raises:
         OutputError: `path` exists, its folder does not or is read-only, the disk is full.
     """
-    temporary = path.parent / f".{secrets.token_hex(8)}.part"
+    temporary = path.parent / f".{os.urandom(8).hex()}.part"
     try:
         if not overwrite and os.path.lexists(path):
             raise OutputError("it exists; choose another name, or allow to overwrite it")
         try:
             with temporary.open("x+b") as file:
+                _hold(file)
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -37,6 +44,84 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object], *, overwrite: 
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove the hidden files that killed runs have left in a folder: named as ours are, old, and held by no run."""
+    with suppress(OSError):
+        for path in [path for path in folder.iterdir() if re.fullmatch(r"\.[0-9a-f]{16}\.part", path.name)]:
+            with suppress(OSError):  # held by another run, or removed by one meanwhile
+                if time.time() - path.lstat().st_mtime > STALE:
+                    with path.open("rb") as file:
+                        _hold(file)
+                    path.unlink()
+
+
+def _hold(file: BinaryIO) -> None:
+    """Lock a file until it is closed.
+
+    Raises:
+        BlockingIOError: Another process holds it.
+    """
+    if sys.platform == "win32":  # where an open file cannot be removed
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # a file system without locks
+        return
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is one; False for a name that the system does not take, where ``Path.is_dir`` raises."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_file(path: Path) -> bool:
+    """Whether it is one; False for a name that the system does not take, where ``Path.is_file`` raises."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error comes of a disk, or a quota, that is full."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__
+    return False
+
+
+def check_writable(path: Path) -> None:
+    """Refuse, before any work, a file that could not be written when the work is done.
+
+    Raises:
+        OutputError: It is a folder, its name is too long, or its folder cannot be made or written.
+    """
+    if is_folder(path):
+        raise OutputError(f"{path}: is a folder; give another output")
+    check_folder(path.parent, path.name)
+
+
+def check_folder(folder: Path, name: str = "") -> None:
+    """Refuse a folder that could not be made, or in which no file of that name could be made.
+
+    Raises:
+        OutputError: It could not.
+    """
+    there = folder
+    while not os.path.lexists(there) and there != there.parent:
+        there = there.parent
+    if not is_folder(there):
+        raise OutputError(f"{folder}: cannot be made: {there} is no folder; give another output")
+    longest = os.pathconf(there, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
+    for part in (folder / name).parts[len(there.parts) :]:
+        if len(os.fsencode(part)) > longest:
+            raise OutputError(f"{folder / name}: a name of more than {longest} bytes; give a shorter one")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"{there}: cannot be written into; make it writable, or choose another folder with -o")
 
 
 def _publish(temporary: Path, path: Path, overwrite: bool) -> None:

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 
 from resolvent.batch import local, pipe, progress, worker
-from resolvent.batch.jobs import find_jobs
+from resolvent.batch.jobs import Job, find_jobs
 from resolvent.batch.local import restore_many
 from resolvent.batch.pipe import restore_piped
 from resolvent.diagnosis.jpeg import jpeg_quality
 from resolvent.engine import plan as planning
 from resolvent.engine import request
-from resolvent.engine.request import Options
-from resolvent.errors import InputError, MissingDependencyError, QualityError, UsageError
+from resolvent.engine.request import ModelRequest
+from resolvent.engine.run import Restoration
+from resolvent.errors import MissingDependencyError, QualityError, UsageError
 from resolvent.image import Image, read_image, write_image
+from resolvent.methods.control import Steps
 from resolvent.models.card import ModelCard
 
 CARD = ModelCard("soft", "denoise", "", "unet-small", {}, "noise:sigma=0..75", halo=8)
@@ -43,8 +45,7 @@ def sessions(monkeypatch):
         opened.append((model, runtime))
         return Soft()
 
-    for module in (planning, request):
-        monkeypatch.setattr(module, "read_card", lambda model: CARD)
+    monkeypatch.setattr(request, "read_card", lambda model: CARD)
     for module in (local, pipe):
         monkeypatch.setattr(module, "open_session", open_session)
     return opened
@@ -52,7 +53,7 @@ def sessions(monkeypatch):
 
 @pytest.fixture
 def soft(sessions):
-    return Options(model="soft")
+    return {"model": "soft"}
 
 
 def texture(seed=0):
@@ -81,13 +82,13 @@ def tree(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def targets(jobs, folder):
-    return [str(job.target.relative_to(folder)) for job in jobs]
+def targets(found, folder):
+    return [str(job.target.relative_to(folder)) for job in found.jobs]
 
 
 def test_folder_is_mirrored_and_inputs_are_untouched(album, tmp_path, sessions, soft):
     before = {path: path.read_bytes() for path in album.rglob("*") if path.is_file()}
-    report = restore_many([album], tmp_path / "clean", options=soft)
+    report = restore_many([album], tmp_path / "clean", **soft)
     assert tree(tmp_path / "clean") == ["a.png", "b.png", "trip/c d.PNG", "trip/ü/e.webp"]
     assert [r.status for r in report.results] == ["restored"] * 4
     assert report.exit_code == 0
@@ -100,11 +101,11 @@ def test_folder_is_mirrored_and_inputs_are_untouched(album, tmp_path, sessions, 
 
 
 def test_beside_the_inputs_and_not_twice(album, soft):
-    restore_many([album], options=soft)
+    restore_many([album], **soft)
     first = tree(album)
     assert "a.restored.png" in first
     assert "trip/ü/e.restored.webp" in first
-    report = restore_many([album], options=soft, resume=True)
+    report = restore_many([album], **soft, resume=True)
     assert [r.status for r in report.results] == ["skipped"] * 4
     assert tree(album) == first
 
@@ -112,13 +113,13 @@ def test_beside_the_inputs_and_not_twice(album, soft):
 def test_existing_outputs_are_kept_or_replaced_as_told(tmp_path, soft):
     source, target = put(tmp_path / "a.png"), tmp_path / "a.restored.png"
     target.write_bytes(b"mine")
-    report = restore_many([source], options=soft)
+    report = restore_many([source], **soft)
     assert report.exit_code == 1
     assert "exists" in report.results[0].reasons[0]
     assert target.read_bytes() == b"mine"
-    assert restore_many([source], options=soft, resume=True).results[0].status == "skipped"
+    assert restore_many([source], **soft, resume=True).results[0].status == "skipped"
     assert target.read_bytes() == b"mine"
-    assert restore_many([source], options=soft, overwrite=True).results[0].status == "restored"
+    assert restore_many([source], **soft, overwrite=True).results[0].status == "restored"
     assert read_image(target).width == 24
     with pytest.raises(UsageError, match="choose one"):
         restore_many([source], resume=True, overwrite=True)
@@ -127,7 +128,7 @@ def test_existing_outputs_are_kept_or_replaced_as_told(tmp_path, soft):
 def test_one_failure_does_not_stop_the_rest(album, tmp_path, monkeypatch, soft):
     (album / "broken.png").write_bytes((album / "a.png").read_bytes()[:200])
     (album / "empty.jpg").write_bytes(b"")
-    report = restore_many([album, tmp_path / "missing.png"], tmp_path / "clean", options=soft)
+    report = restore_many([album, tmp_path / "missing.png"], tmp_path / "clean", **soft)
     statuses = {r.source.name: r.status for r in report.results}
     failed = {name for name, status in statuses.items() if status == "failed"}
     assert failed == {"broken.png", "empty.jpg", "missing.png"}
@@ -142,14 +143,14 @@ def test_one_failure_does_not_stop_the_rest(album, tmp_path, monkeypatch, soft):
 def test_an_exception_that_nobody_foresaw_ends_one_file(album, tmp_path, monkeypatch, soft):
     """A codec or a runtime may raise anything."""
 
-    def breaks(image, chosen, *rest):
+    def breaks(image, chosen, *rest, **more):
         if calls.append(image) or len(calls) == 1:
             raise RuntimeError("bad\nthing")
-        return real(image, chosen, *rest)
+        return real(image, chosen, *rest, **more)
 
     calls, real = [], worker.run
     monkeypatch.setattr(worker, "run", breaks)
-    report = restore_many([album], tmp_path / "out", options=soft)
+    report = restore_many([album], tmp_path / "out", **soft)
     failed, *rest = (result.status for result in report.results)
     assert failed == "failed"
     assert set(rest) == {"restored"}
@@ -162,7 +163,7 @@ def test_no_folder_is_made_for_a_result_that_never_came(album, tmp_path, monkeyp
         raise error
 
     monkeypatch.setattr(Soft, "run", fail)
-    report = restore_many([album], tmp_path / "clean", options=soft)
+    report = restore_many([album], tmp_path / "clean", **soft)
     assert [r.status for r in report.results] == ["failed"] * 4
     assert all(r.reasons[0] for r in report.results)
     assert not (tmp_path / "clean").exists()
@@ -179,12 +180,12 @@ def test_interrupt_passes_and_keeps_what_is_finished(album, tmp_path, monkeypatc
 
     monkeypatch.setattr(Soft, "run", second_time)
     with pytest.raises(KeyboardInterrupt):
-        restore_many([album], tmp_path / "clean", options=soft)
+        restore_many([album], tmp_path / "clean", **soft)
     assert tree(tmp_path / "clean") == ["a.png"]
 
 
 def test_nothing_to_fix_is_a_copy_byte_for_byte(album, tmp_path, sessions):
-    report = restore_many([album], tmp_path / "clean", options=Options(strength=0))
+    report = restore_many([album], tmp_path / "clean", strength=0)
     assert [r.status for r in report.results] == ["unchanged"] * 4
     for result in report.results:
         assert result.target.read_bytes() == result.source.read_bytes()
@@ -193,7 +194,7 @@ def test_nothing_to_fix_is_a_copy_byte_for_byte(album, tmp_path, sessions):
 
 
 def test_nothing_to_fix_in_another_format_is_written_in_it(tmp_path):
-    report = restore_many([put(tmp_path / "a.png")], options=Options(strength=0), ext="tiff")
+    report = restore_many([put(tmp_path / "a.png")], strength=0, ext="tiff")
     assert report.results[0].status == "unchanged"
     out = read_image(tmp_path / "a.restored.tiff")
     assert out.format == "tiff"
@@ -206,7 +207,7 @@ def test_one_file_to_a_file_or_a_folder(tmp_path, soft):
     assert targets(find_jobs([source], tmp_path / "out"), tmp_path) == ["out/a.png"]
     (tmp_path / "v1.0").mkdir()
     assert targets(find_jobs([source], tmp_path / "v1.0"), tmp_path) == ["v1.0/a.png"]
-    report = restore_many([source], tmp_path / "new/x.jpg", options=soft)
+    report = restore_many([source], tmp_path / "new/x.jpg", **soft)
     assert report.exit_code == 0
     assert read_image(tmp_path / "new/x.jpg").format == "jpeg"
 
@@ -217,12 +218,12 @@ def test_format_is_that_of_the_content_unless_asked(tmp_path, soft):
     mislabeled.write_bytes(png.read_bytes())
     nameless = tmp_path / "scan"
     nameless.write_bytes(png.read_bytes())
-    report = restore_many([mislabeled, nameless], tmp_path / "out", options=soft)
+    report = restore_many([mislabeled, nameless], tmp_path / "out", **soft)
     assert tree(tmp_path / "out") == ["b.jpg", "scan"]
     assert {read_image(r.target).format for r in report.results} == {"png"}
     assert any("in spite of its name" in warning for warning in report.results[0].warnings)
     assert targets(find_jobs([nameless]), tmp_path) == ["scan.restored"]
-    report = restore_many([nameless], options=soft)
+    report = restore_many([nameless], **soft)
     assert read_image(report.results[0].target).format == "png"
 
 
@@ -240,26 +241,24 @@ def test_formats_that_are_only_read_become_png(tmp_path):
 def test_what_is_given_twice_is_taken_once(album, tmp_path):
     (tmp_path / "link.png").symlink_to(album / "a.png")
     found = find_jobs([album / "b.png", album, album, tmp_path / "link.png"], tmp_path / "out")
-    assert [job.source.name for job in found] == ["b.png", "a.png", "c d.PNG", "e.webp"]
+    assert [job.source.name for job in found.jobs] == ["b.png", "a.png", "c d.PNG", "e.webp"]
+    assert found.repeated == (tmp_path / "link.png",)
 
 
 @pytest.mark.parametrize("loop", ["trip/back", "trip/ü/deeper"])
 def test_links_to_folders_are_not_followed(album, loop):
     (album / loop).symlink_to(album, target_is_directory=True)
-    assert len(find_jobs([album])) == 4
+    assert len(find_jobs([album]).jobs) == 4
 
 
 def test_output_inside_the_input_is_not_read_again(album, soft):
-    restore_many([album], album / "clean", options=soft)
-    assert len(find_jobs([album], album / "clean")) == 4
+    restore_many([album], album / "clean", **soft)
+    assert len(find_jobs([album], album / "clean").jobs) == 4
 
 
 @pytest.mark.parametrize(
     ("names", "output", "options", "message"),
     [
-        (["a.png", "a.jpg"], "out", {"ext": "png"}, r"a\.png and .*a\.jpg: would both become .*out/a\.png"),
-        (["a.gif", "a.gif.png"], "out", {}, r"a\.gif and .*a\.gif\.png: would both become .*out/a\.gif\.png"),
-        (["x/a.png", "y/a.png"], "out", {}, r"x/a\.png and .*y/a\.png: would both become"),
         (["a.png"], "a.png", {}, r"a\.png: is an input"),
         (["a.png"], "link.png", {}, r"link\.png: is an input"),
         (["a.png"], ".", {}, r"a\.png: is an input"),
@@ -281,26 +280,22 @@ def test_wrong_calls_are_refused_before_any_work(tmp_path, names, output, option
     inputs = [put(tmp_path / name) if not name.endswith(".gif") else tmp_path / name for name in names]
     before = tree(tmp_path)
     with pytest.raises(UsageError, match=message):
-        restore_many(inputs, output and tmp_path / output, options=soft, **options)
+        restore_many(inputs, output and tmp_path / output, **soft, **options)
     assert tree(tmp_path) == before
     assert not sessions
 
 
-def test_folder_without_images_and_a_missing_runtime_end_it_before_any_work(album, tmp_path, monkeypatch, soft):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"empty: holds no image; accepted extensions are \.avif"):
-        restore_many([album, tmp_path / "empty"], options=soft)
-
+def test_a_missing_runtime_ends_it_before_any_work(album, monkeypatch, soft):
     def missing(model, runtime):
         raise MissingDependencyError("openvino", "openvino", "the runtime")
 
     monkeypatch.setattr(local, "open_session", missing)
     with pytest.raises(MissingDependencyError):
-        restore_many([album], options=soft)
+        restore_many([album], **soft)
     assert not list(album.rglob("*.restored.*"))
 
 
-def test_folder_that_cannot_be_listed(album, monkeypatch):
+def test_folders_that_cannot_be_used_do_not_stop_the_rest(album, tmp_path, monkeypatch, soft):
     real = os.scandir
 
     def scandir(path):
@@ -309,21 +304,50 @@ def test_folder_that_cannot_be_listed(album, monkeypatch):
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(InputError, match="trip: cannot be listed: Permission denied"):
-        find_jobs([album])
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/a.nef").write_bytes(b"raw")
+    report = restore_many([album, tmp_path / "empty"], tmp_path / "out", **soft)
+    assert tree(tmp_path / "out") == ["a.png", "b.png"]
+    assert report.exit_code == 1
+    failed = {result.source.name: result.reasons[0] for result in report.results if result.status == "failed"}
+    assert "trip: cannot be listed: Permission denied" in failed["trip"]
+    assert "empty: holds no image, but 1 other file; accepted extensions are .avif" in failed["empty"]
+
+
+def test_what_is_no_photograph_is_counted(album, soft):
+    (album / "trip/a.NEF").write_bytes(b"raw")
+    (album / "trip/b.nef").write_bytes(b"raw")
+    (album / "README").write_text("no photograph")
+    report = restore_many([album], **soft)
+    assert report.exit_code == 0
+    assert report.ignored == {".txt": 1, ".nef": 2, "": 1}
+    assert report.to_json()["ignored"] == {".txt": 1, ".nef": 2, "": 1}
+
+
+def test_a_small_photograph_with_nothing_to_fix_is_told_of_enlarging(tmp_path):
+    image, large = (Image.from_array(np.zeros((1, width, 1), np.uint8)) for width in (worker.SMALL, worker.SMALL + 1))
+    job = Job(tmp_path / "a.png", tmp_path / "b.png")
+    planned = planning.Plan(ModelRequest(), ("nothing to fix",))
+
+    def reasons(image, plan=planned):
+        return worker.result_of(job, Restoration(image, plan, Steps()), ()).reasons
+
+    assert reasons(image)[-1] == "small, 640x1 pixels: scale 2 (-s 2) enlarges it"
+    assert reasons(large) == ("nothing to fix",)
+    assert reasons(image, replace(planned, request=ModelRequest(strength=0))) == ("nothing to fix",)
 
 
 def test_output_folder_that_cannot_be_made(album, tmp_path, soft):
     (tmp_path / "clean").mkdir()
     (tmp_path / "clean/trip").write_text("in the way")
-    report = restore_many([album], tmp_path / "clean", options=soft)
+    report = restore_many([album], tmp_path / "clean", **soft)
     assert [r.status for r in report.results] == ["restored", "restored", "failed", "failed"]
     assert "trip: cannot be made" in report.results[2].reasons[0]
 
 
 def test_events_tell_how_it_goes(album, tmp_path):
     events = []
-    report = restore_many([album], tmp_path / "clean", options=Options(model="soft", tile=16), on_event=events.append)
+    report = restore_many([album], tmp_path / "clean", model="soft", tile=16, on_event=events.append)
     assert [e.result for e in events if e.result] == list(report.results)
     assert {e.total for e in events} == {4}
     assert [e.index for e in events] == sorted(e.index for e in events)
@@ -342,14 +366,14 @@ def test_time_left_counts_only_files_that_were_worked_on(tmp_path, monkeypatch, 
     clock = iter(range(1000))
     monkeypatch.setattr(progress.time, "perf_counter", lambda: float(next(clock)))
     ends = []
-    restore_many(sources, tmp_path / "out", options=soft, resume=True, on_event=lambda e: e.result and ends.append(e))
+    restore_many(sources, tmp_path / "out", **soft, resume=True, on_event=lambda e: e.result and ends.append(e))
     _, first, second, _ = (e.result.seconds for e in ends)
     assert [e.eta for e in ends] == [None, 2 * first, (first + second) / 2, 0]
 
 
 def test_report_is_plain_json(tmp_path, soft):
     good = put(tmp_path / "a.png")
-    report = restore_many([good, tmp_path / "b\udcff.png"], tmp_path / "out", options=soft)
+    report = restore_many([good, tmp_path / "b\udcff.png"], tmp_path / "out", **soft)
     told = json.loads(json.dumps(report.to_json(), ensure_ascii=False).encode("utf-8"))
     assert {key: told[key] for key in ("restored", "unchanged", "skipped", "failed")} == {
         "restored": 1,
@@ -366,6 +390,9 @@ def test_report_is_plain_json(tmp_path, soft):
         "model": "soft",
         "sigma": None,
         "seconds": 0,
+        "steps": 1,
+        "total_steps": 1,
+        "ended": "finished",
     }
     assert told["results"][1]["output"] is None
     assert told["results"][1]["input"] == str(tmp_path / "b?.png")
@@ -374,12 +401,12 @@ def test_report_is_plain_json(tmp_path, soft):
 @pytest.mark.parametrize("name", ["write_mask", "preview"])
 def test_a_mask_or_a_preview_is_not_the_output(tmp_path, name):
     write_image(Image.from_array(np.full((16, 16), 90, np.uint8)), tmp_path / "a.png")
-    options = Options(repair=True) if name == "write_mask" else Options(method="pnp", degradation="blur:sigma=1")
-    options = replace(options, **{name: tmp_path / "b.png"})
+    options = {"repair": True} if name == "write_mask" else {"method": "pnp", "degradation": "blur:sigma=1"}
+    options[name] = tmp_path / "b.png"
     with pytest.raises(UsageError, match=f"{name} .*b.png: is an input or the output too; give another name"):
-        restore_many([tmp_path / "a.png"], tmp_path / "b.png", options=options)
+        restore_many([tmp_path / "a.png"], tmp_path / "b.png", **options)
     with pytest.raises(UsageError, match="give another name"):
-        restore_piped(tmp_path / "a.png", tmp_path / "b.png", options=options)
+        restore_piped(tmp_path / "a.png", tmp_path / "b.png", **options)
     assert not (tmp_path / "b.png").exists()
 
 
@@ -389,16 +416,18 @@ def test_what_diagnosis_chose_is_kept_only_if_it_changes_something(change, settl
     """A JPEG that is written again loses more than such a change gains."""
     top = np.iinfo(dtype).max
     data = (texture() / 255 * top).astype(dtype)
-    image, planned = Image.from_array(data), planning.Plan(Options(), ("noise",), "soft", 3.0)
+    image, planned = Image.from_array(data), planning.Plan(ModelRequest(), ("noise",), "soft", 3.0)
     other = data.copy()
     other[0, 0, 0] ^= 1
     other[8:] = np.where(other[8:] > top // 2, other[8:] - change * (top // 255), other[8:] + change * (top // 255))
-    told = worker.settled(image, image.with_data(other), planned)
-    assert told.unchanged == settled
+    made = Restoration(image.with_data(other), planned, Steps(1, 1))
+    told = worker.settled(image, made)
+    assert told.plan.unchanged == settled
+    assert (told.image is image) == settled
     assert (told.reasons[-1] != "noise") == settled
-    for asked in (Options(model="soft"), Options(strength=0.5)):
-        kept = replace(planned, options=asked)
-        assert worker.settled(image, image.with_data(other), kept) is kept
+    for asked in (ModelRequest(model="soft"), ModelRequest(strength=0.5)):
+        kept = replace(made, plan=replace(planned, request=asked))
+        assert worker.settled(image, kept) is kept
 
 
 @pytest.mark.parametrize("asked", ["mask", "degradation"])
@@ -407,20 +436,20 @@ def test_the_mask_is_an_input_and_is_never_replaced(tmp_path, asked):
         write_image(Image.from_array(np.full((16, 16), 90, np.uint8)), tmp_path / name)
     before = (tmp_path / "m.png").read_bytes()
     method = {"method": "pnp", "degradation": f"mask:path={tmp_path / 'm.png'}"}
-    options = Options(mask=tmp_path / "m.png") if asked == "mask" else Options(**method)
+    options = {"mask": tmp_path / "m.png"} if asked == "mask" else method
     for call in (restore_many, restore_piped):
         first = tmp_path / "a.png"
         with pytest.raises(UsageError, match=r"m\.png: is a mask, and inputs are never replaced; give another output"):
-            call([first] if call is restore_many else first, tmp_path / "m.png", options=options, overwrite=True)
+            call([first] if call is restore_many else first, tmp_path / "m.png", **options, overwrite=True)
     assert (tmp_path / "m.png").read_bytes() == before
 
 
 def test_a_preview_and_a_written_mask_are_two_files(tmp_path):
     write_image(Image.from_array(np.full((16, 16), 90, np.uint8)), tmp_path / "a.png")
     both = {"write_mask": tmp_path / "x.png", "preview": tmp_path / "x.png"}
-    options = Options(repair=True, method="pnp", degradation="blur:sigma=1", **both)
+    options = {"repair": True, "method": "pnp", "degradation": "blur:sigma=1", **both}
     with pytest.raises(UsageError, match=r"preview .*x\.png: is an input or the output too; give another name"):
-        restore_many([tmp_path / "a.png"], tmp_path / "b.png", options=options)
+        restore_many([tmp_path / "a.png"], tmp_path / "b.png", **options)
 
 
 def test_several_photographs_do_not_go_into_a_name_of_one(tmp_path):
@@ -435,7 +464,7 @@ def test_several_photographs_do_not_go_into_a_name_of_one(tmp_path):
 def test_a_fine_jpeg_is_written_as_finely(tmp_path, soft, given, asked, written):
     path = tmp_path / "a.jpg"
     write_image(Image.from_array(texture()), path, quality=given)
-    restore_many([path], tmp_path / "out", options=soft, quality=asked)
+    restore_many([path], tmp_path / "out", **soft, quality=asked)
     assert jpeg_quality(tmp_path / "out" / "a.jpg") == written
-    _, piped = restore_piped(path.read_bytes(), options=soft, quality=asked)
+    _, piped = restore_piped(path.read_bytes(), **soft, quality=asked)
     assert jpeg_quality(piped) == written

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from PIL import Image
 
 import resolvent.cli
 from resolvent.cli import spread
+from resolvent.methods.control import Control
 
 
 @pytest.fixture
@@ -62,7 +65,7 @@ def test_an_internal_error_is_one_line_and_debug_shows_where(run, photo, monkeyp
     def breaks(*_):
         raise KeyError("width")
 
-    monkeypatch.setattr("resolvent.cli.photographs.read_image", breaks)
+    monkeypatch.setattr("resolvent.image.read_image", breaks)
     code, out, err = run("diagnose", photo)
     assert (code, out) == (1, "")
     assert "internal error, KeyError: 'width'" in err
@@ -180,6 +183,50 @@ def test_a_methods_own_option_and_its_preview(run, photo):
     assert pixels(seen).shape == pixels(one).shape
 
 
+RED = ("--method", "red", "--degradation", "blur:sigma=1 + noise:sigma=20")
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch):
+    """Lets the method ``red`` be met by so many Ctrl-C in each step."""
+    own, before = signal.signal(signal.SIGINT, signal.default_int_handler), Control.step
+    presses = []
+
+    def pressed(control, done, total, image):
+        for _ in presses:
+            os.kill(os.getpid(), signal.SIGINT)
+        return before(control, done, total, image)
+
+    monkeypatch.setattr(Control, "step", pressed)
+    yield presses
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, own)
+
+
+def test_ctrl_c_ends_a_method_with_what_it_has_and_a_second_one_ends_all(run, photo, ctrl_c):
+    """It said "restored" of what one step had made of 40."""
+    target = photo.with_name("one.png")
+    ctrl_c.append("once")
+    code, out, err = run("restore", photo, *RED, "-o", target, "--json")
+    assert code == 0
+    assert re.search(r"restored by red in .* s, canceled after 1 of 40 steps\n", err)
+    (result,) = json.loads(out)["results"]
+    assert [result[key] for key in ("steps", "total_steps", "ended")] == [1, 40, "canceled"]
+    assert target.exists()
+    ctrl_c.append("twice")
+    assert run("restore", photo, *RED, "-o", photo.with_name("two.png"))[0] == 130
+    assert not photo.with_name("two.png").exists()
+
+
+def test_a_budget_that_cut_a_method_off_is_said_where_one_is_piped(photo):
+    ended = subprocess.run(
+        [sys.executable, "-m", "resolvent", "restore", "-", *RED, "--budget", "1e-6"],
+        input=photo.read_bytes(), capture_output=True,
+    )  # fmt: skip
+    assert ended.returncode == 0
+    assert "cut off by the budget after 1 of 40 steps" in ended.stderr.decode()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -201,7 +248,7 @@ def test_a_methods_own_option_and_its_preview(run, photo):
         (["restore", "PHOTO", "--strength", "half"], "--strength"),
         (["restore", "PHOTO", "--strengths", "1"], "(see resolvent restore -h)"),
         (["restore", "PHOTO", "--memory", "9" * 400], "memory"),
-        (["restore", "PHOTO", "--max-megapixels", "nan"], "limit of megapixels"),
+        (["restore", "PHOTO", "--max-megapixels", "nan"], "--max-megapixels nan: must be above zero"),
         (["restore", "PHOTO", "--seed", "-1"], "seed -1"),
         (["restore", "PHOTO", "--seed", "9" * 30], "seed 999"),
         (["restore", "PHOTO", "--method", "pnp", "--degradation", "blur:sigma=1", "--budget", "nan"], "budget nan"),

@@ -1,12 +1,17 @@
 import io
+import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from resolvent.batch.progress import Event
 from resolvent.batch.report import BatchReport, Result
-from resolvent.cli.console import Bar, RestoreConsole, duration, lines, summary
+from resolvent.cli.console import Bar, RestoreConsole, duration, lines, names, say, show_json, summary
+from resolvent.cli.signals import STOP
+from resolvent.errors import InputError
+from resolvent.methods.control import Steps
 
 PHOTO, TARGET = Path("a/photo.jpg"), Path("a/photo.restored.jpg")
 
@@ -20,11 +25,15 @@ def result(status, *reasons, **more):
     [
         (result("failed", "out of memory"), "failed: a/photo.jpg: out of memory"),
         (result("failed", "a/photo.jpg: is empty"), "failed: a/photo.jpg: is empty"),
-        (result("skipped"), "a/photo.restored.jpg: skipped, it is there"),
+        (result("skipped"), "a/photo.restored.jpg: skipped: output exists"),
         (result("unchanged"), "a/photo.restored.jpg: unchanged"),
         (
             result("restored", model="denoise", sigma=12.34, seconds=1.26),
             "a/photo.restored.jpg: restored by denoise, sigma 12.3 in 1.3 s",
+        ),
+        (
+            result("restored", model="dip", seconds=60.0, steps=Steps(7, 3000, "budget")),
+            "a/photo.restored.jpg: restored by dip in 1 min 0 s, cut off by the budget after 7 of 3000 steps",
         ),
     ],
 )
@@ -39,12 +48,106 @@ def test_reasons_follow_where_asked_for():
 def test_summary_counts_and_repeats_what_failed():
     failed = result("failed", "is empty")
     kept = result("restored", "noise", model="denoise", seconds=2.0, warnings=("page 1 of 3",))
-    assert summary(BatchReport((kept, failed, result("skipped")))) == [
-        "1 restored, 1 skipped, 1 failed in 2.0 s",
-        "1 with warnings, the first a/photo.jpg: page 1 of 3 (all: --json)",
+    assert summary(BatchReport((kept, kept, failed, result("skipped")))) == [
+        "2 restored, 1 skipped, 1 failed in 4.0 s",
+        "warning, 2 of 4: page 1 of 3",
     ]
     many = summary(BatchReport((failed, *[result("unchanged")] * 10)))
     assert many == ["10 unchanged, 1 failed in 0.0 s", "failed: a/photo.jpg: is empty"]
+    assert len(summary(BatchReport((failed, *[result("unchanged")] * 9)))) == 1
+
+
+def test_summary_says_what_was_left_out_and_what_stopped_it():
+    ignored = {".nef": 5, ".cr2": 1, ".mov": 1, ".pdf": 1, "": 2}
+    said = summary(BatchReport((result("unchanged"),), ignored, (Path("link.jpg"), Path("b.jpg")), "the disk is full"))
+    assert said == [
+        "1 unchanged in 0.0 s",
+        "left out: 6 camera raws (.cr2, .nef; develop them first), 1 video (.mov), 3 other files (.pdf, no extension)",
+        "left out, for they are other names of the same photographs: 2 (link.jpg and others)",
+        "stopped: the disk is full; make room, then go on with --resume",
+    ]
+
+
+def test_warnings_are_counted_and_the_rarest_left_to_json():
+    texts = [f"loses {name}" for name in "abcdefg"]
+    results = [result("restored", model="m", warnings=tuple(texts[:i])) for i in range(1, 8)]
+    said = summary(BatchReport(tuple(results)))
+    assert said[1:] == [
+        *(f"warning, {7 - i} of 7: loses {name}" for i, name in enumerate("abcde")),
+        "and 2 other warnings; all are in --json",
+    ]
+
+
+def test_a_dry_run_says_would():
+    planned = result("restored", "noise", model="denoise", sigma=5.0, expected=75.0)
+    assert lines(planned, verbose=False, dry_run=True) == [
+        "a/photo.restored.jpg: would be restored by denoise, sigma 5.0 in about 1 min 15 s"
+    ]
+    by_method = result("restored", model="pnp")
+    assert lines(by_method, verbose=False, dry_run=True) == ["a/photo.restored.jpg: would be restored by pnp"]
+    assert lines(result("unchanged", expected=0.0), verbose=False, dry_run=True) == [
+        "a/photo.restored.jpg: would be unchanged"
+    ]
+    report = BatchReport((planned, planned, by_method), dry_run=True)
+    assert summary(report) == ["would be: 3 restored, in about 2 min 30 s; nothing was written"]
+
+
+def test_names_do_not_steer_the_terminal(capsys):
+    name = "a\x1b[2J\nfailed: b\u202egpj.\x9b1m é"
+    say(name)
+    show_json({"name": name})
+    out, err = capsys.readouterr()
+    assert err == "a\\x1b[2J\\nfailed: b\\u202egpj.\\x9b1m é\n"
+    assert json.loads(out) == {"name": name}
+    assert out.isascii() is False
+    assert not {"\x1b", "\x9b", "\u202e"} & set(out)
+    with Bar() as bar:
+        bar.line(name)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_without_a_terminal_it_says_now_and_then_how_far_it_is(monkeypatch, capsys):
+    monkeypatch.setattr("resolvent.cli.console.BEAT", 0.01)
+    with Bar() as bar:
+        bar.show(0.25, "1 of 4  a.png", 90.0)
+        time.sleep(0.3)
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "1 of 4  a.png, 25%, 1 min 30 s left"
+    with Bar(quiet=True) as bar:
+        bar.show(0.25, "1 of 4  a.png", 90.0)
+        time.sleep(0.1)
+    assert capsys.readouterr().err == ""
+
+
+def test_quiet_shows_failures_alone_and_skipped_files_are_no_lines(capsys):
+    events = [Event(i, 3, PHOTO, result=result(status)) for i, status in enumerate(["unchanged", "failed", "skipped"])]
+    for quiet, expected in ((True, 1), (False, 2)):
+        with RestoreConsole(verbose=False, quiet=quiet) as watch:
+            for event in events:
+                watch(event)
+        assert len(capsys.readouterr().err.splitlines()) == expected
+        assert [found.status for found in watch.results] == ["unchanged", "failed", "skipped"]
+    with RestoreConsole(verbose=True) as watch:
+        watch(Event(0, 1, PHOTO, result=result("skipped")))
+    assert capsys.readouterr().err == "a/photo.restored.jpg: skipped: output exists\n"
+
+
+def test_an_interrupt_that_a_callback_swallowed_is_raised_again(monkeypatch):
+    with RestoreConsole(verbose=False, quiet=True) as watch:
+        watch(Event(0, 2, PHOTO, result=result("unchanged")))
+        monkeypatch.setattr(STOP, "received", True)
+        watch(Event(0, 2, PHOTO, result=result("unchanged")))
+        with pytest.raises(KeyboardInterrupt):
+            watch(Event(1, 2, PHOTO))
+    assert len(watch.results) == 2
+
+
+@pytest.mark.parametrize(("null", "text"), [(False, b"a b.png\r\n\nb\xff.png\n"), (True, b"a b.png\0b\xff.png\0")])
+def test_names_are_read_from_a_file(tmp_path, null, text):
+    (tmp_path / "names").write_bytes(text)
+    assert names(str(tmp_path / "names"), null=null) == ["a b.png", "b\udcff.png"]
+    with pytest.raises(InputError, match=r"--files-from .*missing: cannot be read: No such file"):
+        names(str(tmp_path / "missing"))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +176,7 @@ def test_terminal_sees_the_file_the_share_and_the_time_left(monkeypatch):
     assert "1 of 2  photo.jpg" in shown
     assert "1 min 15 s left" in shown
     assert "restored by denoise" in shown
-    assert watch.finished == 1
+    assert len(watch.results) == 1
 
 
 def test_without_a_terminal_there_is_no_bar(monkeypatch, capsys):

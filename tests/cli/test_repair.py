@@ -31,6 +31,21 @@ def test_repair_writes_the_photograph_and_the_mask(run, scan, tmp_path):
     assert np.abs(after.pixels[30, 26:60] - before.pixels[26, 26:60]).mean() < 0.1
 
 
+def test_a_mask_that_is_there_is_replaced_only_on_request(run, scan, tmp_path):
+    mask = tmp_path / "mask.png"
+    mask.write_bytes(b"mine")
+    call = ("restore", scan, "--repair", "--write-mask", mask, "-o", tmp_path / "out.tif")
+    code, _, err = run(*call)
+    assert code == 2
+    assert f"--write-mask {mask}: exists; give another name, or --overwrite" in err
+    assert mask.read_bytes() == b"mine"
+    assert run(*call, "--overwrite")[0] == 0
+    assert read_image(mask).data.max() == 255
+    code, _, err = run(*call[:-1], tmp_path / "b.tif", "--write-mask", tmp_path / ("x" * 300 + ".png"))
+    assert code == 1
+    assert "a name of more than 255 bytes" in err
+
+
 def test_a_mask_is_filled_where_it_is_white(run, scan, tmp_path):
     white = np.zeros((64, 64), np.uint8)
     white[:, 19:23] = 255

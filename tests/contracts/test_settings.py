@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from resolvent.degradations import parse
-from resolvent.engine.request import Options
+from resolvent.engine.request import make_request
 from resolvent.errors import UsageError
 from resolvent.methods import METHODS, PRESETS, check_settings, load, read_settings
 from resolvent.methods.control import Control
@@ -154,7 +154,7 @@ def test_python_is_checked_before_any_work():
     y = np.zeros((8, 8, 1), np.float32)
     for call in (
         lambda: load("nlm")(y, ForwardModel(parse("noise:sigma=25")), patch_size=-3),
-        lambda: Options(method="nlm", degradation="noise:sigma=25", settings={"patch_size": -3}),
+        lambda: make_request(method="nlm", degradation="noise:sigma=25", settings={"patch_size": -3}),
         lambda: check_settings("nlm", {"patch_size": -3}),
     ):
         with pytest.raises(UsageError, match="patch_size of nlm = -3"):

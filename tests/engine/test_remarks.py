@@ -4,8 +4,7 @@ import pytest
 
 import resolvent
 from resolvent.batch.local import restore_many
-from resolvent.engine.plan import plan
-from resolvent.engine.request import Options
+from resolvent.engine.restore import plan
 from resolvent.engine.run import run
 from resolvent.errors import InputError
 from resolvent.image import Image, read_image
@@ -32,7 +31,7 @@ def test_a_page_of_1_bit_is_left_alone():
     chosen = plan(image)
     assert chosen.unchanged
     assert "1 bit" in chosen.reasons[0]
-    assert run(image, chosen) is image
+    assert run(image, chosen).image is image
     bits = PIL.Image.fromarray(page()).convert("1")
     back = resolvent.restore(bits)
     assert back.mode == "1"
@@ -48,46 +47,46 @@ def test_the_file_of_a_page_of_1_bit_is_copied(tmp_path):
 
 
 def test_a_model_that_is_named_makes_a_page_gray_and_says_so(model_file):
-    chosen = plan(Image.from_array(page()), Options(model=model_file, sigma=5))
+    chosen = plan(Image.from_array(page()), model=model_file, sigma=5)
     assert not chosen.unchanged
     assert "black and white only: the result is gray" in chosen.reasons
 
 
 def test_the_range_in_use_is_among_the_reasons(model_file):
     dim = Image.from_array(np.rint(3000 * scene()).astype(np.uint16))
-    for options in (Options(), Options(model=model_file)):
-        assert any("uses 12 of its 16 bits" in reason for reason in plan(dim, options).reasons)
+    for options in ({}, {"model": model_file}):
+        assert any("uses 12 of its 16 bits" in reason for reason in plan(dim, **options).reasons)
 
 
 def test_gray_is_among_the_reasons(model_file):
     equal = eight_bits(scene(10, (128, 128, 1)).repeat(3, 2))
-    assert "its channels are equal: restored as gray" in plan(equal, Options(model=model_file)).reasons
-    assert len(plan(eight_bits(scene(10)), Options(model=model_file)).reasons) == 2
+    assert "its channels are equal: restored as gray" in plan(equal, model=model_file).reasons
+    assert len(plan(eight_bits(scene(10)), model=model_file).reasons) == 2
 
 
 def test_a_noise_level_beyond_the_picture_is_refused(model_file):
     dim = Image.from_array((26 + 6 * (page() > 0)).astype(np.uint8))
     with pytest.raises(InputError, match=r"the image: sigma 18: must be at most the 6\.0 gray levels that its values"):
-        plan(dim, Options(model=model_file, sigma=18))
-    assert not plan(dim, Options(model=model_file, sigma=5)).unchanged
+        plan(dim, model=model_file, sigma=18)
+    assert not plan(dim, model=model_file, sigma=5).unchanged
 
 
 def test_a_picture_of_one_color_is_left_alone_whatever_noise_is_told(model_file):
     image = Image.from_array(np.full((64, 64, 3), 128, np.uint8))
-    chosen = plan(image, Options(model=model_file, sigma=50))
+    chosen = plan(image, model=model_file, sigma=50)
     assert chosen.unchanged
     assert chosen.reasons == ("all pixels are alike: there is no noise to remove",)
 
 
 @pytest.mark.parametrize(("there", "told", "warned"), [(0, 25, True), (10, 50, True), (20, 25, False), (10, 12, False)])
 def test_an_overstated_noise_level_is_warned_of(model_file, there, told, warned):
-    chosen = plan(eight_bits(scene(there)), Options(model=model_file, sigma=told))
+    chosen = plan(eight_bits(scene(there)), model=model_file, sigma=told)
     assert chosen.sigma == told
     assert any("is told" in reason for reason in chosen.reasons) == warned
 
 
 def test_reasons_come_once_where_two_steps_are_planned():
-    chosen = plan(Image.from_array(page()), Options(scale=2))
+    chosen = plan(Image.from_array(page()), scale=2)
     assert not chosen.unchanged
     assert chosen.first is None
     assert len(set(chosen.reasons)) == len(chosen.reasons)

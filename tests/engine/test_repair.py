@@ -1,16 +1,17 @@
 """Finding and filling damage: only what a mask names changes, and the models run only where it is."""
 
+import io
 from dataclasses import dataclass, field
 
 import numpy as np
+import PIL.Image
 import pytest
 from scipy import ndimage
 
 import resolvent
-from resolvent.engine import plan as planning
 from resolvent.engine import repair, request
-from resolvent.engine.plan import plan
-from resolvent.engine.request import Options
+from resolvent.engine.plan import make_plan
+from resolvent.engine.request import make_request
 from resolvent.engine.run import run
 from resolvent.errors import InputError, QualityError, UsageError
 from resolvent.image import Image, read_image, write_image
@@ -54,8 +55,7 @@ def models(monkeypatch):
         "inpaint": make(quarter, "inpaint", mask=True),
         "invert": make(lambda x: x[:, :3] * 0.98, "invert"),
     }
-    for module in (planning, request):
-        monkeypatch.setattr(module, "read_card", lambda name: known[str(name)].card)
+    monkeypatch.setattr(request, "read_card", lambda name: known[str(name)].card)
     return known
 
 
@@ -63,8 +63,8 @@ def restored(image, models, **options):
     def open_session(name, runtime):
         return models[str(name)]
 
-    told = plan(image, Options(**options), None, open_session)
-    return run(image, told, None, open_session), told
+    told = make_plan(image, make_request(**options), None, open_session)
+    return run(image, told, None, open_session).image, told
 
 
 def scan(dtype=np.uint8, channels=3, shape=(90, 120)):
@@ -282,8 +282,20 @@ def test_wrong_calls_are_refused(models, tmp_path, options, message):
 
 def test_a_mask_is_never_replaced(models, tmp_path):
     (tmp_path / "m.png").write_bytes(b"mine")
-    with pytest.raises(UsageError, match="exists, and is never replaced"):
-        Options(repair=True, write_mask=tmp_path / "m.png")
+    with pytest.raises(UsageError, match="exists; give another name"):
+        resolvent.restore(scan(), repair=True, write_mask=tmp_path / "m.png")
+    assert (tmp_path / "m.png").read_bytes() == b"mine"
+
+
+def test_a_mask_in_any_form(models):
+    mask = np.zeros((90, 120), np.uint8)
+    mask[30:34, 50:60] = 255
+    file = io.BytesIO()
+    PIL.Image.fromarray(mask).save(file, "PNG")
+    for source in (mask, mask > 0, PIL.Image.fromarray(mask), Image.from_array(mask), file.getvalue()):
+        np.testing.assert_array_equal(restored(Image.from_array(scan()), models, mask=source)[1].mask, mask > 0)
+    with pytest.raises(UsageError, match=r"^list: cannot be read as an image; give numpy\.asarray"):
+        restored(Image.from_array(scan()), models, mask=[[0, 1]])
 
 
 def test_a_mask_that_is_not_there(models, tmp_path):
@@ -368,6 +380,6 @@ def test_floats_of_64_bits_keep_what_is_not_filled():
     assert (filled[mask] != image[mask]).any()
 
 
-def test_options_with_a_mask_can_be_compared():
+def test_requests_with_a_mask_can_be_compared():
     mask = np.eye(8, dtype=bool)
-    assert Options(mask=mask) == Options(mask=mask)
+    assert make_request(mask=mask) == make_request(mask=mask)

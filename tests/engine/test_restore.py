@@ -1,19 +1,22 @@
-import os
 import signal
 from dataclasses import replace
 
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 from scipy import ndimage
 
 import resolvent
+from resolvent.engine import restore as module
 from resolvent.engine.plan import Plan
-from resolvent.engine.request import Options
-from resolvent.engine.restore import restore
+from resolvent.engine.request import ModelRequest
+from resolvent.engine.restore import Restorer, restore
 from resolvent.engine.run import run
 from resolvent.errors import InputError, QualityError
 from resolvent.image import Image, Metadata, read_image
+from resolvent.inference.runtime import open_session
+from resolvent.methods.control import Control, Steps
 from resolvent.physics.resize import imresize
 
 
@@ -23,8 +26,8 @@ def picture(shape=(40, 56, 3), dtype=np.uint8, seed=0):
 
 
 def go(session, image, *, strength=1.0, sigma=None, tile=512, tiles=1, progress=None):
-    told = Plan(Options(strength=strength), (), model="fake", sigma=sigma, tile=tile, tiles=tiles)
-    return run(image, told, progress, lambda model, runtime: session)
+    told = Plan(ModelRequest(strength=strength), (), model="fake", sigma=sigma, tile=tile, tiles=tiles)
+    return run(image, told, progress, lambda model, runtime: session).image
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -128,9 +131,9 @@ def test_enlarging_model(fake, functions):
 def test_what_comes_first_is_done_before_enlarging(fake, functions):
     sessions = {"clean": fake(lambda x: x * 0.98), "large": fake(functions.doubled, scale=2)}
     image, seen = Image.from_array(picture((40, 30, 3), np.float32)), []
-    first = Plan(Options(), (), model="clean", tile=64, tiles=1)
-    told = Plan(Options(), (), model="large", tile=64, tiles=2, first=first)
-    out = run(image, told, lambda done, total: seen.append((done, total)), lambda model, _: sessions[model])
+    first = Plan(ModelRequest(), (), model="clean", tile=64, tiles=1)
+    told = Plan(ModelRequest(), (), model="large", tile=64, tiles=2, first=first)
+    out = run(image, told, lambda done, total: seen.append((done, total)), lambda model, _: sessions[model]).image
     expected = (image.data * np.float32(0.98)).repeat(2, 0).repeat(2, 1)
     np.testing.assert_allclose(out.data, expected, atol=1e-6)
     assert [done for done, _ in seen] == [1, 2]
@@ -255,7 +258,7 @@ def test_out_of_memory_is_one_line(fake, functions):
         raise MemoryError
 
     with pytest.raises(InputError, match=r"^the image: out of memory; close other programs"):
-        run(image, Plan(Options(), (), model="fake", tile=16), None, outside)
+        run(image, Plan(ModelRequest(), (), model="fake", tile=16), None, outside)
 
 
 def noisy_picture(shape=(40, 48, 3)):
@@ -288,7 +291,7 @@ def test_what_a_mask_hides_is_not_judged(tmp_path):
 
 
 def test_a_method_shows_what_it_has(tmp_path, monkeypatch):
-    monkeypatch.setattr("resolvent.engine.run.PREVIEW_EVERY", 0.0)
+    monkeypatch.setattr("resolvent.engine.preview.EVERY", 0.0)
     y = noisy_picture()
     shown = []
 
@@ -302,29 +305,97 @@ def test_a_method_shows_what_it_has(tmp_path, monkeypatch):
     assert np.abs(last - restored).max() <= 0.51 / 255
 
 
-def test_ctrl_c_ends_a_method_with_what_it_has():
-    """The second one interrupts, as everywhere else."""
-    steps = []
+@pytest.mark.parametrize(
+    ("options", "cancel", "ended"),
+    [
+        ({}, False, Steps(40, 40, "finished")),
+        ({"budget": 1e-6}, False, Steps(1, 40, "budget")),
+        ({}, True, Steps(1, 40, "canceled")),
+    ],
+)
+def test_a_restoration_says_what_ended_it(options, cancel, ended):
+    """Cut off after 1 of 40 steps, it said that it was restored, and nothing more."""
+    control = Control(on_step=lambda done, total, image: cancel and control.cancel())
+    restoration = Restorer(**BLURRED, **options).run(noisy_picture(), control=control)
+    assert restoration.steps == ended
+    assert np.isfinite(restoration.image.data).all()
+    assert restoration.seconds > 0
+    said = f"{'canceled' if cancel else 'cut off by the budget'} after 1 of 40 steps"
+    assert restoration.reasons[1:] == (() if ended.ended == "finished" else (said,))
 
-    def interrupt(done, total):
-        steps.append(done)
-        os.kill(os.getpid(), signal.SIGINT)
 
-    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
+def test_a_method_that_stops_by_its_own_rule_says_so(monkeypatch):
+    def early(y, degradation, *, control=None):
+        control.step(7, 100, lambda: y)
+        return y
+
+    monkeypatch.setattr("resolvent.methods.load", lambda name: early)
+    restoration = Restorer(**BLURRED).run(noisy_picture())
+    assert restoration.steps == Steps(7, 100, "early-stop")
+    assert restoration.reasons[-1] == "stopped early by its own rule after 7 of 100 steps"
+
+
+def test_what_is_not_iterative_is_finished(model_file):
+    noisy = Image.from_array(noisy_picture())
+    assert Restorer(method="nlm", degradation="noise:sigma=13").run(noisy).steps == Steps(1, 1)
+    restoration = Restorer(model=model_file, tile=16).run(noisy)
+    assert restoration.steps.ended == "finished"
+    assert restoration.steps.done == restoration.steps.total == restoration.plan.tiles > 1
+    unchanged = Restorer(strength=0).run(noisy)
+    assert (unchanged.image, unchanged.steps) == (noisy, Steps(0, 0))
+
+
+def test_one_control_serves_one_run_after_the_other():
+    control, restorer = Control(), Restorer(**BLURRED)
+    assert not control.cancel()  # nothing is running; the next run begins anew
+    assert restorer.run(noisy_picture(), control=control).steps.done == 40
+    assert not control.cancel()
+    news = []
+    control.on_step = lambda done, total, image: news.append(control.cancel())
+    assert restorer.run(noisy_picture(), control=control).steps.done == 1
+    assert news == [True]
+
+
+def test_the_library_leaves_signals_alone():
     before = signal.getsignal(signal.SIGINT)
-    restored = restore(noisy_picture(), **BLURRED, progress=interrupt)
-    assert steps == [1]
-    assert np.isfinite(restored).all()
-    assert signal.getsignal(signal.SIGINT) is before
+    seen = []
+    restore(noisy_picture(), **BLURRED, progress=lambda done, total: seen.append(signal.getsignal(signal.SIGINT)))
+    assert set(seen) == {before}
 
-    def insist(done, total):
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        restore(noisy_picture(), **BLURRED, progress=insist)
-    assert signal.getsignal(signal.SIGINT) is before
-    signal.signal(signal.SIGINT, outside)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"model": "denoise", "runtime": "torch"},
+        {"method": "dip-fast", "degradation": "noise:sigma=13", "settings": {"iterations": 2}},
+    ],
+)
+def test_the_library_leaves_torch_and_numpy_as_they_are(options):
+    torch.manual_seed(5)
+    np.random.seed(5)
+    before = torch.get_num_threads(), torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()
+    restore(noisy_picture(), **options)
+    after = torch.get_num_threads(), torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()
+    assert after == before
+
+
+def test_what_progress_raises_ends_it(model_file):
+    def full(done, total):
+        raise ZeroDivisionError
+
+    for options in (BLURRED, {"model": model_file}):
+        with pytest.raises(ZeroDivisionError):
+            restore(noisy_picture(), **options, progress=full)
+
+
+def test_a_restorer_loads_a_model_once(model_file, monkeypatch):
+    opened = []
+    monkeypatch.setattr(module, "open_session", lambda *arguments: opened.append(arguments) or open_session(*arguments))
+    restorer = Restorer(model=model_file, sigma=10)
+    first, second = restorer(picture()), restorer(picture())
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(first, restore(picture(), model=model_file, sigma=10))
+    assert opened[:-1] == [(model_file, "auto")]
 
 
 def test_a_method_enlarges_colors_and_alpha():

@@ -7,8 +7,7 @@ import pytest
 
 import resolvent
 from resolvent.degradations import degrade, parse
-from resolvent.engine.plan import plan
-from resolvent.engine.request import Options
+from resolvent.engine.restore import plan
 from resolvent.engine.run import run
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import Image
@@ -129,8 +128,8 @@ def test_damage_is_found_and_filled(gray):
     clean = color.mean(2, keepdims=True) if gray else color
     damaged, mask = parse("scratches:count=4,width=3,bright=1").with_mask(clean, np.random.default_rng(1))
     image = Image.from_array(damaged)
-    chosen = plan(image, Options(repair=True))
-    repaired = run(image, chosen)
+    chosen = plan(image, repair=True)
+    repaired = run(image, chosen).image
     assert (chosen.mask & (mask > 0)).sum() > 0.15 * mask.sum()
     assert chosen.mask.mean() < 3 * mask.mean()
     assert psnr(repaired.pixels, clean) > psnr(damaged, clean) + 0.5

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resolvent.engine.request import Options
-from resolvent.errors import InputError, UsageError, unknown
+from resolvent.errors import UsageError, unknown
 from resolvent.image.encode import heif_is_written
 from resolvent.image.formats import DEPTHS, FORMATS
+from resolvent.io import is_file, is_folder
 
 if TYPE_CHECKING:
-    pass
+    from resolvent.engine.request import Request
 
-__all__ = ["KINDS", "SUFFIX", "Job", "check_side_files", "find_jobs", "written_extension"]
+__all__ = ["KINDS", "SUFFIX", "Found", "Job", "check_side_files", "find_images", "find_jobs", "written_extension"]
 
 
 SUFFIX = ".restored"
@@ -34,14 +35,95 @@ class Job:
     target: Path
 
 
+@dataclass(frozen=True)
+class Found:
+    """What files and folders stand for.
+
+    Attributes:
+        jobs: The photographs, each once.
+        unusable: Folders that cannot be listed or hold no photograph: each with the reason.
+        ignored: Other files in the folders: how many there are of each extension.
+        repeated: Other names of photographs that are among the jobs, such as links to them.
+    """
+
+    jobs: tuple[Job, ...]
+    unusable: Mapping[Path, str]
+    ignored: Mapping[str, int]
+    repeated: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class _Image:
+    """A photograph, and the folder from which its place is counted."""
+
+    path: Path
+    root: Path
+
+
+class _Search:
+    """Collects the photographs that inputs stand for, and what is left out."""
+
+    def __init__(self, outputs: Path | None, suffix: str) -> None:
+        self.outputs = None if outputs is None else os.path.realpath(outputs)
+        self.suffix = suffix
+        self.images: dict[str, _Image] = {}
+        self.unusable: dict[Path, str] = {}
+        self.ignored: Counter[str] = Counter()
+        self.repeated: list[Path] = []
+
+    def add(self, path: Path) -> None:
+        """Take a file, whatever it is called, or the photographs of a folder."""
+        if not is_folder(path):
+            self._take(_Image(path, path.parent))
+            return
+        before, ignored = len(self.images) + len(self.repeated) + len(self.unusable), self.ignored.total()
+        for image in self._folder(path):
+            self._take(_Image(image, path))
+        if before == len(self.images) + len(self.repeated) + len(self.unusable):
+            others = self.ignored.total() - ignored
+            but = f", but {others} other {'files' if others > 1 else 'file'}" if others else ""
+            self.unusable[path] = f"{path}: holds no image{but}; accepted extensions are {' '.join(sorted(KINDS))}"
+
+    def _take(self, image: _Image) -> None:
+        first = self.images.setdefault(os.path.realpath(image.path), image)
+        if os.path.abspath(first.path) != os.path.abspath(image.path):  # noqa: PTH100 - Path.resolve follows links
+            self.repeated.append(image.path)
+
+    def _folder(self, folder: Path) -> Iterator[Path]:
+        def unlisted(error: OSError) -> None:
+            path = Path(str(error.filename))
+            self.unusable[path] = f"{path}: cannot be listed: {error.strerror}; make it readable, or move it away"
+
+        for root, folders, files in os.walk(folder, onerror=unlisted):
+            folders[:] = sorted(
+                name
+                for name in folders
+                if not name.startswith(".") and os.path.realpath(Path(root, name)) != self.outputs
+            )
+            for path in (Path(root, name) for name in sorted(files) if not name.startswith(".")):
+                if path.suffix.lower() not in KINDS:
+                    self.ignored[path.suffix.lower()] += 1
+                elif self.outputs is not None or not self.suffix or not path.stem.endswith(self.suffix):
+                    yield path
+
+
+def find_images(inputs: Sequence[str | Path]) -> Found:
+    """Find the photographs that files and folders stand for, as ``find_jobs`` does; each is its own target."""
+    search = _search(inputs, None, SUFFIX)
+    jobs = tuple(Job(image.path, image.path) for image in search.images.values())
+    return Found(jobs, search.unusable, search.ignored, tuple(search.repeated))
+
+
 def find_jobs(
     inputs: Sequence[str | Path], output: str | Path | None = None, *, suffix: str = SUFFIX, ext: str | None = None
-) -> list[Job]:
+) -> Found:
     """Pair each input with its output, before any work.
 
     A folder is searched with its subfolders, but not through links, for files with the extension of an image; hidden
     ones, the output folder and what has ``suffix`` already are left out. A file that is named is taken whatever it is
     called. Outputs keep the extension of their input, and gain ``.png`` where that is of a format that is only read.
+    Where two inputs would have one output, folders are told apart by their place below the folder that they have in
+    common, and files by the whole name of the input: ``a.jpg.png`` beside ``a.png``.
 
     Args:
         inputs: Files and folders. What is given twice is taken once.
@@ -51,69 +133,84 @@ def find_jobs(
         ext: Extension of all outputs.
 
     Raises:
-        UsageError: Two inputs have one output; an output is an input; a format is not written; no input.
-        InputError: A folder holds no image or cannot be listed.
+        UsageError: An output is an input; a format is not written; no input; two inputs have one output all the same.
     """
-    paths, place = [Path(path) for path in inputs], None if output is None else Path(output)
-    if not paths:
-        raise UsageError("no input; give files or folders")
+    place = None if output is None else Path(output)
     if {"/", "\\"} & set(suffix):
         raise UsageError(f"suffix {suffix!r}: goes into the name of a file; give it without separators")
     if ext is not None:
         ext = written_extension("." + ext.lower().removeprefix("."))
-    if place is not None and len(paths) == 1 and place.suffix and not place.is_dir() and not paths[0].is_dir():
+    one_file = len(inputs) == 1 and not is_folder(Path(inputs[0]))
+    if place is not None and one_file and place.suffix and not is_folder(place):
         if ext not in (None, written_extension(place.suffix.lower())):
             raise UsageError(f"output {place} and ext {ext}: name two formats; leave one of them out")
-        jobs = [Job(paths[0], place)]
+        found = Found((Job(Path(inputs[0]), place),), {}, {}, ())
     else:
-        named = place is not None and place.suffix.lower() in KINDS and not place.is_dir()
-        if place is not None and (place.is_file() or named):
+        named = place is not None and place.suffix.lower() in KINDS and not is_folder(place)
+        if place is not None and (is_file(place) or named):
             raise UsageError(f"output {place}: is a file; for several inputs or a folder, give a folder")
-        once: dict[str, Job] = {}
-        for job in (job for path in paths for job in _found(path, place, suffix)):
-            once.setdefault(os.path.realpath(job.source), job)
-        added = suffix if place is None else ""
-        jobs = [Job(job.source, _named(job.target, added, ext)) for job in once.values()]
-    _check_targets(jobs)
-    return jobs
+        search = _search(inputs, place, suffix)
+        targets = _targets(list(search.images.values()), place, suffix if place is None else "", ext)
+        jobs = tuple(Job(image.path, target) for image, target in zip(search.images.values(), targets, strict=True))
+        found = Found(jobs, search.unusable, search.ignored, tuple(search.repeated))
+    _check_targets(found.jobs)
+    return found
 
 
-def _found(path: Path, place: Path | None, suffix: str) -> Iterator[Job]:
-    """The inputs that a path stands for, each with a target of the same name."""
-    if not path.is_dir():
-        yield Job(path, (place or path.parent) / path.name)
-        return
-    empty = True
-    for source in _images(path, place, suffix):
-        empty = False
-        yield Job(source, (place or path) / source.relative_to(path))
-    if empty:
-        raise InputError(f"{path}: holds no image; accepted extensions are {' '.join(sorted(KINDS))}")
+def _search(inputs: Sequence[str | Path], place: Path | None, suffix: str) -> _Search:
+    if not inputs:
+        raise UsageError("no input; give files or folders")
+    search = _Search(place, suffix)
+    for path in inputs:
+        search.add(Path(path))
+    return search
 
 
-def _images(folder: Path, place: Path | None, suffix: str) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise InputError(
-            f"{error.filename}: cannot be listed: {error.strerror}; make it readable, or move it away"
-        ) from error
+def _targets(images: Sequence[_Image], place: Path | None, suffix: str, ext: str | None) -> list[Path]:
+    """Where each image goes; no two to one place, as far as names can tell them apart."""
+    branches: dict[Path, Path] = {}  # where the photographs of a folder go, below the output folder
+    longer = [0] * len(images)
 
-    outputs = None if place is None else os.path.realpath(place)
-    for root, folders, files in os.walk(folder, onerror=refuse):
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and os.path.realpath(Path(root, name)) != outputs
-        )
-        for path in (Path(root, name) for name in sorted(files) if not name.startswith(".")):
-            ours = place is None and suffix and path.stem.endswith(suffix)
-            if path.suffix.lower() in KINDS and not ours:
-                yield path
+    def target(number: int) -> Path:
+        image = images[number]
+        name = _name(image.path, suffix, ext, longer[number])
+        if place is None:
+            return image.path.with_name(name)
+        return place / branches.get(image.root, "") / image.path.relative_to(image.root).with_name(name)
+
+    def crowds() -> list[list[int]]:
+        where: dict[Path, list[int]] = defaultdict(list)
+        for number in range(len(images)):
+            where[target(number)].append(number)
+        return [numbers for numbers in where.values() if len(numbers) > 1]
+
+    while place is not None:
+        groups = [{images[number].root for number in crowd} for crowd in crowds()]
+        roots = {root for group in groups if len(group) > 1 for root in group}
+        if roots <= branches.keys():
+            break
+        apart = {root: os.path.abspath(root) for root in sorted(roots | branches.keys())}  # noqa: PTH100 - without ".."
+        common = os.path.commonpath(apart.values())
+        branches = {root: Path(path).relative_to(common) for root, path in apart.items()}
+    while lengthened := [
+        number
+        for crowd in crowds()
+        for number in crowd
+        if len({images[other].path.name for other in crowd}) > 1 and images[number].path.suffix != target(number).suffix
+    ]:
+        for number in lengthened:
+            longer[number] += 1
+    return [target(number) for number in range(len(images))]
 
 
-def _named(target: Path, suffix: str, ext: str | None) -> Path:
-    kind = KINDS.get(target.suffix.lower())
+def _name(source: Path, suffix: str, ext: str | None, longer: int) -> str:
+    """The name of an output; made longer by the extension of its input, and by its own once more, on demand."""
+    kind = KINDS.get(source.suffix.lower())
     only_read = (kind is not None and kind not in DEPTHS) or (kind == "heif" and not heif_is_written())
-    if ext is None and only_read:
-        return target.with_name(f"{target.name}{suffix}.png")
-    return target.with_name(target.stem + suffix + (ext or target.suffix))
+    if only_read and ext is None:
+        return source.name + suffix + ".png" * (1 + longer)
+    extension = ext or source.suffix
+    return source.name + suffix + extension * longer if longer else source.stem + suffix + extension
 
 
 def written_extension(extension: str) -> str:
@@ -124,20 +221,18 @@ def written_extension(extension: str) -> str:
     return extension
 
 
-def check_side_files(options: Options, jobs: Sequence[Job]) -> None:
+def check_side_files(request: Request, jobs: Sequence[Job], *, overwrite: bool) -> None:
     """A mask is an input too; one that is written, and a preview, are files of their own."""
-    masks = [options.mask, *(options.told.files if options.told else ())]
-    read = {os.path.realpath(mask) for mask in masks if isinstance(mask, str | Path)}
+    read = set(map(os.path.realpath, request.files))
     for job in jobs:
         if os.path.realpath(job.target) in read:
             raise UsageError(f"output {job.target}: is a mask, and inputs are never replaced; give another output")
     taken = read | {os.path.realpath(path) for job in jobs for path in (job.source, job.target)}
-    for name, path in (("write_mask", options.write_mask), ("preview", options.preview)):
-        if path is None:
-            continue
+    for name, path in request.written.items():
         if os.path.realpath(path) in taken:
             raise UsageError(f"{name} {path}: is an input or the output too; give another name")
         taken.add(os.path.realpath(path))
+    request.check_written(overwrite=overwrite)
 
 
 def _check_targets(jobs: Iterable[Job]) -> None:

@@ -6,15 +6,20 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Unpack
 
-from resolvent.batch.jobs import SUFFIX, check_side_files, find_jobs
+from resolvent.batch.forecast import Forecast
+from resolvent.batch.jobs import SUFFIX, Job, check_side_files, find_jobs
 from resolvent.batch.progress import Event, Progress
 from resolvent.batch.report import BatchReport, Result
-from resolvent.batch.worker import check_quality, restore_one
-from resolvent.engine.request import Options
+from resolvent.batch.worker import Files, restore_one
+from resolvent.engine.plan import Opener
+from resolvent.engine.request import Options, Request, make_request
 from resolvent.errors import ResolventError, UsageError, internal
 from resolvent.image import Limits
 from resolvent.inference.runtime import open_session
+from resolvent.io import check_folder, is_disk_full, sweep
+from resolvent.methods.control import Control
 
 __all__ = ["restore_many"]
 
@@ -26,55 +31,87 @@ def restore_many(
     inputs: Sequence[str | Path],
     output: str | Path | None = None,
     *,
-    options: Options = Options(),  # noqa: B008 - frozen
     resume: bool = False,
     overwrite: bool = False,
     suffix: str = SUFFIX,
     ext: str | None = None,
     quality: int | None = None,
+    strip: str | None = None,
+    keep_time: bool = False,
+    dry_run: bool = False,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     on_event: Callable[[Event], None] = lambda event: None,
+    control: Control | None = None,
+    **options: Unpack[Options],
 ) -> BatchReport:
-    """Restore files and folders. One that fails is reported and does not stop the others.
+    """Restore files and folders. One that fails is reported and does not stop the others; a full disk stops all.
 
     Args:
         inputs: See ``find_jobs``, as for ``output``, ``suffix`` and ``ext``.
         output: A file or a folder.
-        options: How to restore.
-        resume: Skip inputs whose output is there; it is whole, for files appear whole or not at all.
+        resume: See ``Files``, as for all up to ``keep_time`` and for ``limits``.
         overwrite: Replace outputs that are there.
         suffix: Of outputs beside their inputs.
         ext: Extension of all outputs.
-        quality: 1 to 100, of lossy outputs; None for QUALITY, or that of the input where it is a finer JPEG.
+        quality: 1 to 100, of lossy outputs.
+        strip: Metadata that outputs go without: ``gps`` or ``all``.
+        keep_time: Outputs take the modification time of their inputs.
+        dry_run: Write nothing; tell what would be done to each, and how long it would take.
         limits: The largest input.
-        on_event: Told how it goes.
+        on_event: Called at the start and the end of each file, and after each tile or step.
+        control: Cancels the iterative method that is at work; the next file begins anew.
+        **options: How to restore, as of ``resolvent.restore``.
 
     Raises:
         UsageError: The call is wrong; no file has been touched.
-        InputError: A folder has no photographs; no file has been touched.
+        OutputError: Nothing can be written into the output folder; no file has been touched.
     """
-    if resume and overwrite:
-        raise UsageError("resume keeps the outputs that are there and overwrite replaces them: choose one")
-    check_quality(quality)
-    jobs = find_jobs(inputs, output, suffix=suffix, ext=ext)
-    if options.write_mask is not None and len(jobs) > 1:
-        raise UsageError(
-            f"write_mask {options.write_mask}: is of one photograph, and there are {len(jobs)}; leave it out"
-        )
-    check_side_files(options, jobs)
+    files = Files(resume, overwrite, quality, strip, keep_time, limits)
+    request = make_request(**options)
+    found = find_jobs(inputs, output, suffix=suffix, ext=ext)
+    jobs = found.jobs
+    if (mask := request.written.get("write_mask")) is not None and len(jobs) > 1:
+        raise UsageError(f"write_mask {mask}: is of one photograph, and there are {len(jobs)}; leave it out")
+    check_side_files(request, jobs, overwrite=overwrite)
+    if output is not None and jobs and jobs[0].target != Path(output) and not resume:
+        check_folder(Path(output))
     sessions = cache(open_session)
-    if options.requested_model is not None:
-        sessions(options.requested_model, options.runtime)
-    watch = Progress(len(jobs), on_event)
+    for model, runtime in request.models():
+        sessions(model, runtime)
+    forecast = Forecast(sessions) if dry_run else None
+    watch = Progress(len(found.unusable) + len(jobs), on_event)
     results = []
-    for job in jobs:
+    for folder, reason in found.unusable.items():
+        watch.start(folder)
+        results.append(watch.finish(Result(folder, folder, "failed", (reason,))))
+    if not dry_run:
+        for folder in {job.target.parent for job in jobs}:
+            sweep(folder)
+    stopped = None
+    for done, job in enumerate(jobs, 1):
         watch.start(job.source)
-        try:
-            result = restore_one(job, options, sessions, watch, resume, overwrite, quality, limits)
-        except (ResolventError, OSError, MemoryError) as error:
-            result = Result(job.source, job.target, "failed", (str(error) or "out of memory",))
-        except Exception as error:  # one file never ends a batch, whatever a codec or a runtime raises
-            logger.debug("%s", job.source, exc_info=error)
-            result = Result(job.source, job.target, "failed", (internal(error),))
+        result, stops = _attempt(job, request, files, sessions, watch, forecast, control)
         results.append(watch.finish(result))
-    return BatchReport(tuple(results))
+        if stops:
+            stopped = f"the disk is full, with {len(jobs) - done} of {len(jobs)} photographs left"
+            break
+    return BatchReport(tuple(results), found.ignored, found.repeated, stopped, dry_run)
+
+
+def _attempt(
+    job: Job,
+    request: Request,
+    files: Files,
+    sessions: Opener,
+    watch: Progress,
+    forecast: Forecast | None,
+    control: Control | None,
+) -> tuple[Result, bool]:
+    """What became of a photograph, and whether the next ones would fare no better: the disk is full."""
+    try:
+        return restore_one(job, request, files, sessions, watch, forecast, control), False
+    except (ResolventError, OSError, MemoryError) as error:
+        return Result(job.source, job.target, "failed", (str(error) or "out of memory",)), is_disk_full(error)
+    except Exception as error:  # one file never ends a batch, whatever a codec or a runtime raises
+        logger.debug("%s", job.source, exc_info=error)
+        return Result(job.source, job.target, "failed", (internal(error),)), False

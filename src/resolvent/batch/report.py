@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
-    pass
+    from resolvent.methods.control import Steps
 
 __all__ = ["BatchReport", "Result", "Status"]
 
@@ -29,6 +30,8 @@ class Result:
         model: Name or path of the model, or the method; None if nothing ran.
         sigma: Noise level that the model was told.
         seconds: That it took.
+        steps: How far the model or the method came, and what ended it; None if nothing ran.
+        expected: Seconds that restoring would take, where nothing was done; None for a method, and in a real run.
     """
 
     source: Path
@@ -39,6 +42,8 @@ class Result:
     model: str | None = None
     sigma: float | None = None
     seconds: float = 0.0
+    steps: Steps | None = None
+    expected: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, in characters that any terminal prints."""
@@ -51,14 +56,30 @@ class Result:
             "model": self.model and printable(self.model),
             "sigma": self.sigma,
             "seconds": round(self.seconds, 3),
+            "steps": self.steps and self.steps.done,
+            "total_steps": self.steps and self.steps.total,
+            "ended": self.steps and self.steps.ended,
+            **({} if self.expected is None else {"expected_seconds": round(self.expected, 1)}),
         }
 
 
 @dataclass(frozen=True)
 class BatchReport:
-    """What became of all inputs, in their order."""
+    """What became of all inputs, in their order.
+
+    Attributes:
+        results: One for each photograph, and for each folder that could not be used.
+        ignored: Files in folders that are no photographs: how many there are of each extension.
+        repeated: Inputs left out, for they are other names of photographs that are among the results.
+        stopped: What ended the batch early, such as a full disk; None if it went to its end.
+        dry_run: Nothing was done; each status says what would have become of the input.
+    """
 
     results: tuple[Result, ...]
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    repeated: tuple[Path, ...] = ()
+    stopped: str | None = None
+    dry_run: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -68,12 +89,19 @@ class BatchReport:
 
     @property
     def exit_code(self) -> int:
-        """0 if all is done, 1 if an input failed."""
-        return int(any(result.status == "failed" for result in self.results))
+        """0 if all is done, 1 if an input failed or the batch was stopped."""
+        return int(self.stopped is not None or any(result.status == "failed" for result in self.results))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data: how many of each status, and every result."""
-        return {**self.counts, "results": [result.to_json() for result in self.results]}
+        """Plain data: how many of each status, what was left out, and every result."""
+        return {
+            **self.counts,
+            "ignored": {printable(extension): count for extension, count in self.ignored.items()},
+            "repeated": [printable(path) for path in self.repeated],
+            "stopped": self.stopped and printable(self.stopped),
+            "dry_run": self.dry_run,
+            "results": [result.to_json() for result in self.results],
+        }
 
 
 def printable(text: object) -> str:

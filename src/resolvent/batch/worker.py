@@ -2,69 +2,137 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
-from collections.abc import Callable
-from dataclasses import replace
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from resolvent.batch.forecast import Forecast
 from resolvent.batch.jobs import KINDS, Job
 from resolvent.batch.progress import Progress
 from resolvent.batch.report import Result
 from resolvent.diagnosis.jpeg import jpeg_quality
-from resolvent.engine.plan import Plan, plan
-from resolvent.engine.request import Options
-from resolvent.engine.run import run
-from resolvent.errors import OutputError, UsageError
+from resolvent.engine.plan import Opener, Plan, make_plan
+from resolvent.engine.request import ModelRequest, RepairRequest, Request
+from resolvent.engine.run import Restoration, run
+from resolvent.errors import OutputError, UsageError, unknown
 from resolvent.image import QUALITY, Limits, output_format, read_image, write_image
 from resolvent.image.encode import is_lossy
-from resolvent.inference.runtime import Session
-from resolvent.io import write_atomic
+from resolvent.image.formats import LONGEST
+from resolvent.image.strip import STRIPS, stripped
+from resolvent.io import check_writable, write_atomic
+from resolvent.methods.control import Control, Steps
 
 if TYPE_CHECKING:
     from resolvent.image import Image
 
-__all__ = ["check_quality", "fine_quality", "make_folder", "recompressed", "restore_one", "result_of", "settled"]
+__all__ = [
+    "Files",
+    "check_size",
+    "fine_quality",
+    "make_folder",
+    "recompressed",
+    "restore_one",
+    "result_of",
+    "settled",
+    "take_time",
+]
+
+
+@dataclass(frozen=True)
+class Files:
+    """How the files of a batch are read and written.
+
+    Attributes:
+        resume: Skip inputs whose output is there; it is whole, for files appear whole or not at all.
+        overwrite: Replace outputs that are there.
+        quality: 1 to 100, of lossy outputs; None for QUALITY, or that of the input where it is a finer JPEG.
+        strip: Metadata that outputs go without: ``gps``, where the photograph was taken; ``all`` but the color profile.
+        keep_time: Outputs take the modification time of their inputs.
+        limits: The largest input.
+
+    Raises:
+        UsageError: A value breaks its rule.
+    """
+
+    resume: bool = False
+    overwrite: bool = False
+    quality: int | None = None
+    strip: str | None = None
+    keep_time: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.resume and self.overwrite:
+            raise UsageError("resume keeps the outputs that are there and overwrite replaces them: choose one")
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise UsageError(f"quality {self.quality}: must be from 1 to 100")
+        if self.strip not in (None, *STRIPS):
+            raise unknown("strip", str(self.strip), STRIPS)
 
 
 def restore_one(
     job: Job,
-    options: Options,
-    sessions: Callable[[str | Path, str], Session],
+    request: Request,
+    files: Files,
+    sessions: Opener,
     watch: Progress,
-    resume: bool,
-    overwrite: bool,
-    quality: int | None,
-    limits: Limits,
+    forecast: Forecast | None = None,
+    control: Control | None = None,
 ) -> Result:
-    """Restore one photograph and write it, or copy it where there is nothing to fix.
+    """Restore one photograph and write it, or copy it where there is nothing to fix; with a forecast, only tell.
 
     Raises:
         ResolventError: Whatever ends it; see ``restore_many``.
     """
-    if os.path.lexists(job.target) and not overwrite:
-        if resume:
-            return Result(job.source, job.target, "skipped", ("the output is there",))
+    if os.path.lexists(job.target) and not files.overwrite:
+        if files.resume:
+            return Result(job.source, job.target, "skipped", ("output exists",))
         raise OutputError(f"{job.target}: exists; choose another output, or give --resume or --overwrite")
-    image = read_image(job.source, limits)
-    chosen = plan(image, options, open_session=sessions)
+    check_writable(job.target)
+    began = time.perf_counter()
+    image = stripped(read_image(job.source, files.limits), files.strip)
+    chosen = make_plan(image, request, open_session=sessions)
     watch.tell(chosen)
     before, after = job.source.suffix.lower(), job.target.suffix.lower()
     kind = KINDS[after] if after != before and after in KINDS else output_format(image)
-    restored = run(image, chosen, lambda done, total: watch.tell(chosen, done / total), sessions)
-    chosen = settled(image, restored, chosen)
+    check_size(image, chosen, kind)
+    if forecast is not None:
+        spent, left = time.perf_counter() - began, forecast(image, chosen)
+        planned = result_of(job, Restoration(image, chosen, Steps()), ())
+        return replace(planned, expected=None if left is None else spent + left)
+    restored = run(image, chosen, lambda done, total: watch.tell(chosen, done / total), sessions, control=control)
+    restored = settled(image, restored)
     make_folder(job.target.parent)
-    if chosen.unchanged and kind == image.format:
-        _copy(job.source, job.target, overwrite)
+    if restored.plan.unchanged and kind == image.format and files.strip is None:
+        _copy(job.source, job.target, files.overwrite)
         lost: tuple[str, ...] = ()
     else:
-        fine = fine_quality(quality, job.source)
-        lost = write_image(restored, job.target, overwrite=overwrite, format=kind, quality=fine)
-        lost += recompressed(chosen, kind, fine)
-    return result_of(job, chosen, image.warnings + lost)
+        fine = fine_quality(files.quality, job.source)
+        lost = write_image(restored.image, job.target, overwrite=files.overwrite, format=kind, quality=fine)
+        lost += recompressed(restored.plan, kind, fine)
+    if files.keep_time:
+        take_time(job.source, job.target)
+    return result_of(job, restored, lost)
+
+
+def check_size(image: Image, chosen: Plan, kind: str) -> None:
+    """Refuse, before any work, a result of more pixels a side than its format holds.
+
+    Raises:
+        OutputError: It has more.
+    """
+    width, height = (side * chosen.scale for side in (image.width, image.height))
+    if max(width, height) > LONGEST.get(kind, math.inf):
+        raise OutputError(
+            f"{image.path or 'the image'}: {width}x{height} pixels, and {kind} holds at most {LONGEST[kind]} a side; "
+            "give ext png or tiff (--ext png)"
+        )
 
 
 ROWS = 256
@@ -75,26 +143,21 @@ LEAST_CHANGE = 0.5
 """Gray levels, root mean square: of less, writing a lossy file again would cost more than it gains."""
 
 
-def settled(image: Image, restored: Image, chosen: Plan) -> Plan:
-    """The plan; one that leaves the photograph alone where the model that diagnosis chose changes next to nothing."""
-    asked = chosen.options
-    if chosen.unchanged or asked.strength < 1 or asked.requested_model is not None or asked.method or asked.repairs:
-        return chosen
+def settled(image: Image, restored: Restoration) -> Restoration:
+    """The restoration; none, where the model that diagnosis chose changes next to nothing."""
+    plan = restored.plan
+    chosen = isinstance(plan.request, ModelRequest) and plan.request.named() is None and plan.first is None
+    if plan.unchanged or plan.request.strength < 1 or not chosen:
+        return restored
     total, known = 0.0, image.value_range
     for top in range(0, image.height, ROWS):
         part = np.s_[top : top + ROWS]
-        total += float(np.square(restored.data[part].astype(np.float64) - image.data[part]).sum())
+        total += float(np.square(restored.image.data[part].astype(np.float64) - image.data[part]).sum())
     change = 255 / (known.high - known.low) * (total / image.data.size) ** 0.5
     if change >= LEAST_CHANGE:
-        return chosen
-    reason = f"{chosen.model} would change it by {change:.2f} gray levels, next to nothing: left as it is"
-    return replace(chosen, model=None, sigma=None, reasons=(*chosen.reasons, reason))
-
-
-def check_quality(quality: int | None) -> None:
-    """Raise UsageError for a quality out of range."""
-    if quality is not None and not 1 <= quality <= 100:
-        raise UsageError(f"quality {quality}: must be from 1 to 100")
+        return restored
+    reason = f"{plan.model} would change it by {change:.2f} gray levels, next to nothing: left as it is"
+    return replace(restored, image=image, plan=replace(plan, model=None, sigma=None, reasons=(*plan.reasons, reason)))
 
 
 def fine_quality(quality: int | None, source: Path | bytes) -> int:
@@ -104,17 +167,31 @@ def fine_quality(quality: int | None, source: Path | bytes) -> int:
 
 def recompressed(chosen: Plan, kind: str, quality: int) -> tuple[str, ...]:
     """Say that a lossy format keeps no pixel exactly, where a repair was to change only some."""
-    if not (chosen.options.only_repairs and is_lossy(kind, quality)):
+    if not (isinstance(chosen.request, RepairRequest) and is_lossy(kind, quality)):
         return ()
     return (f"{kind} compresses all of it again: the other pixels change a little too; ext png (--ext png) keeps them",)
 
 
-def result_of(job: Job, chosen: Plan, warnings: tuple[str, ...]) -> Result:
+SMALL = 640
+"""Pixels of the longer side up to which a photograph that needs no restoring may be meant to be enlarged."""
+
+
+def result_of(job: Job, restored: Restoration, lost: tuple[str, ...]) -> Result:
     """What became of a photograph that was written."""
-    if chosen.unchanged:
-        return Result(job.source, job.target, "unchanged", chosen.reasons, warnings)
-    model = str(chosen.model or chosen.options.method or chosen.options.filler)
-    return Result(job.source, job.target, "restored", chosen.reasons, warnings, model, chosen.sigma)
+    plan, image = restored.plan, restored.image
+    reasons = plan.reasons
+    if plan.unchanged and max(image.width, image.height) <= SMALL and plan.request == ModelRequest():
+        reasons += (f"small, {image.width}x{image.height} pixels: scale 2 (-s 2) enlarges it",)
+    return Result(
+        job.source,
+        job.target,
+        "unchanged" if plan.unchanged else "restored",
+        reasons,
+        restored.warnings + lost,
+        model=plan.runs,
+        sigma=plan.sigma,
+        steps=None if plan.unchanged else restored.steps,
+    )
 
 
 def make_folder(folder: Path) -> None:
@@ -123,6 +200,12 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
+
+
+def take_time(source: Path, target: Path) -> None:
+    """Give an output the modification time of its input."""
+    known = source.stat()
+    os.utime(target, ns=(known.st_atime_ns, known.st_mtime_ns))
 
 
 def _copy(source: Path, target: Path, overwrite: bool) -> None:

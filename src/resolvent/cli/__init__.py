@@ -1,7 +1,8 @@
 """The command line: it parses, calls and prints.
 
 What a person reads goes to stderr; ``--json`` prints one object on stdout. Exit codes: 0 all done, 1 some inputs
-failed, 2 the call itself is wrong.
+failed, 2 the call itself is wrong, 128 and more stopped by that signal. What a command needs is imported when it runs,
+so that its help is there at once.
 """
 
 from __future__ import annotations
@@ -15,17 +16,19 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from resolvent import __version__
+from resolvent.cli.diagnosis import diagnose
+from resolvent.cli.flags import in_flags
 from resolvent.cli.lab import benchmark, compare, export, train
 from resolvent.cli.lists import degradations, methods, models, networks, recipes
 from resolvent.cli.options import fail
-from resolvent.cli.photographs import degrade, demo, diagnose, restore
+from resolvent.cli.photographs import degrade, demo, restore
+from resolvent.cli.signals import STOP, stoppable
 from resolvent.errors import ResolventError, UsageError, internal
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="resolvent",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -41,9 +44,9 @@ def print_version(asked: bool) -> None:
 @app.callback()
 def common(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
+        bool, typer.Option("--version", help="Show the version and exit.", callback=print_version, is_eager=True)
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an internal error is.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an internal error.")] = False,
 ) -> None:
     """Restore noisy, blurred and over-compressed photographs."""
     if debug:
@@ -76,20 +79,21 @@ def main() -> NoReturn:
     try:
         arguments = spread([RENAMED.get(argument, argument) for argument in sys.argv[1:] if argument != DEBUG])
         arguments = [DEBUG] * (DEBUG in sys.argv) + (arguments or ["--help"])
-        code = app(arguments, prog_name="resolvent", standalone_mode=False)
+        with stoppable():
+            code = app(arguments, prog_name="resolvent", standalone_mode=False)
     except CALL_ERROR as error:
         where = error.ctx.command_path if error.ctx else "resolvent"
         fail(f"{' '.join(error.format_message().split())} (see {where} -h)", 2)
     except UsageError as error:
-        fail(str(error), 2)
+        fail(in_flags(str(error)), 2)
     except ResolventError as error:
-        fail(str(error), 1)
+        fail(in_flags(str(error)), 1)
     except Exception as error:
         if DEBUG in sys.argv:
             raise
         fail(internal(error), 1)
     if code == 130:  # typer's word for Ctrl-C
-        fail("stopped", 130)
+        fail("stopped", STOP.exit_code)
     sys.exit(code)
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
+import threading
 import time
+from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from resolvent.cli.flags import in_flags
+from resolvent.cli.signals import STOP
 from resolvent.errors import InputError, OutputError
-from resolvent.image import Limits
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
     from resolvent.batch.progress import Event
     from resolvent.batch.report import BatchReport, Result
 
-__all__ = ["Bar", "RestoreConsole", "console", "emit", "say", "show_json", "stdin", "summary"]
+__all__ = ["Bar", "RestoreConsole", "console", "emit", "escaped", "names", "say", "show_json", "stdin", "summary"]
 
 
 def console() -> Console:
@@ -27,10 +33,22 @@ def console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def escaped(text: str) -> str:
+    r"""Show characters that would steer a terminal, break the line or turn its direction as escapes.
+
+    Example:
+        >>> print(escaped("a\x1b[31m\nb"))
+        a\x1b[31m\nb
+    """
+    control = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+    return re.sub(control, lambda match: ascii(match[0])[1:-1], text)
+
+
 def say(line: str) -> None:
     """Print one line for a person, whatever characters a name in it holds."""
     encoding = sys.stderr.encoding or "utf-8"
-    sys.stderr.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+    sys.stderr.write(escaped(line).encode(encoding, "replace").decode(encoding) + "\n")
+    sys.stderr.flush()
 
 
 def emit(data: bytes) -> None:
@@ -52,11 +70,15 @@ def emit(data: bytes) -> None:
 
 
 def show_json(value: dict[str, Any]) -> None:
-    """Print one object on stdout, in UTF-8."""
-    emit((json.dumps(value, ensure_ascii=False) + "\n").encode(errors="replace"))
+    """Print one object on one line of stdout, in UTF-8."""
+    text = json.dumps(value, ensure_ascii=False)
+    text = re.sub(
+        "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]", lambda match: f"\\u{ord(match[0]):04x}", text
+    )
+    emit((text + "\n").encode(errors="replace"))
 
 
-def stdin(limits: Limits = Limits()) -> bytes:  # noqa: B008 - frozen
+def stdin(megabytes: float | None = None) -> bytes:
     """Read stdin, and no more of it than is needed to see that it is too large.
 
     Raises:
@@ -64,19 +86,57 @@ def stdin(limits: Limits = Limits()) -> bytes:  # noqa: B008 - frozen
     """
     if sys.stdin is None:
         raise InputError("stdin is closed; name a file")
-    return sys.stdin.buffer.read(int(min(limits.megabytes * 1e6, sys.maxsize - 1)) + 1)
+    if megabytes is None or megabytes * 1e6 >= sys.maxsize:
+        return sys.stdin.buffer.read()
+    return sys.stdin.buffer.read(int(megabytes * 1e6) + 1)
+
+
+def names(source: str, *, null: bool = False) -> list[str]:
+    """Read the names of inputs from a file.
+
+    Args:
+        source: The file; ``-`` is stdin.
+        null: They end with a NUL character, as ``find -print0`` writes them, instead of a line break.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        if source == "-":
+            text = stdin()
+        else:
+            with open(source, "rb") as file:  # noqa: PTH123 - of any name
+                text = file.read()
+    except (OSError, ValueError) as error:
+        raise InputError(f"--files-from {source}: cannot be read: {getattr(error, 'strerror', error)}") from error
+    return [os.fsdecode(name) for name in (text.split(b"\0") if null else text.splitlines()) if name]
+
+
+BEAT = 30.0
+"""Seconds after which a line says how far it is, where there is no bar."""
 
 
 class Bar:
-    """A progress bar where stderr is a terminal, else nothing; for a ``with`` statement."""
+    """A progress bar where stderr is a terminal, else a line every BEAT seconds; for a ``with`` statement.
 
-    def __init__(self) -> None:
+    Args:
+        quiet: Show neither.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
         self.bar: Progress | None = None
-        self.began = 0.0
+        self.began = self.spoke = 0.0
+        self.state = "working"
+        self.ended = threading.Event()
 
     def __enter__(self) -> Self:
-        self.began = time.monotonic()
-        if sys.stderr.isatty():
+        self.began = self.spoke = time.monotonic()
+        if self.quiet:
+            return self
+        if not sys.stderr.isatty():
+            threading.Thread(target=self._beat, daemon=True).start()
+        else:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
 
@@ -93,21 +153,30 @@ class Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.ended.set()
         if self.bar is not None:
             self.bar.stop()
 
+    def _beat(self) -> None:
+        """Say now and then how far it is, where nothing else is said."""
+        while not self.ended.wait(min(BEAT, max(self.spoke + BEAT - time.monotonic(), 0.01))):
+            if time.monotonic() - self.spoke >= BEAT:
+                self.line(self.state)
+
     def show(self, share: float, description: str = "", eta: float | None = None) -> None:
         """Set the bar to a share of 1; the time that is left is estimated where it is not given, in seconds."""
+        if eta is None and share > 0:
+            eta = (time.monotonic() - self.began) * (1 - share) / share
+        left = "" if eta is None else f"{duration(eta)} left"
+        self.state = ", ".join(filter(None, [description, f"{share:.0%}", left]))
         if self.bar is not None:
-            if eta is None and share > 0:
-                eta = (time.monotonic() - self.began) * (1 - share) / share
-            left = "" if eta is None else f"{duration(eta)} left"
-            self.bar.update(self.task, completed=share, description=description, left=left)
+            self.bar.update(self.task, completed=share, description=escaped(description), left=left)
 
     def line(self, text: str) -> None:
         """Print one line, above the bar where there is one."""
+        self.spoke = time.monotonic()
         if self.bar is not None:
-            self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.bar.console.print(escaped(text), markup=False, highlight=False, soft_wrap=True)
         else:
             say(text)
 
@@ -117,36 +186,50 @@ class RestoreConsole(Bar):
 
     Args:
         verbose: Say why a model was chosen, for each file.
+        quiet: Show failures alone.
+        stream: Print each result on stdout as a line of JSON, as soon as it is there.
+        dry_run: Results say what would be done.
     """
 
-    def __init__(self, *, verbose: bool) -> None:
-        super().__init__()
-        self.verbose = verbose
-        self.finished = 0
+    def __init__(self, *, verbose: bool, quiet: bool = False, stream: bool = False, dry_run: bool = False) -> None:
+        super().__init__(quiet=quiet)
+        self.verbose, self.stream, self.dry_run = verbose, stream, dry_run
+        self.results: list[Result] = []
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
         done = 1.0 if event.result else event.done
         name = f"{event.index + 1} of {event.total}  {event.source.name}"
         self.show((event.index + done) / event.total, name, event.eta)
-        if event.result is not None:
-            self.finished += 1
-            for line in lines(event.result, verbose=self.verbose):
+        result = event.result
+        if result is None:
+            STOP.check()
+            return
+        self.results.append(result)
+        if self.stream:
+            show_json(result.to_json())
+        if result.status == "failed" or not (self.quiet or (result.status == "skipped" and event.total > 1)):
+            for line in lines(result, verbose=self.verbose, dry_run=self.dry_run):
                 self.line(line)
 
 
-def lines(result: Result, *, verbose: bool) -> list[str]:
-    """Say what became of one file."""
+def lines(result: Result, *, verbose: bool, dry_run: bool = False) -> list[str]:
+    """Say what became of one file, or what would."""
+    would = "would be " * dry_run
     match result.status:
         case "failed":
             return [f"failed: {_named(result)}"]
         case "skipped":
-            return [f"{result.target}: skipped, it is there"]
+            return [f"{result.target}: skipped: output exists"]
         case "unchanged":
-            said = [f"{result.target}: unchanged"]
+            said = [f"{result.target}: {would}unchanged"]
         case "restored":
-            told = "" if result.sigma is None else f", sigma {result.sigma:.1f}"
-            said = [f"{result.target}: restored by {result.model}{told} in {duration(result.seconds)}"]
+            sigma = "" if result.sigma is None else f", sigma {result.sigma:.1f}"
+            took = f" in {duration(result.seconds)}"
+            if dry_run:
+                took = "" if result.expected is None else f" in about {duration(result.expected)}"
+            ended = f", {result.steps.remark}" if result.steps and result.steps.remark else ""
+            said = [f"{result.target}: {would}restored by {result.model}{sigma}{took}{ended}"]
     if verbose:
         said += [f"  {reason}" for reason in (*result.reasons, *result.warnings)]
     return said
@@ -156,20 +239,66 @@ MANY = 10
 """Files after which failures may have scrolled away."""
 
 
+KINDS = {
+    "camera raw": (*(".dng", ".nef", ".nrw", ".cr2", ".cr3", ".crw", ".arw", ".sr2", ".srf", ".orf", ".rw2"),
+                   *(".raf", ".pef", ".srw", ".3fr", ".iiq", ".kdc", ".dcr", ".x3f", ".rwl")),
+    "video": (".mov", ".mp4", ".m4v", ".avi", ".mkv", ".mts", ".m2ts", ".3gp", ".mpg", ".webm"),
+    "sidecar": (".xmp", ".aae", ".thm", ".pp3", ".dop"),
+}  # fmt: skip
+"""What stands beside photographs and is none, by the extensions of files."""
+
+
 def summary(report: BatchReport) -> list[str]:
-    """Say what became of all files: how many of each, what was lost, and again which failed where there are many."""
+    """Say what became of all files: how many of each, what was left out, what was lost, and which failed.
+
+    Those that failed are said again only where there are many files, for the first lines may have scrolled away.
+    """
     counts = ", ".join(f"{count} {status}" for status, count in report.counts.items() if count)
-    said = [f"{counts} in {duration(sum(result.seconds for result in report.results))}"]
-    if warned := [result for result in report.results if result.warnings]:
-        said.append(f"{len(warned)} with warnings, the first {warned[0].source}: {warned[0].warnings[0]} (all: --json)")
+    said = [f"{counts or 'nothing done'} in {duration(sum(result.seconds for result in report.results))}"]
+    if report.dry_run:
+        expected = sum(result.expected or 0.0 for result in report.results)
+        said = [f"would be: {counts or 'nothing'}, in about {duration(expected)}; nothing was written"]
+    if left_out := _left_out(report.ignored):
+        said.append(f"left out: {left_out}")
+    if report.repeated:
+        count, more = len(report.repeated), " and others" * (len(report.repeated) > 1)
+        said.append(f"left out, for they are other names of the same photographs: {count} ({report.repeated[0]}{more})")
+    warned = Counter(warning for result in report.results for warning in result.warnings)
+    said += [f"warning, {count} of {len(report.results)}: {text}" for text, count in warned.most_common(WARNINGS)]
+    if len(warned) > WARNINGS:
+        said.append(f"and {len(warned) - WARNINGS} other warnings; all are in --json")
     if len(report.results) > MANY:
         said += [f"failed: {_named(result)}" for result in report.results if result.status == "failed"]
+    if report.stopped:
+        said.append(f"stopped: {report.stopped}; make room, then go on with --resume")
     return said
+
+
+WARNINGS = 5
+"""The most different warnings that are said at the end."""
+
+
+def _left_out(ignored: Mapping[str, int]) -> str:
+    """How many files of each kind, with their extensions.
+
+    Example:
+        >>> _left_out({".nef": 6, ".pdf": 1, ".txt": 2})
+        '6 camera raws (.nef; develop them first), 3 other files (.pdf, .txt)'
+    """
+    kinds: dict[str, Counter[str]] = {}
+    for extension, count in ignored.items():
+        kind = next((kind for kind, extensions in KINDS.items() if extension in extensions), "other file")
+        kinds.setdefault(kind, Counter())[extension or "no extension"] += count
+    hints = {"camera raw": "; develop them first"}
+    return ", ".join(
+        f"{found.total()} {kind}{'s' * (found.total() > 1)} ({', '.join(sorted(found))}{hints.get(kind, '')})"
+        for kind, found in sorted(kinds.items(), key=lambda item: (item[0] == "other file", item[0]))
+    )
 
 
 def _named(result: Result) -> str:
     """The reason of a failure, which names the file."""
-    reason = "; ".join(result.reasons)
+    reason = in_flags("; ".join(result.reasons))
     return reason if str(result.source) in reason else f"{result.source}: {reason}"
 
 

@@ -16,35 +16,48 @@ __all__ = ["benchmark", "compare", "export", "train"]
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, such as denoise, or a TOML file.")],
-    images: Annotated[Path, typer.Option("--images", help="Folder of clean photographs.")],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder of the run; runs/NAME if not given.")
-    ] = None,
+    recipe: Annotated[
+        str, typer.Argument(help="Bundled recipe, such as denoise (see resolvent recipes), or TOML file.")
+    ],
+    images: Annotated[Path, typer.Option("--images", help="Folder of clean training photographs.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Run folder. Default: runs/NAME.")] = None,
     validation: Annotated[
-        Path | None, typer.Option("--validation", help="Folder of other photographs to choose by.")
+        Path | None,
+        typer.Option(
+            "--validation",
+            help="Folder of validation images (checkpoint selection). Default: a share of the training images.",
+        ),
     ] = None,
-    budget: Annotated[str | None, typer.Option("--budget", help="Such as 30m, 3h, '2000 steps'.")] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="A budget in epochs.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe; repeat it.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
+    budget: Annotated[
+        str | None, typer.Option("--budget", help="Training budget, such as 30m, 3h or '2000 steps'.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Training budget in epochs.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Recipe setting KEY=VALUE, such as batch=32; repeatable.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint of the run.")] = False,
     cooldown: Annotated[
         str | None,
-        typer.Option("--cooldown", help="Take the rate of a constant run to zero over this budget, as a run in -o."),
+        typer.Option(
+            "--cooldown",
+            help="Budget over which the learning rate of a constant-rate run is annealed to zero, as a new run in -o.",
+        ),
     ] = None,
     trunk: Annotated[
-        Path | None, typer.Option("--trunk", help="Folder of the run to cool down; runs/NAME if not given.")
+        Path | None, typer.Option("--trunk", help="Run folder that --cooldown starts from. Default: runs/NAME.")
     ] = None,
-    device: Annotated[str | None, typer.Option("--device", help="cpu or cuda; a GPU if there is one.")] = None,
-    threads: Annotated[int | None, typer.Option("--threads", help="CPU threads.")] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="Device: cpu or cuda. Default: a GPU if there is one.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option("--threads", help="Number of CPU threads.")] = None,
     compiled: Annotated[
-        bool, typer.Option("--compile", help="Let torch compile the network; needs a compiler.")
+        bool, typer.Option("--compile", help="Compile the network with torch.compile; needs a C++ compiler.")
     ] = False,
-    data: Annotated[str, typer.Option("--data", help="What the photographs are, for the model's card.")] = "",
+    data: Annotated[str, typer.Option("--data", help="Name of the data set, recorded in the model card.")] = "",
     license: License = UNSTATED,  # noqa: A002
     as_json: Json = False,
 ) -> None:
-    """Train a model on a folder of clean photographs; write one .onnx file with its card."""
+    """Train a model on a folder of clean photographs, and write it as an .onnx file with its model card."""
     from contextlib import closing
 
     from resolvent.training.callbacks import RunCallback
@@ -91,13 +104,13 @@ def train(
 
 
 def export(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of resolvent train.")],
     output: Output = None,
-    data: Annotated[str, typer.Option("--data", help="What the photographs are, for the card.")] = UNSTATED,
+    data: Annotated[str, typer.Option("--data", help="Name of the data set, recorded in the model card.")] = UNSTATED,
     license: License = UNSTATED,  # noqa: A002
     as_json: Json = False,
 ) -> None:
-    """Write the model of a training run, finished or not: its best weights so far, with their card."""
+    """Export the best weights of a training run, finished or not, as an .onnx file with its model card."""
     from resolvent.training.loop import load_result
     from resolvent.training.release import release
 
@@ -111,25 +124,34 @@ def export(
 
 
 def benchmark(
-    task: Annotated[str, typer.Argument(help="denoise, deblur, dejpeg, upscale, restore, real or seed; or all.")],
-    images: Annotated[Path, typer.Option("--images", help="Folder of sharp photographs; of such folders, for all.")],
+    task: Annotated[str, typer.Argument(help="Task: denoise, deblur, dejpeg, upscale, restore, real, seed, or all.")],
+    images: Annotated[
+        Path, typer.Option("--images", help="Folder of ground-truth photographs; for all, folder of test sets.")
+    ],
     sigma: Annotated[
-        list[float] | None, typer.Option("--sigma", "--levels", help="Levels of the degradation: 15 25 50.")
+        list[float] | None, typer.Option("--sigma", "--levels", help="Degradation levels, such as 15 25 50.")
     ] = None,
     degradation: Annotated[
-        list[str] | None, typer.Option("--degradation", help="Degradations, instead of the task's.")
+        list[str] | None, typer.Option("--degradation", help="Degradations instead of those of the task.")
     ] = None,
-    models: Annotated[list[str] | None, typer.Option("--models", help="Bundled models or .onnx files.")] = None,
-    methods: Annotated[list[str] | None, typer.Option("--methods", help="Methods to compare with.")] = None,
-    tasks: Annotated[list[str] | None, typer.Option("--tasks", help="Of all: only these.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many images.")] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--models", help="Bundled models or .onnx files to measure. Default: those of the task."),
+    ] = None,
+    methods: Annotated[
+        list[str] | None, typer.Option("--methods", help="Methods to measure besides the models.")
+    ] = None,
+    tasks: Annotated[list[str] | None, typer.Option("--tasks", help="Tasks to run of benchmark all.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="Maximum number of images.")] = None,
     seed: Seed = 0,
-    json_file: Annotated[str | None, typer.Option("--json", help="A file for every row; alone, stdout.")] = None,
-    page: Annotated[Path | None, typer.Option("--page", help="An HTML page with the tables.")] = None,
-    figure: Annotated[Path | None, typer.Option("--figure", help="PSNR against time, as SVG.")] = None,
+    json_file: Annotated[
+        str | None, typer.Option("--json", help="JSON file of all rows; without a name, stdout.")
+    ] = None,
+    page: Annotated[Path | None, typer.Option("--page", help="HTML page of the tables.")] = None,
+    figure: Annotated[Path | None, typer.Option("--figure", help="SVG figure of PSNR against time.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Degrade the photographs of a folder, restore them, and print how near they come to the originals.
+    """Degrade the photographs of a folder, restore them, and report PSNR and SSIM.
 
     The task "all" measures every bundled model and every method of seconds on every set that it finds in a folder.
     """
@@ -159,7 +181,7 @@ def benchmark(
                 levels=sigma or (),
                 degradations=degradation or (),
                 models=models,
-                methods=methods or (),
+                methods=[method_name(name) for name in methods or ()],
                 limit=limit,
                 seed=seed,
                 progress=lambda done, total: bar.show(done / total, f"{done} of {total} restorations"),
@@ -177,32 +199,63 @@ def benchmark(
     emit(data if json_file == "-" else text.encode(errors="replace"))
 
 
+def method_name(name: str) -> str:
+    """The name of a method as it is registered, whatever case it was given in; another name as it is."""
+    from resolvent.methods import METHODS
+
+    return name.lower() if name.lower() in METHODS else name
+
+
 def compare(
-    image: Annotated[Path, typer.Argument(help="A photograph.")],
-    degradation: Annotated[str, typer.Option("--degradation", help="What happened to it: 'mask:path=m.png'.")],
+    image: Annotated[Path, typer.Argument(help="Photograph; with AFTER, as it was before.")],
+    after: Annotated[
+        Path | None, typer.Argument(help="The same photograph, restored: shown with a slider between the two.")
+    ] = None,
+    degradation: Annotated[
+        str | None, typer.Option("--degradation", help="Degradation to invert, such as 'mask:path=m.png'.")
+    ] = None,
     methods: Annotated[
         list[str] | None,
-        typer.Option("--methods", help="Names of methods and of models; all that can undo it if not given."),
+        typer.Option("--methods", help="Methods and models to compare. Default: all that can invert it."),
     ] = None,
-    budget: Annotated[float | None, typer.Option("--budget", help="Seconds for all together.")] = None,
-    truth: Annotated[Path | None, typer.Option("--truth", help="The photograph as it was, for PSNR and SSIM.")] = None,
-    output: Output = None,
+    budget: Annotated[float | None, typer.Option("--budget", help="Time limit in seconds, of all together.")] = None,
+    truth: Annotated[Path | None, typer.Option("--truth", help="Ground truth, for PSNR and SSIM.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="HTML page. Default: beside the photograph.")
+    ] = None,
     overwrite: Overwrite = False,
     seed: Seed = 0,
 ) -> None:
-    """Restore a photograph with every method and model that can, and write one page that shows them side by side."""
+    """Show a photograph before and after, or restored by every method and model that can, on one HTML page."""
+    target = output or image.parent / f"{image.stem}.compared.html"
+    check_report("-o", target, ".html", overwrite=overwrite)
+    if after is not None and degradation is None:
+        from resolvent.report.before_after import before_after_page
+
+        page = before_after_page(image.name, [(image, after)])
+    elif degradation is None or after is not None:
+        raise UsageError("compare: give a second photograph, or --degradation to compare what methods make of one")
+    else:
+        page = _compared(image, degradation, methods, budget, truth, seed)
+    write_atomic(target, lambda file: file.write(page.encode()), overwrite=overwrite)
+    say(f"open {target}")
+
+
+def _compared(
+    image: Path, degradation: str, methods: list[str] | None, budget: float | None, truth: Path | None, seed: int
+) -> str:
+    """The page of a photograph restored by every method and model that can."""
+    from resolvent.cli.signals import canceling
     from resolvent.degradations import parse
     from resolvent.evaluation.compare import compare as run_all
     from resolvent.image import read_image
     from resolvent.provenance import provenance
     from resolvent.report.compare_page import compare_page
 
-    target = output or image.parent / f"{image.stem}.compared.html"
-    check_report("-o", target, ".html", overwrite=overwrite)
     told, picture = parse(degradation), read_image(image)
     true = None if truth is None else read_image(truth).in_range_of(picture)
-    names = [] if methods in (None, ["all"]) else list(methods or ())
-    with Bar() as bar:
+    names = [] if methods in (None, ["all"]) else [method_name(name) for name in methods or ()]
+    with Bar() as bar, canceling() as control:
         trials = run_all(
             picture,
             told,
@@ -211,10 +264,9 @@ def compare(
             truth=true,
             seed=seed,
             progress=lambda name, share: bar.show(share, name),
+            control=control,
         )
-    page = compare_page(image.name, picture, told, trials, provenance(), true)
-    write_atomic(target, lambda file: file.write(page.encode()), overwrite=overwrite)
     for trial in trials:
         if trial.restored is None:
             say(f"{trial.method}: {trial.remark}")
-    say(f"open {target}")
+    return compare_page(image.name, picture, told, trials, provenance(), true)

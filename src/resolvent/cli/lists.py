@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from resolvent.cli.console import console, say, show_json
+from resolvent.cli.console import console, escaped, say, show_json
 from resolvent.cli.options import Json
 from resolvent.errors import unknown
-from resolvent.parameters import Setting, format_value
+
+if TYPE_CHECKING:
+    from resolvent.parameters import Setting
 
 __all__ = ["degradations", "methods", "models", "networks", "recipes"]
 
@@ -20,11 +22,11 @@ __all__ = ["degradations", "methods", "models", "networks", "recipes"]
 def models(
     name: Annotated[
         str | None,
-        typer.Argument(help="A bundled model, an .onnx file or the folder of a run; all bundled if not given."),
+        typer.Argument(help="Bundled model, .onnx file or run folder. Default: all bundled models."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the models, or print the card of one."""
+    """List the bundled models, or print the card of one model."""
     from resolvent.models.registry import list_models, read_card
 
     cards = {name: read_card(name)} if name else list_models()
@@ -48,7 +50,7 @@ def methods(
     name: Annotated[str | None, typer.Argument(help="Print this method with its settings.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the methods: what each one does, needs and costs; or print one with its settings."""
+    """List the classical and untrained methods: what each one does, needs and costs; or print one with its settings."""
     from resolvent.methods import METHODS, missing
 
     known = _chosen("method", name, METHODS)
@@ -77,8 +79,9 @@ def degradations(
     name: Annotated[str | None, typer.Argument(help="Print this degradation.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the degradations with their parameters: what --degradation and recipes are written in."""
+    """List the degradations and their parameters, for --degradation and recipes."""
     from resolvent.degradations import DEGRADATIONS
+    from resolvent.parameters import format_value
 
     def parameters(kind: type[Any]) -> dict[str, dict[str, Any]]:
         return {
@@ -110,7 +113,7 @@ def networks(
     name: Annotated[str | None, typer.Argument(help="Print this network with all its arguments.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the networks that can be trained, and the arguments that make them; or print one with all its arguments."""
+    """List the networks and their arguments, or print one with all its arguments."""
     from resolvent.networks import NETWORKS
 
     known = _chosen("network", name, NETWORKS)
@@ -137,10 +140,10 @@ def networks(
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Print this recipe as TOML, to start a file of your own.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Recipe to print as TOML.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the recipes that resolvent train knows, or print one."""
+    """List the training recipes, or print one."""
     from resolvent.training.recipe import load_recipe, recipe_text
     from resolvent.training.recipe import recipes as bundled
 
@@ -170,6 +173,8 @@ def _to_json(settings: Mapping[str, Setting]) -> dict[str, dict[str, Any]]:
 
 
 def _show_settings(head: str, settings: Mapping[str, Setting], caption: str) -> None:
+    from resolvent.parameters import format_value
+
     rows = [
         (key, setting.help, setting.kind.rule, "" if setting.default is None else format_value(setting.default))
         for key, setting in settings.items()
@@ -184,5 +189,5 @@ def _show(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str |
 
     table = Table(*head, caption=caption)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(chr(10).join(map(escaped, cell.split(chr(10))))) for cell in row))
     console().print(table)

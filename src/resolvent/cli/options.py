@@ -6,12 +6,13 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from resolvent.cli.console import say, show_json
 from resolvent.errors import OutputError, UsageError
+from resolvent.io import check_writable, is_folder
 
 __all__ = ["DASH", "UNSTATED", "Json", "License", "Output", "Overwrite", "Seed", "check_report", "fail"]
 
@@ -21,11 +22,11 @@ UNSTATED = "unstated"
 DASH = Path("-")
 """stdin or stdout."""
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where the result goes.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
-License = Annotated[str, typer.Option("--license", help="Of the weights, for the card.")]
-Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="Output file.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")]
+License = Annotated[str, typer.Option("--license", help="License of the weights, recorded in the model card.")]
+Seed = Annotated[int, typer.Option("--seed", help="Random seed.")]
 
 
 def check_report(option: str, path: Path | None, suffix: str, *, overwrite: bool) -> None:
@@ -34,21 +35,29 @@ def check_report(option: str, path: Path | None, suffix: str, *, overwrite: bool
     Raises:
         UsageError: The name has another suffix, its folder does not exist, it is a folder itself, or the file exists
             and is not to be replaced.
+        OutputError: Its folder cannot be written into.
     """
     if path is None:
         return
     if path.suffix.lower() != suffix:
         raise UsageError(f"{option} {path}: must end in {suffix}")
-    if path.is_dir() or not path.parent.is_dir():
+    if is_folder(path) or not is_folder(path.parent):
         raise UsageError(f"{option} {path}: must be a file in a folder that exists")
     if not overwrite and os.path.lexists(path):
         raise UsageError(f"{option} {path}: exists; choose another name, or give --overwrite")
+    check_writable(path)
 
 
-def fail(message: str, code: int) -> NoReturn:
-    """Print one line, as JSON too where that was asked for, and exit."""
+def fail(message: str, code: int, so_far: dict[str, Any] | None = None) -> NoReturn:
+    """Print one line, as JSON too where that was asked for, and exit.
+
+    Args:
+        message: What is wrong.
+        code: Exit code.
+        so_far: What was done before, for JSON.
+    """
     say(f"resolvent: {message}")
-    if "--json" in sys.argv:
+    if {"--json", "--jsonl"} & set(sys.argv):
         with suppress(OutputError):  # stdout may be what failed
-            show_json({"error": message})
+            show_json({**(so_far or {}), "error": message})
     sys.exit(code)

@@ -1,144 +1,214 @@
-"""The commands for photographs: restore, diagnose, degrade, demo."""
+"""The commands for photographs: restore, degrade, demo."""
 
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resolvent.batch.jobs import SUFFIX
-from resolvent.batch.local import restore_many
-from resolvent.batch.pipe import restore_piped
-from resolvent.batch.report import BatchReport
-from resolvent.cli.console import RestoreConsole, console, emit, say, show_json, stdin, summary
-from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, fail
-from resolvent.engine.request import Options
+from resolvent.cli.console import Bar, RestoreConsole, emit, names, say, show_json, stdin, summary
+from resolvent.cli.options import DASH, Output, Overwrite, Seed, check_report, fail
+from resolvent.cli.signals import STOP, canceling
 from resolvent.errors import UsageError
-from resolvent.image import QUALITY, Limits, output_format, read_image, write_image
-from resolvent.methods import read_settings
+from resolvent.io import is_folder, write_atomic
 
-__all__ = ["degrade", "demo", "diagnose", "restore"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resolvent.batch.report import Result
+    from resolvent.engine.request import Options
+
+__all__ = ["degrade", "demo", "restore"]
+
+COMMON = partial(typer.Option, rich_help_panel="Common")
+OUTPUT = partial(typer.Option, rich_help_panel="Output")
+ADVANCED = partial(typer.Option, rich_help_panel="Advanced")
+METHODS = partial(typer.Option, rich_help_panel="Methods")
+"""The panels of the help, in their order."""
 
 
 def restore(
-    inputs: Annotated[list[Path] | None, typer.Argument(help="Files and folders; - is stdin.")] = None,
+    inputs: Annotated[
+        list[Path] | None, typer.Argument(help="Files, and folders (recursively); - reads one photograph from stdin.")
+    ] = None,
     more: Annotated[list[Path] | None, typer.Option("-i", "--input", help="A file or folder too.", hidden=True)] = None,
-    output: Output = None,
-    model: Annotated[
-        str | None, typer.Option("-m", "--model", help="A bundled model or an .onnx file; chosen if not given.")
-    ] = None,
-    method: Annotated[str | None, typer.Option("--method", help="A method instead of a model.")] = Options.method,
-    degradation: Annotated[
-        str | None, typer.Option("--degradation", help="What the method is to undo, such as 'blur:sigma=1.6'.")
-    ] = None,
-    sigma: Annotated[
-        float | None, typer.Option("--sigma", help="Noise level in gray levels of 255; measured if not given.")
-    ] = Options.sigma,
-    strength: Annotated[
-        float, typer.Option("--strength", help="0 keeps the photograph exactly, 1 restores it fully.")
-    ] = Options.strength,
-    scale: Annotated[int | None, typer.Option("-s", "--scale", help="Enlarge by this: 2 or 4.")] = Options.scale,
-    tile: Annotated[
-        int | None, typer.Option("-t", "--tile", help="Pixels a side of a tile; as many as fit.")
-    ] = Options.tile,
-    memory: Annotated[
-        str | None,
-        typer.Option(
-            "--memory", help="For the tiles, such as 512M; half of what is free. For a method: all it may take."
+    output: Annotated[
+        Path | None,
+        COMMON(
+            "-o",
+            "--output",
+            help="Output folder, or output file for one input; - is stdout. Default: beside the input.",
         ),
     ] = None,
-    runtime: Annotated[str, typer.Option("--runtime", help="onnxruntime (auto), openvino or torch.")] = Options.runtime,
-    seed: Seed = Options.seed,
-    budget: Annotated[
-        float | None, typer.Option("--budget", help="Seconds for a method that goes step by step.")
-    ] = Options.budget,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting of the method, such as iterations=500.")
+    model: Annotated[
+        str | None,
+        COMMON(
+            "-m", "--model", help="Bundled model (see resolvent models) or .onnx file. Default: chosen by diagnosis."
+        ),
     ] = None,
-    preview: Annotated[
-        Path | None, typer.Option("--preview", help="A PNG of what such a method has so far, every few seconds.")
-    ] = Options.preview,
+    scale: Annotated[int | None, COMMON("-s", "--scale", help="Enlarge by a factor of 2 or 4.")] = None,
+    strength: Annotated[
+        float, COMMON("--strength", help="Blend: 0 keeps the photograph exactly, 1 restores it fully.")
+    ] = 1.0,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Find scratches, dust and creases and fill them, nothing else.")
-    ] = Options.repair,
-    mask: Annotated[
-        Path | None, typer.Option("--mask", help="A picture of what to fill: white is filled, black is kept.")
+        bool, COMMON("--repair", help="Find and fill scratches, dust and creases; nothing else unless asked for.")
+    ] = False,
+    resume: Annotated[bool, COMMON("--resume", help="Skip inputs whose output exists.")] = False,
+    overwrite: Annotated[bool, COMMON("--overwrite", help="Replace existing output files.")] = False,
+    dry_run: Annotated[
+        bool, COMMON("--dry-run", help="Show what would be done to each photograph, and how long it would take.")
+    ] = False,
+    quiet: Annotated[bool, COMMON("-q", "--quiet", help="Print failures only.")] = False,
+    ext: Annotated[
+        str | None, OUTPUT("--ext", help="Output format, such as png. Default: the format of the input.")
     ] = None,
-    write_mask: Annotated[
-        Path | None, typer.Option("--write-mask", help="A PNG of what --repair finds, white.")
-    ] = Options.write_mask,
-    suffix: Annotated[str, typer.Option("--suffix", help="Of results that stand beside their photographs.")] = SUFFIX,
-    ext: Annotated[str | None, typer.Option("--ext", help="Format of the results, such as png.")] = None,
     quality: Annotated[
         int | None,
-        typer.Option("--quality", help=f"Of JPEG, WebP and AVIF results; {QUALITY}, or that of a finer JPEG."),
+        OUTPUT("--quality", help="JPEG, WebP and AVIF quality, 1 to 100. Default: 95, or that of a finer JPEG input."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Skip what is done.")] = False,
-    overwrite: Overwrite = False,
-    megapixels: Annotated[
-        float, typer.Option("--max-megapixels", help="Refuse larger photographs.")
-    ] = Limits.megapixels,
-    megabytes: Annotated[float, typer.Option("--max-megabytes", help="Refuse larger files.")] = Limits.megabytes,
-    as_json: Json = False,
+    suffix: Annotated[
+        str, OUTPUT("--suffix", help="Suffix of output names, where outputs stand beside their inputs.")
+    ] = ".restored",
+    strip: Annotated[
+        str | None,
+        OUTPUT("--strip", help="Leave out metadata: gps (the location), or all (all but the color profile)."),
+    ] = None,
+    keep_time: Annotated[bool, OUTPUT("--keep-time", help="Keep the modification time of the input.")] = False,
+    page: Annotated[
+        Path | None, OUTPUT("--page", help="HTML page with a before/after slider for each restored photograph.")
+    ] = None,
+    as_json: Annotated[bool, OUTPUT("--json", help="Print the results as one JSON object on stdout.")] = False,
+    stream: Annotated[
+        bool, OUTPUT("--jsonl", help="Print each result as a line of JSON on stdout, as soon as it is finished.")
+    ] = False,
+    sigma: Annotated[
+        float | None, ADVANCED("--sigma", help="Noise level in 8-bit gray levels, for -m. Default: measured.")
+    ] = None,
+    mask: Annotated[
+        Path | None, ADVANCED("--mask", help="Mask image of the input's size: white is filled, black is kept.")
+    ] = None,
+    write_mask: Annotated[
+        Path | None, ADVANCED("--write-mask", help="PNG file for the mask of what --repair finds.")
+    ] = None,
+    files_from: Annotated[
+        str | None, ADVANCED("--files-from", help="Read input names from a file, one a line; - is stdin.")
+    ] = None,
+    null: Annotated[
+        bool, ADVANCED("-0", "--null", help="Names of --files-from end with NUL, as from find -print0.")
+    ] = False,
+    tile: Annotated[
+        int | None, ADVANCED("-t", "--tile", help="Tile size in pixels. Default: as large as the memory allows.")
+    ] = None,
+    memory: Annotated[
+        str | None, ADVANCED("--memory", help="Memory limit, such as 512M. Default: half of the free memory.")
+    ] = None,
+    runtime: Annotated[str, ADVANCED("--runtime", help="Runtime: auto, onnxruntime, openvino or torch.")] = "auto",
+    megapixels: Annotated[float, ADVANCED("--max-megapixels", help="Refuse larger photographs.")] = 250,
+    megabytes: Annotated[float, ADVANCED("--max-megabytes", help="Refuse larger files.")] = 500,
+    method: Annotated[
+        str | None,
+        METHODS("--method", help="Classical or untrained method (see resolvent methods) instead of a model."),
+    ] = None,
+    degradation: Annotated[
+        str | None,
+        METHODS("--degradation", help="Known degradation that the method inverts, such as 'blur:sigma=1.6'."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None, METHODS("--set", help="Setting of the method, such as iterations=500; repeatable.")
+    ] = None,
+    budget: Annotated[float | None, METHODS("--budget", help="Time limit in seconds of an iterative method.")] = None,
+    preview: Annotated[
+        Path | None, METHODS("--preview", help="PNG file of the current iterate, rewritten every few seconds.")
+    ] = None,
+    seed: Annotated[int, METHODS("--seed", help="Random seed.")] = 0,
 ) -> None:
-    """Restore photographs: files, folders with all they hold, or stdin.
+    """Restore photographs: files, folders or stdin.
 
-    Writes photo.restored.jpg beside photo.jpg, or to -o; a photograph is never changed or replaced. With --repair or
-    --mask, only damage is filled, unless a model, a method or -s is given too: that follows.
+    Writes photo.restored.jpg beside photo.jpg, or to -o; inputs are never changed or replaced. With --repair or --mask,
+    only damage is filled, unless a model, a method or -s is given too: that follows.
     """
-    told = None
-    if settings:
-        if method is None:
-            raise UsageError(f"--set {settings[0]}: is a setting of a method; give --method too")
-        told = read_settings(method, settings)
-    options = Options(
-        model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, told, preview,
-        repair, mask, write_mask,
-    )  # fmt: skip
+    from resolvent.batch.local import restore_many
+    from resolvent.batch.pipe import restore_piped
+    from resolvent.batch.report import BatchReport
+    from resolvent.image import Limits
+    from resolvent.methods import read_settings
+
+    method = method and method.lower()
+    if settings and method is None:
+        raise UsageError(f"--set {settings[0]}: is a setting of a method; give --method too")
+    options: Options = {
+        "model": model, "sigma": sigma, "scale": scale, "method": method, "degradation": degradation,
+        "settings": read_settings(method, settings) if method and settings else None, "budget": budget,
+        "preview": preview, "repair": repair, "mask": mask, "write_mask": write_mask, "strength": strength,
+        "memory": memory, "seed": seed, "tile": tile, "runtime": runtime,
+    }  # fmt: skip
     limits = Limits(megapixels, megabytes)
-    paths = [*(inputs or []), *(more or [])]
+    if as_json and stream:
+        raise UsageError("--json and --jsonl: give one of them")
+    if null and files_from is None:
+        raise UsageError("--null: tells how --files-from is read; give --files-from - too")
+    check_report("--page", page, ".html", overwrite=overwrite)
+    paths = [*(inputs or []), *(more or []), *map(Path, names(files_from, null=null) if files_from else ())]
     if DASH in paths or output == DASH:
-        if as_json and output in (None, DASH):
+        if (as_json or stream) and output in (None, DASH):
             raise UsageError("--json and a photograph cannot both go to stdout; name an output file with -o")
-        if resume:
-            raise UsageError("--resume: has nothing to skip where one photograph is piped; leave it out")
+        for flag, given in {"--resume": resume, "--dry-run": dry_run, "--page": page is not None}.items():
+            if given:
+                raise UsageError(f"{flag}: is for files, and one photograph is piped here; leave it out")
         if len(paths) != 1:
             raise UsageError(f"{len(paths)} inputs: - takes one photograph")
-        result, encoded = restore_piped(
-            stdin(limits) if paths[0] == DASH else paths[0],
-            None if output == DASH else output,
-            options=options,
-            overwrite=overwrite,
-            ext=ext,
-            quality=quality,
-            limits=limits,
-        )
-        for line in (*result.reasons, *result.warnings):
+        source = stdin(megabytes) if paths[0] == DASH else paths[0]
+        with Bar(quiet=quiet) as bar, canceling() as control:
+            result, encoded = restore_piped(
+                source,
+                None if output == DASH else output,
+                overwrite=overwrite,
+                ext=ext,
+                quality=quality,
+                strip=strip,
+                keep_time=keep_time,
+                limits=limits,
+                progress=lambda done, total: bar.show(done / total, str(paths[0])),
+                control=control,
+                **options,
+            )
+        ended = result.steps.remark if result.steps else ""
+        for line in () if quiet else (*result.reasons, *filter(None, [ended]), *result.warnings):
             say(line)
         if output in (None, DASH):
             emit(encoded)
-        if as_json:
-            show_json(BatchReport((result,)).to_json())
+        if as_json or stream:
+            show_json(result.to_json() if stream else BatchReport((result,)).to_json())
         return
-    with RestoreConsole(verbose=len(paths) == 1 and not paths[0].is_dir()) as watch:
+    verbose = len(paths) == 1 and not is_folder(paths[0])
+    with RestoreConsole(verbose=verbose, quiet=quiet, stream=stream, dry_run=dry_run) as watch, canceling() as control:
         try:
             report = restore_many(
                 paths,
                 output,
-                options=options,
                 resume=resume,
                 overwrite=overwrite,
                 suffix=suffix,
                 ext=ext,
                 quality=quality,
+                strip=strip,
+                keep_time=keep_time,
+                dry_run=dry_run,
                 limits=limits,
                 on_event=watch,
+                control=control,
+                **options,
             )
         except KeyboardInterrupt:
-            fail(f"stopped; {watch.finished} finished and kept; --resume goes on", 130)
-    if len(report.results) > 1:
+            so_far = BatchReport(tuple(watch.results)).to_json() if as_json else None
+            kept = f"stopped; {len(watch.results)} finished and kept; --resume goes on"
+            fail(kept, STOP.exit_code, so_far)
+    if page is not None and not dry_run:
+        _write_page(page, report.results, overwrite)
+    if report.stopped or not (quiet or (verbose and len(report.results) == 1)):
         for line in summary(report):
             say(line)
     if as_json:
@@ -146,50 +216,28 @@ def restore(
     raise typer.Exit(report.exit_code)
 
 
-def diagnose(
-    image: Annotated[Path, typer.Argument(help="A photograph.")],
-    as_json: Json = False,
-) -> None:
-    """Measure the noise, the blur and the JPEG quality of a photograph, and say what would help."""
-    import dataclasses
+def _write_page(page: Path, results: Sequence[Result], overwrite: bool) -> None:
+    from resolvent.report.before_after import before_after_page
 
-    from resolvent.diagnosis import diagnose as measure
-    from resolvent.engine.remarks import nothing_to_do
-
-    source = stdin() if image == DASH else image
-    photograph = read_image(source)
-    found = measure(photograph, source)
-    alone = nothing_to_do(photograph, Options())
-    if alone is not None:
-        found = dataclasses.replace(found, model=None, sigma=None, strength=1.0, reasons=(alone,))
-    if as_json:
-        show_json(dataclasses.asdict(found))
-        return
-    out = console()
-    red, green, blue = found.noise_levels
-    out.print(f"noise    {found.noise_sigma:.1f} gray levels of 255")
-    out.print(f"         red {red:.1f}, green {green:.1f}, blue {blue:.1f}")
-    if found.noise_colored:
-        out.print(f"         neighboring pixels share it (correlation {found.noise_correlation:.2f}): from a camera,")
-        out.print("         film or compression, not white noise")
-    out.print(f"blur     {found.blur_sigma:.1f} pixels")
-    out.print(f"JPEG     {'not a JPEG' if found.jpeg_quality is None else f'quality {found.jpeg_quality}'}")
-    for reason in (*found.reasons, *filter(None, [photograph.value_range.note])):
-        out.print(f"- {reason}", soft_wrap=True)
-    out.print(f"advice   {'nothing to fix' if found.model is None else f'restore with the model {found.model!r}'}")
-    out.print("         scratches and dust are not looked for here: restore --repair does")
+    restored = [(result.source, result.target) for result in results if result.status == "restored"]
+    html = before_after_page("Before and after", restored)
+    write_atomic(page, lambda file: file.write(html.encode()), overwrite=overwrite)
+    say(f"open {page}")
 
 
 def degrade(
-    image: Annotated[Path, typer.Argument(help="A photograph.")],
-    degradation: Annotated[str, typer.Argument(help="Such as 'blur:sigma=2 + noise:sigma=10 + jpeg:quality=40'.")],
+    image: Annotated[Path, typer.Argument(help="Photograph to degrade.")],
+    degradation: Annotated[
+        str, typer.Argument(help="Degradation, such as 'blur:sigma=2 + noise:sigma=10 + jpeg:quality=40'.")
+    ],
     output: Output = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Degrade a photograph in a way that is known: to test, to train, to compare."""
+    """Degrade a photograph in a known way: to test, to train, to compare."""
     from resolvent.degradations import degrade as apply
     from resolvent.degradations import parse
+    from resolvent.image import output_format, write_image
 
     if DASH in (image, output):
         raise UsageError("degrade reads a file and writes one; - is for restore and diagnose")
@@ -205,10 +253,16 @@ def degrade(
 
 
 def demo(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the page.")] = Path("demo"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Output folder.")] = Path("demo"),
     overwrite: Overwrite = False,
 ) -> None:
     """Degrade three photographs, restore them, and write a page that shows it."""
     from resolvent.report.demo import run_demo
 
-    say(f"open {run_demo(output, overwrite=overwrite)}")
+    with Bar() as bar:
+        page = run_demo(
+            output,
+            overwrite=overwrite,
+            progress=lambda done, total: bar.show(done / total, f"{done} of {total} restorations"),
+        )
+    say(f"open {page}")

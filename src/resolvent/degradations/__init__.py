@@ -18,7 +18,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -48,7 +47,10 @@ from resolvent.physics.resize import resize_plane
 from resolvent.plugins import Registry
 
 if TYPE_CHECKING:
+    import PIL.Image
+
     from resolvent.image import Image
+    from resolvent.image.sources import File, Source
 
 __all__ = [
     "DEGRADATIONS",
@@ -130,21 +132,21 @@ RENAMED = {"quantise": "quantize"}
 @overload
 def degrade(source: NDArray[Any], degradation: Degradation | str, seed: int = 0) -> NDArray[np.float32]: ...
 @overload
-def degrade(source: Image | str | Path, degradation: Degradation | str, seed: int = 0) -> Image: ...
-def degrade(
-    source: NDArray[Any] | Image | str | Path, degradation: Degradation | str, seed: int = 0
-) -> NDArray[np.float32] | Image:
+def degrade(source: PIL.Image.Image, degradation: Degradation | str, seed: int = 0) -> PIL.Image.Image: ...
+@overload
+def degrade(source: File | Image, degradation: Degradation | str, seed: int = 0) -> Image: ...
+def degrade(source: Source, degradation: Degradation | str, seed: int = 0) -> Any:
     """Degrade an image.
 
     Args:
         source: An array (H, W) or (H, W, C), C = 1 or 3, floating in [0, 1], uint8 or uint16, of the type's whole
-            range; an Image; or a path.
+            range; an Image; a Pillow image; a path, the bytes of a file, or an open file.
         degradation: A degradation, or its text form; a Range or a Choice in it is sampled first.
         seed: Random seed.
 
     Returns:
-        For an array, a float32 array of as many axes, which is not clipped. For an Image or a path, an Image: clipped,
-        rounded to the depth of the source, with its metadata.
+        For an array, a float32 array of as many axes, which is not clipped. For a Pillow image another, else an Image:
+        clipped, rounded to the depth of the source, with its metadata.
 
     Raises:
         UsageError: The degradation does not exist or does not fit the image, or the array is no image.
@@ -154,7 +156,8 @@ def degrade(
         >>> degrade(np.full((4, 4), 0.5), "downsample:scale=2").shape
         (2, 2)
     """
-    from resolvent.image import Image, read_image
+    from resolvent.image import Image
+    from resolvent.image.sources import as_given, open_source
 
     if seed < 0:
         raise UsageError(f"seed {seed}: must be 0 or above")
@@ -172,13 +175,13 @@ def degrade(
             raise UsageError(f"an array of values from {low:g} to {high:g}: must be in [0, 1]; divide by its white")
         values = sampled(pixels, rng)
         return values if source.ndim == 3 else values[..., 0]
-    image = read_image(source) if isinstance(source, str | Path) else source
+    image, _ = open_source(source)
     values = sampled(image.pixels, rng)
     alpha = image.alpha
     for part in sampled.parts:
         if isinstance(part, Downsample) and alpha is not None:
             alpha = resize_plane(alpha, 1 / part.scale, "area")
-    return image.with_data(image.quantize(values), alpha)
+    return as_given(image.with_data(image.quantize(values), alpha), source)
 
 
 def parse(text: str) -> Degradation:

@@ -21,6 +21,7 @@ from resolvent.diagnosis.level import Noise, measure_noise
 from resolvent.diagnosis.noise import grain_of, impulses
 from resolvent.diagnosis.probe import BORDER, changes
 from resolvent.diagnosis.sample import sample_of
+from resolvent.image.sources import Source, open_source
 from resolvent.inference.runtime import open_session
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Diagnosis:
 
 
 def diagnose(
-    image: Image,
+    photograph: Source,
     source: Path | bytes | None = None,
     chooser: Chooser | None = None,
     open_session: Callable[[str], Session] = open_session,
@@ -128,15 +129,20 @@ def diagnose(
     """Measure a photograph and choose the bundled model for it.
 
     Args:
-        image: The photograph.
-        source: The file it was read from, or its bytes, for the JPEG quality; ``image.path`` if not given.
+        photograph: A path, the bytes of a file, an open file, an array, a Pillow image or an Image.
+        source: The file that an Image was read from, or its bytes, for the JPEG quality; ``image.path`` if not given.
         chooser: What predicts the gain of each model; the bundled one if not given.
         open_session: Loads the model that is tried on a few windows; pass a caching one to diagnose many photographs.
 
     Returns:
         The measurements, the choice and the reasons; a choice of None is a full answer: nothing to fix.
+
+    Raises:
+        UsageError: It is none of these.
+        InputError: It cannot be read.
     """
-    found = measure(image, source, open_session)
+    image, file = open_source(photograph)
+    found = measure(image, file if source is None else source, open_session)
     reasons = [found.noise.described(), f"blur of {found.blur_sigma:.1f} pixels at the sharpest edges"]
     if found.jpeg_quality is not None:
         reasons.append(f"JPEG quality {found.jpeg_quality}")

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from resolvent.diagnosis import measure
 from resolvent.engine.colors import is_bilevel, is_constant, is_gray, levels
+from resolvent.engine.request import ModelRequest
 from resolvent.errors import InputError
 
 if TYPE_CHECKING:
     from resolvent.engine.plan import Plan
-    from resolvent.engine.request import Options
+    from resolvent.engine.request import Request
     from resolvent.image import Image
 
 __all__ = ["nothing_to_do", "remarks"]
@@ -19,27 +20,29 @@ OVERSTATED = (2.0, 5.0)
 """A told noise level is far above the measured one from so many times that, and so many gray levels, on."""
 
 
-def nothing_to_do(image: Image, options: Options) -> str | None:
+def nothing_to_do(image: Image, request: Request) -> str | None:
     """Say why an image is left alone without a diagnosis; None where there is no such reason.
 
     Args:
         image: The image.
-        options: What is asked.
+        request: What is asked.
 
     Raises:
         InputError: The noise level that is told is more than the image's greatest and least value differ by.
     """
-    if options.requested_model is None and options.method is None:
+    if not isinstance(request, ModelRequest):
+        return None
+    if request.model is None and request.scale is None:
         alone = "black and white only, as a page of 1 bit: not restored; name a model to restore it as gray"
         return alone if is_bilevel(image) else None
-    if options.sigma is None:
+    if request.sigma is None:
         return None
     span = levels(image)
     if is_constant(image):
         return "all pixels are alike: there is no noise to remove"
-    if options.sigma > span:
+    if request.sigma > span:
         raise InputError(
-            f"{image.path or 'the image'}: sigma {options.sigma:g}: must be at most the {span:.1f} gray levels "
+            f"{image.path or 'the image'}: sigma {request.sigma:g}: must be at most the {span:.1f} gray levels "
             "that its values span; give less, or leave it out to have it measured"
         )
     return None
@@ -60,7 +63,7 @@ def remarks(image: Image, plan: Plan, source: bytes | None = None) -> tuple[str,
         found.append("black and white only: the result is gray")
     elif is_gray(image):
         found.append("its channels are equal: restored as gray")
-    told = plan.options.sigma
+    told = plan.request.sigma if isinstance(plan.request, ModelRequest) else None
     if told is not None:
         noise = measure(image, source).noise_sigma
         times, more = OVERSTATED

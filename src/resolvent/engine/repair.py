@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.engine.visible import visible_colors
 from resolvent.errors import QualityError, UsageError
-from resolvent.image import Image, read_image, write_image
+from resolvent.image import Image, write_image
+from resolvent.image.sources import Source, open_source
 from resolvent.inference.stitch import Box, Runner
 from resolvent.inference.tiles import reflected, spans
 
@@ -20,10 +21,7 @@ if TYPE_CHECKING:
     from resolvent.inference.runtime import Session
     from resolvent.models.card import ModelCard
 
-__all__ = ["FILL_TILE", "MaskSource", "count_tiles", "fill", "find_damage", "read_mask", "save_mask"]
-
-MaskSource = str | Path | NDArray[Any]
-"""A picture file, or an array (H, W): white, or True, is what is to be filled."""
+__all__ = ["FILL_TILE", "count_tiles", "fill", "find_damage", "read_mask", "save_mask"]
 
 SURE, LIKELY = 0.98, 0.7
 """Probabilities: damage is found where it is sure, and followed from there as long as it is likely (Canny, 1986,
@@ -85,12 +83,12 @@ class _Flipped:
         return total / np.float32(4)
 
 
-def read_mask(source: MaskSource, image: Image) -> NDArray[np.bool_]:
+def read_mask(source: Source, image: Image) -> NDArray[np.bool_]:
     """Read what is to be filled.
 
     Args:
-        source: A picture, of which the mean of the channels counts, or an array (H, W): bool, uint8, uint16 or floating
-            in [0, 1]. From one half on it is white.
+        source: A picture in any form, of which the mean of the channels counts, or an array (H, W): bool, uint8, uint16
+            or floating in [0, 1]. From one half on it is white.
         image: The photograph.
 
     Returns:
@@ -100,11 +98,10 @@ def read_mask(source: MaskSource, image: Image) -> NDArray[np.bool_]:
         UsageError: The mask is not as large as the photograph, names every pixel, or holds integers of 0 and 1.
         InputError: The file cannot be read.
     """
-    name = "mask of an array" if isinstance(source, np.ndarray) else f"mask {source}"
-    if isinstance(source, np.ndarray):
-        drawn = Image.from_array(source.astype(np.uint8) * 255 if source.dtype == np.bool_ else source)
-    else:
-        drawn = read_image(source)
+    name = f"mask {source}" if isinstance(source, str | Path) else f"mask of type {type(source).__name__}"
+    if isinstance(source, np.ndarray) and source.dtype == np.bool_:
+        source = source.astype(np.uint8) * np.uint8(255)
+    drawn, _ = open_source(source)
     if drawn.data.dtype.kind == "u" and drawn.data.max() == 1:
         raise UsageError(f"{name}: of {drawn.data.dtype} from 0 to 1; give 0 and {np.iinfo(drawn.data.dtype).max}")
     if (drawn.height, drawn.width) != (image.height, image.width):
@@ -122,12 +119,12 @@ def read_mask(source: MaskSource, image: Image) -> NDArray[np.bool_]:
 
 
 def save_mask(mask: NDArray[np.bool_], path: Path) -> None:
-    """Write a mask as a PNG: white is what is filled.
+    """Write a mask as a PNG, in the place of one that is there: white is what is filled.
 
     Raises:
-        OutputError: The file exists or cannot be written.
+        OutputError: The file cannot be written.
     """
-    write_image(Image.from_array(np.where(mask, np.uint8(255), np.uint8(0))), path)
+    write_image(Image.from_array(np.where(mask, np.uint8(255), np.uint8(0))), path, overwrite=True)
 
 
 def count_tiles(mask: NDArray[np.bool_], card: ModelCard, tile: int) -> int:

@@ -1,79 +1,141 @@
-"""Restore a photograph, tile by tile."""
+"""Restore a photograph in one call, or many with the models kept loaded."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
-from resolvent.engine.plan import plan
-from resolvent.engine.repair import MaskSource
-from resolvent.engine.request import Options
-from resolvent.engine.run import Progress, run
-from resolvent.image import Image, Limits, read_image
+from resolvent.engine.plan import Plan, make_plan
+from resolvent.engine.request import Options, make_request
+from resolvent.engine.run import Progress, Restoration, run
+from resolvent.image import Image, Limits
+from resolvent.image.sources import File, Source, as_given, open_source
 from resolvent.inference.runtime import open_session
 
 if TYPE_CHECKING:
-    from resolvent.degradations import Degradation
+    import PIL.Image
+    from numpy.typing import NDArray
+
+    from resolvent.methods.control import Control
+
+__all__ = ["Restorer", "plan", "restore"]
+
+Value = TypeVar("Value", bound=np.generic)
+"""Of the pixels of an array."""
 
 
-__all__ = ["restore"]
+class Restorer:
+    """Restores photographs by the same options, and keeps the models that it has loaded.
+
+    Args:
+        limits: The largest file that is read.
+        **options: As of ``restore``; checked here, once.
+
+    Raises:
+        UsageError: An option is unknown or breaks its rule, or two do not go together.
+        InputError: A model's file cannot be used.
+
+    Example:
+        >>> restorer = Restorer(model="denoise", sigma=25)
+        >>> restorer(np.full((32, 32, 3), 0.5)).shape
+        (32, 32, 3)
+    """
+
+    def __init__(self, *, limits: Limits = Limits(), **options: Unpack[Options]) -> None:  # noqa: B008 - frozen
+        self.request, self.limits = make_request(**options), limits
+        self._open_session = cache(open_session)
+
+    @overload
+    def __call__(
+        self, source: NDArray[Value], *, progress: Progress | None = None, control: Control | None = None
+    ) -> NDArray[Value]: ...
+    @overload
+    def __call__(
+        self, source: PIL.Image.Image, *, progress: Progress | None = None, control: Control | None = None
+    ) -> PIL.Image.Image: ...
+    @overload
+    def __call__(
+        self, source: File | Image, *, progress: Progress | None = None, control: Control | None = None
+    ) -> Image: ...
+    def __call__(self, source: Source, *, progress: Progress | None = None, control: Control | None = None) -> Any:
+        """Restore a photograph; see ``restore``."""
+        restoration = self.run(source, progress=progress, control=control)
+        return as_given(restoration.image, source, unchanged=restoration.plan.unchanged)
+
+    def plan(self, source: Source) -> Plan:
+        """Decide what to do to a photograph, and say why; see ``plan``."""
+        return make_plan(*self._opened(source))
+
+    def run(self, source: Source, *, progress: Progress | None = None, control: Control | None = None) -> Restoration:
+        """Restore a photograph, and say what was done, how far it came and how long it took."""
+        self.request.check_written()
+        opened = self._opened(source)
+        return run(opened[0], make_plan(*opened), progress, self._open_session, control=control)
+
+    def _opened(self, source: Source) -> Any:
+        image, file = open_source(source, self.limits)
+        return image, self.request, file, self._open_session
 
 
+@overload
 def restore(
-    source: Any,
+    source: NDArray[Value], *, limits: Limits = ..., progress: Progress | None = ..., control: Control | None = ...,
+    **options: Unpack[Options],
+) -> NDArray[Value]: ...  # fmt: skip
+@overload
+def restore(
+    source: PIL.Image.Image, *, limits: Limits = ..., progress: Progress | None = ..., control: Control | None = ...,
+    **options: Unpack[Options],
+) -> PIL.Image.Image: ...  # fmt: skip
+@overload
+def restore(
+    source: File | Image, *, limits: Limits = ..., progress: Progress | None = ..., control: Control | None = ...,
+    **options: Unpack[Options],
+) -> Image: ...  # fmt: skip
+def restore(
+    source: Source,
     *,
-    model: str | Path | None = Options.model,
-    method: str | None = Options.method,
-    degradation: Degradation | str | None = Options.degradation,
-    sigma: float | None = Options.sigma,
-    strength: float = Options.strength,
-    tile: int | None = Options.tile,
-    memory: int | str | None = Options.memory,
-    runtime: str = Options.runtime,
-    seed: int = Options.seed,
-    scale: int | None = Options.scale,
-    budget: float | None = Options.budget,
-    settings: Mapping[str, Any] | None = Options.settings,
-    preview: Path | None = Options.preview,
-    repair: bool = Options.repair,
-    mask: MaskSource | None = Options.mask,
-    write_mask: Path | None = Options.write_mask,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     progress: Progress | None = None,
+    control: Control | None = None,
+    **options: Unpack[Options],
 ) -> Any:
     """Restore a photograph.
 
+    With neither model nor method, diagnosis chooses, and an image with nothing to fix comes back unchanged; ``plan``
+    says which, and why.
+
     Args:
-        source: Path or bytes of a file, an Image, a Pillow image, or an array: (H, W) or (H, W, C), uint8, uint16 or
-            float, of either byte order. Floats are nominally in [0, 1], and noise beyond that reaches the model as it
-            is; another range that the values use, such as 12 bits in 16, or 0 to 255 or counts of photons in floats, is
-            recognized: see ``image_range.used_range``.
-        model: See Options, as for all up to ``scale``. With neither model nor method, diagnosis chooses, and an image
-            with nothing to fix comes back unchanged; ``plan`` tells which, and why.
-        method: Instead of a model.
-        degradation: What the method is to undo.
-        sigma: Noise level, in 8-bit gray levels: 255 are the range that the image uses.
-        strength: 0 to 1.
-        tile: Pixels.
-        memory: For the tiles.
-        runtime: What runs the model.
-        seed: Of everything random in a method.
-        scale: Enlarge by this, instead of a model.
-        budget: Seconds after which a method that goes step by step gives what it has.
-        settings: Options of the method itself, by name.
-        preview: A PNG that such a method writes again every few seconds.
-        repair: Find scratches, dust and creases and fill them, before anything else, and change no other pixel; without
-            a model or method, nothing else is done.
-        mask: Fill this too: a picture, or an array (H, W), as large as the photograph; white or True is filled.
-        write_mask: A PNG of what is filled, white.
+        source: A path, the bytes of a file, an open file, an Image, a Pillow image, or an array: (H, W) or (H, W, C),
+            uint8, uint16 or float, of either byte order. Floats are nominally in [0, 1], and noise beyond that reaches
+            the model as it is; another range that the values use, such as 12 bits in 16, or 0 to 255 or counts of
+            photons in floats, is recognized: see ``value_range.used_range``.
         limits: The largest file that is read.
-        progress: Called with the tiles that are done and all tiles.
+        progress: Called with the tiles that are done and all tiles, or the steps of an iterative method. An exception
+            that it raises ends the restoration, and passes through.
+        control: Cancels an iterative method, from a signal handler or another thread: it gives what it has.
+        **options: All are optional.
+
+            - model: Name of a bundled model, or path of a model file.
+            - sigma: Noise level for the model, in 8-bit gray levels: 255 are the range that the image uses; measured
+              if not given.
+            - scale: Enlarge by 2 or 4 with a bundled model, after restoring what diagnosis finds wrong.
+            - method: A key of METHODS, instead of a model; see ``list_methods``.
+            - degradation: What the method is to undo, such as ``"blur:sigma=1.6 + noise:sigma=2"``.
+            - settings: Options of the method itself, by name.
+            - budget: Seconds after which an iterative method gives what it has.
+            - preview: A PNG that such a method writes again every few seconds; a new file.
+            - repair: Find scratches, dust and creases and fill them, before anything else, and change no other pixel;
+              without a model, a method or a scale, nothing else is done.
+            - mask: Fill this too: a picture, or an array (H, W), as large as the photograph; white or True is filled.
+            - write_mask: A PNG of what is filled, white; a new file.
+            - strength: From 0, the image as it is, to 1, fully restored (the default).
+            - memory: For tiles, bytes or text such as ``"512M"``; for a method, all it may take.
+            - seed: Random seed of a method.
+            - tile: Pixels a side that a tile contributes.
+            - runtime: ``onnxruntime``, ``openvino`` or ``torch``, which runs the models.
 
     Returns:
         What was given: an array of the same type for an array, a Pillow image for one, else an Image; of the same size,
@@ -81,41 +143,27 @@ def restore(
         image, such as highlights, keep their values. Where nothing is to be done it is the very input.
 
     Raises:
-        UsageError: An option breaks its rule.
-        InputError: The image cannot be used.
+        UsageError: An option is unknown or breaks its rule, or two do not go together.
+        InputError: The image or a model's file cannot be used.
         QualityError: The result failed its checks.
     """
-    options = Options(
-        model, method, degradation, sigma, strength, tile, memory, runtime, seed, scale, budget, settings, preview,
-        repair, mask, write_mask,
-    )  # fmt: skip
-    pillow = "PIL.Image" in sys.modules and isinstance(source, sys.modules["PIL.Image"].Image)
-    if isinstance(source, Image):
-        image = source
-    elif isinstance(source, np.ndarray):
-        image = Image.from_array(source)
-    elif pillow:
-        image = Image.from_pil(source)
-    else:
-        image = read_image(source, limits)
-    sessions = cache(open_session)
-    chosen = plan(image, options, source if isinstance(source, bytes) else None, sessions)
-    restored = run(image, chosen, progress, sessions)
-    if pillow:
-        return source.copy() if chosen.unchanged else restored.to_pil()
-    if isinstance(source, np.ndarray):
-        return source.copy() if chosen.unchanged else _as_array(restored, source)
-    return restored
+    return Restorer(limits=limits, **options)(source, progress=progress, control=control)
 
 
-def _as_array(image: Image, like: NDArray[Any]) -> NDArray[Any]:
-    """The pixels in the shape and type of an array, with its alpha."""
-    data: NDArray[Any] = image.data.astype(like.dtype, copy=False)
-    if like.dtype == np.float64 and data.size == like.size:
-        exact = like.reshape(data.shape)
-        data = np.where(data == exact.astype(np.float32), exact, data)
-    if image.alpha is not None:
-        same = data.shape[:2] == like.shape[:2]
-        alpha = like[..., -1] if same else image.alpha.astype(like.dtype)
-        return np.concatenate([data, alpha[..., None]], 2)
-    return data[..., 0] if like.ndim == 2 else data
+def plan(source: Source, *, limits: Limits = Limits(), **options: Unpack[Options]) -> Plan:  # noqa: B008 - frozen
+    """Decide what to do to a photograph, and say why, before any work; ``run`` carries it out.
+
+    Args:
+        source: As of ``restore``, as for the others.
+        limits: The largest file that is read.
+        **options: What is asked.
+
+    Raises:
+        UsageError: An option is unknown or breaks its rule, or two do not go together.
+        InputError: The image or a model's file cannot be used, or there is too little memory for the method.
+
+    Example:
+        >>> plan(np.full((32, 32), 0.5), model="denoise", sigma=25).reasons
+        ('all pixels are alike: there is no noise to remove',)
+    """
+    return Restorer(limits=limits, **options).plan(source)

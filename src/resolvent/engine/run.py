@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -17,78 +15,119 @@ from numpy.typing import NDArray
 from resolvent import methods
 from resolvent.engine.canvas import Canvas
 from resolvent.engine.colors import as_gray, as_stored, is_gray
-from resolvent.engine.plan import Plan
+from resolvent.engine.plan import Opener, Plan
+from resolvent.engine.preview import Preview
 from resolvent.engine.repair import fill, save_mask
-from resolvent.engine.request import Options
+from resolvent.engine.request import MethodRequest, ModelRequest, RepairRequest
 from resolvent.engine.visible import visible_colors
 from resolvent.errors import InputError, QualityError
-from resolvent.image import Image, write_image
+from resolvent.image import Image
+from resolvent.image.sources import Source, open_source
 from resolvent.inference.runtime import Session, open_session
 from resolvent.inference.stitch import Box, Runner
-from resolvent.methods.control import Control
+from resolvent.methods.control import Control, Steps
 from resolvent.physics.forward_model import ForwardModel
 
 if TYPE_CHECKING:
-    from resolvent.degradations import Degradation
     from resolvent.models.card import ModelCard
 
-__all__ = ["Progress", "run"]
+__all__ = ["Progress", "Restoration", "run"]
 
 
 Progress = Callable[[int, int], None]
-"""Called with the number of tiles that are done and the number of all tiles."""
+"""Called with the number of tiles, or of steps of a method, that are done, and the number of all. An exception that it
+raises ends the restoration, and passes through."""
 
 
-PREVIEW_EVERY = 2.0
-"""Seconds between two previews."""
+@dataclass(frozen=True, eq=False)
+class Restoration:
+    """What came of a plan.
+
+    Attributes:
+        image: The image restored, of the same type, with the same metadata, and the same alpha, enlarged with it.
+        plan: What was done, and why.
+        steps: How far the model or the method came, and what ended it: tiles or iterations, done of planned.
+        seconds: That it took.
+    """
+
+    image: Image
+    plan: Plan
+    steps: Steps
+    seconds: float = 0.0
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Sentences for a person: those of the plan, and that it was cut short, if it was."""
+        return self.plan.reasons + ((self.steps.remark,) if self.steps.remark else ())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What reading the image changed or left out."""
+        return self.image.warnings
 
 
 def run(
-    image: Image,
+    source: Source,
     plan: Plan,
     progress: Progress | None = None,
-    open_session: Callable[[str | Path, str], Session] = open_session,
+    open_session: Opener = open_session,
     *,
     judge: bool = True,
-) -> Image:
+    control: Control | None = None,
+) -> Restoration:
     """Carry out a plan.
 
     Args:
-        image: The image that the plan was made for.
+        source: What the plan was made for, in any form that ``restore`` takes.
         plan: See ``plan``.
-        progress: Called after every tile.
+        progress: Called after every tile, or after every step of an iterative method.
         open_session: Loads a model into a runtime; pass a caching one to restore many images.
         judge: Whether a flat result, or one of another mean color, is an error; a benchmark wants its figure.
+        control: Cancels an iterative method, which then gives what it has; see ``Control``.
 
     Returns:
-        The image restored, of the same type, with the same metadata, and the same alpha, enlarged with it. Values are
-        clipped to the range that the image uses; outliers of that (see ``ValueRange``) are kept as they are. Fully
-        transparent pixels keep theirs, unless they are enlarged. A gray picture in RGB is restored as gray.
+        The restoration. Its values are clipped to the range that the image uses; outliers of that (see ``ValueRange``)
+        are kept as they are. Fully transparent pixels keep theirs, unless they are enlarged. A gray picture in RGB is
+        restored as gray.
 
     Raises:
         InputError: Memory has run out even for the smallest tile.
         QualityError: The result is not finite, flat, or of another mean color; see ``Checks``.
         MissingDependencyError: The runtime is not installed.
     """
+    began, control = time.perf_counter(), control or Control()
+    image, _ = open_source(source)
+    gray = not plan.unchanged and is_gray(image)
+    seen = as_gray(image) if gray else image
+    restored, steps = _restored(seen, plan, progress, open_session, judge, control)
+    if gray:
+        restored = as_stored(image, restored)
+    return Restoration(restored, plan, steps, time.perf_counter() - began)
+
+
+def _restored(
+    image: Image, plan: Plan, progress: Progress | None, open_session: Opener, judge: bool, control: Control
+) -> tuple[Image, Steps]:
+    """Do what comes first, then what the plan says; gives the image, and how far it came."""
     if plan.unchanged:
         _save_mask(plan)
-        return image
-    name = image.path or "the image"
-    if is_gray(image):
-        return as_stored(image, run(as_gray(image), plan, progress, open_session, judge=judge))
+        return image, Steps()
     if plan.first is not None:
-        image = run(image, plan.first, progress, open_session, judge=judge)
+        image, _ = _restored(image, plan.first, progress, open_session, judge, control)
+    name = image.path or "the image"
     try:
         if plan.mask is not None:
-            session = open_session(plan.options.filler, plan.options.runtime)
-            filled = fill(image, plan.mask, session, plan.tile, plan.options.strength, progress)
+            repair = cast("RepairRequest", plan.request)
+            session = open_session(repair.filler, repair.runtime)
+            filled = fill(image, plan.mask, session, plan.tile, repair.strength, progress)
             _save_mask(plan)
-            return filled
-        if plan.model is None:
-            canvas = _run_method(image, plan.options, progress)
-        else:
-            canvas = _run_model(image, plan, open_session(plan.model, plan.options.runtime), progress)
-        return canvas.finish(judge)
+            return filled, Steps(plan.tiles, plan.tiles)
+        if isinstance(plan.request, MethodRequest):
+            canvas = _run_method(image, plan.request, progress, control)
+            return canvas.finish(judge), control.steps if plan.request.iterative else Steps(1, 1)
+        model, request = cast("str | Path", plan.model), cast("ModelRequest", plan.request)
+        canvas = _run_model(image, plan, open_session(model, request.runtime), progress)
+        return canvas.finish(judge), Steps(plan.tiles, plan.tiles)
     except (InputError, QualityError) as error:
         raise type(error)(f"{name}: {error}") from error
     except MemoryError as error:
@@ -96,32 +135,28 @@ def run(
 
 
 def _save_mask(plan: Plan) -> None:
-    if plan.options.write_mask is not None and plan.mask is not None:
-        save_mask(plan.mask, plan.options.write_mask)
+    if isinstance(plan.request, RepairRequest) and plan.request.write_mask is not None and plan.mask is not None:
+        save_mask(plan.mask, plan.request.write_mask)
 
 
-def _run_method(image: Image, options: Options, progress: Progress | None) -> Canvas:
-    name, told = cast("tuple[str, Degradation]", (options.method, options.told))
+def _run_method(image: Image, request: MethodRequest, progress: Progress | None, control: Control) -> Canvas:
+    name = request.method
     whole = Box(0, 0, image.height, image.width)
-    forward_model = ForwardModel(told)
-    shown = -math.inf
+    forward_model = request.forward_model
+    preview = None if request.preview is None else Preview(request.preview)
 
     def on_step(done: int, steps: int, so_far: Callable[[], NDArray[np.float32]]) -> None:
-        nonlocal shown
         if progress is not None:
             progress(done, steps)
-        if options.preview is not None and time.monotonic() - shown >= PREVIEW_EVERY:
-            levels = np.rint(255 * np.clip(so_far(), 0, 1)).astype(np.uint8)
-            write_image(Image.from_array(levels), options.preview, overwrite=True)
-            shown = time.monotonic()
+        if preview is not None:
+            preview(so_far)
 
-    control = Control(options.budget, on_step)
-    common = {"control": control, "seed": options.seed}
+    common = {"control": control, "seed": request.seed}
     known = {key: value for key, value in common.items() if key in methods.common_options(name)}
-    with _stopped_by_hand(control) if "control" in known else nullcontext():
+    with control.run(request.budget, on_step) if request.iterative else nullcontext():
         y = visible_colors(image, whole, 0)
-        restored = methods.load(name)(y, forward_model, **known, **(options.settings or {}))
-    canvas = Canvas(image, options.strength, forward_model.noise.sigma, forward_model.scale)
+        restored = methods.load(name)(y, forward_model, **known, **request.settings)
+    canvas = Canvas(image, request.strength, forward_model.noise.sigma, forward_model.scale)
     canvas.put(whole, restored, _known(image, forward_model))
     return canvas
 
@@ -134,25 +169,6 @@ def _known(image: Image, forward_model: ForwardModel) -> NDArray[np.bool_] | Non
     seen = forward_model.seen((scale * height, scale * width)).reshape(height, scale, width, scale).all((1, 3))
     known: NDArray[np.bool_] = forward_model.known((height, width)) & seen
     return known
-
-
-@contextmanager
-def _stopped_by_hand(control: Control) -> Iterator[None]:
-    """Let the first Ctrl-C end a method early, with what it has; the second is an interrupt as always."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or before == signal.SIG_IGN:
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        control.cancel()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | None) -> Canvas:

@@ -322,8 +322,8 @@ def center_square(image: Pixels, side: int, name: str) -> Pixels:
 
 def default_restore() -> Restore:
     """Give ``resolvent.restore`` for arrays, which here keeps every model that it has loaded."""
-    from resolvent.engine.plan import plan
-    from resolvent.engine.request import Options
+    from resolvent.engine.plan import make_plan
+    from resolvent.engine.request import make_request
     from resolvent.engine.run import run
     from resolvent.image import Image
     from resolvent.inference.runtime import open_session
@@ -334,7 +334,8 @@ def default_restore() -> Restore:
         if options.get("method") in BASELINES:
             return run_baseline(options["method"], degraded, options["degradation"])
         image = Image.from_array(degraded)
-        return run(image, plan(image, Options(**options)), open_session=opened, judge=False).data
+        planned = make_plan(image, make_request(**options), open_session=opened)
+        return run(image, planned, open_session=opened, judge=False).image.data
 
     return restore
 

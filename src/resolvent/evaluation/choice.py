@@ -18,7 +18,7 @@ from resolvent.diagnosis import measure
 from resolvent.diagnosis.choice import FALLBACK, Candidate, Chooser
 from resolvent.diagnosis.probe import MODELS
 from resolvent.engine.plan import Plan
-from resolvent.engine.request import Options
+from resolvent.engine.request import ModelRequest
 from resolvent.engine.run import run
 from resolvent.errors import MissingDependencyError
 from resolvent.evaluation.ensembles import Fit, fit
@@ -209,8 +209,8 @@ def _all_restored(image: Image, sigma: float) -> dict[str, NDArray[np.float32]]:
 
 
 def _restored(image: Image, model: str, sigma: float | None) -> NDArray[np.float32]:
-    planned = Plan(Options(model=model, sigma=sigma), (), model, sigma, tile=max(image.height, image.width))
-    return run(image, planned, open_session=_opened, judge=False).pixels
+    planned = Plan(ModelRequest(model=model, sigma=sigma), (), model, sigma, tile=max(image.height, image.width))
+    return run(image, planned, open_session=_opened, judge=False).image.pixels
 
 
 _opened = cache(partial(open_session, threads=1))

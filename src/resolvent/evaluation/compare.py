@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from resolvent import methods
 from resolvent.degradations import Degradation, RandomApply, parse
-from resolvent.engine.plan import plan
-from resolvent.engine.request import Options
+from resolvent.engine.plan import make_plan
+from resolvent.engine.request import Request, make_request
 from resolvent.engine.run import run
 from resolvent.errors import ResolventError, UsageError, unknown
 from resolvent.evaluation.metrics import Pixels, Protocol, Score
 from resolvent.image import Image
+from resolvent.image.sources import Source, open_source
+from resolvent.methods.control import Control
 from resolvent.methods.noise_level import noise_level
 from resolvent.models.registry import list_models, read_card
 from resolvent.parameters import Range
@@ -36,7 +38,7 @@ class Trial:
         seconds: That it took.
         residual: Root mean square of y - A x in gray levels; None where the degradation has no such form.
         score: Against the truth, where that was given.
-        remark: Why it failed or was left out, or that the budget cut it short.
+        remark: Why it failed or was left out, or what ended it before its last step.
     """
 
     method: str
@@ -48,26 +50,28 @@ class Trial:
 
 
 def compare(
-    image: Image,
-    degradation: Degradation,
+    source: Source,
+    degradation: Degradation | str,
     names: Sequence[str] = (),
     *,
     budget: float | None = None,
-    truth: Image | None = None,
+    truth: Source | None = None,
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
+    control: Control | None = None,
 ) -> list[Trial]:
     """Restore a photograph with several methods and models.
 
     Args:
-        image: The photograph.
-        degradation: What happened to it.
+        source: The photograph, in any form that ``restore`` takes.
+        degradation: What happened to it, or its text form.
         names: Keys of METHODS, and models; if not given, all methods that can undo the degradation and whose packages
             are installed, and all bundled models that were trained for it.
-        budget: Seconds for all together; those that go step by step share what is left.
+        budget: Seconds for all together; iterative methods share what is left.
         truth: The photograph as it was.
-        seed: Of everything random.
-        progress: Told of the method at work and its share done, 0 to 1.
+        seed: Random seed.
+        progress: Called with the method at work and its share done, 0 to 1.
+        control: Cancels the iterative method that is at work, which then gives what it has.
 
     Returns:
         One trial a method; one that fails, or that was left out for a package, says why, and does not stop the others.
@@ -77,6 +81,9 @@ def compare(
         MissingDependencyError: A method that is named needs a package that is not installed, or all do.
         InputError: A model's file cannot be used.
     """
+    degradation = parse(degradation) if isinstance(degradation, str) else degradation
+    image, _ = open_source(source)
+    true = None if truth is None else open_source(truth)[0].in_range_of(image)
     forward_model = _forward_model(degradation, required=any(name in methods.METHODS for name in names))
     able = methods.methods_for(forward_model) if forward_model and not names else []
     absent = {name: error for name in able if (error := methods.missing(name))}
@@ -87,9 +94,9 @@ def compare(
     scale = degradation.scale
     for name in chosen:
         _check(name, degradation, forward_model)
-    if truth is not None and truth.pixels.shape != (scale * image.height, scale * image.width, image.channels):
+    if true is not None and true.data.shape != (scale * image.height, scale * image.width, image.channels):
         raise UsageError(
-            f"truth of {truth.width}x{truth.height} pixels: must be {scale} times {image.width}x{image.height}, "
+            f"truth of {true.width}x{true.height} pixels: must be {scale} times {image.width}x{image.height}, "
             "with as many channels"
         )
     started = time.monotonic()
@@ -100,7 +107,7 @@ def compare(
         if budget is not None and name in stepwise:
             left = max(budget - (time.monotonic() - started), 1.0)
             share = left / (len(stepwise) - stepwise.index(name))
-        trials.append(_try(image, degradation, forward_model, name, share, truth, seed, progress))
+        trials.append(_try(image, degradation, forward_model, name, share, true, seed, progress, control))
     return trials
 
 
@@ -159,38 +166,34 @@ def _check(name: str, degradation: Degradation, forward_model: ForwardModel | No
         raise UsageError(f"model {name!r}: enlarges by {read_card(name).scale}, and {degradation} is undone by {scale}")
 
 
-def _options(
+def _request(
     name: str, y: Pixels, degradation: Degradation, forward_model: ForwardModel | None, budget: float | None, seed: int
-) -> Options:
+) -> Request:
     if name in methods.METHODS:
-        return Options(method=name, degradation=degradation, budget=budget, seed=seed)
+        return make_request(method=name, degradation=degradation, budget=budget, seed=seed)
     if forward_model is None or not read_card(name).noise_level:
-        return Options(model=name)
-    return Options(model=name, sigma=noise_level(y, forward_model))
+        return make_request(model=name)
+    return make_request(model=name, sigma=noise_level(y, forward_model))
 
 
 def _try(
     image: Image, degradation: Degradation, forward_model: ForwardModel | None, name: str, budget: float | None,
-    truth: Image | None, seed: int, progress: Callable[[str, float], None] | None,
+    truth: Image | None, seed: int, progress: Callable[[str, float], None] | None, control: Control | None,
 ) -> Trial:  # fmt: skip
     if progress is not None:
         progress(name, 0.0)
-    reached = ""
 
     def steps(done: int, total: int) -> None:
-        nonlocal reached
-        reached = f"cut off by the budget after {done} of {total} steps" if done < total else ""
         if progress is not None:
             progress(name, done / total)
 
     start = time.perf_counter()
     try:
-        told = _options(name, image.pixels, degradation, forward_model, budget, seed)
-        restored = run(image, plan(image, told), steps, judge=False).pixels
+        planned = make_plan(image, _request(name, image.pixels, degradation, forward_model, budget, seed))
+        restoration = run(image, planned, steps, judge=False, control=control)
     except ResolventError as error:
         return Trial(name, None, time.perf_counter() - start, remark=str(error))
-    seconds = time.perf_counter() - start
+    seconds, restored = time.perf_counter() - start, restoration.image.pixels
     score = None if truth is None else Protocol().measure(restored, truth.pixels)
-    remark = reached if budget is not None and seconds >= budget else ""
     residual = None if forward_model is None else 255 * forward_model.residual(restored, image.pixels)
-    return Trial(name, restored, seconds, residual, score, remark)
+    return Trial(name, restored, seconds, residual, score, restoration.steps.remark)

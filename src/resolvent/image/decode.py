@@ -70,7 +70,7 @@ def _decode_vips(file: BinaryIO, kind: str, check: Check) -> Decoded:
         pyvips = vips.load()
         source = pyvips.SourceCustom()
         source.on_read(guarded(file.read, None))
-        source.on_seek(vips.seeking(file))
+        source.on_seek(guarded(vips.seeking(file), -1))
         image = getattr(pyvips.Image, f"{vips.OPERATIONS[kind]}load_source")(
             source, access="sequential", fail_on="error"
         )

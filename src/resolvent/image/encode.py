@@ -126,7 +126,7 @@ def _encode_vips(file: BinaryIO, kind: str, image: Any, metadata: Metadata, qual
     target = vips.load().TargetCustom()
     target.on_write(guarded(write, -1))
     target.on_read(guarded(file.read, None))
-    target.on_seek(vips.seeking(file))
+    target.on_seek(guarded(vips.seeking(file), -1))
     getattr(image, f"{vips.OPERATIONS[kind]}save_target")(target, keep=keep, **options[kind])
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.image.decode import decode
 from resolvent.image.encode import encode, heif_is_written
-from resolvent.image.formats import DEPTHS, FORMATS, OPAQUE, sniff
+from resolvent.image.formats import DEPTHS, FORMATS, OPAQUE, QUALITY, sniff
 from resolvent.image.image import Image, Limits
 from resolvent.io import write_atomic
 
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 
 __all__ = ["QUALITY", "encode_image", "output_format", "read_image", "unsupported", "write_image"]
-
-
-QUALITY = 95
-"""Quality of a lossy output, 1 to 100; 100 is lossless for WebP, AVIF and HEIF."""
 
 
 def read_image(source: str | Path | bytes, limits: Limits = Limits()) -> Image:  # noqa: B008 - frozen

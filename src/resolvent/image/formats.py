@@ -13,7 +13,7 @@ pillow-heif, where it is installed, HEIC. An error here says what is wrong, and 
 
 from __future__ import annotations
 
-__all__ = ["DEPTHS", "FORMATS", "OPAQUE", "sniff"]
+__all__ = ["DEPTHS", "FORMATS", "LONGEST", "OPAQUE", "QUALITY", "sniff"]
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -30,8 +30,14 @@ FORMATS: dict[str, tuple[str, ...]] = {
 DEPTHS = {"jpeg": 8, "png": 16, "webp": 8, "tiff": 32, "avif": 16, "bmp": 8, "heif": 16}
 """The formats that are written, and the most bits of a sample; of 16, AVIF keeps 12 and HEIF 10."""
 
+LONGEST = {"jpeg": 65_500, "webp": 16_383, "avif": 16_384, "heif": 16_384}
+"""The most pixels a side of the formats that have such a limit, in the format or in its encoder."""
+
 OPAQUE = {"jpeg", "bmp"}
 """The formats that are written without alpha."""
+
+QUALITY = 95
+"""Quality of a lossy output, 1 to 100; 100 is lossless for WebP, AVIF and HEIF."""
 
 
 def sniff(head: bytes) -> str | None:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from resolvent.errors import InputError, UsageError
 from resolvent.image.decode import Decoded, decode_pil, split
 from resolvent.image.encode import encode_pil
+from resolvent.image.formats import QUALITY
 from resolvent.image.metadata import Metadata
 from resolvent.image.value_range import ValueRange, full_range, used_range
 
@@ -55,7 +56,7 @@ class Limits:
             raise InputError(f"{size}, more than {self.megapixels:g}; raise that limit")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Image:
     """A photograph, upright.
 
@@ -82,6 +83,12 @@ class Image:
     def __post_init__(self) -> None:
         if self.value_range is None:
             object.__setattr__(self, "value_range", full_range(self.data.dtype))
+
+    def __repr__(self) -> str:
+        """Describe it in one line, without its pixels."""
+        colors = ("gray" if self.channels == 1 else "RGB") + " with alpha" * (self.alpha is not None)
+        path = f", {str(self.path)!r}" if self.path else ""
+        return f"<Image {self.width}x{self.height} {colors}, {self.data.dtype}, {self.format}{path}>"
 
     @property
     def height(self) -> int:
@@ -195,11 +202,18 @@ class Image:
         """Make a Pillow image: L, LA, RGB, RGBA, I;16 or F; what those cannot hold is rounded to 8 bits."""
         return encode_pil(self.data, self.alpha, (self.value_range.low, self.value_range.high), self.metadata)
 
-    def save(self, path: str | Path, **options: Any) -> tuple[str, ...]:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        overwrite: bool = False,
+        format: str | None = None,  # noqa: A002 - the word that Pillow and scikit-image use
+        quality: int = QUALITY,
+    ) -> tuple[str, ...]:
         """Write it, as `write_image` does."""
         from resolvent.image.files import write_image  # it imports this file
 
-        return write_image(self, path, **options)
+        return write_image(self, path, overwrite=overwrite, format=format, quality=quality)
 
     @classmethod
     def _from_decoded(cls, decoded: Decoded) -> Image:

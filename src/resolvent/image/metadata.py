@@ -38,6 +38,7 @@ __all__ = [
     "stand_in",
     "upright_exif",
     "upright_xmp",
+    "without_directory",
 ]
 
 _PREFIX = b"Exif\0\0"
@@ -225,6 +226,28 @@ def of_new_pixels(block: bytes, width: int, height: int) -> bytes:
             if value is None or form is None or count != 1 or value >= 1 << 8 * struct.calcsize(form):
                 continue
             struct.pack_into(layout.order + form, new, _field(layout, directory, i), value)
+    return bytes(new)
+
+
+def without_directory(block: bytes, tag: int) -> bytes:
+    """Empty a subdirectory of an EXIF block, such as that of the place; every other byte stays where it is."""
+    new = bytearray(block)
+    layout, _, entries = _open(block)
+    file = io.BytesIO(block[len(_PREFIX) :])
+
+    def blank(at: int, size: int) -> None:
+        at += len(_PREFIX)
+        new[at : at + size] = bytes(len(new[at : at + size]))
+
+    with suppress(ValueError):
+        for start in filter(None, [_number(layout, entry) for entry in entries if entry[0] == tag]):
+            inner = _entries(file, layout, start)
+            for _, kind, count, field in inner:
+                size = _WIDTHS.get(kind, 0) * count * (2 if kind in _RATIONALS else 1)
+                if size > len(field):
+                    (at,) = struct.unpack(layout.offset, field)
+                    blank(at, size)
+            blank(start, struct.calcsize(layout.length) + len(inner) * struct.calcsize(layout.entry))
     return bytes(new)
 
 

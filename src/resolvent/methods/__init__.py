@@ -34,6 +34,7 @@ __all__ = [
     "check",
     "check_settings",
     "common_options",
+    "list_methods",
     "load",
     "methods_for",
     "missing",
@@ -360,6 +361,11 @@ METHODS = Registry(
 
 OPTIONAL = {"pywt": ("PyWavelets", "methods"), "skimage": ("scikit-image", "methods"), "torch": ("torch", "lab")}
 """Packages beyond a plain installation, by the name under which they are imported: their own name, and our extra."""
+
+
+def list_methods() -> dict[str, Method]:
+    """The methods that restore without a trained model, by name: what each is, needs, takes and costs."""
+    return dict(METHODS)
 
 
 def load(name: str) -> Restore:

@@ -190,7 +190,8 @@ def load_module(model: str | Path) -> tuple[nn.Module, ModelCard]:
         i.name: torch.from_numpy(onnx.numpy_helper.to_array(i).astype(np.float32))
         for i in onnx.load(path).graph.initializer
     }
-    module = networks.construct(card.network, card.arguments)
+    with torch.random.fork_rng(devices=[]):  # its fresh weights are thrown away
+        module = networks.construct(card.network, card.arguments)
     missing = [name for name in module.state_dict() if name not in weights]
     if missing:
         raise InputError(f"{path}: has no weights for {missing[0]} of {card.network!r}; export it again")

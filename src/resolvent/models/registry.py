@@ -28,7 +28,7 @@ def list_models() -> dict[str, ModelCard]:
 
 
 def find(model: str | Path) -> Path:
-    """Give the file of a model: a bundled one by name, any other by its path or by that of the run that trained it.
+    """Give the file of a model: a bundled one by name, in any case, another by its path or by that of its run.
 
     Raises:
         UsageError: No bundled model has that name, and no folder with one model in it.
@@ -39,6 +39,8 @@ def find(model: str | Path) -> Path:
     path = Path(model)
     if str(model) and os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a name is too long
         return _trained(path)
+    if str(model).lower() in bundled():
+        return bundled()[str(model).lower()]
     if isinstance(model, Path) or str(model).endswith(SUFFIX):
         if not os.path.isfile(path):  # noqa: PTH113 - likewise
             raise InputError(

@@ -1,0 +1,67 @@
+"""How long a plan will take on this machine, told by a short run of its models."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resolvent.engine.request import TiledRequest
+from resolvent.inference.tiles import reflected, spans
+
+if TYPE_CHECKING:
+    from resolvent.engine.plan import Opener, Plan
+    from resolvent.image import Image
+    from resolvent.models.card import ModelCard
+
+__all__ = ["Forecast"]
+
+PROBE = 128
+"""Pixels a side of what a model is timed on."""
+
+
+class Forecast:
+    """Tells how long plans will take; each model is timed once.
+
+    Args:
+        sessions: Loads a model into a runtime.
+    """
+
+    def __init__(self, sessions: Opener) -> None:
+        self.sessions = sessions
+        self.seconds_a_pixel = cache(self._seconds_a_pixel)
+
+    def __call__(self, image: Image, plan: Plan) -> float | None:
+        """Seconds that a plan for an image will take, reading and writing not counted; None for a method."""
+        if plan.unchanged:
+            return 0.0
+        request = plan.request
+        if not isinstance(request, TiledRequest) or plan.runs is None:
+            return None
+        before = 0.0 if plan.first is None else self(image, plan.first)
+        card = self.sessions(plan.runs, request.runtime).card
+        share = 1.0 if plan.mask is None else float(plan.mask.any(1).mean() * plan.mask.any(0).mean())
+        return (before or 0.0) + share * self.seconds_a_pixel(plan.runs, request.runtime) * _pixels_read(
+            image, card, plan.tile
+        )
+
+    def _seconds_a_pixel(self, model: str | Path, runtime: str) -> float:
+        """What a pixel of a tile takes, once the session is warm."""
+        session = self.sessions(model, runtime)
+        x = np.zeros((1, session.card.inputs, PROBE, PROBE), np.float32)
+        session.run(x)
+        began = time.perf_counter()
+        session.run(x)
+        return (time.perf_counter() - began) / PROBE**2
+
+
+def _pixels_read(image: Image, card: ModelCard, tile: int) -> int:
+    """Pixels that all tiles read together."""
+    rows, columns = (
+        sum(span.size for span in spans(reflected(side, card.multiple), tile, card.halo, card.multiple))
+        for side in (image.height, image.width)
+    )
+    return rows * columns

@@ -1,0 +1,68 @@
+"""What would be done, and how long it would take."""
+
+import numpy as np
+import pytest
+
+from resolvent.batch import forecast, worker
+from resolvent.batch.local import restore_many
+from resolvent.engine import plan as planning
+from resolvent.engine.request import make_request
+from resolvent.image import Image, write_image
+
+
+@pytest.fixture
+def soft(tiny):
+    """What restores by a small model."""
+    return {"model": tiny[2], "sigma": 20.0}
+
+
+def texture(seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (16, 24, 3)).astype(np.uint8)
+
+
+def put(path, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_image(Image.from_array(texture(seed)), path)
+    return path
+
+
+@pytest.fixture
+def album(tmp_path):
+    for seed, name in enumerate(["b.png", "a.png", "trip/c d.PNG", "trip/ü/e.webp"]):
+        put(tmp_path / "album" / name, seed)
+    return tmp_path / "album"
+
+
+def tree(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_dry_run_writes_nothing_and_tells_what_would_be(album, tmp_path, soft):
+    put(tmp_path / "out/a.png")
+    report = restore_many([album], tmp_path / "out", **soft, resume=True, dry_run=True)
+    assert [result.status for result in report.results] == ["skipped", *["restored"] * 3]
+    assert tree(tmp_path / "out") == ["a.png"]
+    assert report.dry_run
+    assert all(result.expected > 0 for result in report.results[1:])
+    assert report.to_json()["results"][1]["expected_seconds"] >= 0
+
+
+def test_a_forecast_counts_every_pixel_that_is_read(monkeypatch, tiny, soft):
+    """200x24 pixels in tiles of 16: as many pixels as the model is given, at the price of one."""
+    seen = []
+
+    class Timed:
+        card = tiny[1]
+
+        def run(self, x):
+            seen.append(x.shape[-2] * x.shape[-1])
+            return x[:, :3]
+
+    image = Image.from_array(np.random.default_rng(0).integers(0, 256, (200, 24, 3)).astype(np.uint8))
+    chosen = planning.make_plan(image, make_request(**soft, tile=16))
+    worker.run(image, chosen, None, lambda *_: Timed())
+    read = sum(seen)
+    clock = iter([0.0, 2.0])
+    monkeypatch.setattr(forecast.time, "perf_counter", lambda: next(clock))
+    told = forecast.Forecast(lambda *_: Timed())(image, chosen)
+    assert told == pytest.approx(2.0 / forecast.PROBE**2 * read)
