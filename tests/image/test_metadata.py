@@ -13,17 +13,10 @@ from PIL import ExifTags
 from PIL import Image as Pillow
 
 from resolvent.errors import UsageError
-from resolvent.image.metadata import (
-    Metadata,
-    add_to_tiff,
-    from_tiff,
-    of_new_pixels,
-    put_back,
-    resolution,
-    stand_in,
-    upright_exif,
-    upright_xmp,
-)
+from resolvent.image.exif import of_new_pixels, put_back, resolution, stand_in, upright_exif
+from resolvent.image.metadata import Metadata
+from resolvent.image.tiff import add_to_tiff, from_tiff
+from resolvent.image.xmp import upright_xmp
 
 PREFIX = b"Exif\0\0"
 PIXELS = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)

@@ -59,8 +59,6 @@ def read_image(source: str | Path | bytes, limits: Limits = Limits()) -> Image: 
     warnings = image.warnings
     if path is not None and path.suffix.lower() in set().union(*FORMATS.values()) - set(FORMATS[kind]):
         warnings = (f"is {kind.upper()} in spite of its name", *warnings)
-    if kind == "png" and b"acTL" in head:
-        warnings = (*warnings, "holds an animation: only its still image is used")
     return replace(image, format=kind, path=path, warnings=warnings)
 
 
@@ -99,8 +97,7 @@ def unsupported(image: Image, format: str) -> tuple[str, ...]:  # noqa: A002
         lost += _clipped(image)
     if image.alpha is not None and kind in OPAQUE:
         lost.append(f"{kind} holds no alpha: flattened onto white")
-    held = image.metadata.held_by(kind)
-    names = [name for name, value in vars(image.metadata).items() if value is not None and getattr(held, name) is None]
+    names = image.metadata.lost_by(kind, image.channels)
     if names:
         lost.append(f"{kind} cannot hold its {', '.join(names)}: left out")
     return tuple(lost)
@@ -168,7 +165,7 @@ def encode_image(
 
 def _encode(file: BinaryIO, image: Image, kind: str, quality: int) -> None:
     scale = (image.value_range.low, image.value_range.high)
-    encode(file, kind, image.data, image.alpha, scale, image.metadata.held_by(kind), quality)
+    encode(file, kind, image.data, image.alpha, scale, image.metadata.held_by(kind, image.channels), quality)
 
 
 def _output_kind(image: Image, name: str | None) -> str:
