@@ -33,7 +33,7 @@ _HARMLESS = re.compile(
 
 _MILD = {
     r"(\d+) extraneous bytes before marker": r"holds \1 bytes that belong to nothing: it may be damaged",
-    r"^([a-z]\w{3}): CRC error": r"the check sum of its \1 is wrong: it may be damaged",
+    r"^(?!tRNS)([a-z]\w{3}): CRC error": r"the check sum of its \1 is wrong: it may be damaged",
 }
 """The pixels are there, and every other program shows them."""
 

@@ -8,8 +8,10 @@ Sources: Adobe, TIFF 6.0 and its technical notes; OGC GeoTIFF 1.1; ImageJ's Tiff
 from __future__ import annotations
 
 import io
+import math
 import re
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +20,7 @@ from typing import BinaryIO
 import numpy as np
 
 from resolvent.errors import InputError
+from resolvent.image.complaints import damaged
 from resolvent.image.directories import (
     SUBDIRECTORIES,
     Directory,
@@ -56,14 +59,16 @@ _STORAGE = {  # how pixels are stored, or kept in another way
     *(330, 332, 333, 334, 336, 337, 338, 339, 340, 341, 342, 347), *range(512, 533), 559, 700, 33723, 34377, 34675,
 }  # fmt: skip
 _RAW_PHOTOMETRICS, _RAW_COMPRESSIONS = {32803, 34892}, {32767, 32769, 32770, 34713, 65000, 65535}
+_DEFLATE = {8, 32946}
+_STEP = 1 << 20
 _STACK = re.compile(r"^(images|slices|frames|channels|hyperstack|loop)=.*\n?", re.MULTILINE)
 
 
-def examine(file: BinaryIO, _check: Check) -> Found:
+def examine(file: BinaryIO, check: Check) -> Found:
     """Find what libvips does not tell of an open TIFF.
 
     Raises:
-        InputError: It is a camera's raw file, or has too many pages.
+        InputError: It is a camera's raw file, has too many pages, is too large or damaged.
     """
     found = Found()
     try:
@@ -72,6 +77,8 @@ def examine(file: BinaryIO, _check: Check) -> Found:
     except ValueError:
         return found  # libvips says what is wrong
     _refuse_raw(file, layout, directory)
+    check(_first(directory, 256), _first(directory, 257), 1)
+    _verify(file, directory)
     pages = _pages(file, layout, start)
     if pages > 1:
         found.warnings.append(f"holds {pages} images: only the first is used")
@@ -119,6 +126,37 @@ def _refuse_raw(file: BinaryIO, layout: Layout, directory: Directory) -> None:
             raise raw_error(make.text.strip().title() if isinstance(make, Value) else "TIFF")
     if _first(directory, _SUBFILE) & 1:
         raise InputError("its first picture is only a preview of another; save that as a TIFF of its own")
+
+
+def _verify(file: BinaryIO, directory: Directory) -> None:
+    """Compare the check sums of deflate, which libtiff does not for strips.
+
+    Raises:
+        InputError: One is wrong.
+    """
+    if _first(directory, _COMPRESSION) not in _DEFLATE:
+        return
+    room = 16 * math.prod(_first(directory, tag, 1) for tag in (256, 257, _SAMPLES))  # at most; so much may be unpacked
+    for offsets, sizes in ((273, 279), (324, 325)):
+        places, lengths = directory.get(offsets), directory.get(sizes)
+        if not (isinstance(places, Value) and isinstance(lengths, Value)):
+            continue
+        for i, (offset, size) in enumerate(zip(places.numbers, lengths.numbers, strict=False)):
+            if offset >= 1 << 40:
+                continue  # libtiff says so
+            file.seek(int(offset))
+            data, unpacker = file.read(int(size)), zlib.decompressobj()
+            try:
+                while room > 0:
+                    made = unpacker.decompress(data, _STEP)
+                    room -= len(made)
+                    data = unpacker.unconsumed_tail
+                    if unpacker.eof:
+                        break
+                    if not data and not made:
+                        raise zlib.error("it has no end")
+            except zlib.error as error:
+                raise damaged(f"strip or tile {i}: {error}") from error
 
 
 def _first(directory: Directory, tag: int, default: int = 0) -> int:
