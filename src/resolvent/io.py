@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["write_atomic"]
 
 
-def write_atomic(path: Path, write: Callable[[BinaryIO], object], *, overwrite: bool = False) -> None:
+def write_atomic(
+    path: Path, write: Callable[[BinaryIO], object], *, overwrite: bool = False, like: Path | None = None
+) -> None:
     """Write a file whole or not at all: `write` fills a hidden one beside `path`, which then takes its name.
+
+    Args:
+        path: The file.
+        write: Fills it.
+        overwrite: Whether a file that is there may be replaced.
+        like: A file that it is made from: who may not read that, may not read it either.
 
     Raises:
         OutputError: `path` exists, its folder does not or is read-only, the disk is full.
@@ -29,6 +38,7 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object], *, overwrite: 
             raise OutputError("it exists; choose another name, or allow to overwrite it")
         try:
             with temporary.open("x+b") as file:
+                _close_off(file, like)
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -37,6 +47,14 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object], *, overwrite: 
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
+
+
+def _close_off(file: BinaryIO, like: Path | None) -> None:
+    """Take from group and others what they may not do with the file `like`."""
+    if like is None or os.name == "nt":
+        return
+    with suppress(OSError):  # it may be gone, or the file system may know no permissions
+        os.fchmod(file.fileno(), os.fstat(file.fileno()).st_mode & (like.stat().st_mode | stat.S_IRWXU))
 
 
 def _publish(temporary: Path, path: Path, overwrite: bool) -> None:

@@ -224,6 +224,9 @@ def test_format_is_that_of_the_content_unless_asked(tmp_path, soft):
     assert targets(find_jobs([nameless]), tmp_path) == ["scan.restored"]
     report = restore_many([nameless], options=soft)
     assert read_image(report.results[0].target).format == "png"
+    for asked in ({"output": tmp_path / "out.jpg"}, {"output": tmp_path / "again", "ext": "jpg"}):
+        report = restore_many([mislabeled], options=soft, **asked)
+        assert read_image(report.results[0].target).format == "jpeg"
 
 
 def test_formats_that_are_only_read_become_png(tmp_path):

@@ -28,10 +28,11 @@ KINDS = {extension: kind for kind, extensions in FORMATS.items() for extension i
 
 @dataclass(frozen=True)
 class Job:
-    """One input and where its output goes."""
+    """One input and where its output goes; `asked`: the extension of that, and so its format, has been asked for."""
 
     source: Path
     target: Path
+    asked: bool = False
 
 
 def find_jobs(
@@ -64,7 +65,7 @@ def find_jobs(
     if place is not None and len(paths) == 1 and place.suffix and not place.is_dir() and not paths[0].is_dir():
         if ext not in (None, written_extension(place.suffix.lower())):
             raise UsageError(f"output {place} and ext {ext}: name two formats; leave one of them out")
-        jobs = [Job(paths[0], place)]
+        jobs = [Job(paths[0], place, asked=True)]
     else:
         named = place is not None and place.suffix.lower() in KINDS and not place.is_dir()
         if place is not None and (place.is_file() or named):
@@ -73,7 +74,7 @@ def find_jobs(
         for job in (job for path in paths for job in _found(path, place, suffix)):
             once.setdefault(os.path.realpath(job.source), job)
         added = suffix if place is None else ""
-        jobs = [Job(job.source, _named(job.target, added, ext)) for job in once.values()]
+        jobs = [Job(job.source, _named(job.target, added, ext), asked=ext is not None) for job in once.values()]
     _check_targets(jobs)
     return jobs
 

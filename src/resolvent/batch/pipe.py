@@ -80,6 +80,7 @@ def restore_piped(
         lost = unsupported(restored, kind) + recompressed(chosen, kind, fine)
     if output is not None:
         make_folder(output.parent)
-        write_atomic(output, lambda file: file.write(encoded), overwrite=overwrite)
+        like = source if isinstance(source, Path) else None
+        write_atomic(output, lambda file: file.write(encoded), overwrite=overwrite, like=like)
     result = result_of(job, chosen, image.warnings + lost)
     return replace(result, seconds=time.perf_counter() - began), encoded

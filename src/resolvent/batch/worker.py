@@ -52,8 +52,7 @@ def restore_one(
     image = read_image(job.source, limits)
     chosen = plan(image, options, open_session=sessions)
     watch.tell(chosen)
-    before, after = job.source.suffix.lower(), job.target.suffix.lower()
-    kind = KINDS[after] if after != before and after in KINDS else output_format(image)
+    kind = _kind(job, image)
     restored = run(image, chosen, lambda done, total: watch.tell(chosen, done / total), sessions)
     chosen = settled(image, restored, chosen)
     make_folder(job.target.parent)
@@ -65,6 +64,12 @@ def restore_one(
         lost = write_image(restored, job.target, overwrite=overwrite, format=kind, quality=fine)
         lost += recompressed(chosen, kind, fine)
     return result_of(job, chosen, image.warnings + lost)
+
+
+def _kind(job: Job, image: Image) -> str:
+    """The format that the output's name asks for; a name that is only kept from the input asks for none."""
+    before, after = job.source.suffix.lower(), job.target.suffix.lower()
+    return KINDS[after] if after in KINDS and (job.asked or after != before) else output_format(image)
 
 
 ROWS = 256
@@ -127,4 +132,4 @@ def make_folder(folder: Path) -> None:
 
 def _copy(source: Path, target: Path, overwrite: bool) -> None:
     with source.open("rb") as whole:
-        write_atomic(target, lambda file: shutil.copyfileobj(whole, file), overwrite=overwrite)
+        write_atomic(target, lambda file: shutil.copyfileobj(whole, file), overwrite=overwrite, like=source)

@@ -78,7 +78,8 @@ def restore(
     Returns:
         What was given: an array of the same type for an array, a Pillow image for one, else an Image; of the same size,
         or enlarged. Values are clipped to the range that the image uses, floats in [0, 1] to that; outliers of a float
-        image, such as highlights, keep their values. Where nothing is to be done it is the very input.
+        image, such as highlights, keep their values. Where nothing is to be done it is the very input, a
+        Pillow image upright.
 
     Raises:
         UsageError: An option breaks its rule.
@@ -102,7 +103,9 @@ def restore(
     chosen = plan(image, options, source if isinstance(source, bytes) else None, sessions)
     restored = run(image, chosen, progress, sessions)
     if pillow:
-        return source.copy() if chosen.unchanged else restored.to_pil()
+        from PIL import ImageOps
+
+        return ImageOps.exif_transpose(source) if chosen.unchanged else restored.to_pil()
     if isinstance(source, np.ndarray):
         return source.copy() if chosen.unchanged else _as_array(restored, source)
     return restored

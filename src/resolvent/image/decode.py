@@ -216,10 +216,11 @@ def _decoded(values: NDArray[Any], found: Found, orientation: int = 1, *, turned
         known["iptc"] = turned_resources(known["iptc"]) if known.get("iptc") else None
         if known.pop("geo", None):
             found.leave_out("its GeoTIFF tags, of a picture that had yet to be turned,")
-    if known.get("xmp"):
-        known["xmp"] = truthful_xmp(known["xmp"])
-        if turned or orientation in _FLIPS:
-            known["xmp"] = upright_xmp(known["xmp"])
+    for name in ("xmp", "xmp_extension"):
+        if known.get(name):
+            known[name] = truthful_xmp(known[name])
+            if turned or orientation in _FLIPS:
+                known[name] = upright_xmp(known[name])
     try:
         known["exif"] = upright_exif(known["exif"]) if known.get("exif") else None
     except ValueError as error:

@@ -166,7 +166,7 @@ def _encode_bmp(file: BinaryIO, image: Any, metadata: Metadata) -> None:
     from PIL import Image
 
     encoded = io.BytesIO()  # given a real file, Pillow does not notice that the disk is full
-    Image.fromarray(image.numpy()).save(encoded, "BMP", **({"dpi": metadata.dpi} if metadata.dpi else {}))
+    Image.fromarray(image.numpy()).save(encoded, "BMP", dpi=metadata.dpi or (0, 0))
     file.write(encoded.getbuffer())
 
 

@@ -33,7 +33,8 @@ __all__ = ["PREFIX", "block_of", "of_new_pixels", "open_exif", "put_back", "reso
 PREFIX = b"Exif\0\0"
 _MARK = b"resolvent stands in for the EXIF block"
 _DESCRIPTION, _ORIENTATION = 0x010E, 0x0112
-_EXIF, _PIXELS, _THUMBNAIL = 0x8769, (0xA002, 0xA003), (0x0201, 0x0202)  # a directory; width, height; offset, length
+_EXIF, _THUMBNAIL = 0x8769, (0x0201, 0x0202)  # a directory; offset, length
+_WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)
 _RESOLUTION = (0x011A, 0x011B, 0x0128)  # x, y, unit
 
 
@@ -82,12 +83,14 @@ def of_new_pixels(block: bytes, width: int, height: int) -> bytes:
     with suppress(ValueError):
         directory = next((number(layout, entry) for entry in entries if entry[0] == _EXIF), None) or 0
         inner = entries_at(file, layout, directory) if directory else []
-        for i, (tag, kind, count, _) in enumerate(inner):
-            value = {_PIXELS[0]: width, _PIXELS[1]: height}.get(tag)
+        places = [(_field(layout, start, i), entry) for i, entry in enumerate(entries)]
+        places += [(_field(layout, directory, i), entry) for i, entry in enumerate(inner)]
+        for place, (tag, kind, count, _) in places:
+            value = {**dict.fromkeys(_WIDTHS, width), **dict.fromkeys(_HEIGHTS, height)}.get(tag)
             form = {3: "H", 4: "I"}.get(kind)
             if value is None or form is None or count != 1 or value >= 1 << 8 * struct.calcsize(form):
                 continue
-            struct.pack_into(layout.order + form, new, _field(layout, directory, i), value)
+            struct.pack_into(layout.order + form, new, place, value)
     return bytes(new)
 
 

@@ -141,7 +141,7 @@ def write_image(
     path = Path(path)
     kind = _output_kind(image, format or path.suffix or None)
     _check_quality(quality)
-    write_atomic(path, lambda file: _encode(file, image, kind, quality), overwrite=overwrite)
+    write_atomic(path, lambda file: _encode(file, image, kind, quality), overwrite=overwrite, like=image.path)
     return unsupported(image, kind)
 
 

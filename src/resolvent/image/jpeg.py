@@ -66,6 +66,7 @@ def examine(file: BinaryIO, _check: Check) -> Found:
         found.warnings.append("its end is missing: the last pixels may be wrong")
     _density(parts, found)
     _segments_of(parts, found)
+    _xmp(parts, found)
     _behind(data[end:].strip(b"\0"), b"".join(parts.get(0xE1, []) + parts.get(0xE2, [])), found)
     return found
 
@@ -113,18 +114,6 @@ def _segments_of(parts: dict[int, list[bytes]], found: Found) -> None:
     found.fields["iptc"] = resources_of(photoshop)
     comments = [part.rstrip(b"\0") for part in parts.get(_COMMENT, [])]
     found.fields["text"] = tuple(text_chunk("Comment", comment) for comment in comments if comment)
-    packet = next((part for part in parts.get(0xE1, []) if part.startswith(XMP)), b"")
-    guid = extended_guid(packet)
-    pieces = [part[len(_EXTENSION) :] for part in parts.get(0xE1, []) if part.startswith(_EXTENSION + (guid or b"?"))]
-    if guid:
-        whole = bytearray()
-        for piece in sorted(pieces, key=lambda piece: piece[36:40]):
-            if len(whole) == int.from_bytes(piece[36:40], "big"):
-                whole += piece[40:]
-        if pieces and len(whole) == int.from_bytes(pieces[0][32:36], "big"):
-            found.fields["xmp_extension"] = bytes(whole)
-        else:
-            found.warnings.append("its extended XMP is incomplete, and left out")
     for marker in range(0xE0, 0xF0):
         for part in parts.get(marker, []):
             if not part.startswith((*_KNOWN, XMP, _EXTENSION, _PHOTOSHOP, _ICC)):
@@ -132,6 +121,24 @@ def _segments_of(parts: dict[int, list[bytes]], found: Found) -> None:
                 content = "content credentials (C2PA)" if marker == 0xEB and b"jumb" in part[:40] else name
                 found.leave_out(f"its APP{marker - 0xE0} segment {content}".rstrip())
     found.warnings[:] = dict.fromkeys(found.warnings)
+
+
+def _xmp(parts: dict[int, list[bytes]], found: Found) -> None:
+    """Find the XMP and its extension; libvips may take one for the other."""
+    packet = next((part for part in parts.get(0xE1, []) if part.startswith(XMP)), None)
+    found.fields["xmp"] = packet and packet[len(XMP) :]
+    pieces = [part[len(_EXTENSION) :] for part in parts.get(0xE1, []) if part.startswith(_EXTENSION)]
+    if not pieces:
+        return
+    guid = extended_guid(packet or b"")
+    whole = bytearray()
+    for piece in sorted((piece for piece in pieces if guid and piece.startswith(guid)), key=lambda piece: piece[36:40]):
+        if len(whole) == int.from_bytes(piece[36:40], "big"):
+            whole += piece[40:]
+    if whole and len(whole) == int.from_bytes(pieces[0][32:36], "big"):
+        found.fields["xmp_extension"] = bytes(whole)
+    else:
+        found.leave_out("its extended XMP, which is incomplete,")
 
 
 def _behind(rest: bytes, told: bytes, found: Found) -> None:

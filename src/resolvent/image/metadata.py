@@ -24,6 +24,9 @@ _MOST = {  # bytes
 _HOLDERS = {"iptc": {"jpeg", "tiff"}, "geo": {"tiff"}, "density": {"jpeg", "png", "tiff"}, "xmp_extension": {"jpeg"}}
 """The formats that hold what not all do."""
 
+_ALWAYS_RGB = {"webp", "avif"}
+"""The formats that store gray as three equal channels."""
+
 _NAMES = {"density": "pixel size", "geo": "GeoTIFF tags", "iptc": "IPTC", "xmp_extension": "extended XMP"}
 """What a person calls it, where that is not the attribute's name."""
 
@@ -98,7 +101,7 @@ class Metadata:
         if whole and self.density and not all(each % 1 == 0 and each < _HIGHEST["jpeg"] for each in self.density):
             changes["density"] = None
         if self.icc and "icc" not in changes:
-            changes["icc"] = color.for_channels(self.icc, 3 if container == "webp" else channels)
+            changes["icc"] = color.for_channels(self.icc, channels if container not in _ALWAYS_RGB else 3)
         names = [name for name, value in changes.items() if value is None and getattr(given, name) is not None]
         names = [_NAMES.get(name, name) for name in sorted(names, key=list(vars(self)).index)]
         if container != "png":
