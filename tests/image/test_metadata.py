@@ -69,6 +69,7 @@ def test_new_pixels_have_their_own_size_and_no_thumbnail_of_the_old_ones(quality
     import io
 
     exif = pillow_exif()
+    exif.update({0x0100: 400, 0x0101: 300})
     exif.get_ifd(0x8769).update({0xA002: 400, 0xA003: 300})
     small = io.BytesIO()
     Pillow.fromarray(PIXELS).save(small, "JPEG", quality=quality)
@@ -79,6 +80,9 @@ def test_new_pixels_have_their_own_size_and_no_thumbnail_of_the_old_ones(quality
     new = of_new_pixels(data, 800, 70_000)
     assert len(new) == len(data)
     assert thumbnail not in new
+    moved = Pillow.Exif()
+    moved.load(new)
+    assert (moved[0x0100], moved[0x0101]) == (800, 70_000)
     thumbnails = []
     for each in (data, new):
         read = Pillow.Exif()

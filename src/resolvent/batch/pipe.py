@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from resolvent.batch.jobs import KINDS, Job, check_side_files, written_extension
 from resolvent.batch.report import Result
-from resolvent.batch.worker import check_quality, fine_quality, make_folder, recompressed, result_of, settled
+from resolvent.batch.worker import check_quality, fine_quality, make_folder, recompressed, result_of, settled, whole_of
 from resolvent.engine.plan import plan
 from resolvent.engine.request import Options
 from resolvent.engine.run import run
@@ -73,14 +73,14 @@ def restore_piped(
     chosen = settled(image, restored, chosen)
     if chosen.unchanged and kind == image.format:
         encoded = source if isinstance(source, bytes) else source.read_bytes()
-        lost: tuple[str, ...] = ()
+        lost = whole_of(image)
     else:
         fine = fine_quality(quality, source)
         encoded = encode_image(restored, kind, fine)
-        lost = unsupported(restored, kind) + recompressed(chosen, kind, fine)
+        lost = image.warnings + unsupported(restored, kind) + recompressed(chosen, kind, fine)
     if output is not None:
         make_folder(output.parent)
         like = source if isinstance(source, Path) else None
         write_atomic(output, lambda file: file.write(encoded), overwrite=overwrite, like=like)
-    result = result_of(job, chosen, image.warnings + lost)
+    result = result_of(job, chosen, lost)
     return replace(result, seconds=time.perf_counter() - began), encoded

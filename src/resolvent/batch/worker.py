@@ -27,7 +27,16 @@ from resolvent.io import write_atomic
 if TYPE_CHECKING:
     from resolvent.image import Image
 
-__all__ = ["check_quality", "fine_quality", "make_folder", "recompressed", "restore_one", "result_of", "settled"]
+__all__ = [
+    "check_quality",
+    "fine_quality",
+    "make_folder",
+    "recompressed",
+    "restore_one",
+    "result_of",
+    "settled",
+    "whole_of",
+]
 
 
 def restore_one(
@@ -58,18 +67,23 @@ def restore_one(
     make_folder(job.target.parent)
     if chosen.unchanged and kind == image.format:
         _copy(job.source, job.target, overwrite)
-        lost: tuple[str, ...] = ()
+        lost = whole_of(image)
     else:
         fine = fine_quality(quality, job.source)
-        lost = write_image(restored, job.target, overwrite=overwrite, format=kind, quality=fine)
+        lost = image.warnings + write_image(restored, job.target, overwrite=overwrite, format=kind, quality=fine)
         lost += recompressed(chosen, kind, fine)
-    return result_of(job, chosen, image.warnings + lost)
+    return result_of(job, chosen, lost)
 
 
 def _kind(job: Job, image: Image) -> str:
     """The format that the output's name asks for; a name that is only kept from the input asks for none."""
     before, after = job.source.suffix.lower(), job.target.suffix.lower()
     return KINDS[after] if after in KINDS and (job.asked or after != before) else output_format(image)
+
+
+def whole_of(image: Image) -> tuple[str, ...]:
+    """The warnings of a photograph whose file is copied: it keeps what reading it leaves out."""
+    return tuple(line for line in image.warnings if not line.endswith("left out"))
 
 
 ROWS = 256

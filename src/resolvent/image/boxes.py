@@ -31,7 +31,7 @@ def examine(file: BinaryIO, _check: Check) -> Found:
                 file.seek(start)
                 _index(file.read(end - start), found)
             elif kind == b"mpvd":
-                found.leave_out("its video, of a motion photo,")
+                found.leave_out("its video, of a motion photo")
     except (struct.error, LookupError, ValueError):
         pass  # the decoder says what is wrong
     return found
@@ -86,7 +86,7 @@ def _index(meta: bytes, found: Found) -> None:
                 elif name not in _ALPHA:
                     found.leave_out(f"an auxiliary picture ({name})")
     if gain_map:
-        found.leave_out("its gain map, which makes it HDR,")
+        found.leave_out("its gain map, which makes it HDR")
     found.warnings[:] = dict.fromkeys(found.warnings)
 
 

@@ -128,7 +128,7 @@ def _decode_vips(file: BinaryIO, kind: str, check: Check, found: Found) -> Decod
 def _usual(values: NDArray[Any], found: Found) -> NDArray[Any]:
     """Bring samples to a type that is worked with, without those that are neither color nor alpha."""
     if found.extras and found.extras[0] not in _ALPHA and values.shape[2] in (2, 4):
-        found.leave_out("its last sample, which is no transparency,")
+        found.leave_out("its last sample, which is no transparency")
         values = values[..., :-1]
     usual = unusual.narrowed(values)
     if usual.dtype != values.dtype:
@@ -215,7 +215,7 @@ def _decoded(values: NDArray[Any], found: Found, orientation: int = 1, *, turned
             known[name] = known[name][::-1] if known.get(name) and orientation >= 5 else known.get(name)
         known["iptc"] = turned_resources(known["iptc"]) if known.get("iptc") else None
         if known.pop("geo", None):
-            found.leave_out("its GeoTIFF tags, of a picture that had yet to be turned,")
+            found.leave_out("its GeoTIFF tags, of a picture that had yet to be turned")
     for name in ("xmp", "xmp_extension"):
         if known.get(name):
             known[name] = truthful_xmp(known[name])

@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-__all__ = ["Check", "Found"]
+__all__ = ["SHORT", "Check", "Found"]
 
 Check = Callable[[int, int, int], None]
 """Called with width, height and bytes of a pixel before any is decoded; raises to refuse."""
+
+
+SHORT = 64
+"""Bytes of the end of a file that may be missing: of a few pixels."""
 
 
 @dataclass
@@ -32,4 +36,4 @@ class Found:
 
     def leave_out(self, what: str) -> None:
         """Name what is not kept."""
-        self.warnings.append(f"{what} {'are' if what.endswith('s') else 'is'} left out")
+        self.warnings.append(f"{what}: left out")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from resolvent.errors import InputError
-from resolvent.image.found import Check, Found
+from resolvent.image.found import SHORT, Check, Found
 from resolvent.image.iptc import resources_of
 from resolvent.image.png import comment_of, text_chunk
 from resolvent.image.xmp import extended_guid
@@ -37,9 +37,6 @@ _END, _SCAN, _COMMENT = 0xD9, 0xDA, 0xFE
 
 MOST_SCANS = 100
 """A camera's progressive JPEG has ten; each costs a pass over all pixels."""
-
-SHORT = 64
-"""Bytes of the end of a file that may be missing: of a few pixels."""
 
 
 def examine(file: BinaryIO, _check: Check) -> Found:
@@ -138,7 +135,7 @@ def _xmp(parts: dict[int, list[bytes]], found: Found) -> None:
     if whole and len(whole) == int.from_bytes(pieces[0][32:36], "big"):
         found.fields["xmp_extension"] = bytes(whole)
     else:
-        found.leave_out("its extended XMP, which is incomplete,")
+        found.leave_out("its extended XMP, which is incomplete")
 
 
 def _behind(rest: bytes, told: bytes, found: Found) -> None:
@@ -150,13 +147,13 @@ def _behind(rest: bytes, told: bytes, found: Found) -> None:
     video = b"ftyp" in rest
     gain_map = pictures and any(mark in told or mark in rest for mark in _GAIN_MAP)
     if gain_map:
-        found.leave_out("its gain map, which makes it HDR,")
+        found.leave_out("its gain map, which makes it HDR")
     if pictures - bool(gain_map) > 0:
-        found.leave_out(f"the further pictures that it holds ({pictures - bool(gain_map)})")
+        found.leave_out(f"{pictures - bool(gain_map)} further pictures in it")
     if video:
-        found.leave_out("its video, of a motion photo,")
+        found.leave_out("its video, of a motion photo")
     if rest and not pictures and not video:
-        found.warnings.append(f"{len(rest)} bytes behind its end are left out")
+        found.leave_out(f"{len(rest)} bytes behind its end")
 
 
 def segments(metadata: Metadata) -> bytes:

@@ -36,7 +36,7 @@ from resolvent.image.directories import (
 )
 from resolvent.image.exif import PREFIX, block_of
 from resolvent.image.formats import raw_error
-from resolvent.image.found import Check, Found
+from resolvent.image.found import SHORT, Check, Found
 from resolvent.image.iptc import iptc_of, resources_of
 
 __all__ = ["add_to_tiff", "enlarged_geo", "examine", "from_tiff", "iptc_tags", "resolution_tags"]
@@ -61,6 +61,7 @@ _STORAGE = {  # how pixels are stored, or kept in another way
 _RAW_PHOTOMETRICS, _RAW_COMPRESSIONS = {32803, 34892}, {32767, 32769, 32770, 34713, 65000, 65535}
 _DEFLATE = {8, 32946}
 _STEP = 1 << 20
+_PLACES = ((273, 279), (324, 325))  # offsets and sizes of strips and of tiles
 _STACK = re.compile(r"^(images|slices|frames|channels|hyperstack|loop)=.*\n?", re.MULTILINE)
 
 
@@ -78,7 +79,10 @@ def examine(file: BinaryIO, check: Check) -> Found:
         return found  # libvips says what is wrong
     _refuse_raw(file, layout, directory)
     check(_first(directory, 256), _first(directory, 257), 1)
-    _verify(file, directory)
+    found.whole = _lengthened(file, directory)
+    if found.whole:
+        found.warnings.append("its end is missing: the last pixels may be wrong")
+    _verify(found.whole or file, directory)
     pages = _pages(file, layout, start)
     if pages > 1:
         found.warnings.append(f"holds {pages} images: only the first is used")
@@ -128,6 +132,21 @@ def _refuse_raw(file: BinaryIO, layout: Layout, directory: Directory) -> None:
         raise InputError("its first picture is only a preview of another; save that as a TIFF of its own")
 
 
+def _lengthened(file: BinaryIO, directory: Directory) -> BinaryIO | None:
+    """Make a whole TIFF of one that lacks the last few bytes of its pixels; None for any other."""
+    ends = [
+        place + length
+        for offsets, sizes in _PLACES
+        if isinstance(places := directory.get(offsets), Value) and isinstance(lengths := directory.get(sizes), Value)
+        for place, length in zip(places.numbers, lengths.numbers, strict=False)
+    ]
+    missing = int(max(ends, default=0)) - file.seek(0, io.SEEK_END)
+    if not 0 < missing <= SHORT:
+        return None
+    file.seek(0)
+    return io.BytesIO(file.read() + bytes(missing))
+
+
 def _verify(file: BinaryIO, directory: Directory) -> None:
     """Compare the check sums of deflate, which libtiff does not for strips.
 
@@ -137,7 +156,7 @@ def _verify(file: BinaryIO, directory: Directory) -> None:
     if _first(directory, _COMPRESSION) not in _DEFLATE:
         return
     room = 16 * math.prod(_first(directory, tag, 1) for tag in (256, 257, _SAMPLES))  # at most; so much may be unpacked
-    for offsets, sizes in ((273, 279), (324, 325)):
+    for offsets, sizes in _PLACES:
         places, lengths = directory.get(offsets), directory.get(sizes)
         if not (isinstance(places, Value) and isinstance(lengths, Value)):
             continue
@@ -218,7 +237,7 @@ def _describe(directory: Directory, pages: int, found: Found) -> None:
         text = ""
     elif "<OME" in text and pages > 1:
         text = ""
-        found.leave_out("its OME description, which is of all its images,")
+        found.leave_out("its OME description, which is of all its images")
     if text != value.text:
         del directory[_DESCRIPTION]
         if text:

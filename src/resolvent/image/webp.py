@@ -5,12 +5,9 @@ from __future__ import annotations
 import io
 from typing import BinaryIO
 
-from resolvent.image.found import Check, Found
+from resolvent.image.found import SHORT, Check, Found
 
 __all__ = ["examine"]
-
-_SHORT = 64
-"""Bytes of the end of a file that may be missing: of a few pixels."""
 
 _KNOWN = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP "}
 
@@ -21,7 +18,7 @@ def examine(file: BinaryIO, _check: Check) -> Found:
     size = file.seek(0, io.SEEK_END)
     file.seek(4)
     told = 8 + int.from_bytes(file.read(4), "little")
-    if 0 < told - size <= _SHORT:
+    if 0 < told - size <= SHORT:
         file.seek(0)
         found.whole = io.BytesIO(file.read() + bytes(told - size))
         found.warnings.append("its end is missing: the last pixels may be wrong")
