@@ -217,6 +217,8 @@ def test_bytes_that_belong_to_nothing_are_a_warning() -> None:
     read = read_image(data[:at] + b"\0\1\2" + data[at:])
     np.testing.assert_array_equal(read.data, read_image(data).data)
     assert read.warnings == ("holds 3 bytes that belong to nothing: it may be damaged",)
+    with pytest.raises(InputError, match="premature end"):  # which libjpeg says of the first fault alone
+        read_image(data[:at] + b"\0\1\2" + data[at : len(data) // 2])
 
 
 def test_a_wrong_check_sum_of_text_is_a_warning() -> None:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterable
 
 from resolvent.errors import InputError
 
-__all__ = ["damaged", "judged"]
+__all__ = ["PILLOW_ERRORS", "damaged", "judged"]
+
+PILLOW_ERRORS = (
+    *(SyntaxError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, RuntimeError, AttributeError),
+    struct.error,
+)
+"""What Pillow and pillow-heif raise for a damaged file, besides OSError."""
 
 _ASIDE = (  # TIFF tags that do not say how pixels are stored
     "XResolution|YResolution|ResolutionUnit|Orientation|DateTime|Software|Artist|Copyright|Make|Model|HostComputer"

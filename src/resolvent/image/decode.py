@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from resolvent.errors import InputError, MissingDependencyError
 from resolvent.image import boxes, gif, jpeg, png, tiff, unusual, vips, webp
-from resolvent.image.complaints import damaged, judged
+from resolvent.image.complaints import PILLOW_ERRORS, damaged, judged
 from resolvent.image.exif import resolution, upright_exif
 from resolvent.image.found import Check, Found
 from resolvent.image.iptc import turned_resources
@@ -22,13 +21,7 @@ from resolvent.image.xmp import truthful_xmp, upright_xmp
 if TYPE_CHECKING:
     import PIL.Image
 
-__all__ = ["PILLOW_ERRORS", "Decoded", "decode", "decode_pil", "load_pillow_heif", "split"]
-
-PILLOW_ERRORS = (
-    *(SyntaxError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, RuntimeError, AttributeError),
-    struct.error,
-)
-"""What Pillow and pillow-heif raise for a damaged file, besides OSError."""
+__all__ = ["Decoded", "decode", "decode_pil", "load_pillow_heif", "split"]
 
 _COLORS = {"b-w", "grey16", "srgb", "rgb", "rgb16", "scrgb", "multiband", "cmyk"}
 _EXAMINED: dict[str, Callable[[BinaryIO, Check], Found]] = {

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from resolvent.errors import OutputError
 from resolvent.image import boxes, color, jpeg, png, vips
-from resolvent.image.decode import PILLOW_ERRORS, load_pillow_heif
+from resolvent.image.complaints import PILLOW_ERRORS
+from resolvent.image.decode import load_pillow_heif
 from resolvent.image.exif import PREFIX, of_new_pixels, put_back, stand_in
 from resolvent.image.formats import DEPTHS, OPAQUE
 from resolvent.image.metadata import Metadata

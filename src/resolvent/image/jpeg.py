@@ -48,9 +48,13 @@ def examine(file: BinaryIO, _check: Check) -> Found:
     file.seek(0)
     data = file.read()
     found = Found()
+    data, strays = _without_strays(data)
+    if strays:  # libjpeg would complain of them, and of nothing else that it finds
+        found.whole = io.BytesIO(data)
+        found.warnings.append(f"holds {strays} bytes that belong to nothing: it may be damaged")
     parts: dict[int, list[bytes]] = {}
     end = len(data)
-    for marker, payload, at in _walk(data):
+    for marker, payload, _, at in _walk(data):
         parts.setdefault(marker, []).append(payload)
         if marker == _END:
             end = at
@@ -68,19 +72,30 @@ def examine(file: BinaryIO, _check: Check) -> Found:
     return found
 
 
-def _walk(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Give the segments, and the end: marker, content, where it ends."""
+def _walk(data: bytes) -> Iterator[tuple[int, bytes, int, int]]:
+    """Give the segments, and the end: marker, content, where it starts and ends."""
     at = 2
     while match := _MARKER.search(data, at):
         marker, at = match[1][0], match.end()
         if marker in (0x01, 0xD8):
             continue
         if marker == _END:
-            yield marker, b"", at
+            yield marker, b"", match.start(), at
             return
         size = int.from_bytes(data[at : at + 2], "big")
-        yield marker, data[at + 2 : at + size], at + size
+        yield marker, data[at + 2 : at + size], match.start(), at + size
         at += max(size, 2)
+
+
+def _without_strays(data: bytes) -> tuple[bytes, int]:
+    """Take out bytes that belong to no segment, before the first scan, and say how many they are."""
+    kept, strays, expected = [data[:2]], 0, 2
+    for marker, _, start, end in _walk(data):
+        strays, expected = strays + start - expected, end
+        if marker in (_SCAN, _END):
+            return (b"".join(kept) + data[start:] if strays else data), strays
+        kept.append(data[start:end])
+    return data, 0
 
 
 def _complete(parts: dict[int, list[bytes]]) -> bool:
@@ -142,7 +157,7 @@ def _behind(rest: bytes, told: bytes, found: Found) -> None:
     """Name what stands behind the picture."""
     pictures, at = 0, 0
     while rest.startswith(b"\xff\xd8", at):
-        end = next((end for marker, _, end in _walk(rest[at:]) if marker == _END), len(rest))
+        end = next((end for marker, _, _, end in _walk(rest[at:]) if marker == _END), len(rest))
         pictures, at = pictures + 1, len(rest) - len(rest[at + end :].lstrip(b"\0"))
     video = b"ftyp" in rest
     gain_map = pictures and any(mark in told or mark in rest for mark in _GAIN_MAP)

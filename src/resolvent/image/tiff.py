@@ -60,7 +60,7 @@ _STORAGE = {  # how pixels are stored, or kept in another way
 }  # fmt: skip
 _RAW_PHOTOMETRICS, _RAW_COMPRESSIONS = {32803, 34892}, {32767, 32769, 32770, 34713, 65000, 65535}
 _DEFLATE = {8, 32946}
-_STEP = 1 << 20
+_STEP, _MOST_EXTRAS = 1 << 20, 100
 _PLACES = ((273, 279), (324, 325))  # offsets and sizes of strips and of tiles
 _STACK = re.compile(r"^(images|slices|frames|channels|hyperstack|loop)=.*\n?", re.MULTILINE)
 
@@ -220,6 +220,8 @@ def _extras(directory: Directory) -> tuple[int, ...] | None:
     if colors is None:
         return None
     count = max(_first(directory, _SAMPLES, 1) - colors, 0)
+    if count > _MOST_EXTRAS:
+        return None
     told = directory.get(_EXTRA)
     kinds = tuple(int(kind) for kind in told.numbers[:count]) if isinstance(told, Value) else ()
     return kinds + (0,) * (count - len(kinds))

@@ -5,6 +5,7 @@ Sources: Adobe, TIFF 6.0, sections 2, 3, 8, 15 and 23, and its technical note 3.
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from typing import Any, BinaryIO
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.errors import InputError
-from resolvent.image.complaints import damaged
+from resolvent.image.complaints import PILLOW_ERRORS, damaged
 from resolvent.image.directories import Value, open_tiff, values_of
 from resolvent.image.found import Check
 
@@ -54,10 +55,11 @@ def lab_tiff(file: BinaryIO, check: Check) -> NDArray[np.uint8] | None:
     check(_one(tags, 256), _one(tags, 257), 3)
     try:
         file.seek(0)
-        image = TiffImagePlugin.TiffImageFile(file)
-        srgb = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), srgb, outputMode="RGB")
-    except (OSError, SyntaxError, ValueError, ImageCms.PyCMSError) as error:
+        with warnings.catch_warnings(action="error"):
+            image = TiffImagePlugin.TiffImageFile(file)
+            srgb = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), srgb, outputMode="RGB")
+    except (OSError, UserWarning, ImageCms.PyCMSError, *PILLOW_ERRORS) as error:
         raise damaged(error) from error
     return np.asarray(converted)
 
