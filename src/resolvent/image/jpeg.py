@@ -32,7 +32,7 @@ _PHOTOSHOP = b"Photoshop 3.0\0"
 _ICC = b"ICC_PROFILE\0"
 _GAIN_MAP = (b"http://ns.adobe.com/hdr-gain-map/", b"urn:iso:std:iso:ts:21496:-1", b"HDRGainMap")
 _KNOWN = (b"JFIF\0", b"JFXX\0", b"Exif\0", b"Adobe", b"Ducky", b"MPF\0", b"urn:iso:std:iso:ts:21496:-1")
-_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # neither a stuffed zero nor a restart
+_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")  # neither a stuffed zero nor a restart
 _END, _SCAN, _COMMENT = 0xD9, 0xDA, 0xFE
 
 MOST_SCANS = 100
@@ -91,7 +91,7 @@ def _without_strays(data: bytes) -> tuple[bytes, int]:
     """Take out bytes that belong to no segment, before the first scan, and say how many they are."""
     kept, strays, expected = [data[:2]], 0, 2
     for marker, _, start, end in _walk(data):
-        strays, expected = strays + start - expected, end
+        strays, expected = strays + len(data[expected:start].rstrip(b"\xff")), end  # any number of those is allowed
         if marker in (_SCAN, _END):
             return (b"".join(kept) + data[start:] if strays else data), strays
         kept.append(data[start:end])
