@@ -183,6 +183,25 @@ def test_a_profile_that_fits_no_way_is_named() -> None:
     assert "icc_profile" not in opened(encode_image(image, "png")).info
 
 
+@pytest.mark.parametrize("profile", [b"junk" * 50, SRGB_BYTES[:200]])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
+def test_a_damaged_profile_is_named(kind: str, profile: bytes) -> None:
+    image = read_image(saved(PIXELS, kind, icc_profile=profile))
+    assert image.metadata.icc is None
+    assert image.warnings == ("its ICC profile, which is damaged: left out",)
+
+
+@pytest.mark.parametrize("profile", [b"junk" * 50, SRGB_BYTES])
+def test_a_profile_that_does_not_fit_cmyk_is_not_used(profile: bytes) -> None:
+    ink = Pillow.new("CMYK", (16, 16), (0, 255, 255, 0))
+    plain, other = io.BytesIO(), io.BytesIO()
+    ink.save(plain, "JPEG")
+    ink.save(other, "JPEG", icc_profile=profile)
+    image = read_image(other.getvalue())
+    np.testing.assert_array_equal(image.data, read_image(plain.getvalue()).data)
+    assert image.warnings[-1] == "its ICC profile, which is damaged or not of CMYK: left out"
+
+
 def test_a_profile_whose_name_is_not_unicode(capfd: pytest.CaptureFixture[str]) -> None:
     data = png(chunk(b"iCCP", b"\x80CC\0\0" + zlib.compress(SRGB_BYTES)), pixels=GRAY)
     assert color.space(encode_icc(data)) == "GRAY"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cicp_of", "for_channels", "of_cicp", "of_gamma", "space"]
+__all__ = ["cicp_of", "for_channels", "is_sound", "of_cicp", "of_gamma", "space"]
 
 _D65, _D50 = (0.3127, 0.3290), (0.9642, 1.0, 0.8249)
 _SRGB = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
@@ -72,6 +72,11 @@ def cicp_of(profile: bytes) -> tuple[int, int] | None:
     return (tag[8], tag[9]) if len(tag) >= 12 else None
 
 
+def is_sound(profile: bytes) -> bool:
+    """Whether it is a profile, and whole."""
+    return profile[36:40] == b"acsp" and 132 <= int.from_bytes(profile[:4], "big") <= len(profile)
+
+
 def space(profile: bytes) -> str:
     """Name the colors that a profile is for: RGB, GRAY, CMYK, Lab."""
     return profile[16:20].decode("latin-1").strip()
@@ -80,10 +85,12 @@ def space(profile: bytes) -> str:
 def for_channels(profile: bytes, channels: int) -> bytes | None:
     """Give the profile that says the same of gray as one of RGB does (1 channel), or the other way round (3).
 
-    None where it cannot be told, as of a profile that is a table, or of CMYK. What is no profile stays as it is.
+    None where it cannot be told, as of a profile that is a table, of CMYK, or damaged.
     """
     wanted = {1: "GRAY", 3: "RGB"}[channels]
-    if space(profile) == wanted or profile[36:40] != b"acsp":
+    if not is_sound(profile):
+        return None
+    if space(profile) == wanted:
         return profile
     tags = _tags(profile)
     curve = tags.get({"RGB": b"gTRC", "GRAY": b"kTRC"}.get(space(profile), b""))

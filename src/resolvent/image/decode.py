@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.errors import InputError, MissingDependencyError
-from resolvent.image import boxes, gif, jpeg, png, tiff, unusual, vips, webp
+from resolvent.image import boxes, color, gif, jpeg, png, tiff, unusual, vips, webp
 from resolvent.image.complaints import PILLOW_ERRORS, damaged, judged
 from resolvent.image.exif import resolution, upright_exif
 from resolvent.image.found import Check, Found
@@ -99,6 +99,11 @@ def _decode_vips(file: BinaryIO, kind: str, check: Check, found: Found) -> Decod
         check(image.width, image.height, image.bands * np.dtype(unusual.DTYPES[image.format]).itemsize)
         if image.interpretation == "cmyk":
             found.warnings.append("converted from CMYK to sRGB")
+            profile = stored.get("icc-profile-data") or b""
+            if profile and not (color.is_sound(profile) and color.space(profile) == "CMYK"):
+                found.leave_out("its ICC profile, which is damaged or not of CMYK")
+                image = image.copy()
+                image.remove("icc-profile-data")
             depth = 8 if image.format == "uchar" else 16
             image = image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=depth)
             found.fields["icc"] = stored["icc-profile-data"] = found.extras = None
@@ -209,6 +214,9 @@ def _decoded(values: NDArray[Any], found: Found, orientation: int = 1, *, turned
         known["iptc"] = turned_resources(known["iptc"]) if known.get("iptc") else None
         if known.pop("geo", None):
             found.leave_out("its GeoTIFF tags, of a picture that had yet to be turned")
+    if known.get("icc") and not color.is_sound(known["icc"]):
+        known["icc"] = None
+        found.leave_out("its ICC profile, which is damaged")
     for name in ("xmp", "xmp_extension"):
         if known.get(name):
             known[name] = truthful_xmp(known[name])
