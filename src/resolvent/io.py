@@ -8,12 +8,9 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from resolvent.errors import OutputError
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["write_atomic"]
 

@@ -329,7 +329,7 @@ def test_bmp_keeps_the_resolution() -> None:
     assert pillow(encode_image(full(), "bmp")).info["dpi"] == pytest.approx((300, 300), abs=0.02)
 
 
-@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "avif"])
+@pytest.mark.parametrize("kind", WRITTEN)
 def test_no_metadata_is_made_up(kind: str) -> None:
     data = encode_image(Image.from_array(texture()), kind)
     assert read_image(data).metadata == Metadata()
@@ -696,12 +696,15 @@ def test_a_full_disk(kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str
     assert capfd.readouterr().err == ""
 
 
-def test_interrupting_an_encoder_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> bytes:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("error", [KeyboardInterrupt, struct.error, ZeroDivisionError])
+def test_what_is_raised_within_an_encoder_is_not_lost(
+    error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise error
 
-    monkeypatch.setattr("resolvent.image.encode._embedded", interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr("resolvent.image.encode._embedded", fail)
+    with pytest.raises(error):
         write_image(full(), tmp_path / "out.png")
     assert list(tmp_path.iterdir()) == []
 

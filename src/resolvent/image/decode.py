@@ -111,6 +111,7 @@ def _decode_vips(file: BinaryIO, kind: str, check: Check, found: Found) -> Decod
             raise InputError(f"it has {image.bands} channels; convert it to gray or RGB, with or without alpha")
         values = np.frombuffer(image.write_to_memory(), unusual.DTYPES[image.format])
         complaints = vips.complaints()
+    # of a file that has been made whole, they are of the bytes that it has got
     found.warnings += [line for line in judged(complaints) if not (found.whole and line.startswith("holds"))]
     values = _usual(values.reshape(image.height, image.width, image.bands), found)
     if kind in ("webp", "gif") and stored.get("n-pages", 1) > 1:

@@ -107,12 +107,9 @@ def resolution(block: bytes | None) -> tuple[float, float] | None:
     layout, _, entries = open_exif(block)
     file = io.BytesIO(block[len(PREFIX) :])
     found = values_of(file, layout, [entry for entry in entries if entry[0] in _RESOLUTION])
-    values = [value.data for value in map(found.get, _RESOLUTION[:2]) if isinstance(value, Value) and value.kind == 5]
-    if len(values) < 2:
-        return None
-    (x, x_over), (y, y_over) = (struct.unpack_from("<II", value) for value in values)
-    centimetres = found.get(_RESOLUTION[2]) == Value(3, 1, b"\3\0")
-    return (x / max(x_over, 1) * (2.54 if centimetres else 1), y / max(y_over, 1) * (2.54 if centimetres else 1))
+    x, y, unit = (value.numbers[0] if isinstance(value, Value) else 0 for value in map(found.get, _RESOLUTION))
+    factor = {2: 1.0, 3: 2.54}.get(int(unit) or 2)
+    return (x * factor, y * factor) if x and y and factor else None
 
 
 def stand_in(block: bytes) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.image.decode import decode
@@ -19,10 +19,6 @@ from resolvent.image.encode import encode, heif_is_written
 from resolvent.image.formats import DEPTHS, FORMATS, OPAQUE, sniff
 from resolvent.image.image import Image, Limits
 from resolvent.io import write_atomic
-
-if TYPE_CHECKING:
-    pass
-
 
 __all__ = ["QUALITY", "encode_image", "output_format", "read_image", "unsupported", "write_image"]
 

@@ -39,7 +39,7 @@ from resolvent.image.formats import raw_error
 from resolvent.image.found import SHORT, Check, Found
 from resolvent.image.iptc import iptc_of, resources_of
 
-__all__ = ["add_to_tiff", "enlarged_geo", "examine", "from_tiff", "iptc_tags", "resolution_tags"]
+__all__ = ["add_to_tiff", "enlarged_geo", "examine", "iptc_tags", "resolution_tags"]
 
 MOST_PAGES = 10_000
 """Finding them takes seconds already."""
@@ -94,25 +94,17 @@ def examine(file: BinaryIO, check: Check) -> Found:
     geo = {tag: directory[tag] for tag in _GEO & directory.keys()}
     found.fields["geo"] = block_of(geo) if geo else None
     found.orientation = _first(directory, _ORIENTATION, 1)
-    found.fields["icc"], found.fields["xmp"] = (_bytes(directory, tag, layout) or None for tag in (_ICC, _XMP))
+    for name, tag in (("icc", _ICC), ("xmp", _XMP)):
+        if tag in directory:
+            found.fields[name] = _bytes(directory, tag, layout)
     found.fields["iptc"] = resources_of(*(_bytes(directory, tag, layout) for tag in (_PHOTOSHOP, _IPTC)))
-    if _LAYERS in directory:
+    tags = {entry[0] for entry in entries}
+    if _LAYERS in tags:
         found.leave_out("its Photoshop layers")
-    others = sorted({entry[0] for entry in entries} - _DESCRIPTIVE - _GEO - _STORAGE - {_LAYERS})
+    others = sorted(tags - _DESCRIPTIVE - _GEO - _STORAGE - {_LAYERS})
     if others:
         found.leave_out(f"its TIFF tags {', '.join(map(str, others))}")
     return found
-
-
-def from_tiff(file: BinaryIO) -> bytes | None:
-    """Gather the EXIF of an open TIFF as one block: its descriptive tags, the Exif and the GPS directory.
-
-    Raises:
-        ValueError: A directory is damaged.
-    """
-    layout, _, entries = open_tiff(file)
-    directory = values_of(file, layout, [entry for entry in entries if entry[0] in _DESCRIPTIVE])
-    return block_of(directory) if directory else None
 
 
 def _refuse_raw(file: BinaryIO, layout: Layout, directory: Directory) -> None:
