@@ -546,6 +546,15 @@ def test_packed_bits_are_read(bits: int, channels: int) -> None:
     np.testing.assert_array_equal(image.data, values)
 
 
+def test_packed_bits_without_pixels_are_refused() -> None:
+    data = bytearray(tiff(REAL))
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        at = file.pages[0].tags["ImageWidth"].valueoffset
+    data[at : at + 2] = bytes(2)
+    with pytest.raises(InputError, match="holds no pixels"):
+        read_image(bytes(data))
+
+
 def test_cielab_is_converted() -> None:
     lab = ImageCms.profileToProfile(
         Pillow.fromarray(PIXELS // 4 + 90), SRGB, ImageCms.createProfile("LAB"), outputMode="LAB"

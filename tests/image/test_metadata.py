@@ -185,6 +185,17 @@ def test_from_tiff_of_another_program(order: str, big: bool) -> None:
     assert not {0x0100, 0x0111, 0x0117} & set(exif)
 
 
+def test_numbers_that_are_none_do_no_harm() -> None:
+    """Every tag as a NaN."""
+    for tag in (256, 257, 258, 259, 262, 273, 274, 277, 279, 282, 296, 330, 338, 339):
+        data = block(
+            "<", [(282, 4, 1, struct.pack("<I", 1)), (283, 11, 1, struct.pack("<f", 1)), (tag, 11, 1, b"\0\0\xc0\x7f")]
+        )
+        found = examine(io.BytesIO(data[len(PREFIX) :]), lambda *_: None)
+        assert found.warnings in ([], ["its end is missing: the last pixels may be wrong"])
+        resolution(data)
+
+
 def test_tiff_without_exif() -> None:
     file = io.BytesIO()
     tifffile.imwrite(file, PIXELS, photometric="rgb", metadata=None, software=False)

@@ -5,6 +5,8 @@ Sources: Adobe, TIFF 6.0, section 2; BigTIFF as in libtiff.
 
 from __future__ import annotations
 
+import io
+import math
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
@@ -24,6 +26,7 @@ __all__ = [
     "number",
     "open_tiff",
     "pack",
+    "read_at",
     "seek",
     "unpack",
     "values_of",
@@ -95,6 +98,11 @@ class Value:
         return tuple(values.tolist())
 
     @property
+    def whole(self) -> tuple[int, ...]:
+        """Its numbers without their fractions; those that are infinite or none are 0."""
+        return tuple(int(each) if math.isfinite(each) else 0 for each in self.numbers)
+
+    @property
     def text(self) -> str:
         """Its text, as far as the first NUL."""
         return self.data.split(b"\0")[0].decode("utf-8", "replace")
@@ -130,9 +138,18 @@ def entries_at(file: BinaryIO, layout: Layout, start: int) -> list[Entry]:
 
 def seek(file: BinaryIO, offset: int) -> None:
     """Go to an offset; ValueError for one that no file reaches."""
-    if offset >= 1 << 40:
+    if not 0 <= offset < 1 << 40:
         raise ValueError(f"an offset of {offset}")
     file.seek(offset)
+
+
+def read_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    """Read what a file has there: of a damaged one, less, or nothing."""
+    end = file.seek(0, io.SEEK_END)
+    if not 0 <= offset < end:
+        return b""
+    file.seek(offset)
+    return file.read(max(min(size, end - offset), 0))
 
 
 def unpack(file: BinaryIO, form: str) -> Any:

@@ -107,9 +107,9 @@ def resolution(block: bytes | None) -> tuple[float, float] | None:
     layout, _, entries = open_exif(block)
     file = io.BytesIO(block[len(PREFIX) :])
     found = values_of(file, layout, [entry for entry in entries if entry[0] in _RESOLUTION])
-    x, y, unit = (value.numbers[0] if isinstance(value, Value) else 0 for value in map(found.get, _RESOLUTION))
-    factor = {2: 1.0, 3: 2.54}.get(int(unit) or 2)
-    return (x * factor, y * factor) if x and y and factor else None
+    x, y, unit = (value if isinstance(value, Value) else Value.of(3, (0,)) for value in map(found.get, _RESOLUTION))
+    factor = {2: 1.0, 3: 2.54}.get(unit.whole[0] or 2)
+    return (x.numbers[0] * factor, y.numbers[0] * factor) if factor and all(x.numbers + y.numbers) else None
 
 
 def stand_in(block: bytes) -> bytes:

@@ -30,6 +30,7 @@ from resolvent.image.directories import (
     number,
     open_tiff,
     pack,
+    read_at,
     seek,
     unpack,
     values_of,
@@ -113,9 +114,9 @@ def _refuse_raw(file: BinaryIO, layout: Layout, directory: Directory) -> None:
         raise raw_error("DNG")
     subs = directory.get(_SUBS)
     inner = [directory]
-    for offset in subs.numbers[:16] if isinstance(subs, Value) else ():
+    for offset in subs.whole[:16] if isinstance(subs, Value) else ():
         with suppress(ValueError):
-            inner.append(values_of(file, layout, entries_at(file, layout, int(offset)), 2))
+            inner.append(values_of(file, layout, entries_at(file, layout, offset), 2))
     for each in inner:
         if _first(each, _PHOTOMETRIC) in _RAW_PHOTOMETRICS or _first(each, _COMPRESSION) in _RAW_COMPRESSIONS:
             make = directory.get(0x010F)
@@ -130,9 +131,9 @@ def _lengthened(file: BinaryIO, directory: Directory) -> BinaryIO | None:
         place + length
         for offsets, sizes in _PLACES
         if isinstance(places := directory.get(offsets), Value) and isinstance(lengths := directory.get(sizes), Value)
-        for place, length in zip(places.numbers, lengths.numbers, strict=False)
+        for place, length in zip(places.whole, lengths.whole, strict=False)
     ]
-    missing = int(max(ends, default=0)) - file.seek(0, io.SEEK_END)
+    missing = max(ends, default=0) - file.seek(0, io.SEEK_END)
     if not 0 < missing <= SHORT:
         return None
     file.seek(0)
@@ -152,11 +153,8 @@ def _verify(file: BinaryIO, directory: Directory) -> None:
         places, lengths = directory.get(offsets), directory.get(sizes)
         if not (isinstance(places, Value) and isinstance(lengths, Value)):
             continue
-        for i, (offset, size) in enumerate(zip(places.numbers, lengths.numbers, strict=False)):
-            if offset >= 1 << 40:
-                continue  # libtiff says so
-            file.seek(int(offset))
-            data, unpacker = file.read(int(size)), zlib.decompressobj()
+        for i, (offset, size) in enumerate(zip(places.whole, lengths.whole, strict=False)):
+            data, unpacker = read_at(file, offset, size), zlib.decompressobj()
             try:
                 while room > 0:
                     made = unpacker.decompress(data, _STEP)
@@ -172,7 +170,7 @@ def _verify(file: BinaryIO, directory: Directory) -> None:
 
 def _first(directory: Directory, tag: int, default: int = 0) -> int:
     value = directory.get(tag)
-    return int(value.numbers[0]) if isinstance(value, Value) else default
+    return value.whole[0] if isinstance(value, Value) else default
 
 
 def _bytes(directory: Directory, tag: int, layout: Layout) -> bytes:
@@ -215,7 +213,7 @@ def _extras(directory: Directory) -> tuple[int, ...] | None:
     if count > _MOST_EXTRAS:
         return None
     told = directory.get(_EXTRA)
-    kinds = tuple(int(kind) for kind in told.numbers[:count]) if isinstance(told, Value) else ()
+    kinds = told.whole[:count] if isinstance(told, Value) else ()
     return kinds + (0,) * (count - len(kinds))
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from resolvent.errors import InputError
 from resolvent.image.complaints import PILLOW_ERRORS, damaged
-from resolvent.image.directories import Value, open_tiff, values_of
+from resolvent.image.directories import Value, open_tiff, read_at, values_of
 from resolvent.image.found import Check
 
 __all__ = ["DTYPES", "lab_tiff", "narrowed", "unpack_tiff"]
@@ -89,14 +89,16 @@ def unpack_tiff(file: BinaryIO, check: Check) -> NDArray[Any] | None:
     width, height, samples = _one(tags, 256), _one(tags, 257), _one(tags, 277, 1)
     check(width, height, samples * (8 if bits == 64 else 2))
     row = (width * samples * bits + 7) // 8
-    data = b""
+    if width * height * samples <= 0:
+        raise damaged("it holds no pixels")
+    parts = []
     for offset, size in zip(tags[273], tags[279], strict=False):
-        file.seek(int(offset))
-        part = file.read(int(size))
+        part = read_at(file, offset, size)
         try:
-            data += part if _one(tags, 259, 1) == 1 else zlib.decompressobj().decompress(part, row * height)
+            parts.append(part if _one(tags, 259, 1) == 1 else zlib.decompressobj().decompress(part, row * height))
         except zlib.error as error:
             raise damaged(error) from error
+    data = b"".join(parts)
     if len(data) < row * height:
         raise damaged(f"{len(data)} bytes of pixels, where {row * height} are told")
     if kind == 3:
@@ -110,16 +112,15 @@ def unpack_tiff(file: BinaryIO, check: Check) -> NDArray[Any] | None:
     return values.reshape(height, width, samples)
 
 
-def _tags(file: BinaryIO) -> dict[int, tuple[float, ...]] | None:
-    """Read the numbers of a TIFF's first directory; None if there is none."""
+def _tags(file: BinaryIO) -> dict[int, tuple[int, ...]] | None:
+    """Read the whole numbers of a TIFF's first directory; None if there is none."""
     try:
         layout, _, entries = open_tiff(file)
         read = values_of(file, layout, entries)
     except ValueError:
         return None
-    return {tag: value.numbers for tag, value in read.items() if isinstance(value, Value)}
+    return {tag: value.whole for tag, value in read.items() if isinstance(value, Value)}
 
 
-def _one(tags: dict[int, tuple[float, ...]], tag: int, default: int = 0) -> int:
-    numbers = tags.get(tag, (default,))
-    return int(numbers[0]) if np.isfinite(numbers[0]) else default
+def _one(tags: dict[int, tuple[int, ...]], tag: int, default: int = 0) -> int:
+    return tags.get(tag, (default,))[0]
