@@ -6,6 +6,7 @@ import io
 import random
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import tifffile
 from PIL import Image as Pillow
 
 from resolvent.errors import InputError
-from resolvent.image import Image, Limits, encode_image, read_image
+from resolvent.image import Image, Limits, Metadata, encode_image, read_image
 from resolvent.image.complaints import judged
 
 SIDE = 64
@@ -279,3 +280,26 @@ def test_bytes_of_the_decoded_image_are_limited() -> None:
     with pytest.raises(InputError, match=r"of 8 bytes are 0 megabytes, more than 4 for each of 0.004096 megapixels"):
         read_image(deep, limits)
     assert read_image(deep, Limits(megapixels=2 * 64 * 64 / 1e6)).width == 64
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff", "avif", "gif"])
+def test_whatever_the_bytes_are_one_error_says_so(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Files with metadata, flipped and cut in their heads and tails; what is read can be written."""
+    block = Pillow.Exif()
+    block.update({0x010F: "Canon", 0x011A: 300.0, 0x011B: 300.0})
+    text = (b"tEXtComment\0on the roof", b"zTXtTitle\0\0" + zlib.compress(b"a cat"))
+    iptc = b"8BIM\4\4\0\0\0\0\0\x08\x1c\2\x50\0\3Zoe"
+    metadata = Metadata(None, block.tobytes(), b"<x:xmpmeta/>", (300.0, 300.0), iptc=iptc, text=text)
+    image = replace(Image.from_array(PIXELS), metadata=metadata)
+    data = saved("GIF", comment=b"on the roof") if kind == "gif" else encode_image(image, kind)
+    draw = random.Random(11)
+    for _ in range(80):
+        mutant = bytearray(data)
+        for _ in range(draw.choice([1, 2, 5])):
+            at = draw.randrange(min(len(data), 600))
+            mutant[at if draw.random() < 0.6 else -1 - at] = draw.choice([0, 255, draw.randrange(256)])
+        read = result(bytes(mutant[: draw.choice([len(data), draw.randrange(20, len(data))])]))
+        if read is not None and read.data.size < 1e6:
+            encode_image(read, "tiff")
+            encode_image(read, "jpeg")
+    assert capfd.readouterr().err == ""
