@@ -302,6 +302,26 @@ def test_geotiff_tags_stay_true() -> None:
         assert tags[34735] == (1, 1, 0, 1, 3072, 0, 1, 32611)
 
 
+def test_what_says_where_something_is_does_not_survive_turning() -> None:
+    """GeoTIFF tags are named; of Photoshop's resources, the paths go."""
+    path = b"8BIM\x07\xd0\0\0" + struct.pack(">I", 26) + bytes(26)
+    turned = [(274, 3, 1, 6, True), (34377, 7, len(RESOURCES + path), RESOURCES + path, True)]
+    upright = read_image(tiff(extratags=turned[1:]))
+    assert upright.metadata.iptc == RESOURCES + path
+    image = read_image(tiff(extratags=[*GEO, *turned]))
+    np.testing.assert_array_equal(image.data, np.rot90(PIXELS, -1))
+    assert (image.metadata.geo, image.metadata.iptc) == (None, RESOURCES)
+    assert image.warnings == ("its GeoTIFF tags, of a picture that had yet to be turned: left out",)
+
+
+def test_a_description_of_many_images_is_named() -> None:
+    file = io.BytesIO()
+    tifffile.imwrite(file, PIXELS[None, ..., 0].repeat(3, 0), ome=True, metadata={"axes": "ZYX"})
+    image = read_image(file.getvalue())
+    assert image.warnings[1] == "its OME description, which is of all its images: left out"
+    assert b"<OME" not in encode_image(image, "tiff")
+
+
 def test_other_tags_and_segments_are_named() -> None:
     strange = tiff(extratags=[(65000, 3, 1, 7, True), (37724, 7, 4, b"lays", True)])
     assert read_image(strange).warnings == ("its Photoshop layers: left out", "its TIFF tags 65000: left out")
