@@ -5,17 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from resolvent.errors import OutputError
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["check_folder", "check_writable", "is_disk_full", "is_file", "is_folder", "sweep", "write_atomic"]
 
@@ -23,8 +21,16 @@ STALE = 60.0
 """Seconds after which a hidden file that nobody holds was left by a run that was killed."""
 
 
-def write_atomic(path: Path, write: Callable[[BinaryIO], object], *, overwrite: bool = False) -> None:
+def write_atomic(
+    path: Path, write: Callable[[BinaryIO], object], *, overwrite: bool = False, like: Path | None = None
+) -> None:
     """Write a file whole or not at all: `write` fills a hidden one beside `path`, which then takes its name.
+
+    Args:
+        path: The file.
+        write: Fills it.
+        overwrite: Whether a file that is there may be replaced.
+        like: A file that it is made from: who may not read that, may not read it either.
 
     Raises:
         OutputError: `path` exists, its folder does not or is read-only, the disk is full.
@@ -36,6 +42,7 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object], *, overwrite: 
         try:
             with temporary.open("x+b") as file:
                 _hold(file)
+                _close_off(file, like)
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -122,6 +129,14 @@ def check_folder(folder: Path, name: str = "") -> None:
             raise OutputError(f"{folder / name}: a name of more than {longest} bytes; give a shorter one")
     if not os.access(there, os.W_OK | os.X_OK):
         raise OutputError(f"{there}: cannot be written into; make it writable, or choose another folder with -o")
+
+
+def _close_off(file: BinaryIO, like: Path | None) -> None:
+    """Take from group and others what they may not do with the file `like`."""
+    if like is None or os.name == "nt":
+        return
+    with suppress(OSError):  # it may be gone, or the file system may know no permissions
+        os.fchmod(file.fileno(), os.fstat(file.fileno()).st_mode & (like.stat().st_mode | stat.S_IRWXU))
 
 
 def _publish(temporary: Path, path: Path, overwrite: bool) -> None:

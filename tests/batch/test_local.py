@@ -225,6 +225,23 @@ def test_format_is_that_of_the_content_unless_asked(tmp_path, soft):
     assert targets(find_jobs([nameless]), tmp_path) == ["scan.restored"]
     report = restore_many([nameless], **soft)
     assert read_image(report.results[0].target).format == "png"
+    for asked in ({"output": tmp_path / "out.jpg"}, {"output": tmp_path / "again", "ext": "jpg"}):
+        report = restore_many([mislabeled], **soft, **asked)
+        assert read_image(report.results[0].target).format == "jpeg"
+
+
+def test_a_copy_loses_nothing_and_says_so(tmp_path, soft):
+    """A restored photograph loses what stands behind it, one that is copied does not."""
+    source = put(tmp_path / "a.jpg")
+    source.write_bytes(source.read_bytes() + b"a video, say")
+    source.chmod(0o600)
+    report = restore_many([source], tmp_path / "soft", **soft)
+    assert report.results[0].warnings == ("12 bytes behind its end: left out",)
+    report = restore_many([source], tmp_path / "same", strength=0)
+    assert report.results[0].warnings == ()
+    assert (tmp_path / "same/a.jpg").read_bytes() == source.read_bytes()
+    if os.name != "nt":
+        assert {oct(result.stat().st_mode & 0o777) for result in tmp_path.glob("*/a.jpg")} == {"0o600"}
 
 
 def test_formats_that_are_only_read_become_png(tmp_path):

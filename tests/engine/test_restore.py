@@ -211,6 +211,15 @@ def test_strength_zero_is_the_input_exactly(dtype):
     assert not np.shares_memory(out, array)
 
 
+def test_a_turned_pillow_image_that_is_left_alone_comes_back_upright():
+    image = PIL.Image.fromarray(picture())
+    image.getexif()[0x0112] = 6
+    out = restore(image, strength=0)
+    assert out.getexif().get(0x0112, 1) == 1
+    np.testing.assert_array_equal(np.asarray(out), np.rot90(picture(), -1))
+    assert image.getexif()[0x0112] == 6
+
+
 def test_pillow_image_comes_back_as_one(model_file):
     image = PIL.Image.fromarray(picture())
     out = restore(image, model=model_file, sigma=10)

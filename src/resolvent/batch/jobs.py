@@ -29,10 +29,11 @@ KINDS = {extension: kind for kind, extensions in FORMATS.items() for extension i
 
 @dataclass(frozen=True)
 class Job:
-    """One input and where its output goes."""
+    """One input and where its output goes; `asked`: the extension of that, and so its format, has been asked for."""
 
     source: Path
     target: Path
+    asked: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,14 +145,15 @@ def find_jobs(
     if place is not None and one_file and place.suffix and not is_folder(place):
         if ext not in (None, written_extension(place.suffix.lower())):
             raise UsageError(f"output {place} and ext {ext}: name two formats; leave one of them out")
-        found = Found((Job(Path(inputs[0]), place),), {}, {}, ())
+        found = Found((Job(Path(inputs[0]), place, asked=True),), {}, {}, ())
     else:
         named = place is not None and place.suffix.lower() in KINDS and not is_folder(place)
         if place is not None and (is_file(place) or named):
             raise UsageError(f"output {place}: is a file; for several inputs or a folder, give a folder")
         search = _search(inputs, place, suffix)
         targets = _targets(list(search.images.values()), place, suffix if place is None else "", ext)
-        jobs = tuple(Job(image.path, target) for image, target in zip(search.images.values(), targets, strict=True))
+        pairs = zip(search.images.values(), targets, strict=True)
+        jobs = tuple(Job(image.path, target, asked=ext is not None) for image, target in pairs)
         found = Found(jobs, search.unusable, search.ignored, tuple(search.repeated))
     _check_targets(found.jobs)
     return found

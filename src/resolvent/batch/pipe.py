@@ -93,7 +93,8 @@ def restore_piped(
     kind = kind or output_format(image)
     check_size(image, chosen, kind)
     restoration = settled(image, run(image, chosen, progress, sessions, control=control))
-    if restoration.plan.unchanged and kind == image.format and strip is None:
+    copied = restoration.plan.unchanged and kind == image.format and strip is None
+    if copied:
         encoded = source if isinstance(source, bytes) else source.read_bytes()
         lost: tuple[str, ...] = ()
     else:
@@ -102,8 +103,9 @@ def restore_piped(
         lost = unsupported(restoration.image, kind) + recompressed(restoration.plan, kind, fine)
     if output is not None:
         make_folder(output.parent)
-        write_atomic(output, lambda file: file.write(encoded), overwrite=overwrite)
+        like = source if isinstance(source, Path) else None
+        write_atomic(output, lambda file: file.write(encoded), overwrite=overwrite, like=like)
         if keep_time and isinstance(source, Path):
             take_time(source, output)
-    result = result_of(job, restoration, lost)
+    result = result_of(job, restoration, lost, copied=copied)
     return replace(result, seconds=time.perf_counter() - began), encoded

@@ -99,8 +99,7 @@ def restore_one(
     image = stripped(read_image(job.source, files.limits), files.strip)
     chosen = make_plan(image, request, open_session=sessions)
     watch.tell(chosen)
-    before, after = job.source.suffix.lower(), job.target.suffix.lower()
-    kind = KINDS[after] if after != before and after in KINDS else output_format(image)
+    kind = _kind(job, image)
     check_size(image, chosen, kind)
     if forecast is not None:
         spent, left = time.perf_counter() - began, forecast(image, chosen)
@@ -109,7 +108,8 @@ def restore_one(
     restored = run(image, chosen, lambda done, total: watch.tell(chosen, done / total), sessions, control=control)
     restored = settled(image, restored)
     make_folder(job.target.parent)
-    if restored.plan.unchanged and kind == image.format and files.strip is None:
+    copied = restored.plan.unchanged and kind == image.format and files.strip is None
+    if copied:
         _copy(job.source, job.target, files.overwrite)
         lost: tuple[str, ...] = ()
     else:
@@ -118,7 +118,7 @@ def restore_one(
         lost += recompressed(restored.plan, kind, fine)
     if files.keep_time:
         take_time(job.source, job.target)
-    return result_of(job, restored, lost)
+    return result_of(job, restored, lost, copied=copied)
 
 
 def check_size(image: Image, chosen: Plan, kind: str) -> None:
@@ -133,6 +133,17 @@ def check_size(image: Image, chosen: Plan, kind: str) -> None:
             f"{image.path or 'the image'}: {width}x{height} pixels, and {kind} holds at most {LONGEST[kind]} a side; "
             "give ext png or tiff (--ext png)"
         )
+
+
+def _kind(job: Job, image: Image) -> str:
+    """The format that the output's name asks for; a name that is only kept from the input asks for none."""
+    before, after = job.source.suffix.lower(), job.target.suffix.lower()
+    return KINDS[after] if after in KINDS and (job.asked or after != before) else output_format(image)
+
+
+def _of_a_copy(image: Image) -> tuple[str, ...]:
+    """The warnings of a photograph whose file is copied: it keeps what reading it leaves out."""
+    return tuple(line for line in image.warnings if not line.endswith("left out"))
 
 
 ROWS = 256
@@ -176,8 +187,8 @@ SMALL = 640
 """Pixels of the longer side up to which a photograph that needs no restoring may be meant to be enlarged."""
 
 
-def result_of(job: Job, restored: Restoration, lost: tuple[str, ...]) -> Result:
-    """What became of a photograph that was written."""
+def result_of(job: Job, restored: Restoration, lost: tuple[str, ...], *, copied: bool = False) -> Result:
+    """What became of a photograph that was written, or whose file was copied."""
     plan, image = restored.plan, restored.image
     reasons = plan.reasons
     if plan.unchanged and max(image.width, image.height) <= SMALL and plan.request == ModelRequest():
@@ -187,7 +198,7 @@ def result_of(job: Job, restored: Restoration, lost: tuple[str, ...]) -> Result:
         job.target,
         "unchanged" if plan.unchanged else "restored",
         reasons,
-        restored.warnings + lost,
+        (_of_a_copy(image) if copied else restored.warnings) + lost,
         model=plan.runs,
         sigma=plan.sigma,
         steps=None if plan.unchanged else restored.steps,
@@ -210,4 +221,4 @@ def take_time(source: Path, target: Path) -> None:
 
 def _copy(source: Path, target: Path, overwrite: bool) -> None:
     with source.open("rb") as whole:
-        write_atomic(target, lambda file: shutil.copyfileobj(whole, file), overwrite=overwrite)
+        write_atomic(target, lambda file: shutil.copyfileobj(whole, file), overwrite=overwrite, like=source)

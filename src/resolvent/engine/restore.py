@@ -140,7 +140,8 @@ def restore(
     Returns:
         What was given: an array of the same type for an array, a Pillow image for one, else an Image; of the same size,
         or enlarged. Values are clipped to the range that the image uses, floats in [0, 1] to that; outliers of a float
-        image, such as highlights, keep their values. Where nothing is to be done it is the very input.
+        image, such as highlights, keep their values. Where nothing is to be done it is the very input, a
+        Pillow image upright.
 
     Raises:
         UsageError: An option is unknown or breaks its rule, or two do not go together.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -11,25 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.errors import InputError, MissingDependencyError
-from resolvent.image import vips
-from resolvent.image.metadata import Metadata, from_tiff, resolution, upright_exif, upright_xmp
+from resolvent.image import boxes, color, gif, jpeg, png, tiff, unusual, vips, webp
+from resolvent.image.complaints import PILLOW_ERRORS, damaged, judged
+from resolvent.image.exif import resolution, upright_exif
+from resolvent.image.found import Check, Found
+from resolvent.image.iptc import turned_resources
+from resolvent.image.metadata import Metadata
+from resolvent.image.xmp import truthful_xmp, upright_xmp
 
 if TYPE_CHECKING:
     import PIL.Image
 
-__all__ = ["PILLOW_ERRORS", "Decoded", "decode", "decode_pil", "load_pillow_heif", "split"]
-
-PILLOW_ERRORS = (
-    *(SyntaxError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, RuntimeError, AttributeError),
-    struct.error,
-)
-"""What Pillow and pillow-heif raise for a damaged file, besides OSError."""
+__all__ = ["Decoded", "decode", "decode_pil", "load_pillow_heif", "split"]
 
 _COLORS = {"b-w", "grey16", "srgb", "rgb", "rgb16", "scrgb", "multiband", "cmyk"}
-_SILENT = 2.834  # pixels per mm, as libvips says where a PNG says nothing
+_EXAMINED: dict[str, Callable[[BinaryIO, Check], Found]] = {
+    "jpeg": jpeg.examine,
+    "png": png.examine,
+    "tiff": tiff.examine,
+    "webp": webp.examine,
+    "gif": gif.examine,
+    "avif": boxes.examine,
+    "heif": boxes.examine,
+}
+_ALPHA = (1, 2)  # ExtraSamples: associated or not
+_OF_PILLOW = ("exif", "xmp", "dpi")
 _FLIPS = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}  # rows, columns
-
-Check = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -48,64 +54,86 @@ def decode(file: BinaryIO, kind: str, check: Check) -> Decoded:
     Args:
         file: Seekable.
         kind: What `sniff` said of its first bytes.
-        check: Called with width and height before any pixel is decoded; raises to refuse.
+        check: Called with width, height and bytes of a pixel before any is decoded; raises to refuse.
 
     Raises:
-        InputError: The file is damaged, or its samples or colors are of a kind that is not read.
+        InputError: The file is damaged, a camera's raw file, or its samples or colors are of a kind that is not read.
         MissingDependencyError: It is HEIC, and pillow-heif is not installed.
         OSError: The file cannot be read.
     """
     file.seek(0)
-    read = {"bmp": _decode_bmp, "heif": _decode_heif}.get(kind)
-    return read(file, check) if read else _decode_vips(file, kind, check)
+    if kind == "bmp":
+        return _decode_bmp(file, check)
+    found = _EXAMINED[kind](file, check)
+    file = found.whole or file
+    file.seek(0)
+    if kind == "heif":
+        return _decode_heif(file, check, found)
+    return (kind == "tiff" and _decode_unusual(file, check, found)) or _decode_vips(file, kind, check, found)
 
 
-def _damaged(reason: object) -> InputError:
-    line = " ".join(str(reason).split()).rstrip(".") or "it is damaged"
-    return InputError(f"it cannot be decoded: {line}; use an intact copy, or convert it")
+def _decode_unusual(file: BinaryIO, check: Check, found: Found) -> Decoded | None:
+    """Decode a TIFF that libvips does not; None for any other."""
+    values = unusual.unpack_tiff(file, check)
+    if values is None:
+        values = unusual.lab_tiff(file, check)
+        if values is None:
+            return None
+        found.warnings.append("converted from CIELAB to sRGB")
+        found.fields["icc"] = None
+    return _decoded(_usual(values, found), found, found.orientation)
 
 
-def _decode_vips(file: BinaryIO, kind: str, check: Check) -> Decoded:
-    with vips.session(_damaged) as guarded:
+def _decode_vips(file: BinaryIO, kind: str, check: Check, found: Found) -> Decoded:
+    file.seek(0)
+    with vips.session(damaged) as guarded:
         pyvips = vips.load()
         source = pyvips.SourceCustom()
         source.on_read(guarded(file.read, None))
         source.on_seek(guarded(vips.seeking(file), -1))
-        image = getattr(pyvips.Image, f"{vips.OPERATIONS[kind]}load_source")(
-            source, access="sequential", fail_on="error"
-        )
-        check(image.width, image.height)
+        image = getattr(pyvips.Image, f"{vips.OPERATIONS[kind]}load_source")(source, access="sequential")
         names = ("icc-profile-data", "exif-data", "xmp-data", "resolution-unit", "orientation", "n-pages")
         stored = {name: image.get(name) for name in names if image.get_typeof(name)}
-        warnings = [f"holds {stored['n-pages']} images: only the first is used"] if stored.get("n-pages", 1) > 1 else []
-        if image.format not in vips.DTYPES:
-            raise InputError(f"its samples are of type {image.format}; convert them to 8 or 16 bits or to float")
-        if image.interpretation not in _COLORS:
-            raise InputError(f"its colors are {image.interpretation.upper()}; convert it to RGB")
+        if image.interpretation not in _COLORS or image.format not in unusual.DTYPES:
+            raise InputError(f"its colors are {image.interpretation.upper()} of {image.format}; convert it to RGB")
+        check(image.width, image.height, image.bands * np.dtype(unusual.DTYPES[image.format]).itemsize)
         if image.interpretation == "cmyk":
-            warnings.append("converted from CMYK to sRGB")
+            found.warnings.append("converted from CMYK to sRGB")
+            profile = stored.get("icc-profile-data") or b""
+            if profile and not (color.is_sound(profile) and color.space(profile) == "CMYK"):
+                found.leave_out("its ICC profile, which is damaged or not of CMYK")
+                image = image.copy()
+                image.remove("icc-profile-data")
             depth = 8 if image.format == "uchar" else 16
             image = image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=depth)
-            stored["icc-profile-data"] = None
+            found.fields["icc"] = stored["icc-profile-data"] = found.extras = None
         if image.bands > 4:
             raise InputError(f"it has {image.bands} channels; convert it to gray or RGB, with or without alpha")
-        values = np.frombuffer(image.write_to_memory(), vips.DTYPES[image.format])
-    if kind == "tiff":
-        try:
-            stored["exif-data"] = from_tiff(file)
-        except ValueError as error:
-            warnings.append(f"EXIF left out: {error}")
-    known = "resolution-unit" in stored if kind in ("jpeg", "tiff") else kind == "png" and image.xres != _SILENT
-    return _decoded(
-        values.reshape(image.height, image.width, image.bands),
-        stored.get("orientation", 1),
-        warnings,
-        icc=stored.get("icc-profile-data"),
-        exif=stored.get("exif-data"),
-        xmp=stored.get("xmp-data"),
-        dpi=(image.xres * 25.4, image.yres * 25.4) if known else None,
-        turned=kind == "avif",
-    )
+        values = np.frombuffer(image.write_to_memory(), unusual.DTYPES[image.format])
+        complaints = vips.complaints()
+    # of a file that has been made whole, they are of the bytes that it has got
+    found.warnings += [line for line in judged(complaints) if not (found.whole and line.startswith("holds"))]
+    values = _usual(values.reshape(image.height, image.width, image.bands), found)
+    if kind in ("webp", "gif") and stored.get("n-pages", 1) > 1:
+        found.warnings.insert(0, f"holds {stored['n-pages']} images: only the first is used")
+    blobs = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data"}
+    for name, key in blobs.items():
+        found.fields.setdefault(name, stored.get(key))
+    if kind == "jpeg" and "resolution-unit" in stored:
+        found.fields["dpi"] = (image.xres * 25.4, image.yres * 25.4)
+    return _decoded(values, found, 1 if kind == "avif" else stored.get("orientation", 1), turned=kind == "avif")
+
+
+def _usual(values: NDArray[Any], found: Found) -> NDArray[Any]:
+    """Bring samples to a type that is worked with, without those that are neither color nor alpha."""
+    if found.extras and found.extras[0] not in _ALPHA and values.shape[2] in (2, 4):
+        found.leave_out("its last sample, which is no transparency")
+        values = values[..., :-1]
+    usual = unusual.narrowed(values)
+    if usual.dtype != values.dtype:
+        exact = np.array_equal(usual, values)
+        found.warnings.append(f"its samples are {values.dtype}, read as {usual.dtype}{'' if exact else ', rounded'}")
+    return usual
 
 
 def _decode_bmp(file: BinaryIO, check: Check) -> Decoded:
@@ -113,35 +141,30 @@ def _decode_bmp(file: BinaryIO, check: Check) -> Decoded:
 
     try:
         image = BmpImagePlugin.BmpImageFile(file)
-        check(*image.size)
+        check(*image.size, 4)
         return decode_pil(image)
     except InputError:
         raise
     except (OSError, *PILLOW_ERRORS) as error:
-        raise _damaged(error) from error
+        raise damaged(error) from error
 
 
-def _decode_heif(file: BinaryIO, check: Check) -> Decoded:
+def _decode_heif(file: BinaryIO, check: Check, found: Found) -> Decoded:
     pillow_heif = load_pillow_heif("reading HEIC")
     try:
         image = pillow_heif.open_heif(file, convert_hdr_to_8bit=False)
-        check(*image.size)
+        width, height = image.size
+        check(width, height, 4 if image.info["bit_depth"] == 8 else 8)
         values = np.asarray(image.to_pillow().convert("RGBA") if image.premultiplied_alpha else image)
     except InputError:
         raise
     except (OSError, *PILLOW_ERRORS) as error:
-        raise _damaged(error) from error
-    warnings = [f"holds {len(image)} images: only the main one is used"] if len(image) > 1 else []
-    info = image.info
-    return _decoded(
-        values.reshape(*values.shape[:2], -1),
-        1,
-        warnings,
-        icc=info.get("icc_profile"),
-        exif=info.get("exif"),
-        xmp=info.get("xmp"),
-        turned=True,
-    )
+        raise damaged(error) from error
+    if len(image) > 1:
+        found.warnings.insert(0, f"holds {len(image)} images: only the main one is used")
+    for name, key in {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}.items():
+        found.fields[name] = image.info.get(key) or found.fields.get(name)
+    return _decoded(values.reshape(*values.shape[:2], -1), found, turned=True)
 
 
 def load_pillow_heif(purpose: str) -> Any:
@@ -162,7 +185,8 @@ def decode_pil(image: PIL.Image.Image) -> Decoded:
     if 0 in image.size:
         raise InputError(f"an image of {image.width} x {image.height} pixels holds nothing; give another")
     image.load()
-    mode, clear, warnings, icc = image.mode, image.has_transparency_data, [], image.info.get("icc_profile")
+    mode, clear, found = image.mode, image.has_transparency_data, Found()
+    found.fields = {"icc" if key == "icc_profile" else key: image.info.get(key) for key in ("icc_profile", *_OF_PILLOW)}
     if mode == "I" or mode.startswith("I;16"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
@@ -174,48 +198,44 @@ def decode_pil(image: PIL.Image.Image) -> Decoded:
         values = np.asarray(image.convert("LA" if clear else "L"))
     else:
         if mode not in ("RGB", "RGBA", "RGBX", "RGBa", "P", "PA"):
-            warnings.append(f"converted from {mode} to RGB")
-            icc = None
+            found.warnings.append(f"converted from {mode} to RGB")
+            found.fields["icc"] = None
         values = np.asarray(image.convert("RGBA" if clear else "RGB"))
-    return _decoded(
-        values.reshape(*values.shape[:2], -1),
-        image.getexif().get(0x0112, 1),
-        warnings,
-        icc=icc,
-        exif=image.info.get("exif"),
-        xmp=image.info.get("xmp"),
-        dpi=image.info.get("dpi"),
-    )
+    return _decoded(values.reshape(*values.shape[:2], -1), found, image.getexif().get(0x0112, 1))
 
 
-def _decoded(
-    values: NDArray[Any],
-    orientation: int,
-    warnings: list[str],
-    *,
-    icc: bytes | None = None,
-    exif: bytes | None = None,
-    xmp: bytes | None = None,
-    dpi: tuple[float, float] | None = None,
-    turned: bool = False,
-) -> Decoded:
+def _decoded(values: NDArray[Any], found: Found, orientation: int = 1, *, turned: bool = False) -> Decoded:
     """Turn pixels as stored, (H, W, 1 to 4), upright, and say so in EXIF and XMP; `turned`: they are already."""
+    known, warnings = dict(found.fields), found.warnings
     if orientation in _FLIPS:
         rows, columns = _FLIPS[orientation]
         values = (values.swapaxes(0, 1) if orientation >= 5 else values)[::rows, ::columns]
-    if xmp and (turned or orientation in _FLIPS):
-        xmp = upright_xmp(xmp)
+        for name in ("dpi", "density"):
+            known[name] = known[name][::-1] if known.get(name) and orientation >= 5 else known.get(name)
+        known["iptc"] = turned_resources(known["iptc"]) if known.get("iptc") else None
+        if known.pop("geo", None):
+            found.leave_out("its GeoTIFF tags, of a picture that had yet to be turned")
+    if known.get("icc") and not color.is_sound(known["icc"]):
+        known["icc"] = None
+        found.leave_out("its ICC profile, which is damaged")
+    for name in ("xmp", "xmp_extension"):
+        if known.get(name):
+            known[name] = truthful_xmp(known[name])
+            if turned or orientation in _FLIPS:
+                known[name] = upright_xmp(known[name])
     try:
-        exif = upright_exif(exif) if exif else None
+        known["exif"] = upright_exif(known["exif"]) if known.get("exif") else None
     except ValueError as error:
         warnings.append(f"EXIF left out: {error}")
-        exif = None
-    dpi = dpi or resolution(exif)
-    if dpi:
-        dpi = (round(float(dpi[0]), 4), round(float(dpi[1]), 4))
-        dpi = dpi if all(0 < value < 1e6 for value in dpi) else None
+        known["exif"] = None
+    known["dpi"] = known.get("dpi") or resolution(known["exif"])
+    for name in ("dpi", "density"):
+        if known.get(name):
+            pair = tuple(round(float(value), 4) for value in known[name])
+            known[name] = pair if all(0 < value < 1e6 for value in pair) else None
     data, alpha = split(values)
-    return Decoded(data, alpha, Metadata(icc or None, exif, xmp or None, dpi), tuple(warnings))
+    metadata = Metadata(**{name: value for name, value in known.items() if value})
+    return Decoded(data, alpha, metadata, tuple(warnings))
 
 
 def split(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:

@@ -12,13 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.errors import OutputError
-from resolvent.image import vips
-from resolvent.image.decode import PILLOW_ERRORS, load_pillow_heif
+from resolvent.image import boxes, color, jpeg, png, vips
+from resolvent.image.complaints import PILLOW_ERRORS
+from resolvent.image.decode import load_pillow_heif
+from resolvent.image.exif import PREFIX, of_new_pixels, put_back, stand_in
 from resolvent.image.formats import DEPTHS, OPAQUE
-from resolvent.image.metadata import HEAD, Metadata, add_to_tiff, embed, of_new_pixels, put_back, stand_in
+from resolvent.image.metadata import Metadata
+from resolvent.image.tiff import add_to_tiff, iptc_tags, resolution_tags
 
 if TYPE_CHECKING:
     import PIL.Image
+
+_HEAD = 64
+"""Bytes of a JPEG or PNG, as libvips writes it, that have to be seen before metadata can be put into it."""
 
 __all__ = ["encode", "encode_pil", "heif_is_written", "is_lossy"]
 
@@ -92,10 +98,13 @@ def encode(
                 raise refused(error) from error
         else:
             _encode_vips(file, kind, image, metadata, quality, guarded)
-    if metadata.exif and kind == "tiff":
-        add_to_tiff(file, metadata.exif)
+    if kind == "tiff":
+        more = resolution_tags(metadata.dpi, metadata.density) | iptc_tags(metadata.iptc)
+        add_to_tiff(file, metadata.exif, more, metadata.geo)
     elif metadata.exif and kind in ("webp", "avif"):
         put_back(file, metadata.exif)
+    if metadata.icc and kind == "avif":
+        boxes.put_color(file, metadata.icc, quality == 100)
 
 
 def _encode_vips(file: BinaryIO, kind: str, image: Any, metadata: Metadata, quality: int, guarded: vips.Guard) -> None:
@@ -115,8 +124,6 @@ def _encode_vips(file: BinaryIO, kind: str, image: Any, metadata: Metadata, qual
     if kind in ("jpeg", "png"):
         write = _with_metadata(write, metadata)
     else:
-        x, y = metadata.dpi or (72, 72)
-        image = image.copy(xres=x / 25.4, yres=y / 25.4)
         exif = stand_in(metadata.exif) if metadata.exif and kind != "tiff" else None
         blobs = {"icc-profile-data": metadata.icc, "xmp-data": metadata.xmp, "exif-data": exif}
         for name, blob in blobs.items():
@@ -139,24 +146,36 @@ def _with_metadata(write: Callable[[bytes], int], metadata: Metadata) -> Callabl
         if head is None:
             return write(chunk)
         head += bytes(chunk)
-        if len(head) >= HEAD:
-            write(embed(head, metadata))
+        if len(head) >= _HEAD:
+            write(_embedded(head, metadata))
             head = None
         return len(chunk)
 
     return run
 
 
+def _embedded(head: bytes, metadata: Metadata) -> bytes:
+    """Put metadata into the first _HEAD bytes or more of a JPEG or a PNG that holds none."""
+    if head.startswith(b"\xff\xd8"):
+        return head[:2] + jpeg.segments(metadata) + head[2:]
+    made_up = 21 if head[37:41] == b"pHYs" else 0  # libvips writes a resolution even where none is known
+    exif = metadata.exif and metadata.exif[len(PREFIX) :]
+    return head[:33] + png.chunks(metadata, exif) + head[33 + made_up :]
+
+
 def _encode_bmp(file: BinaryIO, image: Any, metadata: Metadata) -> None:
     from PIL import Image
 
     encoded = io.BytesIO()  # given a real file, Pillow does not notice that the disk is full
-    Image.fromarray(image.numpy()).save(encoded, "BMP", **({"dpi": metadata.dpi} if metadata.dpi else {}))
+    Image.fromarray(image.numpy()).save(encoded, "BMP", dpi=metadata.dpi or (0, 0))
     file.write(encoded.getbuffer())
 
 
 def _encode_heif(file: BinaryIO, image: Any, metadata: Metadata, quality: int) -> None:
-    known = {"icc_profile": metadata.icc, "exif": metadata.exif, "xmp": metadata.xmp}
+    known: dict[str, Any] = {"exif": metadata.exif, "xmp": metadata.xmp, "icc_profile": metadata.icc}
+    if metadata.icc and (numbers := color.cicp_of(metadata.icc)):  # where viewers look for them
+        known |= {"icc_profile": None, "color_primaries": numbers[0], "transfer_characteristics": numbers[1]}
+        known["save_nclx_profile"] = True
     load_pillow_heif("writing HEIC").encode(
         ("L", "LA", "RGB", "RGBA")[image.bands - 1] + (";16" if image.format == "ushort" else ""),
         (image.width, image.height),

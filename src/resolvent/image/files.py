@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.image.decode import decode
@@ -19,10 +19,6 @@ from resolvent.image.encode import encode, heif_is_written
 from resolvent.image.formats import DEPTHS, FORMATS, OPAQUE, QUALITY, sniff
 from resolvent.image.image import Image, Limits
 from resolvent.io import write_atomic
-
-if TYPE_CHECKING:
-    pass
-
 
 __all__ = ["QUALITY", "encode_image", "output_format", "read_image", "unsupported", "write_image"]
 
@@ -55,8 +51,6 @@ def read_image(source: str | Path | bytes, limits: Limits = Limits()) -> Image: 
     warnings = image.warnings
     if path is not None and path.suffix.lower() in set().union(*FORMATS.values()) - set(FORMATS[kind]):
         warnings = (f"is {kind.upper()} in spite of its name", *warnings)
-    if kind == "png" and b"acTL" in head:
-        warnings = (*warnings, "holds an animation: only its still image is used")
     return replace(image, format=kind, path=path, warnings=warnings)
 
 
@@ -95,8 +89,7 @@ def unsupported(image: Image, format: str) -> tuple[str, ...]:  # noqa: A002
         lost += _clipped(image)
     if image.alpha is not None and kind in OPAQUE:
         lost.append(f"{kind} holds no alpha: flattened onto white")
-    held = image.metadata.held_by(kind)
-    names = [name for name, value in vars(image.metadata).items() if value is not None and getattr(held, name) is None]
+    names = image.metadata.lost_by(kind, image.channels)
     if names:
         lost.append(f"{kind} cannot hold its {', '.join(names)}: left out")
     return tuple(lost)
@@ -140,7 +133,7 @@ def write_image(
     path = Path(path)
     kind = _output_kind(image, format or path.suffix or None)
     _check_quality(quality)
-    write_atomic(path, lambda file: _encode(file, image, kind, quality), overwrite=overwrite)
+    write_atomic(path, lambda file: _encode(file, image, kind, quality), overwrite=overwrite, like=image.path)
     return unsupported(image, kind)
 
 
@@ -164,7 +157,7 @@ def encode_image(
 
 def _encode(file: BinaryIO, image: Image, kind: str, quality: int) -> None:
     scale = (image.value_range.low, image.value_range.high)
-    encode(file, kind, image.data, image.alpha, scale, image.metadata.held_by(kind), quality)
+    encode(file, kind, image.data, image.alpha, scale, image.metadata.held_by(kind, image.channels), quality)
 
 
 def _output_kind(image: Image, name: str | None) -> str:

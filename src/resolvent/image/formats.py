@@ -1,11 +1,4 @@
-"""Between the bytes of image files and arrays: one loader and one saver a format, and no other can be reached.
-
-::
-
-    decode.py    an open file to pixels, alpha and metadata; also Pillow images
-    encode.py    the way back
-    metadata.py  EXIF, XMP, ICC and resolution as bytes, and their places in the files
-    vips.py      libvips: its errors, its logs, its images over numpy arrays
+"""The formats: one loader and one saver for each, and no other can be reached.
 
 libvips (through pyvips) decodes and encodes JPEG, PNG, WebP, TIFF and AVIF, and decodes GIF; Pillow does BMP;
 pillow-heif, where it is installed, HEIC. An error here says what is wrong, and its caller with which file.
@@ -13,7 +6,11 @@ pillow-heif, where it is installed, HEIC. An error here says what is wrong, and 
 
 from __future__ import annotations
 
-__all__ = ["DEPTHS", "FORMATS", "LONGEST", "OPAQUE", "QUALITY", "sniff"]
+import re
+
+from resolvent.errors import InputError
+
+__all__ = ["DEPTHS", "FORMATS", "LONGEST", "OPAQUE", "QUALITY", "raw_error", "sniff"]
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -40,8 +37,34 @@ QUALITY = 95
 """Quality of a lossy output, 1 to 100; 100 is lossless for WebP, AVIF and HEIF."""
 
 
+_RAW = {
+    rb"(II\*\0|MM\0\*).{4}CR\x02\x00": "Canon CR2",
+    rb".{6}HEAPCCDR": "Canon CRW",
+    rb".{4}ftypcrx ": "Canon CR3",
+    rb"FUJIFILMCCD-RAW": "Fujifilm RAF",
+    rb"\0MRM": "Minolta MRW",
+    rb"IIR[OS]|MMOR": "Olympus ORF",
+    rb"IIU\0": "Panasonic RW2",
+    rb".{8}(IIIITwaR|MMMMRawT)": "Phase One IIQ",
+    rb"FOVb": "Sigma X3F",
+}
+"""Beginnings of cameras' raw files."""
+
+
+def raw_error(name: str) -> InputError:
+    """Make the error for the raw data of a camera."""
+    return InputError(f"it is a camera's raw file ({name}): develop it first, in any raw converter, and give the TIFF")
+
+
 def sniff(head: bytes) -> str | None:
-    """Name the format that the first bytes of a file announce; None for any that is not read."""
+    """Name the format that the first bytes of a file announce; None for any that is not read.
+
+    Raises:
+        InputError: They announce a camera's raw file. Those that begin as any TIFF does are told apart later.
+    """
+    for start, name in _RAW.items():
+        if re.match(start, head, re.DOTALL):
+            raise raw_error(name)
     signatures = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png", b"BM": "bmp"}
     signatures |= dict.fromkeys((b"GIF87a", b"GIF89a"), "gif")
     signatures |= dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "tiff")

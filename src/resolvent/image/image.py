@@ -27,7 +27,8 @@ class Limits:
     """The largest input that is read.
 
     Attributes:
-        megapixels: Of the decoded image, in millions of pixels; checked before it is decoded.
+        megapixels: Of the decoded image, in millions of pixels; checked before it is decoded, and so is that it takes
+            no more than four bytes for each of them: of samples of 16 bits and of floats there may be less.
         megabytes: Of the file, in millions of bytes.
 
     Raises:
@@ -49,11 +50,14 @@ class Limits:
         if size > self.megabytes * 1e6:
             raise InputError(f"more than {self.megabytes:g} megabytes; raise that limit")
 
-    def check_pixels(self, width: int, height: int) -> None:
-        """Raise InputError for an image of more than `megapixels`."""
+    def check_pixels(self, width: int, height: int, size: int) -> None:
+        """Raise InputError for an image of more than `megapixels`, or `size` bytes a pixel that are too many."""
         if width * height > self.megapixels * 1e6:
-            size = f"{width} x {height} are {width * height / 1e6:.1f} megapixels"
-            raise InputError(f"{size}, more than {self.megapixels:g}; raise that limit")
+            total = f"{width} x {height} are {width * height / 1e6:.1f} megapixels"
+            raise InputError(f"{total}, more than {self.megapixels:g}; raise that limit")
+        if width * height * size > self.megapixels * 4e6:
+            total = f"{width} x {height} of {size} bytes are {width * height * size / 1e6:.0f} megabytes"
+            raise InputError(f"{total}, more than 4 for each of {self.megapixels:g} megapixels; raise that limit")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,6 +74,10 @@ class Image:
         value_range: The values of `data` that `read` gives as 0 and 1, and those that are outliers; that of the type
             where it is left out. `read_image`, `from_array` and `from_pil` find the one that the picture uses, such as
             12 bits in 16, or the bulk of the values of an HDR picture: see `image_range.used_range`.
+
+    Raises:
+        UsageError: `data` or `alpha` is of another shape or type; of floats and byte orders, any is taken.
+        InputError: NaN or infinity.
     """
 
     data: NDArray[Any]
@@ -81,6 +89,19 @@ class Image:
     value_range: ValueRange = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        shape = np.shape(self.data)
+        if len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
+            raise UsageError(
+                f"data of shape {shape} is no image; give (H, W, 1 or 3), or Image.from_array anything else"
+            )
+        object.__setattr__(self, "data", _plain(self.data))
+        if self.alpha is not None:
+            alpha = _plain(self.alpha)
+            if alpha.shape != shape[:2] or alpha.dtype != self.data.dtype:
+                raise UsageError(
+                    f"alpha is {alpha.shape} {alpha.dtype}; give {shape[:2]} {self.data.dtype}, as the data"
+                )
+            object.__setattr__(self, "alpha", alpha)
         if self.value_range is None:
             object.__setattr__(self, "value_range", full_range(self.data.dtype))
 
@@ -155,11 +176,11 @@ class Image:
             UsageError: The shapes or types do not fit together.
         """
         alpha = self.alpha if alpha is None else alpha
-        if data.ndim != 3 or data.shape[2] not in (1, 3) or data.dtype != self.data.dtype:
+        if data.ndim != 3 or data.dtype != self.data.dtype:
             raise UsageError(f"data is {data.shape} {data.dtype}; give (H, W, 1 or 3) {self.data.dtype}")
-        if alpha is not None and (alpha.shape != data.shape[:2] or alpha.dtype != data.dtype):
-            raise UsageError(f"alpha is {alpha.shape} {alpha.dtype}; give {data.shape[:2]} {data.dtype}, as the data")
-        return replace(self, data=data, alpha=alpha)
+        x, y = data.shape[1] / self.width, data.shape[0] / self.height
+        metadata = self.metadata if x == y == 1 else self.metadata.resized(x, y)
+        return replace(self, data=data, alpha=alpha, metadata=metadata)
 
     @classmethod
     def from_array(cls, array: ArrayLike) -> Image:
@@ -178,15 +199,7 @@ class Image:
             values = values[..., None]
         if values.ndim != 3 or values.shape[2] not in (1, 2, 3, 4) or 0 in values.shape:
             raise UsageError(f"an array of shape {np.shape(array)} is no image; give (H, W) or (H, W, 1 to 4)")
-        if values.dtype.kind == "f":
-            with np.errstate(over="ignore"):
-                values = values.astype(np.float32, copy=False)
-            _check_finite(values)
-        elif values.dtype.kind == "u" and values.dtype.itemsize <= 2:
-            values = values.astype(values.dtype.newbyteorder("="), copy=False)
-        else:
-            raise UsageError(f"pixels of type {values.dtype}; give uint8, uint16, or float in [0, 1]")
-        data, alpha = split(values)
+        data, alpha = split(_plain(values))
         return cls(data, alpha, value_range=used_range(data))
 
     @classmethod
@@ -217,13 +230,19 @@ class Image:
 
     @classmethod
     def _from_decoded(cls, decoded: Decoded) -> Image:
-        _check_finite(decoded.data)
-        if decoded.alpha is not None:
-            _check_finite(decoded.alpha)
-        known = used_range(decoded.data)
-        return cls(decoded.data, decoded.alpha, decoded.metadata, warnings=decoded.warnings, value_range=known)
+        data = _plain(decoded.data)
+        return cls(data, decoded.alpha, decoded.metadata, warnings=decoded.warnings, value_range=used_range(data))
 
 
-def _check_finite(values: NDArray[Any]) -> None:
-    if values.dtype.kind == "f" and not np.isfinite((values.min(), values.max())).all():
-        raise InputError("it holds NaN or infinite values; repair it first")
+def _plain(array: ArrayLike) -> NDArray[Any]:
+    """Bring pixels to uint8, uint16 or finite float32, of the machine's byte order."""
+    values = np.asarray(array)
+    if values.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float32, copy=False)
+        if values.size and not np.isfinite((values.min(), values.max())).all():
+            raise InputError("it holds NaN or infinite values; repair it first")
+        return values
+    if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
+    raise UsageError(f"pixels of type {values.dtype}; give uint8, uint16, or float in [0, 1]")

@@ -71,7 +71,9 @@ def as_given(result: Image, source: Source, *, unchanged: bool = False) -> Any:
     if isinstance(source, np.ndarray):
         return source.copy() if unchanged else _as_array(result, source)
     if _is_pillow(source):
-        return source.copy() if unchanged else result.to_pil()
+        from PIL import ImageOps
+
+        return ImageOps.exif_transpose(source) if unchanged else result.to_pil()
     return result
 
 

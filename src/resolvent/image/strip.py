@@ -6,7 +6,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from resolvent.image.metadata import Metadata, without_directory
+from resolvent.image.exif import without_directory
+from resolvent.image.metadata import Metadata
+from resolvent.image.png import keyword_of
 
 if TYPE_CHECKING:
     from resolvent.image.image import Image
@@ -18,6 +20,10 @@ STRIPS = ("gps", "all")
 
 _GPS = 0x8825
 """EXIF's tag of the directory that tells the place."""
+
+
+_RAW = "Raw profile type"
+"""Of PNG's text that holds EXIF or XMP once more."""
 
 
 def stripped(image: Image, what: str | None) -> Image:
@@ -32,8 +38,15 @@ def stripped(image: Image, what: str | None) -> Image:
     if what == "all":
         return replace(image, metadata=Metadata(icc=image.metadata.icc))
     known = image.metadata
-    exif = known.exif and without_directory(known.exif, _GPS)
-    return replace(image, metadata=replace(known, exif=exif, xmp=known.xmp and without_gps(known.xmp)))
+    kept = replace(
+        known,
+        exif=known.exif and without_directory(known.exif, _GPS),
+        xmp=known.xmp and without_gps(known.xmp),
+        xmp_extension=known.xmp_extension and without_gps(known.xmp_extension),
+        geo=None,
+        text=tuple(text for text in known.text if not keyword_of(text).startswith(_RAW)),
+    )
+    return replace(image, metadata=kept)
 
 
 def without_gps(packet: bytes) -> bytes:

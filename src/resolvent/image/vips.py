@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -22,16 +24,29 @@ DTYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 
 Guard = Callable[[Callable[..., Any], object], Callable[..., Any]]
 
+_LOCK = threading.Lock()  # libvips has one error buffer and one log for all threads
+_WARNINGS: list[str] = []
+_KEPT: list[Any] = []  # callbacks that libvips may call as long as the program runs
+
 
 @cache
 def load() -> Any:
-    """Import pyvips, and keep it from filling memory and stderr."""
+    """Import pyvips, keep it from filling memory and stderr, and collect its warnings, which need not be UTF-8."""
     import pyvips
 
     pyvips.cache_set_max(0)  # it would keep whole inputs
-    # libvips's own warnings are logged by pyvips; GObject's, of a damaged file's sizes, would go to stderr
-    critical_or_warning = 1 << 3 | 1 << 4
-    pyvips.glib_lib.g_log_set_handler(b"GLib-GObject", critical_or_warning, pyvips._log_handler_cb, pyvips.ffi.NULL)
+    critical_or_warning, every = 1 << 3 | 1 << 4, 0xFC
+
+    def collect(_domain: Any, level: int, message: Any, _data: Any) -> None:
+        if level & critical_or_warning:
+            _WARNINGS.append(pyvips.ffi.string(message).decode("utf-8", "replace"))
+
+    handler = pyvips.ffi.callback("GLogFunc", collect)
+    # GObject's, of a damaged file's sizes, would go to stderr
+    for domain, levels in ((b"VIPS", every), (b"GLib-GObject", critical_or_warning)):
+        number = pyvips.glib_lib.g_log_set_handler(domain, levels, handler, pyvips.ffi.NULL)
+        atexit.register(pyvips.glib_lib.g_log_remove_handler, domain, number)
+    _KEPT.append(handler)
     return pyvips
 
 
@@ -40,7 +55,7 @@ def session(wrong: Callable[[str], ResolventError]) -> Iterator[Guard]:
     """Turn an error of libvips into one of ours, made by `wrong` from one line.
 
     Yields what guards a callback, ``guarded(call, failed)``: libvips gets `failed` in the place of an exception, and
-    that is raised when libvips has returned.
+    that is raised when libvips has returned. Sessions of several threads take turns.
     """
     pyvips = load()
     caught: list[BaseException] = []
@@ -49,21 +64,37 @@ def session(wrong: Callable[[str], ResolventError]) -> Iterator[Guard]:
         def run(*arguments: Any) -> Any:
             try:
                 return call(*arguments)
-            except (OSError, MemoryError, KeyboardInterrupt) as error:
+            except BaseException as error:  # noqa: BLE001 - C would drop it
                 caught.append(error)
                 return failed
 
         return run
 
-    pyvips.vips_lib.vips_error_clear()
-    try:
-        yield guarded
-    except (pyvips.Error, UnicodeDecodeError) as error:  # the latter from a message that quotes the file
-        if not caught:
-            lines = [line for line in getattr(error, "detail", "").splitlines() if "bad seek" not in line]
-            raise wrong(re.sub(r"^\w+: ", "", lines[0]) if lines else "it is damaged") from None
+    with _LOCK:
+        complaints()
+        try:
+            yield guarded
+        except (pyvips.Error, UnicodeDecodeError) as error:  # the latter from a message that quotes the file
+            if not caught:
+                lines = _lines(getattr(error, "detail", "")) or complaints()
+                raise wrong(lines[0] if lines else "it is damaged") from None
     if caught:
         raise caught[0]
+
+
+def complaints() -> list[str]:
+    """Take the errors that libvips did not stop for, and its warnings, a line each, since this was last called."""
+    pyvips = load()
+    stored = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer()).decode("utf-8", "replace")
+    lines = _lines(stored) + list(_WARNINGS)
+    pyvips.vips_lib.vips_error_clear()
+    _WARNINGS.clear()
+    return lines
+
+
+def _lines(text: str) -> list[str]:
+    lines = (re.sub(r"^\w+: ", "", line.strip(), count=1) for line in text.splitlines())
+    return [line for line in lines if line and "bad seek" not in line]
 
 
 def seeking(file: BinaryIO) -> Callable[[int, int], int]:

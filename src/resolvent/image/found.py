@@ -1,0 +1,39 @@
+"""What of a file its decoder does not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+__all__ = ["SHORT", "Check", "Found"]
+
+Check = Callable[[int, int, int], None]
+"""Called with width, height and bytes of a pixel before any is decoded; raises to refuse."""
+
+
+SHORT = 64
+"""Bytes of the end of a file that may be missing: of a few pixels."""
+
+
+@dataclass
+class Found:
+    """What of a file its decoder does not tell.
+
+    Attributes:
+        fields: Of Metadata, by name.
+        warnings: What is left out, or wrong with the file, one line each.
+        extras: What the samples beyond the colors are, as TIFF's ExtraSamples tells; None where the decoder knows.
+        orientation: That of EXIF, where it has been read; the decoder knows it else.
+        whole: A file to decode in the place of one that lacks its end.
+    """
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    extras: tuple[int, ...] | None = None
+    orientation: int = 1
+    whole: BinaryIO | None = None
+
+    def leave_out(self, what: str) -> None:
+        """Name what is not kept."""
+        self.warnings.append(f"{what}: left out")

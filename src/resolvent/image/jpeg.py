@@ -1,0 +1,198 @@
+"""What a JPEG holds besides its picture, and how it comes into one that libvips has written.
+
+Sources: ITU-T T.81, annex B; JFIF 1.02; Adobe, XMP part 3, 1.1.3; CIPA DC-007 (multi-picture format); ICC.1:2022, annex
+B; Adobe Photoshop File Formats Specification.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
+
+from resolvent.errors import InputError
+from resolvent.image.found import SHORT, Check, Found
+from resolvent.image.iptc import resources_of
+from resolvent.image.png import comment_of, text_chunk
+from resolvent.image.xmp import extended_guid
+
+if TYPE_CHECKING:
+    from resolvent.image.metadata import Metadata
+
+__all__ = ["SEGMENT", "XMP", "examine", "segments"]
+
+SEGMENT = 65533
+"""Bytes that one segment holds."""
+
+XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
+_PHOTOSHOP = b"Photoshop 3.0\0"
+_ICC = b"ICC_PROFILE\0"
+_GAIN_MAP = (b"http://ns.adobe.com/hdr-gain-map/", b"urn:iso:std:iso:ts:21496:-1", b"HDRGainMap")
+_KNOWN = (b"JFIF\0", b"JFXX\0", b"Exif\0", b"Adobe", b"Ducky", b"MPF\0", b"urn:iso:std:iso:ts:21496:-1")
+_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")  # neither a stuffed zero nor a restart
+_END, _SCAN, _COMMENT = 0xD9, 0xDA, 0xFE
+
+MOST_SCANS = 100
+"""A camera's progressive JPEG has ten; each costs a pass over all pixels."""
+
+
+def examine(file: BinaryIO, _check: Check) -> Found:
+    """Find what libvips does not tell of an open JPEG.
+
+    Raises:
+        InputError: It has too many scans.
+    """
+    file.seek(0)
+    data = file.read()
+    found = Found()
+    data, strays = _without_strays(data)
+    if strays:  # libjpeg would complain of them, and of nothing else that it finds
+        found.whole = io.BytesIO(data)
+        found.warnings.append(f"holds {strays} bytes that belong to nothing: it may be damaged")
+    parts: dict[int, list[bytes]] = {}
+    end = len(data)
+    for marker, payload, _, at in _walk(data):
+        parts.setdefault(marker, []).append(payload)
+        if marker == _END:
+            end = at
+    scans = parts.get(_SCAN, [])
+    if len(scans) > MOST_SCANS:
+        raise InputError(f"it has {len(scans)} scans, more than {MOST_SCANS}; save it anew as a JPEG that has fewer")
+    if _END not in parts and _complete(parts):
+        # bits that are missing are read as zeros; were more missing than these, libjpeg would complain
+        found.whole = io.BytesIO(data.rstrip(b"\xff") + bytes(SHORT) + b"\xff\xd9")
+        found.warnings.append("its end is missing: the last pixels may be wrong")
+    _density(parts, found)
+    _segments_of(parts, found)
+    _xmp(parts, found)
+    _behind(data[end:].strip(b"\0"), b"".join(parts.get(0xE1, []) + parts.get(0xE2, [])), found)
+    return found
+
+
+def _walk(data: bytes) -> Iterator[tuple[int, bytes, int, int]]:
+    """Give the segments, and the end: marker, content, where it starts and ends."""
+    at = 2
+    while match := _MARKER.search(data, at):
+        marker, at = match[1][0], match.end()
+        if marker in (0x01, 0xD8):
+            continue
+        if marker == _END:
+            yield marker, b"", match.start(), at
+            return
+        size = int.from_bytes(data[at : at + 2], "big")
+        yield marker, data[at + 2 : at + size], match.start(), at + size
+        at += max(size, 2)
+
+
+def _without_strays(data: bytes) -> tuple[bytes, int]:
+    """Take out bytes that belong to no segment, before the first scan, and say how many they are."""
+    kept, strays, expected = [data[:2]], 0, 2
+    for marker, _, start, end in _walk(data):
+        strays, expected = strays + len(data[expected:start].rstrip(b"\xff")), end  # any number of those is allowed
+        if marker in (_SCAN, _END):
+            return (b"".join(kept) + data[start:] if strays else data), strays
+        kept.append(data[start:end])
+    return data, 0
+
+
+def _complete(parts: dict[int, list[bytes]]) -> bool:
+    """Whether a scan has begun for every bit of every coefficient of every component."""
+    frames = [frame for marker in (0xC0, 0xC1, 0xC2) for frame in parts.get(marker, [])]
+    if len(frames) != 1 or len(frames[0]) < 6:
+        return False
+    missing = {(frames[0][6 + 3 * i], k) for i in range(frames[0][5]) for k in range(64) if len(frames[0]) > 6 + 3 * i}
+    for scan in parts.get(_SCAN, []):
+        if len(scan) < 1 or len(scan) < 4 + 2 * scan[0]:
+            return False
+        first, last, bits = scan[1 + 2 * scan[0] :][:3]
+        if not bits & 15:
+            missing -= {(scan[1 + 2 * i], k) for i in range(scan[0]) for k in range(first, last + 1)}
+    return not missing
+
+
+def _density(parts: dict[int, list[bytes]], found: Found) -> None:
+    for payload in parts.get(0xE0, []):
+        if payload.startswith(b"JFIF\0") and len(payload) >= 12:
+            unit, x, y = struct.unpack_from(">BHH", payload, 7)
+            if unit == 0 and x and y and x != y:
+                found.fields["density"] = (float(x), float(y))
+
+
+def _segments_of(parts: dict[int, list[bytes]], found: Found) -> None:
+    photoshop = b"".join(part[len(_PHOTOSHOP) :] for part in parts.get(0xED, []) if part.startswith(_PHOTOSHOP))
+    found.fields["iptc"] = resources_of(photoshop)
+    comments = [part.rstrip(b"\0") for part in parts.get(_COMMENT, [])]
+    found.fields["text"] = tuple(text_chunk("Comment", comment) for comment in comments if comment)
+    for marker in range(0xE0, 0xF0):
+        for part in parts.get(marker, []):
+            if not part.startswith((*_KNOWN, XMP, _EXTENSION, _PHOTOSHOP, _ICC)):
+                name = re.match(rb"[ -~]*", part[:40])[0].decode()  # type: ignore[index]  # it matches nothing, too
+                content = "content credentials (C2PA)" if marker == 0xEB and b"jumb" in part[:40] else name
+                found.leave_out(f"its APP{marker - 0xE0} segment {content}".rstrip())
+    found.warnings[:] = dict.fromkeys(found.warnings)
+
+
+def _xmp(parts: dict[int, list[bytes]], found: Found) -> None:
+    """Find the XMP and its extension; libvips may take one for the other."""
+    packet = next((part for part in parts.get(0xE1, []) if part.startswith(XMP)), None)
+    found.fields["xmp"] = packet and packet[len(XMP) :]
+    pieces = [part[len(_EXTENSION) :] for part in parts.get(0xE1, []) if part.startswith(_EXTENSION)]
+    if not pieces:
+        return
+    guid = extended_guid(packet or b"")
+    whole = bytearray()
+    for piece in sorted((piece for piece in pieces if guid and piece.startswith(guid)), key=lambda piece: piece[36:40]):
+        if len(whole) == int.from_bytes(piece[36:40], "big"):
+            whole += piece[40:]
+    if whole and len(whole) == int.from_bytes(pieces[0][32:36], "big"):
+        found.fields["xmp_extension"] = bytes(whole)
+    else:
+        found.leave_out("its extended XMP, which is incomplete")
+
+
+def _behind(rest: bytes, told: bytes, found: Found) -> None:
+    """Name what stands behind the picture."""
+    pictures, at = 0, 0
+    while rest.startswith(b"\xff\xd8", at):
+        end = next((end for marker, _, _, end in _walk(rest[at:]) if marker == _END), len(rest))
+        pictures, at = pictures + 1, len(rest) - len(rest[at + end :].lstrip(b"\0"))
+    video = b"ftyp" in rest
+    gain_map = pictures and any(mark in told or mark in rest for mark in _GAIN_MAP)
+    if gain_map:
+        found.leave_out("its gain map, which makes it HDR")
+    if pictures - bool(gain_map) > 0:
+        found.leave_out(f"{pictures - bool(gain_map)} further pictures in it")
+    if video:
+        found.leave_out("its video, of a motion photo")
+    if rest and not pictures and not video:
+        found.leave_out(f"{len(rest)} bytes behind its end")
+
+
+def segments(metadata: Metadata) -> bytes:
+    """Make the segments of a JPEG that hold its metadata, which must fit into them."""
+    x, y = (round(value) for value in metadata.dpi or metadata.density or (1, 1))
+    payloads = [(0xE0, b"JFIF\0" + struct.pack(">BBBHHBB", 1, 2, int(metadata.dpi is not None), x, y, 0, 0))]
+    if metadata.exif:
+        payloads.append((0xE1, metadata.exif))
+    if metadata.xmp:
+        payloads.append((0xE1, XMP + metadata.xmp))
+    if metadata.xmp_extension and (guid := extended_guid(metadata.xmp or b"")):
+        total = struct.pack(">I", len(metadata.xmp_extension))
+        for at, part in _parts(metadata.xmp_extension, SEGMENT - len(_EXTENSION) - 40):
+            payloads.append((0xE1, _EXTENSION + guid + total + struct.pack(">I", at) + part))
+    if metadata.icc:
+        parts = list(_parts(metadata.icc, SEGMENT - 14))
+        payloads += [(0xE2, _ICC + bytes([i, len(parts)]) + part) for i, (_, part) in enumerate(parts, 1)]
+    if metadata.iptc:
+        payloads += [(0xED, _PHOTOSHOP + part) for _, part in _parts(metadata.iptc, SEGMENT - len(_PHOTOSHOP))]
+    comments = [comment for chunk in metadata.text if (comment := comment_of(chunk)) is not None]
+    payloads += [(_COMMENT, part) for comment in comments for _, part in _parts(comment, SEGMENT)]
+    return b"".join(struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload for marker, payload in payloads)
+
+
+def _parts(data: bytes, size: int) -> Iterator[tuple[int, bytes]]:
+    for at in range(0, len(data), size):
+        yield at, data[at : at + size]
