@@ -140,7 +140,7 @@ def test_strength_zero_and_a_method_need_no_diagnosis(monkeypatch):
 
 
 def test_scale_names_a_model_that_enlarges_so_much(cards, monkeypatch):
-    monkeypatch.setattr(request, "list_models", lambda: cards)
+    monkeypatch.setattr(request, "bundled", lambda: cards)
     expect(monkeypatch, 0.0)
     assert plan(scene(0), Options(scale=2)).model == "enlarge"
     assert plan(scene(0), Options(scale=2, model="enlarge")).model == "enlarge"
@@ -151,7 +151,7 @@ def test_scale_names_a_model_that_enlarges_so_much(cards, monkeypatch):
 
 
 def test_enlarging_restores_first_what_is_wrong(cards, monkeypatch):
-    monkeypatch.setattr(request, "list_models", lambda: cards)
+    monkeypatch.setattr(request, "bundled", lambda: cards)
     expect(monkeypatch, 5.0)
     image = scene(20)
     found = plan(image, Options(scale=2))

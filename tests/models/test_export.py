@@ -9,7 +9,8 @@ from resolvent import networks
 from resolvent.errors import InputError, OutputError, UsageError
 from resolvent.inference.runtime import open_session
 from resolvent.models.card import ModelCard
-from resolvent.models.export import adopt, estimate_memory, export, load_module, measure_halo, write
+from resolvent.models.context import measure_halo
+from resolvent.models.export import adopt, as_function, estimate_memory, export, load_module, write
 
 CARD = ModelCard("x", "denoise", "for tests", "unet-small", {}, "noise:sigma=5")
 
@@ -98,7 +99,7 @@ class Box(torch.nn.Module):
 
 def test_halo_is_the_context_of_a_known_filter():
     card = ModelCard("box", "denoise", "", "unet-small", {}, "noise:sigma=25")
-    assert measure_halo(Box(), card, limit=32) == 8
+    assert measure_halo(as_function(Box()), card, limit=32) == 8
 
 
 def test_folder_that_cannot_be_written_is_refused_and_left_clean(tiny, tmp_path):
@@ -137,7 +138,7 @@ def test_enlarging_model_survives_the_export(tmp_path):
     torch.manual_seed(0)
     network = networks.construct("unet-small", arguments).eval()
     card = replace(CARD, arguments=arguments, scale=2)
-    assert measure_halo(network, card, limit=24) <= 24
+    assert measure_halo(as_function(network), card, limit=24) <= 24
     export(network, card, tmp_path / "x2.onnx")
     x = np.random.default_rng(0).random((1, 3, 16, 24), dtype=np.float32)
     with torch.inference_mode():

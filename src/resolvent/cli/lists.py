@@ -1,4 +1,4 @@
-"""The commands that list what there is: models, methods, degradations, networks and recipes."""
+"""The commands that list what there is: methods, degradations, networks and recipes."""
 
 from __future__ import annotations
 
@@ -12,34 +12,7 @@ import typer
 from resolvent.cli.console import console, show_json
 from resolvent.cli.options import Json
 
-__all__ = ["degradations", "methods", "models", "networks", "recipes"]
-
-
-def models(
-    name: Annotated[
-        str | None,
-        typer.Argument(help="A bundled model, an .onnx file or the folder of a run; all bundled if not given."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """List the models, or print the card of one."""
-    from resolvent.models.registry import list_models, read_card
-
-    cards = {name: read_card(name)} if name else list_models()
-    if as_json:
-        show_json({key: card.to_json() for key, card in cards.items()})
-        return
-    rows = [
-        (
-            key,
-            card.summary,
-            f"{card.parameters / 1e6:.2f} M",
-            card.license,
-            f"{card.data.get('photographs', '?')} photographs",
-        )
-        for key, card in cards.items()
-    ]
-    _show(("model", "for", "parameters", "license", "trained on"), rows)
+__all__ = ["degradations", "methods", "networks", "recipes", "show_table"]
 
 
 def methods(as_json: Json = False) -> None:
@@ -62,7 +35,7 @@ def methods(as_json: Json = False) -> None:
         for name, method in METHODS.items()
     ]
     caption = "cost: for 256x256 pixels in color, on one core; memory: for a megapixel"
-    _show(("method", "what it is", "needs", "cost", "memory"), rows, caption)
+    show_table(("method", "what it is", "needs", "cost", "memory"), rows, caption)
 
 
 def degradations(as_json: Json = False) -> None:
@@ -93,7 +66,7 @@ def degradations(as_json: Json = False) -> None:
         return
     rows = [(name, summary, "\n".join(line(*each) for each in own.items())) for name, (summary, own) in known.items()]
     caption = "name:parameter=value + ...; a..b is uniform between the two, a|b one of them, @ 0.5 half of the time"
-    _show(("degradation", "what it does", "parameters"), rows, caption)
+    show_table(("degradation", "what it does", "parameters"), rows, caption)
 
 
 def networks(as_json: Json = False) -> None:
@@ -107,7 +80,7 @@ def networks(as_json: Json = False) -> None:
         (name, network.summary, ", ".join(f"{key} = {json.dumps(value)}" for key, value in network.arguments.items()))
         for name, network in NETWORKS.items()
     ]
-    _show(("network", "what it is", "arguments"), rows)
+    show_table(("network", "what it is", "arguments"), rows)
 
 
 def recipes(
@@ -126,15 +99,15 @@ def recipes(
         show_json({key: recipe.to_json() for key, recipe in known.items()})
         return
     rows = [(key, recipe.summary, recipe.network, recipe.budget) for key, recipe in known.items()]
-    _show(("recipe", "for", "network", "budget"), rows)
+    show_table(("recipe", "for", "network", "budget"), rows)
 
 
-def _show(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str | None = None) -> None:
+def show_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str | None = None) -> None:
     """Print a table; what stands in brackets is text, not markup."""
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*head, caption=caption)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(Text, row))
     console().print(table)

@@ -27,7 +27,7 @@ def restore(
     more: Annotated[list[Path] | None, typer.Option("-i", "--input", help="A file or folder too.", hidden=True)] = None,
     output: Output = None,
     model: Annotated[
-        str | None, typer.Option("-m", "--model", help="A bundled model or an .onnx file; chosen if not given.")
+        str | None, typer.Option("-m", "--model", help="A model by name, or an .onnx file; chosen if not given.")
     ] = None,
     method: Annotated[str | None, typer.Option("--method", help="A method instead of a model.")] = Options.method,
     degradation: Annotated[

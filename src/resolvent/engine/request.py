@@ -16,7 +16,7 @@ from resolvent.inference.runtime import RUNTIMES
 from resolvent.inference.tiles import SMALLEST_TILE
 from resolvent.methods.control import Control
 from resolvent.methods.settings import settings as settings_of
-from resolvent.models.registry import list_models, read_card
+from resolvent.models.registry import bundled, read_card
 from resolvent.system import parse_memory
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Options:
     """What is asked of a restoration; the defaults of every front end stand here.
 
     Attributes:
-        model: Name of a bundled model, or path of a model file; without it or a method, diagnosis chooses.
+        model: Name of a model, bundled or added, or path of a model file; without it or a method, diagnosis chooses.
         method: A key of METHODS, instead of a model.
         degradation: What the method is to undo.
         sigma: Noise level for the model, in 8-bit gray levels of the range that the image uses; measured if not given.
@@ -138,7 +138,7 @@ class Options:
             if read_card(self.model).scale != self.scale:
                 raise UsageError(f"scale {self.scale}: not what model {str(self.model)!r} does; leave one of them out")
             return self.model
-        able = {card.scale: name for name, card in list_models().items() if card.scale > 1}
+        able = {scale: name for name in bundled() if (scale := read_card(name).scale) > 1}
         if self.scale not in able:
             raise UsageError(f"scale {self.scale}: the bundled models enlarge by {' or '.join(map(str, sorted(able)))}")
         return able[self.scale]

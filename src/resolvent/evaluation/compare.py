@@ -20,7 +20,7 @@ from resolvent.errors import ResolventError, UsageError, unknown
 from resolvent.evaluation.metrics import Pixels, Protocol, Score
 from resolvent.image import Image
 from resolvent.methods.noise_level import noise_level, scale_factor
-from resolvent.models.registry import list_models, read_card
+from resolvent.models.registry import added, bundled, named, read_card
 
 __all__ = ["Trial", "compare", "trained_for"]
 
@@ -102,7 +102,8 @@ def compare(
 def trained_for(degradation: Degradation) -> list[str]:
     """Name the bundled models that were trained for all that happened, as strong as it is; not those that repair."""
     found, scale = [], scale_factor(degradation)
-    for name, card in list_models().items():
+    for name in bundled():
+        card = read_card(name)
         if card.mask or card.outputs == 1:
             continue
         trained = (card.degradation, *card.recipe.get("others", ()))
@@ -137,8 +138,8 @@ def _within(part: Degradation, known: Degradation) -> bool:
 def _check(name: str, degradation: Degradation, scale: int) -> None:
     if name in methods.METHODS:
         methods.check(name, degradation)
-    elif not (name in list_models() or name.endswith(".onnx") or os.path.isdir(name)):  # noqa: PTH112 - of any name
-        raise unknown("method or model", name, [*methods.METHODS, *list_models()])
+    elif not (named(name) or name.endswith(".onnx") or os.path.isdir(name)):  # noqa: PTH112 - of any name
+        raise unknown("method or model", name, [*methods.METHODS, *bundled(), *added()])
     elif read_card(name).scale != scale:
         raise UsageError(f"model {name!r}: enlarges by {read_card(name).scale}, and {degradation} is undone by {scale}")
 

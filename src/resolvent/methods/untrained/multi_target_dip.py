@@ -18,7 +18,7 @@ from resolvent.methods.noise_level import noise_level
 from resolvent.methods.plug_and_play.denoiser import Denoiser
 from resolvent.methods.untrained.dip import PRESETS, fast_preset, start
 from resolvent.methods.untrained.fit import Discrepancy, Settled, device, fit, mean_square, to_image, to_tensor
-from resolvent.models.registry import list_models
+from resolvent.models.registry import named
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,6 +126,6 @@ def mean_target(
 def _clean(name: str, y: NDArray[np.float32], level: float) -> NDArray[np.float32]:
     if name in methods.METHODS:
         return methods.load(name)(y, GaussianNoise(level))
-    if name in list_models():
+    if named(name):
         return Denoiser(name)(y, level)
-    raise UsageError(f"target {name!r}: is neither a method nor a bundled model; see resolvent methods and models")
+    raise UsageError(f"target {name!r}: is neither a method nor a model; see resolvent methods and models")

@@ -1,0 +1,70 @@
+"""Weights of other projects to a model file: spandrel knows the network that they belong to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resolvent.errors import InputError, MissingDependencyError, first_line
+from resolvent.models.card import ModelCard
+from resolvent.models.export import export
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["export_weights"]
+
+
+def export_weights(path: Path, target: Path) -> None:
+    """Write the network of a file of weights as ONNX, its card not yet filled in.
+
+    Nothing in the file is executed: a ``.safetensors`` file holds numbers alone, of any other torch reads the weights
+    alone.
+
+    Args:
+        path: The weights, as their project publishes them.
+        target: The ONNX file.
+
+    Raises:
+        MissingDependencyError: torch or spandrel is not installed.
+        InputError: The file cannot be read, or spandrel does not know the network, or ONNX cannot express it.
+    """
+    try:
+        import torch
+        from safetensors.torch import load_file
+        from spandrel import ImageModelDescriptor, ModelLoader, canonicalize_state_dict
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(str(error.name), "foreign", f"making a model of {path.name}") from error
+
+    try:
+        safe = path.suffix.lower() == ".safetensors"
+        state = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle's, zipfile's, safetensors' and torch's own
+        raise InputError(f"{path}: its weights cannot be read safely ({first_line(error)})") from error
+    try:
+        found = ModelLoader("cpu").load_from_state_dict(canonicalize_state_dict(state))
+    except Exception as error:  # of each architecture, where the weights are not quite its own
+        raise InputError(f"{path}: spandrel knows no network for these weights ({first_line(error)})") from error
+    if not isinstance(found, ImageModelDescriptor) or found.input_channels not in (1, 3, 4):
+        raise InputError(f"{path}: a {found.architecture.name} network, which is not from one image to another")
+
+    class Image(torch.nn.Module):
+        """The network, of whose results only the image counts."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = found.model
+
+        def forward(self, x: Tensor) -> Any:
+            y = self.network(x)
+            return y[0] if isinstance(y, tuple | list) else y
+
+    channels, multiple = found.input_channels, found.size_requirements.multiple_of
+    card = ModelCard(path.stem, "", "", "", {}, "", noise_level=channels == 4, gray=channels == 1, multiple=multiple)
+    try:
+        export(Image(), card, target)
+    except (InputError, MissingDependencyError):
+        raise
+    except Exception as error:  # whatever a network of another project's does that the exporter does not know
+        name = found.architecture.name
+        raise InputError(f"{path}: its network, {name}, cannot be exported to ONNX ({first_line(error)})") from error
