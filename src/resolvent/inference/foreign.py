@@ -101,7 +101,7 @@ def add(
                 data={"source": path.name},
                 created=datetime.now(UTC).date().isoformat(),
             )
-        check_graph(source, conditional=card.conditional)
+        check_graph(source, card)
         card = replace(card, name=name)
         if scale not in (None, card.scale):
             raise UsageError(f"scale {scale}: {path} enlarges by {card.scale}; leave it out")

@@ -213,7 +213,7 @@ def open_session(model: str | Path, runtime: str = "auto", threads: int | None =
     card = read_card(path)
     trusted = path in bundled().values()
     if not trusted:
-        check_graph(path, conditional=card.conditional)
+        check_graph(path, card)
     return RUNTIMES[name](path, card, threads, trusted=trusted)
 
 

@@ -215,7 +215,7 @@ def load_module(model: str | Path) -> tuple[nn.Module, ModelCard]:
     card = read_card(path)
     if card.foreign:
         raise InputError(f"{path}: is a network of another project's, and torch cannot build it; use onnxruntime")
-    check_graph(path, conditional=card.conditional)
+    check_graph(path, card)
     try:
         weights = {
             i.name: torch.from_numpy(onnx.numpy_helper.to_array(i).astype(np.float32))

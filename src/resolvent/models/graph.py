@@ -11,8 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resolvent.errors import InputError, printable
+
+if TYPE_CHECKING:
+    from resolvent.models.card import ModelCard
 
 __all__ = ["Graph", "Value", "check_graph", "metadata", "read_graph", "with_metadata"]
 
@@ -116,21 +120,22 @@ def read_graph(path: Path) -> Graph:
     return graph
 
 
-def check_graph(path: Path, *, conditional: bool = False) -> Graph:
+def check_graph(path: Path, card: ModelCard | None = None) -> Graph:
     """Refuse a graph that is no network from one image to another, or that no runtime should be given.
 
     Args:
         path: An ONNX file.
-        conditional: Whether it may hold the operator ``If``. Loops are always refused: they need not end.
+        card: What it says of itself: how many channels, and whether it holds the operator ``If``. Loops are always
+            refused: they need not end.
 
     Returns:
-        The graph; it has one input and one output, of floats.
+        The graph; it has one input, and that and its first output are of floats.
 
     Raises:
         InputError: It breaks a rule.
     """
     graph = read_graph(path)
-    if loops := graph.holders - ({"If"} if conditional else set()):
+    if loops := graph.holders - ({"If"} if card is not None and card.conditional else set()):
         raise InputError(f"{path}: has control flow ({_named(loops)}), which is not run; export it without")
     if graph.external:
         raise InputError(
@@ -148,6 +153,11 @@ def check_graph(path: Path, *, conditional: bool = False) -> Graph:
             raise InputError(f"{path}: its {role} {value.name!r} is not of floats; export it in float32 or float16")
         if value.shape is not None and len(value.shape) != 4:
             raise InputError(f"{path}: its {role} has {len(value.shape)} axes; (N, C, H, W) is needed")
+        if value.shape is None or value.shape[1] is None or card is None:
+            continue
+        channels = card.planes if role == "input" else 1 if card.gray else card.outputs
+        if value.shape[1] != channels:
+            raise InputError(f"{path}: its {role} has {value.shape[1]} channels, and its card says {channels}")
     return graph
 
 
