@@ -1,5 +1,5 @@
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import onnx
@@ -189,20 +189,26 @@ def test_a_name_is_taken_once_and_free_again(networks):
         remove("denoise")
 
 
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_weights_become_a_model_by_what_spandrel_knows(suffix, tmp_path, monkeypatch):
+class Upscaler(torch.nn.Module):
+    """Twice as large by one convolution, and a random offset where ``noise`` is not 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 12, 3, padding=1)
+        self.register_buffer("noise", torch.zeros(1))
+
+    def forward(self, x):
+        y = torch.nn.functional.pixel_shuffle(self.conv(x), 2)
+        return y + self.noise * torch.rand_like(y)
+
+
+@pytest.fixture
+def spandrel(monkeypatch):
     """Spandrel in miniature: it has the names and the attributes that version 0.4 documents."""
 
-    class Upscaler(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv = torch.nn.Conv2d(3, 12, 3, padding=1)
-
-        def forward(self, x):
-            return torch.nn.functional.pixel_shuffle(self.conv(x), 2)
-
     class Descriptor:
-        input_channels, size_requirements = 3, type("", (), {"multiple_of": 1})
+        input_channels, size_requirements = 3, SimpleNamespace(multiple_of=1)
+        architecture = SimpleNamespace(name="Upscaler")
 
         def __init__(self, state):
             self.model = Upscaler()
@@ -220,10 +226,14 @@ def test_weights_become_a_model_by_what_spandrel_knows(suffix, tmp_path, monkeyp
     fake.canonicalize_state_dict = lambda state: state.get("params", state)
     monkeypatch.setitem(sys.modules, "spandrel", fake)
 
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_weights_become_a_model_by_what_spandrel_knows(suffix, tmp_path, spandrel):
     weights = torch.zeros(12, 3, 3, 3)
     for color in range(3):
         weights[4 * color : 4 * color + 4, color, 1, 1] = 1  # each pixel four times
-    state, path = {"conv.weight": weights, "conv.bias": torch.zeros(12)}, tmp_path / f"Twice{suffix}"
+    state = {"conv.weight": weights, "conv.bias": torch.zeros(12), "noise": torch.zeros(1)}
+    path = tmp_path / f"Twice{suffix}"
     if suffix == ".pth":
         torch.save({"params": state}, path)
     else:
@@ -235,9 +245,20 @@ def test_weights_become_a_model_by_what_spandrel_knows(suffix, tmp_path, monkeyp
     image = np.random.default_rng(0).random((24, 32, 3), np.float32)
     assert np.abs(resolvent.restore(image, model="twice") - image.repeat(2, 0).repeat(2, 1)).max() <= 1e-5
 
-    torch.save({"params": print}, tmp_path / "code.pth")
-    with pytest.raises(InputError, match="cannot be read safely"):
-        add(tmp_path / "code.pth")
+
+def test_weights_that_cannot_be_used_are_refused_in_one_line(tmp_path, spandrel, own_folder):
+    path = tmp_path / "x.pth"
+    changed = Upscaler().state_dict() | {"noise": torch.ones(1)}
+    for content, message in (
+        ({"params": print}, "cannot be read safely"),
+        ({"params": {"other": torch.zeros(1)}}, "knows no network"),
+        ({"params": changed}, "gives other values as ONNX"),
+    ):
+        torch.save(content, path)
+        with pytest.raises(InputError, match=message) as error:
+            add(path)
+        assert "\n" not in str(error.value)
+    assert not own_folder.exists()
 
 
 def test_weights_without_spandrel_say_what_to_install(tmp_path, monkeypatch):

@@ -29,15 +29,16 @@ __all__ = ["adopt", "as_function", "estimate_memory", "export", "load_module", "
 OPSET = 18
 
 
-def export(network: nn.Module, card: ModelCard, path: Path) -> ModelCard:
+def export(network: nn.Module, card: ModelCard, path: Path, *, halves: bool = True) -> ModelCard:
     """Write a network and its card to one ``.onnx`` file.
 
-    The batch, height and width are dynamic; weights are stored as float16 and widened when a runtime loads them.
+    The batch, height and width are dynamic.
 
     Args:
         network: Built by NETWORKS from ``card.network`` and ``card.arguments``.
         card: Goes into the file's metadata.
         path: The file; replaced if it exists.
+        halves: Whether weights are stored as float16, and widened when a runtime loads them.
 
     Returns:
         The card that was written, with the largest change that float16 made to a weight.
@@ -80,7 +81,8 @@ def export(network: nn.Module, card: ModelCard, path: Path) -> ModelCard:
     if program is None:
         raise OutputError(f"{path}: torch exported nothing; report this")
     model = program.model_proto
-    card = replace(card, rounding=store_as_float16(model))
+    if halves:
+        card = replace(card, rounding=store_as_float16(model))
     write_out_zero_biases(model)
     tidy(model)
     onnx.checker.check_model(model)
