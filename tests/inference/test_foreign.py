@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 from scipy import ndimage
 
 import resolvent
-from resolvent.errors import InputError, MissingDependencyError, UsageError
+from resolvent.errors import InputError, MissingDependencyError, OutputError, UsageError
 from resolvent.inference.foreign import add, remove
 from resolvent.models.registry import added, find, read_card
 
@@ -158,10 +158,22 @@ def test_what_is_no_network_of_one_image_is_refused_in_one_line(kind, networks, 
     assert not own_folder.exists()
 
 
+def test_a_folder_that_cannot_be_made_is_one_line(networks, own_folder):
+    own_folder.write_bytes(b"a file")
+    with pytest.raises(OutputError, match="RESOLVENT_MODELS names another folder"):
+        add(networks.blur(), halo=8)
+
+
 @pytest.mark.parametrize("name", ["denoise", "DENOISE", "add", "../net", "a b", "", "x.onnx", ".x", "x" * 65])
 def test_names_that_cannot_be_used_are_refused(name, networks):
     with pytest.raises(UsageError, match="name "):
         add(networks.blur(), name=name)
+
+
+def test_a_name_of_a_file_that_a_terminal_would_obey_is_escaped(networks, tmp_path):
+    path = networks.blur().rename(tmp_path / "\x1b[31mnet.onnx")
+    card = add(path, name="net", halo=8)
+    assert (card.summary, card.data) == (r"from \x1b[31mnet.onnx", {"source": r"\x1b[31mnet.onnx"})
 
 
 def test_options_that_do_not_fit_are_refused(networks):

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.errors import InputError, UsageError, unknown
+from resolvent.errors import InputError, OutputError, UsageError, printable, unknown
 from resolvent.inference.runtime import OnnxSession
 from resolvent.io import write_atomic
 from resolvent.models.card import METADATA_KEY, ModelCard
@@ -79,6 +79,7 @@ def add(
     """
     path = Path(path)
     name = _checked_name(re.sub(r"[^\w.+-]+", "-", path.stem) if name is None else name, overwrite=overwrite)
+    origin = printable(path.name)
     if data_range not in (None, 1, 255):
         raise UsageError(f"range {data_range}: must be 1 or 255")
     if halo is not None and not 0 <= halo <= 512:
@@ -96,9 +97,9 @@ def add(
         if card.foreign:
             card = replace(
                 _measured(source, card, data_range, halo, noise_level or card.noise_level, progress),
-                summary=" ".join(summary.split()) or f"from {path.name}",
+                summary=" ".join(summary.split()) or f"from {origin}",
                 license=license,
-                data={"source": path.name},
+                data={"source": origin},
                 created=datetime.now(UTC).date().isoformat(),
             )
         check_graph(source, card)
@@ -107,7 +108,10 @@ def add(
             raise UsageError(f"scale {scale}: {path} enlarges by {card.scale}; leave it out")
         content = with_metadata(source.read_bytes(), METADATA_KEY, card.dumps())
     target = user_folder() / f"{name}{SUFFIX}"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(target.parent, error) from error
     write_atomic(target, lambda file: file.write(content), overwrite=overwrite)
     return card
 
@@ -124,8 +128,16 @@ def remove(name: str) -> Path:
         raise UsageError(f"model {name!r}: comes with Resolvent and stays; only added models can be removed")
     if name.lower() not in known:
         raise unknown("added model", name, added())
-    known[name.lower()].unlink()
-    return known[name.lower()]
+    path = known[name.lower()]
+    try:
+        path.unlink()
+    except OSError as error:
+        raise _unusable(path, error) from error
+    return path
+
+
+def _unusable(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"{path}: {error.strerror}; RESOLVENT_MODELS names another folder for added models")
 
 
 def _checked_name(name: str, *, overwrite: bool) -> str:

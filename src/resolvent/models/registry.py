@@ -40,8 +40,8 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def user_folder() -> Path:
     """Give the folder of added models: $RESOLVENT_MODELS, or one where the system keeps a user's data."""
-    if FOLDER in os.environ:
-        return Path(os.environ[FOLDER])
+    if folder := os.environ.get(FOLDER):
+        return Path(folder)
     home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is no home
     if sys.platform == "win32":
         data = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
