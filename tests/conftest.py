@@ -12,6 +12,14 @@ from resolvent.networks import build, resolve_arguments
 ARGUMENTS = {"widths": [8, 16, 16], "blocks": [1, 1, 1]}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_added_models(tmp_path_factory):
+    """Keep tests away from the models that whoever runs them has added."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESOLVENT_MODELS", str(tmp_path_factory.getbasetemp() / "none"))
+        yield
+
+
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Run a command line in this process: exit code, stdout, stderr."""

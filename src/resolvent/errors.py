@@ -51,6 +51,26 @@ class TrainingError(ResolventError):
     """Training cannot start, or cannot go on."""
 
 
+def first_line(error: BaseException) -> str:
+    r"""Give what another library's exception says, without the lines that only its authors can use.
+
+    Example:
+        >>> first_line(RuntimeError("out of memory\nat allocator.cc:31")), first_line(KeyError())
+        ('out of memory', 'KeyError')
+    """
+    return printable((str(error).strip().splitlines() or [type(error).__name__])[0][:200])
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal would obey rather than show.
+
+    Example:
+        >>> print(printable("größer \x1b[31m"))
+        größer \x1b[31m
+    """
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def internal(error: BaseException) -> str:
     """Describe an exception that Resolvent does not raise on purpose, in one line.
 

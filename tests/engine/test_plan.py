@@ -155,7 +155,7 @@ def test_strength_zero_and_a_method_need_no_diagnosis(monkeypatch):
 
 
 def test_scale_names_a_model_that_enlarges_so_much(cards, monkeypatch):
-    monkeypatch.setattr(request, "list_models", lambda: cards)
+    monkeypatch.setattr(request, "bundled", lambda: cards)
     expect(monkeypatch, 0.0)
     assert plan(scene(0), scale=2).model == "enlarge"
     assert plan(scene(0), scale=2, model="enlarge").model == "enlarge"
@@ -168,14 +168,14 @@ def test_scale_names_a_model_that_enlarges_so_much(cards, monkeypatch):
 def test_of_two_models_of_one_scale_the_first_listed_enlarges(cards, monkeypatch):
     """The bundled ones are listed first."""
     cards["a"] = replace(cards["enlarge"], name="a")
-    monkeypatch.setattr(request, "list_models", lambda: cards)
+    monkeypatch.setattr(request, "bundled", lambda: cards)
     assert make_request(scale=2).named() == "enlarge"
-    monkeypatch.setattr(request, "list_models", lambda: dict(sorted(cards.items())))
+    monkeypatch.setattr(request, "bundled", lambda: dict(sorted(cards.items())))
     assert make_request(scale=2).named() == "a"
 
 
 def test_enlarging_restores_first_what_is_wrong(cards, monkeypatch):
-    monkeypatch.setattr(request, "list_models", lambda: cards)
+    monkeypatch.setattr(request, "bundled", lambda: cards)
     expect(monkeypatch, 5.0)
     image = scene(20)
     found = plan(image, scale=2)

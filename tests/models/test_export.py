@@ -9,7 +9,9 @@ from resolvent import networks
 from resolvent.errors import InputError, OutputError, UsageError
 from resolvent.inference.runtime import open_session
 from resolvent.models.card import ModelCard
-from resolvent.models.export import adopt, estimate_memory, export, load_module, measure_halo, write
+from resolvent.models.context import measure_halo
+from resolvent.models.export import adopt, as_function, estimate_memory, export, load_module, write
+from resolvent.models.registry import read_card
 
 CARD = ModelCard("x", "denoise", "for tests", "unet-small", {}, "noise:sigma=5")
 
@@ -46,6 +48,30 @@ def test_file_holds_halves_and_nothing_of_the_machine(tiny):
     raw = path.read_bytes()
     assert b".py" not in raw
     assert b"/src/" not in raw
+
+
+def test_weights_beyond_halves_stay_exact_and_the_card_tells_what_the_others_lost(tmp_path):
+    """1e5 would be infinite as float16."""
+    network = torch.nn.Conv2d(3, 3, 1)
+    with torch.no_grad():
+        network.weight.fill_(1e5)
+        network.bias.fill_(1 / 3)
+    card = export(network, CARD, tmp_path / "x.onnx")
+    assert card.rounding == pytest.approx(1 / 3 - float(np.float16(1 / 3)), rel=1e-3)
+    assert read_card(tmp_path / "x.onnx") == card
+    x = np.random.default_rng(0).random((1, 3, 8, 8), np.float32)
+    expected = 1e5 * x.sum(1, keepdims=True) + float(np.float16(1 / 3))
+    np.testing.assert_allclose(open_session(tmp_path / "x.onnx").run(x), expected.repeat(3, 1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
+    network = torch.nn.Conv2d(3, 3, 1)
+    with torch.no_grad():
+        network.weight[0] = value
+    with pytest.raises(InputError, match=r"weight.*hold NaN or infinity"):
+        export(network, CARD, tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_network_without_biases_has_constant_ones_in_its_file(tmp_path):
@@ -98,7 +124,7 @@ class Box(torch.nn.Module):
 
 def test_halo_is_the_context_of_a_known_filter():
     card = ModelCard("box", "denoise", "", "unet-small", {}, "noise:sigma=25")
-    assert measure_halo(Box(), card, limit=32) == 8
+    assert measure_halo(as_function(Box()), card, limit=32) == 8
 
 
 def test_folder_that_cannot_be_written_is_refused_and_left_clean(tiny, tmp_path):
@@ -137,7 +163,7 @@ def test_enlarging_model_survives_the_export(tmp_path):
     torch.manual_seed(0)
     network = networks.construct("unet-small", arguments).eval()
     card = replace(CARD, arguments=arguments, scale=2)
-    assert measure_halo(network, card, limit=24) <= 24
+    assert measure_halo(as_function(network), card, limit=24) <= 24
     export(network, card, tmp_path / "x2.onnx")
     x = np.random.default_rng(0).random((1, 3, 16, 24), dtype=np.float32)
     with torch.inference_mode():

@@ -19,7 +19,8 @@ from resolvent import __version__
 from resolvent.cli.diagnosis import diagnose
 from resolvent.cli.flags import in_flags
 from resolvent.cli.lab import benchmark, compare, export, train
-from resolvent.cli.lists import degradations, methods, models, networks, recipes
+from resolvent.cli.lists import degradations, methods, networks, recipes
+from resolvent.cli.models import app as models
 from resolvent.cli.options import fail
 from resolvent.cli.photographs import degrade, demo, restore
 from resolvent.cli.signals import STOP, stoppable
@@ -56,7 +57,8 @@ def common(
 
 for command in (restore, diagnose, degrade, train, export, benchmark, compare, demo):
     app.command()(command)
-for listing in (models, methods, degradations, networks, recipes):
+app.add_typer(models, name="models")
+for listing in (methods, degradations, networks, recipes):
     app.command()(listing)
 
 CALL_ERROR: Any = typer.BadParameter.__base__

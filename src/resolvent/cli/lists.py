@@ -1,4 +1,4 @@
-"""The commands that list what there is: models, methods, degradations, networks and recipes."""
+"""The commands that list what there is: methods, degradations, networks and recipes."""
 
 from __future__ import annotations
 
@@ -16,34 +16,7 @@ from resolvent.errors import unknown
 if TYPE_CHECKING:
     from resolvent.parameters import Setting
 
-__all__ = ["degradations", "methods", "models", "networks", "recipes"]
-
-
-def models(
-    name: Annotated[
-        str | None,
-        typer.Argument(help="Bundled model, .onnx file or run folder. Default: all bundled models."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """List the bundled models, or print the card of one model."""
-    from resolvent.models.registry import list_models, read_card
-
-    cards = {name: read_card(name)} if name else list_models()
-    if as_json:
-        show_json({key: card.to_json() for key, card in cards.items()})
-        return
-    rows = [
-        (
-            key,
-            card.summary,
-            f"{card.parameters / 1e6:.2f} M",
-            card.license,
-            f"{card.data.get('photographs', '?')} photographs",
-        )
-        for key, card in cards.items()
-    ]
-    _show(("model", "for", "parameters", "license", "trained on"), rows)
+__all__ = ["degradations", "methods", "networks", "recipes", "show_table"]
 
 
 def methods(
@@ -68,7 +41,7 @@ def methods(
         for key, method in known.items()
     ]
     caption = "cost: for 256x256 pixels in color, on one core; memory: for a megapixel"
-    _show(("method", "what it is", "needs", "cost", "memory"), rows, caption)
+    show_table(("method", "what it is", "needs", "cost", "memory"), rows, caption)
     if name:
         _show_settings("setting", known[name].settings, known[name].reference)
     for line in sorted({line for line in absent.values() if line}):
@@ -106,7 +79,7 @@ def degradations(
         return
     rows = [(key, summary, "\n".join(line(*each) for each in own.items())) for key, (summary, own) in known.items()]
     caption = "name:parameter=value + ...; a..b is uniform between the two, a|b one of them, @ 0.5 half of the time"
-    _show(("degradation", "what it does", "parameters"), rows, caption)
+    show_table(("degradation", "what it does", "parameters"), rows, caption)
 
 
 def networks(
@@ -134,7 +107,7 @@ def networks(
         )
         for key, network in known.items()
     ]
-    _show(("network", "what it is", "parameters", "arguments"), rows)
+    show_table(("network", "what it is", "parameters", "arguments"), rows)
     if name:
         _show_settings("argument", known[name].settings, "default: where the network above gives no other")
 
@@ -155,7 +128,7 @@ def recipes(
         show_json({key: recipe.to_json() for key, recipe in known.items()})
         return
     rows = [(key, recipe.summary, recipe.network, recipe.budget) for key, recipe in known.items()]
-    _show(("recipe", "for", "network", "budget"), rows)
+    show_table(("recipe", "for", "network", "budget"), rows)
 
 
 Entry = TypeVar("Entry")
@@ -179,15 +152,15 @@ def _show_settings(head: str, settings: Mapping[str, Setting], caption: str) -> 
         (key, setting.help, setting.kind.rule, "" if setting.default is None else format_value(setting.default))
         for key, setting in settings.items()
     ]
-    _show((head, "what it is", "a value is", "default"), rows, caption)
+    show_table((head, "what it is", "a value is", "default"), rows, caption)
 
 
-def _show(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str | None = None) -> None:
+def show_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str | None = None) -> None:
     """Print a table; what stands in brackets is text, not markup."""
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*head, caption=caption)
     for row in rows:
-        table.add_row(*(escape(chr(10).join(map(escaped, cell.split(chr(10))))) for cell in row))
+        table.add_row(*(Text("\n".join(map(escaped, cell.split("\n")))) for cell in row))
     console().print(table)

@@ -29,7 +29,7 @@ from resolvent.inference.runtime import RUNTIMES
 from resolvent.inference.tiles import SMALLEST_TILE
 from resolvent.io import check_writable
 from resolvent.methods.control import Control
-from resolvent.models.registry import list_models, read_card
+from resolvent.models.registry import bundled, read_card
 from resolvent.physics.forward_model import ForwardModel
 from resolvent.system import parse_memory
 
@@ -302,8 +302,8 @@ def _enlarger(scale: int) -> str:
     Raises:
         UsageError: None does.
     """
-    listed = reversed(list_models().items())  # so that of two models of one scale the first listed stands
-    known = {card.scale: name for name, card in listed if card.scale > 1}
+    listed = reversed(bundled())  # so that of two models of one scale the first listed stands
+    known = {card_scale: name for name in listed if (card_scale := read_card(name).scale) > 1}
     if scale not in known:
         raise UsageError(f"scale {scale}: the bundled models enlarge by {' or '.join(map(str, sorted(known)))}")
     return known[scale]

@@ -21,7 +21,7 @@ from resolvent.image import Image
 from resolvent.image.sources import Source, open_source
 from resolvent.methods.control import Control
 from resolvent.methods.noise_level import noise_level
-from resolvent.models.registry import list_models, read_card
+from resolvent.models.registry import added, bundled, named, read_card
 from resolvent.parameters import Range
 from resolvent.physics.forward_model import ForwardModel
 
@@ -114,7 +114,8 @@ def compare(
 def trained_for(degradation: Degradation) -> list[str]:
     """Name the bundled models that were trained for all that happened, as strong as it is; not those that repair."""
     found, scale = [], degradation.scale
-    for name, card in list_models().items():
+    for name in bundled():
+        card = read_card(name)
         if card.mask or card.outputs == 1:
             continue
         trained = (card.degradation, *card.recipe.get("others", ()))
@@ -160,8 +161,8 @@ def _check(name: str, degradation: Degradation, forward_model: ForwardModel | No
     scale = degradation.scale
     if forward_model is not None and name in methods.METHODS:
         methods.check(name, forward_model)
-    elif not (name in list_models() or name.endswith(".onnx") or os.path.isdir(name)):  # noqa: PTH112 - of any name
-        raise unknown("method or model", name, [*methods.METHODS, *list_models()])
+    elif not (named(name) or name.endswith(".onnx") or os.path.isdir(name)):  # noqa: PTH112 - of any name
+        raise unknown("method or model", name, [*methods.METHODS, *bundled(), *added()])
     elif read_card(name).scale != scale:
         raise UsageError(f"model {name!r}: enlarges by {read_card(name).scale}, and {degradation} is undone by {scale}")
 

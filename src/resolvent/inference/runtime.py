@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from resolvent.errors import InputError, MissingDependencyError, unknown
-from resolvent.models.card import METADATA_KEY, ModelCard
-from resolvent.models.registry import find, read_card
+from resolvent.errors import InputError, MissingDependencyError, first_line, unknown
+from resolvent.models.card import ModelCard
+from resolvent.models.graph import check_graph
+from resolvent.models.registry import bundled, find, read_card
 from resolvent.system import usable_cpus
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["RUNTIMES", "Runtime", "Session", "open_session"]
+
+MOST_MEMORY = 2**32
+"""Bytes that models together get from onnxruntime which did not come with Resolvent: whatever they ask for."""
 
 Runtime = Literal["auto", "onnxruntime", "openvino", "torch"]
 
@@ -36,13 +39,69 @@ class Session(Protocol):
 
         Raises:
             MemoryError: The runtime could not allocate what it needs.
+            InputError: The model cannot take it, or gives something else than its card says.
         """
 
 
-class OnnxSession:
-    """onnxruntime on the CPU."""
+class _Session:
+    """What the sessions of all runtimes do around their own ``_run``."""
 
-    def __init__(self, path: Path, threads: int | None) -> None:
+    card: ModelCard
+
+    def __init__(self, path: Path, card: ModelCard) -> None:
+        self.path, self.card = path, card
+
+    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See Session."""
+        y = self._foreign(x) if self.card.foreign else self.raw(x)
+        s = self.card.scale
+        expected = (len(x), self.card.outputs, s * x.shape[2], s * x.shape[3])
+        if y.shape != expected:
+            raise InputError(f"{self.path}: gives {y.shape} for {x.shape}, and its card says {expected}")
+        return y
+
+    def _foreign(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give another project's network one image at a time, in its own range, and a gray one each color alone."""
+        card, colors = self.card, len(x[0])
+        if card.gray and (x == x[:, :1]).all():  # gray in all colors
+            return np.repeat(self._each(x[:, :1]), colors, 1)
+        if card.gray:
+            y = self._each(x.reshape(-1, 1, *x.shape[2:]))
+            return y.reshape(len(x), -1, *y.shape[2:])
+        return self._each(x)
+
+    def _each(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        white = np.float32(self.card.data_range)
+        return np.concatenate([self.raw(white * image[None]) / white for image in x])
+
+    def raw(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the graph as it is, and turn a runtime's errors, which share no class, into two of ours."""
+        try:
+            return self._run(x)
+        except Exception as error:
+            if re.search(r"allocat|bad_alloc|out of memory", str(error), re.IGNORECASE):
+                raise MemoryError(first_line(error)) from error
+            raise InputError(f"{self.path}: cannot run on {x.shape} ({first_line(error)})") from error
+
+    def _run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        raise NotImplementedError
+
+
+class OnnxSession(_Session):
+    """onnxruntime on the CPU.
+
+    Args:
+        path: Of the model.
+        card: Its card.
+        threads: CPU threads; None uses all cores.
+        trusted: Whether its graph may take as much memory as there is.
+        profile: Start of the name of a file for onnxruntime's profile.
+    """
+
+    def __init__(
+        self, path: Path, card: ModelCard, threads: int | None, *, trusted: bool = True, profile: Path | None = None
+    ) -> None:
+        super().__init__(path, card)
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -50,27 +109,44 @@ class OnnxSession:
         options.intra_op_num_threads = threads or usable_cpus()
         options.enable_mem_pattern = False  # halves the memory of a tile, at the same speed
         options.add_session_config_entry("session.intra_op.allow_spinning", "0" if threads == 1 else "1")
+        if profile is not None:
+            options.enable_profiling, options.profile_file_prefix = True, str(profile)
+        if not trusted:
+            _bound_memory()
+            options.add_session_config_entry("session.use_env_allocators", "1")
         try:
-            self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            self.session = onnxruntime.InferenceSession(
+                path, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
         except Exception as error:  # onnxruntime's exceptions have no public base class
-            raise InputError(f"{path}: onnxruntime cannot load it ({_first_line(error)})") from error
-        metadata = self.session.get_modelmeta().custom_metadata_map
-        if METADATA_KEY not in metadata:
-            raise InputError(f"{path}: an ONNX file without a Resolvent card; export it with resolvent export")
-        self.card = ModelCard.loads(metadata[METADATA_KEY], path.name)
+            raise InputError(f"{path}: onnxruntime cannot load it ({first_line(error)})") from error
+        (given,) = self.session.get_inputs()
+        self.input = given.name
+        self.type = np.float16 if given.type == "tensor(float16)" else np.float32
 
-    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        with _out_of_memory():
-            result: NDArray[np.float32] = self.session.run(None, {"input": x})[0]
-        return result
+    def _run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        result: NDArray[Any] = self.session.run(None, {self.input: x.astype(self.type, copy=False)})[0]
+        return result.astype(np.float32, copy=False)
 
 
-class OpenVinoSession:
-    """OpenVINO on the CPU, in float32."""
+@cache
+def _bound_memory() -> None:
+    """Make the allocator that sessions share which ask for it: it gives MOST_MEMORY, and no more."""
+    import onnxruntime
 
-    def __init__(self, path: Path, threads: int | None) -> None:
+    where = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    default = -1
+    onnxruntime.create_and_register_allocator(where, onnxruntime.OrtArenaCfg(MOST_MEMORY, default, default, default))
+
+
+class OpenVinoSession(_Session):
+    """OpenVINO on the CPU, in float32; see OnnxSession."""
+
+    def __init__(self, path: Path, card: ModelCard, threads: int | None, *, trusted: bool = True) -> None:
+        super().__init__(path, card)
         openvino = _optional("openvino", "openvino")
-        self.card = read_card(path)
         core = openvino.Core()
         settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         if threads:
@@ -78,39 +154,36 @@ class OpenVinoSession:
         try:
             self.model = core.compile_model(str(path), "CPU", settings)
         except RuntimeError as error:
-            raise InputError(f"{path}: OpenVINO cannot load it ({_first_line(error)})") from error
+            raise InputError(f"{path}: OpenVINO cannot load it ({first_line(error)})") from error
 
-    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        with _out_of_memory():
-            result: NDArray[np.float32] = self.model(x, share_outputs=False)[0]
-        return result
+    def _run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        result: NDArray[Any] = self.model(x, share_outputs=False)[0]
+        return result.astype(np.float32, copy=False)
 
 
-class TorchSession:
-    """torch, on a GPU where there is one."""
+class TorchSession(_Session):
+    """torch, on a GPU where there is one; see OnnxSession."""
 
-    def __init__(self, path: Path, threads: int | None) -> None:
+    def __init__(self, path: Path, card: ModelCard, threads: int | None, *, trusted: bool = True) -> None:
+        super().__init__(path, card)
         torch = _optional("torch", "lab")
         from resolvent.models.export import load_module
 
         self.threads = threads
-        module, self.card = load_module(path)
+        module, _ = load_module(path)
         self.torch, self.device = torch, "cuda" if torch.cuda.is_available() else "cpu"
         self.module = module.to(self.device)
 
-    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         before = self.torch.get_num_threads()
         self.torch.set_num_threads(self.threads or before)  # torch has no count for a session
         try:
-            return self._run(x)
+            with self.torch.inference_mode():
+                tensor = self.torch.from_numpy(x).to(self.device)
+                result: NDArray[np.float32] = self.module(tensor).float().cpu().contiguous().numpy()
+            return result
         finally:
             self.torch.set_num_threads(before)
-
-    def _run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        with _out_of_memory(), self.torch.inference_mode():
-            tensor = self.torch.from_numpy(x).to(self.device)
-            result: NDArray[np.float32] = self.module(tensor).float().cpu().contiguous().numpy()
-        return result
 
 
 RUNTIMES: dict[str, type[OnnxSession] | type[OpenVinoSession] | type[TorchSession]] = {
@@ -124,7 +197,7 @@ def open_session(model: str | Path, runtime: str = "auto", threads: int | None =
     """Load a model into a runtime.
 
     Args:
-        model: Name of a bundled model, or path of a model file.
+        model: Name of a model, or path of a model file.
         runtime: ``onnxruntime`` (which ``auto`` means), ``openvino`` or ``torch``.
         threads: CPU threads; None uses all cores.
 
@@ -136,7 +209,12 @@ def open_session(model: str | Path, runtime: str = "auto", threads: int | None =
     name = "onnxruntime" if runtime == "auto" else runtime
     if name not in RUNTIMES:
         raise unknown("runtime", name, ("auto", *RUNTIMES))
-    return RUNTIMES[name](find(model), threads)
+    path = find(model)
+    card = read_card(path)
+    trusted = path in bundled().values()
+    if not trusted:
+        check_graph(path, card)
+    return RUNTIMES[name](path, card, threads, trusted=trusted)
 
 
 def _optional(package: str, extra: str) -> ModuleType:
@@ -144,18 +222,3 @@ def _optional(package: str, extra: str) -> ModuleType:
         return importlib.import_module(package)
     except ModuleNotFoundError as error:
         raise MissingDependencyError(package, extra, f"the runtime {package!r}") from error
-
-
-@contextmanager
-def _out_of_memory() -> Iterator[None]:
-    """Turn a runtime's failed allocation, which each reports in its own words, into a MemoryError."""
-    try:
-        yield
-    except Exception as error:
-        if re.search(r"allocat|bad_alloc|out of memory", str(error), re.IGNORECASE):
-            raise MemoryError(_first_line(error)) from error
-        raise
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,27 @@ __all__ = ["METADATA_KEY", "ModelCard"]
 METADATA_KEY = "resolvent.card"
 """The key of an ONNX file's metadata that holds the card, as JSON."""
 
+MAX_LENGTH = 1_000_000
+"""Characters of a card."""
+
+MAX_DEPTH = 20
+"""Of objects and lists within each other."""
+
+RANGES: dict[str, tuple[int, int]] = {
+    "channels": (3, 3),
+    "outputs": (1, 3),
+    "scale": (1, 16),
+    "multiple": (1, 256),
+    "halo": (0, 512),
+    "memory": (1, 2**24),
+    "parameters": (0, 10**12),
+    "seconds": (0, 10**9),
+    "steps": (0, 10**12),
+    "data_range": (1, 255),
+    "rounding": (0, 10**6),
+}
+"""The least and the largest value of each number in a card."""
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -23,7 +45,7 @@ class ModelCard:
         name: The model's name.
         task: What it is for, such as ``denoise``.
         summary: One line for a person who chooses.
-        network: The key of NETWORKS that rebuilds the torch module.
+        network: The key of NETWORKS that rebuilds the torch module; empty for a network of another project's.
         arguments: The full arguments of that network.
         degradation: Text form of what it was trained to undo.
         channels: Of the image that it takes; gray images are given to all of them.
@@ -45,6 +67,13 @@ class ModelCard:
         steps: Updates made.
         figures: What was measured: protocol and figures.
         created: ISO date.
+        data_range: Black is 0 and white is this in the tensors that it takes and gives.
+        gray: The network takes and gives one channel; each color goes through it on its own.
+        conditional: Its graph may hold the operator ``If``, which is refused otherwise.
+        rounding: The largest change of a weight when it was stored as float16.
+
+    Raises:
+        InputError: A value has the wrong type or is out of range, or a text holds control characters.
     """
 
     name: str
@@ -72,6 +101,26 @@ class ModelCard:
     steps: int = 0
     figures: dict[str, Any] = field(default_factory=dict)
     created: str = ""
+    data_range: int = 1
+    gray: bool = False
+    conditional: bool = False
+    rounding: float = 0.0
+
+    def __post_init__(self) -> None:
+        for each in dataclasses.fields(self):
+            _check(each.name, str(each.type), getattr(self, each.name))
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in self.arguments.items()}
+        object.__setattr__(self, "arguments", plain)  # as JSON gives them back
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the network is of another project, and runs as a graph alone."""
+        return not self.network
+
+    @property
+    def planes(self) -> int:
+        """Channels of the tensor that its graph takes; a gray one takes each color alone."""
+        return 1 if self.gray else self.inputs
 
     @property
     def inputs(self) -> int:
@@ -94,6 +143,8 @@ class ModelCard:
             InputError: The text is not a card.
         """
         try:
+            if len(text) > MAX_LENGTH:
+                raise ValueError(f"{len(text)} characters, and the most is {MAX_LENGTH}")
             data = json.loads(text)
             if not isinstance(data, dict):
                 raise TypeError(f"a {type(data).__name__}, not an object")
@@ -106,5 +157,54 @@ class ModelCard:
             if data.get("sigma_range") is not None:
                 data["sigma_range"] = tuple(data["sigma_range"])
             return cls(**data)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise InputError(f"{origin}: its card cannot be read ({error}); export the model again") from error
+
+
+def _check(key: str, kind: str, value: Any) -> None:
+    """Refuse a value of a card that has not the type of its field, or is out of range.
+
+    Raises:
+        InputError: It is one.
+    """
+    if key == "sigma_range":
+        numbers = isinstance(value, tuple) and len(value) == 2 and all(map(_is_number, value))
+        fits = value is None or (numbers and 0 <= value[0] <= value[1] <= 255)
+        rule = "two noise levels from 0 to 255, the lower one first"
+    elif key in RANGES:
+        low, high = RANGES[key]
+        fits = _is_number(value) and low <= value <= high and (kind == "float" or isinstance(value, int))
+        rule = f"{'a' if kind == 'float' else 'a whole'} number from {low} to {high}" if low < high else str(low)
+    else:
+        wanted, rule = {"str": (str, "a text"), "bool": (bool, "true or false")}.get(kind, (dict, "an object"))
+        fits = isinstance(value, wanted)
+    if not fits:
+        raise InputError(f"{key} {repr(value)[:40]}: must be {rule}")
+    if key == "name" and not value.strip():
+        raise InputError("name: must not be empty")
+    for text in _texts(key, value):
+        if not text.isprintable() and key != "recipe":  # which is as its file has it, and never printed
+            raise InputError(f"{key} {text[:40]!r}: must not hold control characters")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _texts(key: str, value: Any, depth: int = 0) -> list[str]:
+    """All texts in plain data, the keys of objects too.
+
+    Raises:
+        InputError: It is nested beyond what any card needs.
+    """
+    if depth > MAX_DEPTH:
+        raise InputError(f"{key}: must not be nested deeper than {MAX_DEPTH}")
+    match value:
+        case str():
+            return [value]
+        case dict():
+            return [text for item in value.items() for part in item for text in _texts(key, part, depth + 1)]
+        case list() | tuple():
+            return [text for item in value for text in _texts(key, item, depth + 1)]
+        case _:
+            return []

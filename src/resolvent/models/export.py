@@ -5,37 +5,47 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from resolvent import networks
-from resolvent.errors import InputError, MissingDependencyError, OutputError, UsageError
+from resolvent.errors import InputError, MissingDependencyError, OutputError, UsageError, first_line
 from resolvent.models.card import METADATA_KEY, ModelCard
+from resolvent.models.graph import check_graph
 from resolvent.models.registry import find, read_card
 
 if TYPE_CHECKING:
     import onnx
+    from numpy.typing import NDArray
     from torch import nn
 
-__all__ = ["adopt", "estimate_memory", "export", "load_module", "measure_halo", "write"]
+    from resolvent.models.context import Network
+
+__all__ = ["adopt", "as_function", "estimate_memory", "export", "load_module", "write"]
 
 OPSET = 18
 
 
-def export(network: nn.Module, card: ModelCard, path: Path) -> None:
+def export(network: nn.Module, card: ModelCard, path: Path, *, halves: bool = True) -> ModelCard:
     """Write a network and its card to one ``.onnx`` file.
 
-    The batch, height and width are dynamic; weights are stored as float16 and widened when a runtime loads them.
+    The batch, height and width are dynamic.
 
     Args:
         network: Built by NETWORKS from ``card.network`` and ``card.arguments``.
         card: Goes into the file's metadata.
         path: The file; replaced if it exists.
+        halves: Whether weights are stored as float16, and widened when a runtime loads them.
+
+    Returns:
+        The card that was written, with the largest change that float16 made to a weight.
 
     Raises:
         MissingDependencyError: onnx or onnxscript is not installed.
+        InputError: A weight is not finite.
         OutputError: The file cannot be written.
     """
     import torch
@@ -47,7 +57,7 @@ def export(network: nn.Module, card: ModelCard, path: Path) -> None:
         raise MissingDependencyError(str(error.name), "lab", "exporting a model") from error
 
     network = network.eval().cpu()
-    example = torch.zeros(2, card.inputs, 8 * card.multiple, 16 * card.multiple)
+    example = torch.zeros(2, card.planes, 8 * card.multiple, 16 * card.multiple)
     height, width = (card.multiple * torch.export.Dim(name, max=1 << 16) for name in ("rows", "columns"))
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = logger.level
@@ -71,11 +81,13 @@ def export(network: nn.Module, card: ModelCard, path: Path) -> None:
     if program is None:
         raise OutputError(f"{path}: torch exported nothing; report this")
     model = program.model_proto
-    store_as_float16(model)
+    if halves:
+        card = replace(card, rounding=store_as_float16(model))
     write_out_zero_biases(model)
     tidy(model)
     onnx.checker.check_model(model)
     write(model, card, path)
+    return card
 
 
 def write(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
@@ -101,16 +113,32 @@ def write(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
             partial.unlink()
 
 
-def store_as_float16(model: onnx.ModelProto) -> None:
-    """Halve the file: float32 initializers become float16, with a Cast that runtimes fold when they load."""
+def store_as_float16(model: onnx.ModelProto) -> float:
+    """Halve the file: float32 initializers become float16, with a Cast that runtimes fold when they load.
+
+    A tensor with a value beyond float16 stays float32.
+
+    Returns:
+        The largest change of a value.
+
+    Raises:
+        InputError: A value is not finite.
+    """
     from onnx import TensorProto, helper, numpy_helper
 
     casts = []
+    changes = [0.0]
     for initializer in model.graph.initializer:
         if initializer.data_type != TensorProto.FLOAT:
             continue
         name = initializer.name
-        values = numpy_helper.to_array(initializer).astype(np.float16)
+        exact = numpy_helper.to_array(initializer)
+        if not np.isfinite(exact).all():
+            raise InputError(f"weights {name!r}: hold NaN or infinity; take a checkpoint from before that")
+        if np.abs(exact).max(initial=0) > np.finfo(np.float16).max:
+            continue
+        values = exact.astype(np.float16)
+        changes.append(float(np.abs(values - exact).max(initial=0)))
         initializer.CopyFrom(numpy_helper.from_array(values, name))
         wide = f"{name}/float32"
         casts.append(helper.make_node("Cast", [name], [wide], to=TensorProto.FLOAT, name=f"{name}/cast"))
@@ -121,6 +149,7 @@ def store_as_float16(model: onnx.ModelProto) -> None:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+    return max(changes)
 
 
 def write_out_zero_biases(model: onnx.ModelProto) -> None:
@@ -175,7 +204,7 @@ def load_module(model: str | Path) -> tuple[nn.Module, ModelCard]:
     """Rebuild the torch module of a model file, with the file's own weights, for inference or fine-tuning.
 
     Raises:
-        UsageError: No bundled model has that name.
+        UsageError: No model has that name.
         InputError: The file is not a model of Resolvent, or its weights are not those of its network.
     """
     import torch
@@ -186,19 +215,27 @@ def load_module(model: str | Path) -> tuple[nn.Module, ModelCard]:
         raise MissingDependencyError("onnx", "lab", "loading a model into torch") from error
     path = find(model)
     card = read_card(path)
-    weights = {
-        i.name: torch.from_numpy(onnx.numpy_helper.to_array(i).astype(np.float32))
-        for i in onnx.load(path).graph.initializer
-    }
-    with torch.random.fork_rng(devices=[]):  # its fresh weights are thrown away
-        module = networks.construct(card.network, card.arguments)
-    missing = [name for name in module.state_dict() if name not in weights]
+    if card.foreign:
+        raise InputError(f"{path}: is a network of another project's, and torch cannot build it; use onnxruntime")
+    check_graph(path, card)
+    try:
+        weights = {
+            i.name: torch.from_numpy(onnx.numpy_helper.to_array(i).astype(np.float32))
+            for i in onnx.load(path).graph.initializer
+        }
+        with torch.device("meta"):  # a card may claim a network that no memory holds
+            module = networks.construct(card.network, card.arguments)
+        missing = [name for name in module.state_dict() if name not in weights]
+        if not missing:
+            module.load_state_dict({name: weights[name] for name in module.state_dict()}, assign=True)
+    except MissingDependencyError:
+        raise
+    except Exception as error:  # onnx, torch and a network's own arguments each fail in their way
+        raise InputError(
+            f"{path}: its weights do not fit {card.network!r} ({first_line(error)}); export it again"
+        ) from error
     if missing:
         raise InputError(f"{path}: has no weights for {missing[0]} of {card.network!r}; export it again")
-    try:
-        module.load_state_dict({name: weights[name] for name in module.state_dict()})
-    except RuntimeError as error:
-        raise InputError(f"{path}: its weights do not fit the network {card.network!r}; export it again") from error
     return module.eval(), card
 
 
@@ -209,7 +246,7 @@ def adopt(network: nn.Module, model: str | Path) -> None:
 
     Args:
         network: Changed in place; what the model has nothing for stays as it is.
-        model: Name of a bundled model, or path of a model file.
+        model: Name of a model, or path of a model file.
 
     Raises:
         UsageError: No weight fits.
@@ -234,6 +271,17 @@ def adopt(network: nn.Module, model: str | Path) -> None:
         raise UsageError(f"start {str(model)!r}: no weight of its network {card.network!r} fits; leave it out")
 
 
+def as_function(network: nn.Module) -> Network:
+    """Give a torch module on the CPU as a function of arrays."""
+    import torch
+
+    def run(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return np.asarray(network(torch.from_numpy(x)), np.float32)
+
+    return run
+
+
 def estimate_memory(network: nn.Module, card: ModelCard, *, side: int = 64, spare: float = 5 / 3) -> int:
     """Estimate what a runtime takes for each input pixel of a tile: the four largest tensors at once, and some more.
 
@@ -256,45 +304,3 @@ def estimate_memory(network: nn.Module, card: ModelCard, *, side: int = 64, spar
         for hook in hooks:
             hook.remove()
     return round(spare * 4 * sum(sorted(largest)[-4:]) / side**2)
-
-
-def measure_halo(network: nn.Module, card: ModelCard, *, tolerance: float = 0.25 / 255, limit: int = 96) -> int:
-    """Measure the context that a tile needs: the least halo at which its core matches the whole image's.
-
-    Measured on random textures from fine to coarse, with hard edges, under the weakest and the strongest noise that the
-    model is told, where a network that averages looks furthest.
-
-    Args:
-        network: With its trained weights, on the CPU.
-        card: For the channels, the multiple and the noise levels.
-        tolerance: Largest difference allowed anywhere, in [0, 1]; a quarter of what promise 3 of the design allows.
-        limit: The answer where none is found up to here, in pixels.
-
-    Returns:
-        Pixels, a multiple of ``card.multiple``.
-    """
-    import torch
-
-    side = 2 * limit + 16 * card.multiple
-    s = card.scale
-    core = slice(s * limit, s * (side - limit))
-    generator = torch.Generator().manual_seed(0)
-    inputs = []
-    for grain in (4, 32):
-        coarse = torch.rand(1, card.channels, side // grain + 1, side // grain + 1, generator=generator)
-        texture = torch.nn.functional.interpolate(coarse, size=(side, side), mode="bilinear")
-        texture[..., side // 2 :] = texture[..., side // 2 :].round()
-        for sigma in card.sigma_range or (0.0,):
-            x = texture + sigma / 255 * torch.randn(texture.shape, generator=generator)
-            level = torch.full((1, int(card.noise_level), side, side), sigma / 255)
-            holes = (texture[:, :1] > 0.6).float() if card.mask else level[:, :0]
-            inputs.append(torch.cat([x, level, holes], dim=1))
-    batch = torch.cat(inputs)
-    with torch.inference_mode():
-        whole = network(batch)[..., core, core]
-        for halo in range(card.multiple, limit, card.multiple):
-            cut = slice(limit - halo, side - limit + halo)
-            part = network(batch[..., cut, cut])[..., s * halo : -s * halo, s * halo : -s * halo]
-            if float((part - whole).abs().max()) <= tolerance:
-                return halo
-    return limit

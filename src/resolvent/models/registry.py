@@ -1,53 +1,93 @@
-"""Where models are: the bundled files by name, any other by path."""
+"""Where models are: the bundled files and those that were added by name, any other by path."""
 
 from __future__ import annotations
 
 import os
+import sys
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.models.card import METADATA_KEY, ModelCard
+from resolvent.models.graph import metadata
 
-__all__ = ["bundled", "find", "list_models", "read_card"]
+__all__ = ["SUFFIX", "WEIGHTS", "added", "bundled", "find", "list_models", "named", "read_card", "user_folder"]
 
 SUFFIX = ".onnx"
+
+WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors")
+"""Suffixes of files that hold weights without their network."""
+
+FOLDER = "RESOLVENT_MODELS"
+"""The environment variable that names another folder for added models."""
 
 
 @cache
 def bundled() -> dict[str, Path]:
     """The models that come with Resolvent: name to file."""
-    folder = Path(str(resources.files("resolvent.models")))
-    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.stem)}
+    return _files(Path(str(resources.files("resolvent.models"))))
+
+
+def added() -> dict[str, Path]:
+    """The models that ``resolvent models add`` put into the user's folder: name to file."""
+    return _files(user_folder())
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob(f"[!.]*{SUFFIX}"), key=lambda path: path.stem)}
+
+
+def user_folder() -> Path:
+    """Give the folder of added models: $RESOLVENT_MODELS, or one where the system keeps a user's data."""
+    if folder := os.environ.get(FOLDER):
+        return Path(folder)
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is no home
+    if sys.platform == "win32":
+        data = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        data = home / "Library" / "Application Support"
+    else:
+        data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return data / "resolvent" / "models"
 
 
 def list_models() -> dict[str, ModelCard]:
-    """The cards of the models that come with Resolvent, by name."""
-    return {name: read_card(path) for name, path in bundled().items()}
+    """The cards of the models that have a name, bundled or added.
+
+    Raises:
+        InputError: An added file is broken.
+    """
+    return {name: read_card(path) for name, path in {**added(), **bundled()}.items()}
+
+
+def named(model: str) -> Path | None:
+    """Give the file of a bundled or added model by its name, in upper or lower case; None if there is none."""
+    if model in bundled():
+        return bundled()[model]
+    known = [*bundled().items(), *added().items()]
+    return next((path for name, path in known if name.lower() == model.lower()), None)
 
 
 def find(model: str | Path) -> Path:
-    """Give the file of a model: a bundled one by name, in any case, another by its path or by that of its run.
+    """Give the file of a model: by its name, by its path, or by the folder of the run that trained it.
 
     Raises:
-        UsageError: No bundled model has that name, and no folder with one model in it.
+        UsageError: No model has that name, and no folder with one model in it, or the file holds weights alone.
         InputError: There is no such file.
     """
-    if model in bundled():
-        return bundled()[str(model)]
+    if isinstance(model, str) and (file := named(model)) is not None:
+        return file
     path = Path(model)
     if str(model) and os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a name is too long
         return _trained(path)
-    if str(model).lower() in bundled():
-        return bundled()[str(model).lower()]
-    if isinstance(model, Path) or str(model).endswith(SUFFIX):
+    if path.suffix.lower() in WEIGHTS:
+        raise UsageError(f"{path}: holds weights without their network; resolvent models add {path} makes a model")
+    if isinstance(model, Path) or path.suffix.lower() == SUFFIX:
         if not os.path.isfile(path):  # noqa: PTH113 - likewise
-            raise InputError(
-                f"{path}: no such model file; give the name of a bundled model or the path of an {SUFFIX} file"
-            )
+            raise InputError(f"{path}: no such model file; give the name of a model or the path of an {SUFFIX} file")
         return path
-    raise unknown("model", str(model), bundled())
+    raise unknown("model", str(model), {**added(), **bundled()})
 
 
 def _trained(run: Path) -> Path:
@@ -67,66 +107,11 @@ def read_card(model: str | Path) -> ModelCard:
     """Read the card of a model without loading its weights into a runtime.
 
     Raises:
-        UsageError: No bundled model has that name.
+        UsageError: No model has that name.
         InputError: The file is not a model of Resolvent.
     """
     path = find(model)
-    try:
-        metadata = dict(_metadata(path.read_bytes()))
-    except (OSError, ValueError, IndexError) as error:
-        raise InputError(
-            f"{path}: not a model file ({error}); give an {SUFFIX} file that resolvent exported"
-        ) from error
-    if METADATA_KEY not in metadata:
-        raise InputError(
-            f"{path}: an ONNX file without a Resolvent card; export it with resolvent train or resolvent export"
-        )
-    return ModelCard.loads(metadata[METADATA_KEY], path.name)
-
-
-def _metadata(model: bytes) -> list[tuple[str, str]]:
-    """The ``metadata_props`` of a serialised ONNX ModelProto (field 14; each entry: key 1, value 2).
-
-    Skips over the weights, where the onnx package (of the lab) would parse all of them.
-    """
-    return [
-        (fields.get(1, b"").decode(), fields.get(2, b"").decode())
-        for number, entry in _fields(model)
-        if number == 14
-        for fields in [dict(_fields(entry))]
-    ]
-
-
-def _fields(message: bytes) -> list[tuple[int, bytes]]:
-    """The length-delimited fields of a protocol-buffer message; the others are skipped."""
-    found, position = [], 0
-    while position < len(message):
-        tag, position = _varint(message, position)
-        match tag & 7:
-            case 0:
-                _, position = _varint(message, position)
-            case 1:
-                position += 8
-            case 2:
-                length, position = _varint(message, position)
-                if position + length > len(message):
-                    raise ValueError("truncated")
-                found.append((tag >> 3, message[position : position + length]))
-                position += length
-            case 5:
-                position += 4
-            case kind:
-                raise ValueError(f"wire type {kind}")
-    return found
-
-
-def _varint(message: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[position]
-        value |= (byte & 127) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 128:
-            return value, position
-        if shift > 63:
-            raise ValueError("not a protocol buffer")
+    known = metadata(path)
+    if METADATA_KEY not in known:
+        raise InputError(f"{path}: an ONNX file without a Resolvent card; resolvent models add {path} gives it one")
+    return ModelCard.loads(known[METADATA_KEY], path.name)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from resolvent import networks
 from resolvent.degradations import GaussianNoise, RandomApply, parse
 from resolvent.models.card import ModelCard
-from resolvent.models.export import estimate_memory, export, measure_halo
+from resolvent.models.context import measure_halo
+from resolvent.models.export import as_function, estimate_memory, export
 from resolvent.parameters import values_of
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def release(
     card = ModelCard(
         name=recipe.name,
         task=recipe.task,
-        summary=recipe.summary,
+        summary=" ".join(recipe.summary.split()),
         network=recipe.network,
         arguments={key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()},
         degradation=recipe.degradation,
@@ -61,7 +62,7 @@ def release(
         multiple=networks.NETWORKS[recipe.network].multiple,
         parameters=sum(p.numel() for p in result.network.parameters()),
         recipe=recipe.to_json(),
-        data={"photographs": result.photographs, "source": data},
+        data={"photographs": result.photographs, "source": " ".join(data.split())},
         license=license,
         commit=result.code,
         hardware=f"{result.device}; {result.machine}",
@@ -73,9 +74,9 @@ def release(
         },
         created=datetime.now(UTC).date().isoformat(),
     )
-    card = replace(card, halo=measure_halo(result.network, card), memory=estimate_memory(result.network, card))
-    export(result.network, card, path)
-    return card
+    halo = measure_halo(as_function(result.network), card)
+    card = replace(card, halo=halo, memory=estimate_memory(result.network, card))
+    return export(result.network, card, path)
 
 
 def noise_range(degradation: str) -> tuple[float, float] | None:

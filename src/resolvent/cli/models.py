@@ -1,0 +1,132 @@
+"""The command for models: list them, print a card, add a network of another project, remove it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from resolvent.cli.console import Bar, say, show_json
+from resolvent.cli.lists import show_table
+from resolvent.cli.options import UNSTATED, Json, License, Overwrite
+
+__all__ = ["app"]
+
+
+class ListByDefault(TyperGroup):
+    """A group of commands in which whatever names none of them is for ``list``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See click."""
+        if args[:1] not in ([name] for name in (*self.commands, *ctx.help_option_names)):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=ListByDefault, help="List the models, or print the card of one; add and remove models.")
+
+
+@app.command("list")
+def list_(
+    name: Annotated[
+        str | None, typer.Argument(help="A model, an .onnx file or the folder of a run; all with a name if not given.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the models and where they come from, or print the card of one: resolvent models NAME."""
+    from resolvent.errors import InputError
+    from resolvent.models.registry import added, bundled, find, read_card
+
+    paths = {name: find(name)} if name else {**added(), **bundled()}
+    cards, broken = {}, []
+    for key, path in paths.items():
+        try:
+            cards[key] = read_card(path)
+        except InputError as error:
+            if name:
+                raise
+            broken.append(f"{error}; or: resolvent models remove {key}")
+    own, others = bundled().values(), added().values()
+    origin = {key: "bundled" if path in own else "added" if path in others else "file" for key, path in paths.items()}
+    if as_json:
+        show_json({key: {**card.to_json(), "origin": origin[key]} for key, card in cards.items()})
+    else:
+        rows = [
+            (
+                key,
+                card.summary,
+                f"{card.parameters / 1e6:.2f} M",
+                card.license,
+                str(card.data.get("photographs", "?")),
+                origin[key],
+            )
+            for key, card in cards.items()
+        ]
+        show_table(("model", "for", "parameters", "license", "photographs", "origin"), rows)
+    for line in broken:
+        say(line)
+
+
+@app.command()
+def add(
+    path: Annotated[
+        Path, typer.Argument(help="An .onnx file, or .safetensors or .pth weights of a network that spandrel knows.")
+    ],
+    name: Annotated[str | None, typer.Option("--name", help="Its name; that of the file if not given.")] = None,
+    summary: Annotated[str, typer.Option("--summary", help="What it is for, in one line.")] = "",
+    license: License = UNSTATED,  # noqa: A002
+    scale: Annotated[
+        int | None, typer.Option("-s", "--scale", help="By which it must enlarge; as measured if not given.")
+    ] = None,
+    data_range: Annotated[
+        int | None, typer.Option("--range", help="White in its tensors: 1 or 255; measured if not given.")
+    ] = None,
+    halo: Annotated[
+        int | None, typer.Option("--halo", help="Pixels of context around a tile; measured if not given.")
+    ] = None,
+    noise_level: Annotated[
+        bool, typer.Option("--noise-level", help="The last of its four channels is the noise level.")
+    ] = False,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Add a network of another project, so that every command takes it by name.
+
+    It is measured, given a card, and kept in a folder of yours; RESOLVENT_MODELS names another folder.
+    """
+    from resolvent.inference.foreign import add as add_model
+
+    with Bar() as bar:
+        card = add_model(
+            path,
+            name=name,
+            license=license,
+            summary=summary,
+            scale=scale,
+            data_range=data_range,
+            halo=halo,
+            noise_level=noise_level,
+            overwrite=overwrite,
+            progress=lambda step: bar.show(0, step),
+        )
+    if as_json:
+        show_json({"model": card.name, "card": card.to_json()})
+        return
+    kind = "gray" if card.gray else "color"
+    size = f"sides a multiple of {card.multiple}, {card.halo} pixels of context"
+    say(f"{card.name}: {card.scale}x, {kind}, values up to {card.data_range}, {size}")
+    say(f"try: resolvent restore PHOTO -m {card.name}")
+
+
+@app.command()
+def remove(name: Annotated[str, typer.Argument(help="An added model.")], as_json: Json = False) -> None:
+    """Remove an added model."""
+    from resolvent.inference.foreign import remove as remove_model
+
+    path = remove_model(name)
+    if as_json:
+        show_json({"removed": str(path)})
+    else:
+        say(f"{path}: removed")

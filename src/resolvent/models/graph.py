@@ -1,0 +1,358 @@
+"""What an ONNX file says of itself, read without a runtime: its protocol buffers, field by field, weights skipped.
+
+Field numbers are those of onnx.proto3, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resolvent.errors import InputError, printable
+
+if TYPE_CHECKING:
+    from resolvent.models.card import ModelCard
+
+__all__ = ["Graph", "Value", "check_graph", "metadata", "read_graph", "with_metadata"]
+
+FLOAT, FLOAT16 = 1, 10
+"""Element types, as TensorProto.DataType numbers them."""
+
+DOMAINS = ("", "ai.onnx", "com.microsoft")
+"""Of the operators that onnxruntime brings; any other is a custom operator, and needs a library of its own."""
+
+MAX_BYTES = 2**31
+"""Of a file; a protocol buffer can be no larger."""
+
+MAX_NODES = 100_000
+
+METADATA, GRAPH, FUNCTIONS = 14, 7, 25
+"""Fields of a ModelProto."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """An input or output of a graph.
+
+    Attributes:
+        name: Its name.
+        type: Of its elements, see FLOAT; 0 if it is no tensor.
+        shape: Its declared sides, None for each that is not fixed; None if it declares no shape.
+    """
+
+    name: str
+    type: int
+    shape: tuple[int | None, ...] | None
+
+
+@dataclass
+class Graph:
+    """What a graph needs and holds.
+
+    Attributes:
+        inputs: What it is given, initializers left out.
+        outputs: What it gives.
+        operators: Domain and type of each kind of node, those of nested graphs too.
+        functions: Domains whose operators the file defines itself.
+        holders: Types of the nodes that hold a graph, which is control flow.
+        external: Names of the tensors whose data lie in another file.
+        parameters: Floating-point weights.
+        nodes: How many there are.
+    """
+
+    inputs: list[Value] = field(default_factory=list)
+    outputs: list[Value] = field(default_factory=list)
+    operators: set[tuple[str, str]] = field(default_factory=set)
+    functions: set[str] = field(default_factory=set)
+    holders: set[str] = field(default_factory=set)
+    external: list[str] = field(default_factory=list)
+    parameters: int = 0
+    nodes: int = 0
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """Read the metadata of an ONNX file.
+
+    Raises:
+        InputError: It is not an ONNX file.
+    """
+    with _readable(path):
+        entries = [dict(_fields(entry)) for entry in _parts(path, METADATA)]
+        return {_text(entry.get(1)): _text(entry.get(2)) for entry in entries}
+
+
+def with_metadata(model: bytes, key: str, text: str) -> bytes:
+    """Give a serialized ONNX model a metadata entry, in place of the one of that key."""
+    message = memoryview(model)
+    kept = [
+        message[start:stop]
+        for number, value, start, stop in _spans(message)
+        if not (number == METADATA and _text(dict(_fields(_message(value))).get(1)) == key)
+    ]
+    entry = b"".join(_delimited(number, value.encode()) for number, value in ((1, key), (2, text)))
+    return b"".join([*kept, _delimited(METADATA, entry)])
+
+
+def read_graph(path: Path) -> Graph:
+    """Read what the graph of an ONNX file needs and holds.
+
+    Raises:
+        InputError: It is not an ONNX file, or more than MAX_BYTES or MAX_NODES.
+    """
+    graph = Graph()
+    with _readable(path):
+        parts = _parts(path, GRAPH)
+        if not parts:
+            raise ValueError("it holds no graph")
+        for message in parts:
+            _read(message, graph)
+        for message in _parts(path, FUNCTIONS):
+            for number, value in _fields(message):
+                if number == 10:
+                    graph.functions.add(_text(value))
+                elif number == 7:
+                    _read_node(_message(value), graph)
+    return graph
+
+
+def check_graph(path: Path, card: ModelCard | None = None) -> Graph:
+    """Refuse a graph that is no network from one image to another, or that no runtime should be given.
+
+    Args:
+        path: An ONNX file.
+        card: What it says of itself: how many channels, and whether it holds the operator ``If``. Loops are always
+            refused: they need not end.
+
+    Returns:
+        The graph; it has one input, and that and its first output are of floats.
+
+    Raises:
+        InputError: It breaks a rule.
+    """
+    graph = read_graph(path)
+    if loops := graph.holders - ({"If"} if card is not None and card.conditional else set()):
+        raise InputError(f"{path}: has control flow ({_named(loops)}), which is not run; export it without")
+    if graph.external:
+        raise InputError(
+            f"{path}: keeps the data of {graph.external[0]!r} in another file; save it as one file, weights included"
+        )
+    custom = {f"{domain}::{kind}" for domain, kind in graph.operators if domain not in {*DOMAINS, *graph.functions}}
+    if custom:
+        raise InputError(f"{path}: needs custom operators ({_named(custom)}); export it with those of ONNX alone")
+    if len(graph.inputs) != 1 or not graph.outputs:
+        raise InputError(
+            f"{path}: has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; one image to another is needed"
+        )
+    for role, value in (("input", graph.inputs[0]), ("output", graph.outputs[0])):
+        if value.type not in (FLOAT, FLOAT16):
+            raise InputError(f"{path}: its {role} {value.name!r} is not of floats; export it in float32 or float16")
+        if value.shape is not None and len(value.shape) != 4:
+            raise InputError(f"{path}: its {role} has {len(value.shape)} axes; (N, C, H, W) is needed")
+        if value.shape is None or value.shape[1] is None or card is None:
+            continue
+        channels = card.planes if role == "input" else 1 if card.gray else card.outputs
+        if value.shape[1] != channels:
+            raise InputError(f"{path}: its {role} has {value.shape[1]} channels, and its card says {channels}")
+    return graph
+
+
+def _named(names: set[str]) -> str:
+    """The first few, in order."""
+    return printable(", ".join(sorted(names)[:3]))
+
+
+def _read(message: memoryview, graph: Graph, depth: int = 0) -> None:
+    """Add a GraphProto; the inputs and outputs of nested ones are their own."""
+    initialized, inputs = set(), []
+    for number, value in _fields(message):
+        match number:
+            case 1:
+                _read_node(_message(value), graph, depth)
+            case 5:
+                initialized.add(_read_tensor(_message(value), graph))
+            case 11 if not depth:
+                inputs.append(_value(_message(value)))
+            case 12 if not depth:
+                graph.outputs.append(_value(_message(value)))
+            case 15:
+                _read_sparse(_message(value), graph)
+    graph.inputs += [each for each in inputs if each.name not in initialized]
+
+
+def _read_node(message: memoryview, graph: Graph, depth: int = 0) -> None:
+    graph.nodes += 1
+    if graph.nodes > MAX_NODES or depth > 8:
+        raise ValueError(f"more than {MAX_NODES} nodes, or graphs nested too deeply")
+    kind = domain = ""
+    attributes = []
+    for number, value in _fields(message):
+        match number:
+            case 4:
+                kind = _text(value)
+            case 7:
+                domain = _text(value)
+            case 5:
+                attributes.append(_message(value))
+    graph.operators.add((domain, kind))
+    for attribute in attributes:
+        for number, value in _fields(attribute):
+            match number:
+                case 5 | 10:
+                    _read_tensor(_message(value), graph)
+                case 22 | 23:
+                    _read_sparse(_message(value), graph)
+                case 6 | 11:
+                    graph.holders.add(kind)
+                    _read(_message(value), graph, depth + 1)
+
+
+def _read_sparse(message: memoryview, graph: Graph) -> None:
+    for number, value in _fields(message):
+        if number in (1, 2):
+            _read_tensor(_message(value), graph)
+
+
+def _read_tensor(message: memoryview, graph: Graph) -> str:
+    """Add a TensorProto; returns its name."""
+    name, kind, external = "", 0, False
+    sides: list[int] = []
+    for number, value in _fields(message):
+        match number:
+            case 1:
+                sides += [value] if isinstance(value, int) else _packed(value)
+            case 2:
+                kind = _number(value)
+            case 8:
+                name = _text(value)
+            case 13:
+                external = True
+            case 14:
+                external |= _number(value) != 0
+    if external:
+        graph.external.append(name)
+    if kind in (FLOAT, FLOAT16):
+        graph.parameters += math.prod(sides)
+    return name
+
+
+def _value(message: memoryview) -> Value:
+    """A ValueInfoProto."""
+    name, kind = "", 0
+    shape: list[int | None] | None = None
+    for number, value in _fields(message):
+        if number == 1:
+            name = _text(value)
+        elif number == 2:
+            for tensor in (_message(each) for key, each in _fields(_message(value)) if key == 1):
+                for key, each in _fields(tensor):
+                    if key == 1:
+                        kind = _number(each)
+                    elif key == 2:
+                        sides = [dict(_fields(_message(side))) for at, side in _fields(_message(each)) if at == 1]
+                        shape = [_number(side[1]) if side.get(1) else None for side in sides]
+    return Value(name, kind, None if shape is None else tuple(shape))
+
+
+def _parts(path: Path, wanted: int) -> list[memoryview]:
+    """The messages of one field of a ModelProto, mapped rather than read."""
+    with path.open("rb") as file:
+        mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    if len(mapped) > MAX_BYTES:
+        raise ValueError(f"{len(mapped) / 1e9:.1f} GB, and the most is {MAX_BYTES / 1e9:.1f} GB")
+    return [_message(value) for number, value in _fields(mapped) if number == wanted]
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say of a file that cannot be read that it is no model."""
+    try:
+        yield
+    except (OSError, ValueError, IndexError) as error:
+        raise InputError(f"{path}: not a model file ({error}); give an ONNX file") from error
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Number and value of each field of a protocol-buffer message; those of fixed width are skipped."""
+    return ((number, value) for number, value, _, _ in _spans(message) if value is not None)
+
+
+def _spans(message: memoryview) -> Iterator[tuple[int, int | memoryview | None, int, int]]:
+    """Each field of a message: its number, its value, and where it starts and stops."""
+    position = 0
+    while position < len(message):
+        start = position
+        tag, position = _varint(message, position)
+        value: int | memoryview | None = None
+        match tag & 7:
+            case 0:
+                value, position = _varint(message, position)
+            case 1:
+                position += 8
+            case 2:
+                length, position = _varint(message, position)
+                value = message[position : position + length]
+                position += length
+            case 5:
+                position += 4
+            case kind:
+                raise ValueError(f"wire type {kind}")
+        if position > len(message):
+            raise ValueError("truncated")
+        yield tag >> 3, value, start, position
+
+
+def _varint(message: memoryview, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[position]
+        value |= (byte & 127) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 128:
+            return value, position
+        if shift > 63:
+            raise ValueError("not a protocol buffer")
+
+
+def _packed(message: int | memoryview | None) -> list[int]:
+    """Varints one after the other."""
+    values, position, content = [], 0, _message(message)
+    while position < len(content):
+        value, position = _varint(content, position)
+        values.append(value)
+    return values
+
+
+def _message(value: int | memoryview | None) -> memoryview:
+    if not isinstance(value, memoryview):
+        raise ValueError("a number where a message belongs")
+    return value
+
+
+def _number(value: int | memoryview | None) -> int:
+    if not isinstance(value, int):
+        raise ValueError("a message where a number belongs")
+    return value
+
+
+def _text(value: int | memoryview | None) -> str:
+    return "" if value is None else bytes(_message(value)).decode()
+
+
+def _delimited(number: int, content: bytes) -> bytes:
+    """A field of a message, with its length."""
+    return _encoded(number << 3 | 2) + _encoded(len(content)) + content
+
+
+def _encoded(value: int) -> bytes:
+    """A varint."""
+    digits = bytearray()
+    while value > 127:
+        digits.append(value & 127 | 128)
+        value >>= 7
+    digits.append(value)
+    return bytes(digits)
