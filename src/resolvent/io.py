@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
-from resolvent.errors import OutputError
+from resolvent.errors import OutputError, UsageError
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["write_atomic"]
+__all__ = ["exclusive", "write_atomic"]
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object], *, overwrite: bool = False) -> None:
@@ -60,3 +58,30 @@ def _publish(temporary: Path, path: Path, overwrite: bool) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock on a file, which is made if needed, until the block or the process ends.
+
+    Raises:
+        UsageError: Another process holds it, or another block of this one.
+        OutputError: The file cannot be written.
+    """
+    try:
+        file = path.open("ab")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}; choose another folder") from error
+    with file:
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
+            raise UsageError(f"{path.parent}: another process works there; wait for it, or stop it") from error
+        yield

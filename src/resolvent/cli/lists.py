@@ -11,7 +11,7 @@ import typer
 
 from resolvent.cli.console import console, say, show_json
 from resolvent.cli.options import Json
-from resolvent.errors import unknown
+from resolvent.errors import UsageError, unknown
 from resolvent.parameters import Setting, format_value
 
 __all__ = ["degradations", "methods", "models", "networks", "recipes"]
@@ -133,12 +133,27 @@ def networks(
 
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Print this recipe as TOML, to start a file of your own.")] = None,
+    keys: Annotated[bool, typer.Option("--keys", help="List what a recipe may hold, and --set may change.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the recipes that resolvent train knows, or print one."""
-    from resolvent.training.recipe import load_recipe, recipe_text
-    from resolvent.training.recipe import recipes as bundled
+    """List the recipes that resolvent train knows, print one, or list their keys."""
+    from resolvent.training.recipe import recipe_keys
+    from resolvent.training.recipe_file import load_recipe, recipe_text
+    from resolvent.training.recipe_file import recipes as bundled
 
+    if name and keys:
+        raise UsageError(f"recipes {name} --keys: all recipes have the same keys; leave one of the two out")
+    if keys:
+        known_keys = recipe_keys()
+        if as_json:
+            show_json(known_keys)
+            return
+        rows = [
+            (key, about["help"], about["type"], "required" if about["required"] else json.dumps(about["default"]))
+            for key, about in known_keys.items()
+        ]
+        _show(("key", "what it is", "type", "default"), rows)
+        return
     if name and not as_json:
         typer.echo(recipe_text(name), nl=False)
         return
@@ -147,7 +162,7 @@ def recipes(
         show_json({key: recipe.to_json() for key, recipe in known.items()})
         return
     rows = [(key, recipe.summary, recipe.network, recipe.budget) for key, recipe in known.items()]
-    _show(("recipe", "for", "network", "budget"), rows)
+    _show(("recipe", "for", "network", "budget"), rows, "resolvent recipes --keys lists what a recipe may hold")
 
 
 Entry = TypeVar("Entry")

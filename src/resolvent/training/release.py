@@ -14,7 +14,7 @@ from resolvent.models.export import estimate_memory, export, measure_halo
 from resolvent.parameters import values_of
 
 if TYPE_CHECKING:
-    from resolvent.training.loop import Result
+    from resolvent.training.runs import Result
 
 __all__ = ["release"]
 
@@ -70,6 +70,7 @@ def release(
         figures={
             "protocol": FOUND if recipe.finds else MEASURED,
             "validation": {name: round(value, 3) for name, value in result.psnr.items()},
+            "input": {name: round(value, 3) for name, value in result.inputs.items()},
         },
         created=datetime.now(UTC).date().isoformat(),
     )
