@@ -182,6 +182,14 @@ def test_fine_tuning_starts_at_a_quarter_of_the_rates_unless_they_are_given(tmp_
     assert Recipe.from_json(recipe.to_json()) == recipe
 
 
+def test_defaults_are_those_that_the_models_were_trained_with():
+    recipe = Recipe("m", "deblur", "s", "blur:sigma=1", ("blur:sigma=1",))
+    assert (recipe.optimizer, recipe.schedule, recipe.loss) == ("adamw", "cosine", "charbonnier")
+    assert (recipe.learning_rate, recipe.kernel_rate, recipe.warmup) == (1.5e-3, 0.01, 0.02)
+    assert (recipe.betas, recipe.epsilon, recipe.weight_decay) == ((0.9, 0.99), 1e-8, 0.0)
+    assert (recipe.clip, recipe.ema) == (1.0, 0.999)
+
+
 def test_every_key_is_explained():
     keys = recipe_keys()
     assert list(keys) == list(load_recipe("denoise").to_json())
