@@ -77,6 +77,27 @@ def test_each_channel_of_a_gray_picture_stays_as_far_from_green(dtype, scale):
     np.testing.assert_array_equal(out[..., 1:2], made)
 
 
+def test_hidden_pixels_at_the_edge_of_a_tile_take_the_nearest_color_beyond_it(fake):
+    """One pixel of twenty can be seen; the model gives each the color seven pixels to its left."""
+    rng = np.random.default_rng(0)
+    rgba = rng.integers(0, 256, (50, 90, 4), np.uint8)
+    rgba[..., 3] = 255 * (rng.random((50, 90)) < 0.05)
+    seen = rgba[..., 3] > 0
+    model = fake(lambda x: np.roll(x, 7, 3), halo=8)
+    whole, tiled = (
+        run(
+            Image.from_array(rgba),
+            Plan(Options(), (), model="fake", tile=tile, tiles=1),
+            None,
+            lambda *_: model,
+            judge=False,
+        )
+        for tile in (512, 16)
+    )
+    np.testing.assert_array_equal(tiled.data[seen], whole.data[seen])
+    assert (whole.data[seen] != rgba[seen, :3]).mean() > 0.9
+
+
 def test_a_mask_is_written_as_black_and_white(tmp_path):
     mask = np.zeros((9, 11), bool)
     mask[2:5, 3] = True

@@ -1,6 +1,7 @@
 """Runtimes: how many threads they take, and what becomes of their errors."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -65,6 +66,17 @@ def test_a_file_that_a_runtime_cannot_load_is_named_in_one_line(tiny, tmp_path, 
     with pytest.raises(InputError, match=r"broken\.onnx: ") as error:
         open_session(path, runtime)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_graph_that_openvino_cannot_compile_is_named_in_one_line(tiny, monkeypatch):
+    import openvino
+
+    def failing(*_):
+        raise RuntimeError("Unsupported operator\nat line 3")
+
+    monkeypatch.setattr(openvino, "Core", lambda: SimpleNamespace(compile_model=failing))
+    with pytest.raises(InputError, match=r"OpenVINO cannot load it \(Unsupported operator\)$"):
+        open_session(tiny[2], "openvino")
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "torch"])

@@ -230,8 +230,10 @@ def test_best_weights_are_the_averaged_ones_of_the_best_validation(recipe, photo
 
 def test_a_loss_that_stays_nan_is_an_error(recipe, photographs, tmp_path, monkeypatch):
     monkeypatch.setitem(loop.LOSSES, recipe.loss, lambda restored, clean: (restored - clean).mean() * float("nan"))
-    with pytest.raises(TrainingError, match="lower learning_rate"):
-        train(recipe, photographs, tmp_path, threads=1)
+    watch = Rollbacks()
+    with pytest.raises(TrainingError, match=f"after {loop.ROLLBACKS} rollbacks; lower learning_rate"):
+        train(recipe, photographs, tmp_path, threads=1, watch=watch)
+    assert [rate for _, rate in watch.seen] == [recipe.learning_rate / 2 ** (1 + i) for i in range(5)]
 
 
 def test_schedule_climbs_and_ends_at_zero(recipe):
