@@ -60,9 +60,27 @@ def _publish(temporary: Path, path: Path, overwrite: bool) -> None:
             os.close(folder)
 
 
+def _hold(file: BinaryIO) -> None:
+    """Lock a file until it is closed.
+
+    Raises:
+        BlockingIOError: Another process holds it.
+    """
+    if sys.platform == "win32":  # where an open file cannot be removed
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # a file system without locks
+        return
+
+
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Hold a lock on a file, which is made if needed, until the block or the process ends.
+    """Hold a lock on a file, which is made if needed, until the block or the process ends, where there are locks.
 
     Raises:
         UsageError: Another process holds it, or another block of this one.
@@ -74,14 +92,7 @@ def exclusive(path: Path) -> Iterator[None]:
         raise OutputError(f"{path}: cannot be written: {error.strerror}; choose another folder") from error
     with file:
         try:
-            if sys.platform == "win32":
-                import msvcrt
-
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
+            _hold(file)
+        except BlockingIOError as error:
             raise UsageError(f"{path.parent}: another process works there; wait for it, or stop it") from error
         yield

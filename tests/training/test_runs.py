@@ -1,6 +1,7 @@
 """The folder of a run: who may write there, what it says of itself, and what is left of a call that was wrong."""
 
 import dataclasses
+import errno
 
 import pytest
 from PIL import Image
@@ -26,6 +27,16 @@ def test_a_run_that_is_going_on_is_not_entered_again(recipe, photographs, tmp_pa
     train(recipe, photographs, tmp_path, threads=1, watch=Intruder())
     assert len(refused) == 2
     train(dataclasses.replace(recipe, budget="3 steps"), photographs, tmp_path, threads=1, resume=True)
+
+
+def test_a_file_system_without_locks_trains_all_the_same(recipe, photographs, tmp_path, monkeypatch):
+    import fcntl
+
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    assert train(dataclasses.replace(recipe, budget="1 step"), photographs, tmp_path, threads=1).trained == 1
 
 
 def test_a_call_that_was_wrong_leaves_nothing(recipe, photographs, photograph, tmp_path):
