@@ -158,14 +158,14 @@ def test_toml_that_no_one_writes_is_one_line(value, tmp_path):
     assert len(str(error.value)) < 200
 
 
-def test_fine_tuning_starts_at_a_quarter_of_the_rates_unless_they_are_given(tmp_path):
+def test_fine_tuning_starts_at_a_quarter_of_the_rates_unless_one_is_given(tmp_path):
     def rates(name, **overrides):
         recipe = load_recipe(name, **overrides)
         return recipe.learning_rate, recipe.kernel_rate
 
     plain = rates("denoise")
     assert rates("denoise", start="denoise") == tuple(rate / 4 for rate in plain)
-    assert rates("denoise", start="denoise", learning_rate=1e-3) == (1e-3, plain[1] / 4)
+    assert rates("denoise", start="denoise", learning_rate=1e-3) == (1e-3, plain[1])
     assert rates("deblur", start="restore") == rates("deblur")  # which starts from a model in any case
     assert rates("denoise", start="") == plain
     path = tmp_path / "mine.toml"
@@ -177,7 +177,7 @@ def test_fine_tuning_starts_at_a_quarter_of_the_rates_unless_they_are_given(tmp_
     path.write_text(f'{needed}start = "denoise"')
     assert rates(str(path)) == tuple(rate / 4 for rate in scratch)
     path.write_text(f'{needed}start = "denoise"\nlearning_rate = 0.001')
-    assert rates(str(path)) == (0.001, scratch[1] / 4)
+    assert rates(str(path)) == (0.001, scratch[1])
     recipe = load_recipe(str(path))
     assert Recipe.from_json(recipe.to_json()) == recipe
 

@@ -24,7 +24,7 @@ OPTIMIZERS = ("adamw", "muon")
 RATES = ("learning_rate", "kernel_rate")
 
 FINE_TUNING = 0.25
-"""Share of the learning rates at which training begins from a model's weights, unless they are given."""
+"""Share of the learning rates at which training begins from a model's weights, unless one of them is given."""
 
 LARGEST = 4096
 """Of sides in pixels and of counts; what is above it is a slip, and would fill any memory."""
@@ -86,7 +86,7 @@ class Recipe:
         loss: ``l1``, ``mse``, ``charbonnier``, ``psnr``, the logarithm of each sample's error, or
             ``largest-channel``, the founding paper's accuracy; ``bce-dice`` for a network that finds damage.
         optimizer: ``adamw``, or ``muon`` for the kernels between the first and the last with AdamW for the rest.
-        learning_rate: Peak of AdamW's; a quarter of the default, or of the recipe's, where ``start`` alone is given.
+        learning_rate: Peak of AdamW's; a quarter of the default or the recipe's where ``start`` is given and no rate.
         kernel_rate: Peak of Muon's; a quarter in the same way.
         schedule: ``cosine`` to zero over the budget, ``constant``, or ``cooldown``, linear to zero; a constant run
             that is branched by ``--cooldown`` goes on for as long as it is resumed.
@@ -275,8 +275,8 @@ class Recipe:
         if missing:
             raise UsageError(f"{origin}: {', '.join(missing)} must be given")
         values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
-        if data.get("start"):
-            values = {rate: FINE_TUNING * getattr(cls, rate) for rate in RATES} | values
+        if data.get("start") and not data.keys() & set(RATES):
+            values |= {rate: FINE_TUNING * getattr(cls, rate) for rate in RATES}
         kinds = get_type_hints(cls)
         for key, value in values.items():
             if not _fits(value, kind := kinds[key]):

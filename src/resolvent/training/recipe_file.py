@@ -53,7 +53,7 @@ def load_recipe(name_or_path: str, **overrides: Any) -> Recipe:
             raise unknown("recipe", name_or_path, known)
         recipe = known[name_or_path]
     values = recipe.to_json()
-    if overrides.get("start") and not recipe.start:
+    if overrides.get("start") and not recipe.start and not overrides.keys() & set(RATES):
         values |= {rate: FINE_TUNING * values[rate] for rate in RATES}
     return Recipe.from_json({**values, **overrides}, origin=name_or_path)
 
