@@ -8,10 +8,11 @@ from resolvent import methods
 from resolvent.degradations import parse
 from resolvent.methods.classical.wiener import extend
 from resolvent.methods.plug_and_play import pnp
+from resolvent.physics.forward_model import ForwardModel
 
 
 def restored(name, y, text, **options):
-    return methods.load(name)(y, parse(text), **options)
+    return methods.load(name)(y, ForwardModel(parse(text)), **options)
 
 
 def noisy(channels, shape=(14, 17)):
@@ -80,7 +81,7 @@ def test_the_margin_of_wiener_begins_without_a_step():
     """Half of the photograph is black: where it wraps around, a mirrored margin alone steps from black to white."""
     y = np.zeros((40, 30, 1), np.float32)
     y[20:] = 1
-    extended, _, photograph = extend(y, parse("defocus:radius=3 + noise:sigma=1"), iterations=0)
+    extended, _, photograph = extend(y, ForwardModel(parse("defocus:radius=3 + noise:sigma=1")), iterations=0)
     np.testing.assert_allclose(extended[photograph], y, atol=1e-6)
     pad = photograph[0].start
     mirrored = np.pad(y, ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
