@@ -21,9 +21,11 @@ from results import write_section
 
 from resolvent.inference.runtime import Session, open_session
 from resolvent.training.callbacks import Callback
-from resolvent.training.loop import Result, load_result, train
-from resolvent.training.recipe import Recipe, load_recipe
+from resolvent.training.loop import train
+from resolvent.training.recipe import Recipe
+from resolvent.training.recipe_file import load_recipe
 from resolvent.training.release import release
+from resolvent.training.runs import Result, load_result
 
 BASE: dict[str, Any] = {"widths": [48, 96, 192], "blocks": [2, 2, 2], "skips": "add", "fold": 2, "noise_level": True}
 # name: (what it is, changes of the recipe)
@@ -69,7 +71,7 @@ class Progress(Callback):
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def validation(self, step: int, psnr: dict[str, float], examples: object) -> None:
+    def validation(self, step: int, psnr: dict[str, float], *_: object) -> None:
         """Print it."""
         print(f"{self.name}: step {step}, " + ", ".join(f"{value:.2f}" for value in psnr.values()), flush=True)
 

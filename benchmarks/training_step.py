@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from resolvent import networks
 from resolvent.networks.precision import fast_bfloat16, memory_format
-from resolvent.training.recipe import load_recipe
+from resolvent.training.recipe_file import load_recipe
 
 
 def seconds(work: Callable[[], object], repeats: int) -> float:

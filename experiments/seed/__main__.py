@@ -23,8 +23,9 @@ from experiments.seed.measure import BASELINES, MIXTURE, Restorer, baselines, co
 from experiments.seed.variants import ABLATIONS, BLURS, VARIANTS, Variant, blur
 from resolvent.degradations import parse
 from resolvent.provenance import provenance
-from resolvent.training.loop import Result, load_result, train
+from resolvent.training.loop import train
 from resolvent.training.release import release
+from resolvent.training.runs import Result, load_result
 
 SWEPT = tuple(range(3, 42, 2))
 NOISES = (5, 10, 15, 20, 25, 30, 40, 50)

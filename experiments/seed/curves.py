@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from resolvent.degradations import parse
 from resolvent.errors import TrainingError
 from resolvent.training.batches import epoch_steps
+from resolvent.training.budget import Budget
 from resolvent.training.callbacks import Callback
 from resolvent.training.data import Shard
-from resolvent.training.recipe import Budget, Recipe
+from resolvent.training.recipe import Recipe
 
 __all__ = ["Curves", "accuracy"]
 

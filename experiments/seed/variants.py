@@ -6,7 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from resolvent.training.recipe import Recipe, load_recipe
+from resolvent.training.recipe import Recipe
+from resolvent.training.recipe_file import load_recipe
 
 __all__ = ["ABLATIONS", "BLURS", "VARIANTS", "Variant", "blur"]
 

@@ -83,19 +83,20 @@ def internal(error: BaseException) -> str:
     return f"internal error, {what}; please report it with the file that it is about; --debug shows where it is"
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+def unknown(kind: str, name: str, known: Iterable[str], meant: str | None = None) -> UsageError:
     """Build the error for a name that is not in a registry, suggesting the nearest one that is.
 
     Args:
         kind: What the name was meant to name, such as ``"model"``.
         name: The name as given.
         known: The names that exist.
+        meant: The one to suggest, where it is not the nearest.
 
     Example:
         >>> str(unknown("model", "denoize", ["deblur", "denoise"]))
         "unknown model 'denoize': did you mean 'denoise'? Known: deblur, denoise"
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
+    near = [meant] if meant else difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return UsageError(f"unknown {kind} {name!r:.80}: {hint}Known: {', '.join(names) or 'none'}")

@@ -8,14 +8,23 @@ import re
 import stat
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from resolvent.errors import OutputError
+from resolvent.errors import OutputError, UsageError
 
-__all__ = ["check_folder", "check_writable", "is_disk_full", "is_file", "is_folder", "sweep", "write_atomic"]
+__all__ = [
+    "check_folder",
+    "check_writable",
+    "exclusive",
+    "is_disk_full",
+    "is_file",
+    "is_folder",
+    "sweep",
+    "write_atomic",
+]
 
 STALE = 60.0
 """Seconds after which a hidden file that nobody holds was left by a run that was killed."""
@@ -160,3 +169,23 @@ def _publish(temporary: Path, path: Path, overwrite: bool) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock on a file, which is made if needed, until the block or the process ends, where there are locks.
+
+    Raises:
+        UsageError: Another process holds it, or another block of this one.
+        OutputError: The file cannot be written.
+    """
+    try:
+        file = path.open("ab")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}; choose another folder") from error
+    with file:
+        try:
+            _hold(file)
+        except BlockingIOError as error:
+            raise UsageError(f"{path.parent}: another process works there; wait for it, or stop it") from error
+        yield

@@ -324,7 +324,7 @@ def test_models_and_methods_are_listed(run):
 
 def test_what_recipes_are_written_in_is_listed(run):
     from resolvent.degradations import DEGRADATIONS
-    from resolvent.training.recipe import load_recipe
+    from resolvent.training.recipe_file import load_recipe
 
     found = json.loads(run("degradations", "--json")[1])
     assert list(found) == list(DEGRADATIONS)
@@ -332,6 +332,11 @@ def test_what_recipes_are_written_in_is_listed(run):
     assert sigma == {"rule": "a number from 0 to 255 gray levels", "required": True, "default": None}
     assert found["rownoise"]["parameters"]["axis"]["default"] == "rows"
     assert json.loads(run("networks", "--json")[1])["unet-small"]["multiple"] == 8
+    assert json.loads(run("recipes", "--keys", "--json")[1])["learning_rate"]["default"] == 1.5e-3
+    code, _, err = run("recipes", "--keys")
+    assert code == 0
+    assert "learning_rate" in err
+    assert run("recipes", "denoise", "--keys")[0] == 2
     assert json.loads(run("recipes", "--json")[1])["denoise"] == load_recipe("denoise").to_json()
     for command in ("degradations", "networks", "recipes"):
         code, _, err = run(command)
@@ -372,7 +377,7 @@ def test_declared_settings_are_printed_as_json(run):
 
 
 def test_a_recipe_is_printed_as_a_start_for_an_own_one(run, tmp_path):
-    from resolvent.training.recipe import load_recipe
+    from resolvent.training.recipe_file import load_recipe
 
     code, out, _ = run("recipes", "deblur")
     assert code == 0
@@ -410,7 +415,15 @@ def test_train_export_restore_and_benchmark_with_the_result(run, tmp_path, photo
     assert 1 <= made["card"]["steps"] <= 3  # of the best weights
     assert made["card"]["recipe"]["patch"] == 32
     model = made["model"]
-    assert run("export", output, "-o", tmp_path / "again.onnx")[0] == 0
+    assert made["warnings"][-1].startswith("3 steps are few")
+    code, out, err = run("export", output, "-o", tmp_path / "again.onnx")
+    assert (code, out) == (0, "")
+    said, *warnings = err.splitlines()
+    assert said.startswith(f"{tmp_path / 'again.onnx'}: denoise, best after ")
+    assert "noise:sigma=15 " in said
+    assert " dB (input 24." in said  # 20 log10(255 / 15) = 24.6
+    assert "{" not in said
+    assert "warning: 3 steps are few, where thousands are usual: train longer (--budget, --resume)" in warnings
     assert run("restore", photo, "-m", tmp_path / "again.onnx", "--sigma", 20)[0] == 0
     code, out, _ = run("benchmark", "denoise", "--images", folder, "--sigma", 15, 25, "--models", model, "--json")
     assert code == 0
@@ -418,6 +431,15 @@ def test_train_export_restore_and_benchmark_with_the_result(run, tmp_path, photo
     assert {(m["method"], m["degradation"]) for m in means} == {
         (method, f"noise:sigma={level}") for method in ("input", model) for level in (15, 25)
     }
+
+
+def test_a_mistyped_folder_of_photographs_is_one_line_and_leaves_nothing(run, tmp_path):
+    code, out, err = run("train", "denoise", "--images", tmp_path / "typo", "-o", tmp_path / "runs" / "mine")
+    assert (code, out) == (1, "")
+    assert err.splitlines() == [
+        f"resolvent: {tmp_path / 'typo'}: not a folder; give the folder that holds the clean photographs"
+    ]
+    assert not (tmp_path / "runs").exists()
 
 
 def test_values_of_benchmark_options_are_spread():

@@ -179,7 +179,7 @@ def test_names_before_this_release_are_still_read():
     ],
 )
 def test_wrong_arguments_of_a_network_are_refused_by_building_and_by_recipes(arguments, message):
-    from resolvent.training.recipe import load_recipe
+    from resolvent.training.recipe_file import load_recipe
 
     with pytest.raises(UsageError) as refused:
         build("unet-small", **arguments)

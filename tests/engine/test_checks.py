@@ -77,6 +77,52 @@ def test_shift_of_one_channel(shift, passes):
             check(x, moved)
 
 
+@pytest.mark.parametrize(("shift", "passes"), [(9.4, True), (9.85, False)])
+def test_noise_that_is_there_excuses_its_own_mean(shift, passes):
+    """5 + 0.05 σ + (80 + 4 σ)/64 = 9.6 gray levels for σ = 30 and 64x64 pixels, none of them clipped."""
+    x = 0.5 + noise((64, 64, 3), 30)
+    if passes:
+        check(x, x + np.float32(shift / 255), sigma=30)
+    else:
+        with pytest.raises(QualityError, match=r"mean color moved by 9\.8"):
+            check(x, x + np.float32(shift / 255), sigma=30)
+
+
+@pytest.mark.parametrize(("moved", "passes"), [(26, True), (36, False)])
+def test_no_more_than_half_of_the_pixels_count_as_clipped(moved, passes):
+    """All of this page is black or white: 5 + 1 + 0.8 σ / 2 + (80 + 4 σ)/128 = 15.25 levels for σ = 20."""
+    page = np.repeat(np.random.default_rng(0).integers(0, 2, (128, 128, 1)), 3, 2).astype(np.float32)
+    gray = np.where(page == 0, np.float32(moved / 255 * 0.5 / (page == 0).mean()), page)
+    if passes:
+        check(page, gray, sigma=20)
+    else:
+        with pytest.raises(QualityError, match=r"where 15\.2 is the most"):
+            check(page, gray, sigma=20)
+
+
+def test_what_lies_beyond_black_and_white_is_judged_as_clipped():
+    x = soft()
+    x[:64] = 0
+    below = np.where(x == 0, np.float32(-0.9), x)
+    check(x, below)
+    check(1 - x, 1 - below)
+
+
+def test_a_flat_result_is_right_where_the_noise_is_told_a_little_too_low():
+    noisy = 0.5 + noise((64, 64, 1), 30)
+    check(noisy, np.full_like(noisy, 0.5), sigma=25)
+
+
+@pytest.mark.parametrize("sigma", [5, 20])
+def test_noise_is_measured_as_an_upper_bound(sigma):
+    """1.75 times the level, for clipping may have taken the rest; no more than what is told."""
+    x = 0.5 + noise((128, 128, 3), sigma)
+    for told, expected in ((None, 1.75 * sigma), (100.0, 1.75 * sigma), (sigma, sigma)):
+        checks = Checks(3, told)
+        checks.add(x, x)
+        assert checks.noise == pytest.approx(expected, rel=0.05)
+
+
 @pytest.mark.parametrize("there", [0, 2, 50])
 def test_a_told_noise_level_excuses_no_shift_where_nothing_is_clipped(there):
     """Gray told 50 became 19 levels lighter, which 5 + 0.4 σ + (80 + 4 σ)/√n let pass."""

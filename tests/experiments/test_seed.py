@@ -15,7 +15,7 @@ from experiments.seed.curves import Curves, accuracy
 from experiments.seed.flowers import KINDS, arrange, sizes
 from experiments.seed.measure import compare, score
 from resolvent.errors import InputError, TrainingError
-from resolvent.training.recipe import load_recipe
+from resolvent.training.recipe_file import load_recipe
 
 
 def picture(path, seed, side=140):

@@ -161,3 +161,30 @@ def test_outliers_that_rounding_clips_are_said():
     image = Image.from_array(ramp)
     assert "its values outside of 0 to 4095 are clipped" in unsupported(image, "jpeg")
     assert read_image(encode_image(image, "jpeg")).data[5, 5, 0] > 200
+
+
+@pytest.mark.parametrize(("value", "low", "high"), [(1.3, 0, 1.3), (5, 0, 5), (-3, -3, 1)])
+def test_floats_that_are_all_alike(value, low, high):
+    known = used_range(np.full((40, 40, 1), value, np.float32))
+    assert (known.low, known.high) == pytest.approx((low, high))
+
+
+def test_one_channel_beyond_1_counts():
+    """A red sunset: each channel has medians of its own."""
+    data = 0.4 * scene()
+    data[..., 0] *= 10
+    assert used_range(data).high == pytest.approx(4, rel=0.1)
+
+
+@pytest.mark.parametrize("shape", [(5, 1, 1), (1, 5, 1), (1, 1, 3)])
+def test_a_row_a_column_or_a_pixel_has_a_range(shape):
+    assert used_range(np.full(shape, 0.5, np.float32)).note == ""
+
+
+def test_a_note_tells_of_the_range_and_of_what_lies_outside():
+    data = 1000 + 150 * scene(channels=1) + noise((96, 128, 1), 20)
+    data[3, 5] = 60_000
+    first, second = used_range(data).note.split("; ")
+    assert first.startswith("values from ")
+    assert second.startswith("1 of 12288 values outside of ")
+    assert used_range(scene()).note == ""

@@ -16,7 +16,8 @@ from resolvent.models.export import load_module
 from resolvent.models.registry import bundled, list_models
 from resolvent.networks import resolve_arguments
 from resolvent.physics.resize import imresize
-from resolvent.training.recipe import Recipe, recipes
+from resolvent.training.recipe import Recipe
+from resolvent.training.recipe_file import recipes
 
 # what it undoes, and by how many dB at least its result is nearer to the truth than its input, or the bicubic one
 EXAMPLES = {

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from resolvent.errors import InputError, UsageError
 from resolvent.training.data import Shard, check_patch, find_photographs, pack
@@ -101,9 +102,14 @@ def test_shard_survives_and_a_broken_one_says_so(shard, tmp_path):
     again = Shard.open(tmp_path / "a.shard")
     assert again.names == shard.names
     assert torch.equal(again.pixels, shard.pixels)
-    (tmp_path / "broken.shard").write_bytes(b"12345678")
+    broken = tmp_path / "broken.shard"
+    broken.write_bytes(b"12345678")
     with pytest.raises(InputError, match="not a shard"):
-        Shard.open(tmp_path / "broken.shard")
+        Shard.open(broken)
+    for names in ("{", "[" * 100_000):
+        save_file({"pixels": again.pixels, "index": again.index}, broken, metadata={"names": names, "skipped": "[]"})
+        with pytest.raises(InputError, match="not a shard"):
+            Shard.open(broken)
 
 
 def test_patch_must_fit(shard, recipe):
@@ -114,3 +120,11 @@ def test_patch_must_fit(shard, recipe):
         check_patch(shard, replace(recipe, patch=56), 8)
     with pytest.raises(UsageError, match="margin = 8: larger than"):
         check_patch(shard, replace(recipe, patch=40, margin=8), 8)
+
+
+def test_hidden_files_and_folders_are_not_trained_on(tmp_path, photograph):
+    folder = tmp_path / ".photographs"
+    for name in ("b.png", "._b.png", ".thumbnails/c.png", "sub/.trash/d.png", "sub/a.PNG"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photograph(0)).save(folder / name)
+    assert [str(path.relative_to(folder)) for path in find_photographs(folder)] == ["b.png", "sub/a.PNG"]

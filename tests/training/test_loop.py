@@ -6,15 +6,15 @@ import pytest
 import torch
 from PIL import Image
 
-from resolvent.degradations import parse
 from resolvent.errors import InputError, TrainingError, UsageError
 from resolvent.training import checkpoint, loop
-from resolvent.training.batches import Batches, batch, chosen, epoch_steps
 from resolvent.training.callbacks import Callback, RunCallback
-from resolvent.training.data import find_photographs, pack
-from resolvent.training.loop import branch, resumed_recipe, schedule, train
+from resolvent.training.data import Shard
+from resolvent.training.loop import schedule, train
 from resolvent.training.optimizers import Muon
 from resolvent.training.release import release
+from resolvent.training.runs import branch, resumed_recipe
+from resolvent.training.validation import validation_examples
 
 
 class StopError(Exception):
@@ -228,33 +228,12 @@ def test_best_weights_are_the_averaged_ones_of_the_best_validation(recipe, photo
     assert not torch.equal(last[f"network/{name}"], watch.seen[3][name])
 
 
-def test_every_photograph_is_validated_with_noise_of_its_own(recipe, photographs, tmp_path):
-    shard = pack(find_photographs(photographs), tmp_path / "some.shard", minimum=16)
-    noises = []
-    for _ in range(2):
-        examples = loop.validation_examples(recipe, shard)[recipe.validation[0]]
-        noises.append([inputs[:, :3] - target for target, inputs in examples])
-    assert all(torch.equal(a, b) for a, b in zip(*noises, strict=True))
-    assert not torch.equal(noises[0][0], noises[0][1])
-
-
 def test_a_loss_that_stays_nan_is_an_error(recipe, photographs, tmp_path, monkeypatch):
     monkeypatch.setitem(loop.LOSSES, recipe.loss, lambda restored, clean: (restored - clean).mean() * float("nan"))
-    with pytest.raises(TrainingError, match="lower learning_rate"):
-        train(recipe, photographs, tmp_path, threads=1)
-
-
-def test_every_epoch_visits_every_photograph_once(recipe):
-    partial = dataclasses.replace(recipe, batch=4, partial_batch=True)
-    assert epoch_steps(partial, 10) == 3
-    for epoch in range(3):
-        steps = [chosen(partial, 10, 3 * epoch + i) for i in range(3)]
-        assert [len(s) for s in steps] == [4, 4, 2]
-        assert sorted(i for step in steps for i in step) == list(range(10))
-    endless = [i for step in range(15) for i in chosen(dataclasses.replace(recipe, batch=4), 10, step)]
-    assert all(sorted(endless[e : e + 10]) == list(range(10)) for e in range(0, 60, 10))
-    assert endless[:10] != endless[10:20]
-    assert len(chosen(dataclasses.replace(recipe, batch=25), 10, 0)) == 25
+    watch = Rollbacks()
+    with pytest.raises(TrainingError, match=f"after {loop.ROLLBACKS} rollbacks; lower learning_rate"):
+        train(recipe, photographs, tmp_path, threads=1, watch=watch)
+    assert [rate for _, rate in watch.seen] == [recipe.learning_rate / 2 ** (1 + i) for i in range(5)]
 
 
 def test_schedule_climbs_and_ends_at_zero(recipe):
@@ -264,16 +243,6 @@ def test_schedule_climbs_and_ends_at_zero(recipe):
     assert schedule(recipe, 0.55) == pytest.approx(0.5)
     assert schedule(recipe, 1.0) == pytest.approx(0, abs=1e-9)
     assert schedule(dataclasses.replace(recipe, schedule="constant"), 0.9) == 1
-
-
-def test_gray_patches_carry_the_same_noise_in_all_channels(recipe, photographs, tmp_path):
-    recipe = dataclasses.replace(recipe, gray=1.0, budget="1 steps", degradation="noise:sigma=30")
-    train(recipe, photographs, tmp_path, threads=1)
-    shard = loop.Shard.open(tmp_path / "training.shard")
-    clean, degraded, inputs = batch(recipe, shard, 0)
-    assert torch.equal(degraded[:, 0], degraded[:, 2])
-    assert (degraded - clean)[:, 0].std().item() * 255 == pytest.approx(30, rel=0.1)
-    assert inputs[:, 3].unique().tolist() == pytest.approx([30 / 255])
 
 
 def test_log_and_tensorboard(recipe, photographs, tmp_path):
@@ -296,17 +265,18 @@ def test_checkpoint_keeps_everything(recipe, tmp_path):
     network = torch.nn.Conv2d(2, 2, 3)
     average = torch.nn.Conv2d(2, 2, 3)
     optimizers = [torch.optim.AdamW([network.bias], lr=0.1), Muon([network.weight], lr=0.1)]
+    told = {"recipe": recipe.to_json(), "step": 3}
     network(torch.rand(1, 2, 5, 5)).sum().backward()
     for optimizer in optimizers:
         optimizer.step()
-    checkpoint.save(tmp_path / "c.safetensors", checkpoint.snapshot(network, average, optimizers), {"step": 3})
+    checkpoint.save(tmp_path / "c.safetensors", checkpoint.snapshot(network, average, optimizers), told)
     before = {k: v.clone() for k, v in network.state_dict().items()}
     momentum = optimizers[1].state[network.weight]["momentum"].clone()
     for optimizer in optimizers:
         optimizer.step()
     tensors, book = checkpoint.load(tmp_path / "c.safetensors")
     checkpoint.restore_into(tensors, network, average, optimizers)
-    assert book == {"step": 3}
+    assert book == checkpoint.load_book(tmp_path / "c.safetensors") == told
     assert same(before, network.state_dict())
     assert optimizers[0].state[network.bias]["step"].item() == 1
     assert torch.equal(optimizers[1].state[network.weight]["momentum"], momentum)
@@ -328,17 +298,6 @@ def test_a_run_that_never_started_packs_its_photographs_anew(recipe, photographs
         Image.fromarray(photograph(20 + i)).save(folder / f"{i}.png")
     result = train(dataclasses.replace(recipe, budget="1 steps"), folder, run, threads=1)
     assert result.photographs == 2
-
-
-def test_margins_are_degraded_and_cut_off(recipe, photographs, tmp_path):
-    """What is cut off has been seen: at the border a patch is blurred with what lies beyond it."""
-    plain = dataclasses.replace(recipe, degradation="blur:sigma=2", arguments={}, flips=False, patch=24, gray=0.0)
-    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=32)
-    wide = batch(dataclasses.replace(plain, patch=40), shard, 0)
-    cut = batch(dataclasses.replace(plain, margin=8), shard, 0)
-    for whole, inside in zip(wide, cut, strict=True):
-        assert inside.shape[-2:] == (24, 24)
-        assert torch.equal(whole[..., 8:-8, 8:-8], inside)
 
 
 def test_enlarging_network_trains_and_is_measured(recipe, photographs, tmp_path):
@@ -411,51 +370,6 @@ def test_a_branch_cools_down_and_leaves_its_trunk_alone(recipe, photographs, tmp
     assert not (tmp_path / "again").exists()
 
 
-def test_overstated_levels_are_told_and_the_noise_is_not(recipe, photographs, tmp_path):
-    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
-    recipe = dataclasses.replace(recipe, batch=6, degradation="noise:sigma=10")
-    plain = batch(recipe, shard, 0)
-    told = batch(dataclasses.replace(recipe, overstated=0.5), shard, 0)
-    assert torch.equal(told[1], plain[1])
-    levels = 255 * told[2][:, 3, 0, 0]
-    assert torch.equal(255 * plain[2][:, 3, 0, 0], torch.full((6,), 10.0))
-    assert levels.min() == 10 < levels.max() <= 75
-
-
-def test_a_share_of_the_patches_gets_one_of_the_others_instead(recipe, photographs, tmp_path):
-    """Told the RMS of what it did, about as well as an estimate is; the rest as before."""
-    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
-    others = ("grain:sigma=40,radius=1", "saltpepper:amount=0.5")
-    recipe = dataclasses.replace(recipe, batch=64, degradation="noise:sigma=10", others=others, others_share=0.5)
-    target, degraded, inputs = batch(recipe, shard, 0)
-    error = degraded - target
-    done = 255 * error.square().mean((1, 2, 3)).sqrt()
-    told = 255 * inputs[:, 3, 0, 0]
-    alike = torch.corrcoef(torch.stack([error[..., :-1].flatten(), error[..., 1:].flatten()]))[0, 1]
-    assert alike > 0.1  # grain is shared by neighbors
-    white = (told == 10) & (done < 12)
-    grain, impulses = ~white & (done < 60), ~white & (done > 60)
-    assert 20 < white.sum() < 44
-    assert min(grain.sum(), impulses.sum()) > 6
-    ratio = (told / done)[~white]
-    assert 1 / 1.4 - 1e-3 < ratio.min() < 0.85
-    assert 1.15 < ratio.max() < 1.4 + 1e-3
-
-
-def test_steps_made_together_are_parts_of_one_batch(recipe, photographs, tmp_path):
-    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
-    recipe = dataclasses.replace(recipe, batch=3)
-    together = Batches(dataclasses.replace(recipe, together=2), shard)
-    at_once = batch(dataclasses.replace(recipe, batch=6), shard, 0)
-    for step in (1, 0, 1):
-        target, inputs = together(step)
-        assert torch.equal(target, at_once[0][3 * step : 3 * step + 3])
-        assert torch.equal(inputs, at_once[2][3 * step : 3 * step + 3])
-    alone = Batches(recipe, shard)
-    for step in (0, 1):
-        torch.testing.assert_close(alone(step), batch(recipe, shard, step)[::2])
-
-
 def test_the_level_is_told_where_the_noise_is_no_gaussian(recipe, photographs, tmp_path):
     recipe = dataclasses.replace(
         recipe,
@@ -465,64 +379,10 @@ def test_the_level_is_told_where_the_noise_is_no_gaussian(recipe, photographs, t
         budget="1 steps",
     )
     train(recipe, photographs, tmp_path, threads=1)
-    held = loop.Shard.open(tmp_path / "validation.shard")
-    levels = [255 * examples[0][1][0, 3, 0, 0] for examples in loop.validation_examples(recipe, held).values()]
+    held = Shard.open(tmp_path / "validation.shard")
+    levels = [255 * examples[0][1][0, 3, 0, 0] for examples in validation_examples(recipe, held).values()]
     assert levels[:2] == pytest.approx([20, 30], rel=0.1)
     assert 5 < levels[2] < 30  # the blur leaves less of it
-
-
-def test_a_network_that_enlarges_is_told_the_noise_of_the_small_picture(recipe, photographs, tmp_path):
-    small = "downsample:scale=2 + noise:sigma=5"
-    arguments = {**recipe.arguments, "scale": 2, "noise_level": True}
-    recipe = dataclasses.replace(recipe, degradation=small, validation=(small,), arguments=arguments, margin=0)
-    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
-    _, degraded, inputs = batch(recipe, shard, 0)
-    assert inputs.shape[1:] == (4, *degraded.shape[2:])
-    assert torch.equal(255 * inputs[:, 3, 0, 0], torch.full((len(inputs),), 5.0))
-    (examples,) = loop.validation_examples(recipe, shard).values()
-    assert 255 * examples[0][1][0, 3, 0, 0] == pytest.approx(5)
-
-
-def test_what_is_prepared_counts_as_clean(recipe, photographs, tmp_path):
-    shard = pack(find_photographs(photographs), tmp_path / "t.shard", minimum=recipe.cut)
-    recipe = dataclasses.replace(recipe, batch=8, gray=0.0, degradation="noise:sigma=25")
-    plain, *_ = batch(recipe, shard, 0)
-    softer = dataclasses.replace(recipe, prepare="blur:sigma=2")
-    target, degraded, _ = batch(softer, shard, 0)
-    torch.testing.assert_close(target, parse("blur:sigma=2").on_tensor(plain))
-    assert (degraded - target).std().item() * 255 == pytest.approx(25, rel=0.05)
-
-
-def test_gray_patches_get_what_a_gray_picture_gets(recipe, photographs, tmp_path):
-    """Noise of the colors leaves them alone; that of a camera is its luma's."""
-    shard = pack(find_photographs(photographs), tmp_path / "t.shard", minimum=recipe.cut)
-    blind = {**recipe.arguments, "noise_level": False}
-    recipe = dataclasses.replace(recipe, batch=16, gray=0.5, arguments=blind, degradation="chroma:sigma=20")
-    target, degraded, _ = batch(recipe, shard, 0)
-    gray = (target[:, :1] == target).flatten(1).all(1)
-    assert 2 < gray.sum() < 14
-    assert torch.equal(degraded[gray], target[gray])
-    assert (degraded - target)[~gray].std() > 0.04
-
-
-def test_gray_patches_have_gray_targets_from_a_camera(recipe, photographs, tmp_path):
-    shard = pack(find_photographs(photographs), tmp_path / "t.shard", minimum=recipe.cut)
-    blind = {**recipe.arguments, "noise_level": False}
-    recipe = dataclasses.replace(recipe, gray=1.0, arguments=blind, degradation="camera:iso=6400")
-    target, degraded, _ = batch(recipe, shard, 0)
-    for x in (target, degraded):
-        assert torch.equal(x, x[:, :1].expand_as(x))
-    assert (degraded - target).std() > 0.01
-
-
-def test_a_share_of_the_patches_stays_clean(recipe, photographs, tmp_path):
-    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
-    arguments = {**recipe.arguments, "noise_level": False}
-    recipe = dataclasses.replace(recipe, batch=64, gray=0.0, clean=0.25, arguments=arguments)
-    clean, degraded, inputs = batch(recipe, shard, 0)
-    same_pixels = (clean == degraded).flatten(1).all(1)
-    assert 8 <= int(same_pixels.sum()) <= 24
-    assert torch.equal(inputs, degraded)
 
 
 def test_what_is_fine_tuned_is_the_best_until_it_is_beaten(recipe, photographs, tmp_path):

@@ -1,9 +1,13 @@
+import subprocess
+import sys
+
 import pytest
 
 from resolvent.errors import InputError, UsageError
 from resolvent.networks import build
-from resolvent.training.losses import LOSSES
-from resolvent.training.recipe import LOSS_NAMES, Budget, Recipe, load_recipe, recipes
+from resolvent.training.budget import Budget
+from resolvent.training.recipe import Recipe, recipe_keys
+from resolvent.training.recipe_file import load_recipe, parse_settings, recipes
 
 
 def test_bundled_recipes_load_and_their_networks_build():
@@ -25,10 +29,6 @@ def test_seed_keeps_the_papers_protocol():
     assert seed.degradation == "blur:ksize=5|9|15|21 + quantize"
 
 
-def test_every_named_loss_exists():
-    assert tuple(LOSSES) == LOSS_NAMES
-
-
 @pytest.mark.parametrize(
     ("text", "amount", "unit"),
     [
@@ -43,7 +43,7 @@ def test_budget(text, amount, unit):
     assert Budget.parse(text) == Budget(amount, unit)
 
 
-@pytest.mark.parametrize("text", ["", "30", "0m", "-3h", "3 days", "m"])
+@pytest.mark.parametrize("text", ["", "30", "0m", "-3h", "3 days", "m", "nan", "9" * 400 + "s"])
 def test_wrong_budget(text):
     with pytest.raises(UsageError, match="give a time or a count"):
         Budget.parse(text)
@@ -70,6 +70,10 @@ DUST = {"degradation": "dust @ 0.5", "others": [], "others_share": 0}
     ("overrides", "message"),
     [
         ({"lerning_rate": 1}, "did you mean 'learning_rate'"),
+        ({"lr": 1}, "unknown key in denoise: 'lr': did you mean 'learning_rate'"),
+        ({"batch": 10**12}, "batch = 1000000000000 must be 4096 or less"),
+        ({"patch": 8192}, "patch = 8192 must be 4096 or less"),
+        ({"arguments": "x" * 10**6}, "arguments = 'xxxx.*: must be of type"),
         ({"network": "unet-smal"}, "did you mean 'unet-small'"),
         ({"loss": "l3"}, "unknown loss"),
         ({"schedule": "linear"}, "unknown schedule"),
@@ -137,3 +141,70 @@ def test_recipe_files(tmp_path):
         load_recipe(str(path))
     with pytest.raises(UsageError, match="did you mean 'denoise'"):
         load_recipe("denois")
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize("value", [DEEP, "9" * 5000, "{a=" * 50_000])
+def test_toml_that_no_one_writes_is_one_line(value, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(f"batch = {value}")
+    with pytest.raises(UsageError, match="not valid TOML") as error:
+        load_recipe(str(path))
+    assert "\n" not in str(error.value)
+    with pytest.raises(UsageError, match=r"batch = .*must be of type int") as error:
+        load_recipe("denoise", **parse_settings([f"batch={value}"]))
+    assert len(str(error.value)) < 200
+
+
+def test_fine_tuning_starts_at_a_quarter_of_the_rates_unless_one_is_given(tmp_path):
+    def rates(name, **overrides):
+        recipe = load_recipe(name, **overrides)
+        return recipe.learning_rate, recipe.kernel_rate
+
+    plain = rates("denoise")
+    assert rates("denoise", start="denoise") == tuple(rate / 4 for rate in plain)
+    assert rates("denoise", start="denoise", learning_rate=1e-3) == (1e-3, plain[1])
+    assert rates("deblur", start="restore") == rates("deblur")  # which starts from a model in any case
+    assert rates("denoise", start="") == plain
+    path = tmp_path / "mine.toml"
+    needed = (
+        'name = "m"\ntask = "denoise"\nsummary = "s"\ndegradation = "blur:sigma=1"\nvalidation = ["blur:sigma=1"]\n'
+    )
+    path.write_text(needed)
+    scratch = rates(str(path))
+    path.write_text(f'{needed}start = "denoise"')
+    assert rates(str(path)) == tuple(rate / 4 for rate in scratch)
+    path.write_text(f'{needed}start = "denoise"\nlearning_rate = 0.001')
+    assert rates(str(path)) == (0.001, scratch[1])
+    recipe = load_recipe(str(path))
+    assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+def test_defaults_are_those_that_the_models_were_trained_with():
+    recipe = Recipe("m", "deblur", "s", "blur:sigma=1", ("blur:sigma=1",))
+    assert (recipe.optimizer, recipe.schedule, recipe.loss) == ("adamw", "cosine", "charbonnier")
+    assert (recipe.learning_rate, recipe.kernel_rate, recipe.warmup) == (1.5e-3, 0.01, 0.02)
+    assert (recipe.betas, recipe.epsilon, recipe.weight_decay) == ((0.9, 0.99), 1e-8, 0.0)
+    assert (recipe.clip, recipe.ema) == (1.0, 0.999)
+
+
+def test_every_key_is_explained():
+    keys = recipe_keys()
+    assert list(keys) == list(load_recipe("denoise").to_json())
+    assert keys["clip"] == {
+        "help": "Largest gradient norm; 0 does not clip.",
+        "type": "float",
+        "required": False,
+        "default": 1.0,
+    }
+    assert [name for name, key in keys.items() if key["required"]] == [
+        *["name", "task", "summary", "degradation", "validation"]
+    ]
+    assert all(key["help"].endswith(".") and "``" not in key["help"] for key in keys.values())
+
+
+def test_a_recipe_is_read_without_torch():
+    program = "import sys; sys.modules['torch'] = None; from resolvent.training.recipe_file import recipes; recipes()"
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -4,8 +4,9 @@ import pytest
 
 from resolvent.models.export import load_module
 from resolvent.models.registry import read_card
-from resolvent.training.loop import load_result, train
+from resolvent.training.loop import train
 from resolvent.training.release import noise_range, release
+from resolvent.training.runs import load_result
 
 
 def test_model_of_a_run_carries_its_weights_and_its_story(recipe, photographs, tmp_path):

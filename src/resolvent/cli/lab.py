@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from resolvent.cli.console import Bar, console, emit, say, show_json
 from resolvent.cli.options import UNSTATED, Json, License, Output, Overwrite, Seed, check_report
 from resolvent.errors import UsageError
 from resolvent.io import write_atomic
+
+if TYPE_CHECKING:
+    from resolvent.models.card import ModelCard
+    from resolvent.training.runs import Result
 
 __all__ = ["benchmark", "compare", "export", "train"]
 
@@ -61,10 +65,10 @@ def train(
     from contextlib import closing
 
     from resolvent.training.callbacks import RunCallback
-    from resolvent.training.loop import branch, resumed_recipe
     from resolvent.training.loop import train as run_training
-    from resolvent.training.recipe import load_recipe, parse_settings
+    from resolvent.training.recipe_file import load_recipe, parse_settings
     from resolvent.training.release import release
+    from resolvent.training.runs import branch, resumed_recipe
 
     overrides = parse_settings(settings or [])
     if budget is not None and epochs is not None:
@@ -97,10 +101,9 @@ def train(
         )
     path = run / f"{told.name}.onnx"
     card = release(result, path, data=data or result.source, license=license)
-    if as_json:
-        show_json({"model": str(path), "card": card.to_json()})
-    else:
-        say(f"{path}: resolvent restore PHOTO -m {path}" + " --repair" * (card.mask or card.outputs == 1))
+    _tell(path, result, card, as_json=as_json)
+    if not as_json:
+        say(f"resolvent restore PHOTO -m {path}" + " --repair" * (card.mask or card.outputs == 1))
 
 
 def export(
@@ -111,16 +114,23 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Export the best weights of a training run, finished or not, as an .onnx file with its model card."""
-    from resolvent.training.loop import load_result
     from resolvent.training.release import release
+    from resolvent.training.runs import load_result
 
     result = load_result(run_folder)
     path = output or run_folder / f"{result.recipe.name}.onnx"
     card = release(result, path, data=data, license=license)
+    _tell(path, result, card, as_json=as_json)
+
+
+def _tell(path: Path, result: Result, card: ModelCard, *, as_json: bool) -> None:
+    """Say what a run has come to, and why it may not be enough yet."""
     if as_json:
-        show_json({"model": str(path), "card": card.to_json()})
-    else:
-        say(f"{path}: {card.name}, {card.figures['validation']}")
+        show_json({"model": str(path), "card": card.to_json(), "warnings": result.warnings})
+        return
+    say(f"{path}: {result}")
+    for warning in result.warnings:
+        say(f"warning: {warning}")
 
 
 def benchmark(

@@ -11,7 +11,7 @@ import typer
 
 from resolvent.cli.console import console, escaped, say, show_json
 from resolvent.cli.options import Json
-from resolvent.errors import unknown
+from resolvent.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from resolvent.parameters import Setting
@@ -114,12 +114,27 @@ def networks(
 
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Recipe to print as TOML.")] = None,
+    keys: Annotated[bool, typer.Option("--keys", help="List what a recipe may hold, and --set may change.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the training recipes, or print one."""
-    from resolvent.training.recipe import load_recipe, recipe_text
-    from resolvent.training.recipe import recipes as bundled
+    """List the training recipes, print one, or list the keys of recipes."""
+    from resolvent.training.recipe import recipe_keys
+    from resolvent.training.recipe_file import load_recipe, recipe_text
+    from resolvent.training.recipe_file import recipes as bundled
 
+    if name and keys:
+        raise UsageError(f"recipes {name} --keys: all recipes have the same keys; leave one of the two out")
+    if keys:
+        known_keys = recipe_keys()
+        if as_json:
+            show_json(known_keys)
+            return
+        rows = [
+            (key, about["help"], about["type"], "required" if about["required"] else json.dumps(about["default"]))
+            for key, about in known_keys.items()
+        ]
+        show_table(("key", "what it is", "type", "default"), rows)
+        return
     if name and not as_json:
         typer.echo(recipe_text(name), nl=False)
         return
@@ -128,7 +143,7 @@ def recipes(
         show_json({key: recipe.to_json() for key, recipe in known.items()})
         return
     rows = [(key, recipe.summary, recipe.network, recipe.budget) for key, recipe in known.items()]
-    show_table(("recipe", "for", "network", "budget"), rows)
+    show_table(("recipe", "for", "network", "budget"), rows, "resolvent recipes --keys lists what a recipe may hold")
 
 
 Entry = TypeVar("Entry")

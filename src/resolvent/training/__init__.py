@@ -43,7 +43,7 @@ def train(
         TrainingError: The loss does not stay finite.
     """
     from resolvent.training import loop
-    from resolvent.training.recipe import load_recipe
+    from resolvent.training.recipe_file import load_recipe
     from resolvent.training.release import release
 
     loaded = load_recipe(str(recipe), **settings)

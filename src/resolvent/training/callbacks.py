@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolvent.errors import MissingDependencyError, OutputError
+from resolvent.errors import MissingDependencyError
+from resolvent.training.runs import beside
 
 if TYPE_CHECKING:
     import torch
@@ -44,8 +46,15 @@ class Callback:
     ) -> None:
         """An update was made; ``loss`` is a running mean."""
 
-    def validation(self, step: int, psnr: dict[str, float], examples: Tensor) -> None:
-        """The averaged weights were measured, in dB; ``examples`` are degraded, restored and clean patches in turn."""
+    def validation(self, step: int, psnr: dict[str, float], inputs: dict[str, float], examples: Tensor) -> None:
+        """The averaged weights were measured.
+
+        Args:
+            step: Updates made.
+            psnr: In dB, for each degradation.
+            inputs: The same of what the network is given, which it has to beat.
+            examples: Degraded, restored and clean patches in turn.
+        """
 
     def rollback(self, step: int, loss: float, rate: float) -> None:
         """The loss left its range; the run goes on from the last checkpoint with a lower rate."""
@@ -55,7 +64,7 @@ class Callback:
 
 
 class RunCallback(Callback):
-    """Shows a run on a console, and writes ``log.jsonl`` and TensorBoard's files into its folder."""
+    """Shows a run on a console, and writes ``log.jsonl`` and TensorBoard's files into its folder as it starts."""
 
     def __init__(self, run: Path, console: Console, *, log_every: int = 50) -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -64,13 +73,8 @@ class RunCallback(Callback):
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError as error:
             raise MissingDependencyError("tensorboard", "lab", "training") from error
-        try:
-            run.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{run}: cannot be made: {error.strerror}; choose another folder with -o") from error
-        self.console, self.log_every = console, log_every
-        self.board = SummaryWriter(str(run / "tensorboard"))
-        self.log = (run / "log.jsonl").open("a", encoding="utf-8")
+        self.run, self.console, self.log_every = run, console, log_every
+        self.open_board = SummaryWriter
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -80,9 +84,10 @@ class RunCallback(Callback):
             console=console,
         )
         self.task = self.bar.add_task("packing", total=1.0, status="")
-        self.bar.start()
+        self.files = ExitStack()
 
     def packing(self, done: int, total: int) -> None:
+        self.bar.start()
         self.bar.update(self.task, completed=done / total, status=f"{done} of {total} photographs")
 
     def start(
@@ -90,6 +95,10 @@ class RunCallback(Callback):
     ) -> None:
         from rich.markup import escape
 
+        self.board = self.open_board(str(self.run / "tensorboard"))
+        self.files.callback(self.board.close)
+        self.log = self.files.enter_context((self.run / "log.jsonl").open("a", encoding="utf-8"))
+        self.bar.start()
         for shard in (training, held):
             for name, reason in shard.skipped:
                 self.say(f"[yellow]left out[/] {escape(f'{name}: {reason}')}")
@@ -112,21 +121,21 @@ class RunCallback(Callback):
             self.board.add_scalar("loss", loss, step)
             self.board.add_scalar("rate", rate, step)
 
-    def validation(self, step: int, psnr: dict[str, float], examples: Tensor) -> None:
+    def validation(self, step: int, psnr: dict[str, float], inputs: dict[str, float], examples: Tensor) -> None:
         self.board.add_images("restored", examples, step)
-        self.write({"step": step, "psnr": psnr})
+        self.write({"step": step, "psnr": psnr, "input": inputs})
         for name, value in psnr.items():
             self.board.add_scalar(f"psnr/{name}", value, step)
-        self.say(f"step {step}: " + ", ".join(f"{name} {value:.2f} dB" for name, value in psnr.items()))
+        self.say(f"step {step}: " + ", ".join(f"{name} {text}" for name, text in beside(psnr, inputs).items()))
 
     def rollback(self, step: int, loss: float, rate: float) -> None:
         self.write({"step": step, "rollback": loss, "rate": rate})
         self.say(f"[yellow]step {step}: loss {loss:.3g}; back to the last checkpoint, rate {rate:.2g}[/]")
 
     def close(self) -> None:
-        self.bar.stop()
-        self.board.close()
-        self.log.close()
+        if self.bar.live.is_started:  # else an empty line would be printed
+            self.bar.stop()
+        self.files.close()
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""

@@ -3,18 +3,71 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from resolvent.errors import InputError
+from resolvent.errors import InputError, MissingDependencyError
 
-if TYPE_CHECKING:
+try:
     import torch
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import save_file
     from torch import Tensor, nn
+except ModuleNotFoundError as error:
+    raise MissingDependencyError(str(error.name), "lab", "training") from error
 
-__all__ = ["load", "restore_into", "save", "snapshot", "weights"]
+__all__ = ["State", "load", "load_book", "restore_into", "save", "snapshot", "weights"]
+
+
+@dataclass
+class State:
+    """Where a run stands: what a checkpoint keeps beside the recipe and the tensors.
+
+    Attributes:
+        photographs: How many are trained on.
+        source: Name of the folder that they were packed from.
+        device: What it runs on.
+        code: The commit that trains, or the version.
+        machine: Its processor and system.
+        inputs: PSNR in dB of the network's input for each degradation that is validated.
+        step: Updates made.
+        begun: Updates made when the schedule began; above 0 in the branch of a run.
+        spent: Seconds of the schedule so far, over all resumed parts.
+        before: Seconds of training before the schedule began.
+        rate_scale: Halved with every rollback.
+        running: Running mean of the loss; None before the first.
+        psnr: Of the last validation, in dB.
+        best_psnr: Mean PSNR in dB of the best validation.
+        measured_share: Share of the budget that was spent at the last validation.
+        validation_seconds: How long a validation takes; 0 where nobody has to know.
+    """
+
+    photographs: int
+    source: str
+    device: str
+    code: str
+    machine: str
+    inputs: dict[str, float]
+    step: int = 0
+    begun: int = 0
+    spent: float = 0.0
+    before: float = 0.0
+    rate_scale: float = 1.0
+    running: float | None = None
+    psnr: dict[str, float] = field(default_factory=dict)
+    best_psnr: float = -math.inf
+    measured_share: float = 0.0
+    validation_seconds: float = 0.0
+
+    def resumed(self, book: dict[str, Any]) -> State:
+        """The state of a checkpoint, going on here and now."""
+        progress = ("step", "begun", "spent", "before", "rate_scale", "running", "best_psnr", "measured_share")
+        return replace(self, source=book.get("source", self.source), **{name: book[name] for name in progress})
 
 
 def snapshot(network: nn.Module, average: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
@@ -67,8 +120,6 @@ def _laid_out(value: Tensor, like: Tensor) -> Tensor:
 
 def save(path: Path, tensors: dict[str, Tensor], book: dict[str, Any]) -> None:
     """Write a checkpoint whole or not at all."""
-    from safetensors.torch import save_file
-
     partial = path.with_name(path.name + ".partial")
     save_file(tensors, partial, metadata={"book": json.dumps(book)})
     with partial.open("rb") as file:
@@ -82,11 +133,26 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         InputError: The file is not a checkpoint.
     """
-    from safetensors import SafetensorError, safe_open
+    with _opened(path) as (file, book):
+        return {name: file.get_tensor(name) for name in file.keys()}, book  # noqa: SIM118 - safe_open is no mapping
 
+
+def load_book(path: Path) -> dict[str, Any]:
+    """Read the bookkeeping of a checkpoint alone.
+
+    Raises:
+        InputError: The file is not a checkpoint.
+    """
+    with _opened(path) as (_, book):
+        return book
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     try:
         with safe_open(path, framework="pt") as file:
             book: dict[str, Any] = json.loads(file.metadata()["book"])
-            return {name: file.get_tensor(name) for name in file.keys()}, book  # noqa: SIM118 - safe_open is no mapping
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            _ = book["recipe"], book["step"]
+            yield file, book
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a checkpoint ({error}); remove it to start anew") from error

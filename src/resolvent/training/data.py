@@ -28,7 +28,7 @@ DUPLICATE = 0.98
 
 
 def find_photographs(folder: Path, limit: int | None = None) -> list[Path]:
-    """List the photographs under a folder, sorted by path.
+    """List the photographs under a folder, sorted by path, but those that are hidden or in hidden folders.
 
     Raises:
         InputError: There is no such folder, or it holds none.
@@ -36,6 +36,7 @@ def find_photographs(folder: Path, limit: int | None = None) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: not a folder; give the folder that holds the clean photographs")
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
+    found = [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
     if not found:
         raise InputError(f"{folder}: holds no photograph ({', '.join(sorted(EXTENSIONS))})")
     return found[:limit]
@@ -76,7 +77,7 @@ class Shard:
                 names = json.loads(file.metadata()["names"])
                 skipped = json.loads(file.metadata()["skipped"])
                 tensors = file.get_tensor("pixels"), file.get_tensor("index")
-        except (SafetensorError, OSError, KeyError, TypeError) as error:
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise InputError(f"{path}: not a shard ({error}); delete it, and it is packed anew") from error
         return cls(*tensors, tuple(names), tuple((n, r) for n, r in skipped))
 

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["LOSSES"]
+
+
+def l1(restored: Tensor, clean: Tensor) -> Tensor:
+    """|d|."""
+    return (restored - clean).abs().mean()
+
+
+def mse(restored: Tensor, clean: Tensor) -> Tensor:
+    """d²."""
+    return (restored - clean).square().mean()
 
 
 def charbonnier(restored: Tensor, clean: Tensor, epsilon: float = 1e-3) -> Tensor:
     """sqrt(d² + ε²), a smooth L1 (Charbonnier et al., 1994, doi:10.1109/ICIP.1994.413553)."""
-    return torch.sqrt((restored - clean).square() + epsilon**2).mean()
+    return ((restored - clean).square() + epsilon**2).sqrt().mean()
 
 
 def psnr(restored: Tensor, clean: Tensor, floor: float = 1e-5) -> Tensor:
@@ -20,7 +32,7 @@ def psnr(restored: Tensor, clean: Tensor, floor: float = 1e-5) -> Tensor:
     ``floor`` is the mean squared error at 50 dB, below which a sample counts for less.
     """
     error = (restored - clean).square().flatten(1).mean(1)
-    return torch.log1p(error / floor).mean()
+    return (error / floor).log1p().mean()
 
 
 def largest_channel(restored: Tensor, clean: Tensor, temperature: float = 2 / 255, weight: float = 0.004) -> Tensor:
@@ -29,6 +41,8 @@ def largest_channel(restored: Tensor, clean: Tensor, temperature: float = 2 / 25
     Its gradient is ``weight / temperature`` = 0.5 at most, where that of ``charbonnier`` is 1, and fades where the
     channels are further apart than the temperature; equal channels count as the first, as in ``argmax``.
     """
+    from torch.nn import functional as F
+
     return charbonnier(restored, clean) + weight * F.cross_entropy(restored / temperature, clean.argmax(1))
 
 
@@ -37,13 +51,15 @@ def bce_dice(predicted: Tensor, mask: Tensor) -> Tensor:
 
     The second does not drown in the many pixels that are whole (Milletari et al., 2016, doi:10.1109/3DV.2016.79).
     """
+    from torch.nn import functional as F
+
     overlap = (2 * (predicted * mask).sum() + 1) / (predicted.sum() + mask.sum() + 1)
     return F.binary_cross_entropy(predicted, mask) + 0.5 * (1 - overlap)
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "l1": F.l1_loss,
-    "mse": F.mse_loss,
+    "l1": l1,
+    "mse": mse,
     "charbonnier": charbonnier,
     "largest-channel": largest_channel,
     "psnr": psnr,

@@ -3,67 +3,47 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import math
 import re
-import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import resources
-from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from resolvent.degradations import Degradation, GaussianNoise, RandomApply, parse
 from resolvent.degradations.damage import Damage
-from resolvent.errors import InputError, UsageError, unknown
+from resolvent.errors import UsageError, unknown
 from resolvent.networks import check_arguments
+from resolvent.training.budget import Budget
+from resolvent.training.losses import LOSSES
 
-__all__ = ["Budget", "Recipe", "load_recipe", "parse_settings", "recipe_text", "recipes"]
+__all__ = ["FINE_TUNING", "RATES", "Recipe", "recipe_keys"]
 
-LOSS_NAMES = ("l1", "mse", "charbonnier", "largest-channel", "psnr", "bce-dice")
 SCHEDULES = ("cosine", "constant", "cooldown")
 OPTIMIZERS = ("adamw", "muon")
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
+RATES = ("learning_rate", "kernel_rate")
 
+FINE_TUNING = 0.25
+"""Share of the learning rates at which training begins from a model's weights, unless one of them is given."""
 
-@dataclass(frozen=True)
-class Budget:
-    """How long to train: an amount of one unit.
+LARGEST = 4096
+"""Of sides in pixels and of counts; what is above it is a slip, and would fill any memory."""
 
-    Example:
-        >>> Budget.parse("30m")
-        Budget(amount=1800.0, unit='seconds')
-        >>> str(Budget.parse("500 epochs"))
-        '500 epochs'
-    """
-
-    amount: float
-    unit: Literal["seconds", "steps", "epochs"]
-
-    @classmethod
-    def parse(cls, text: str) -> Budget:
-        """Read ``90s``, ``30m``, ``1.5h``, ``2000 steps`` or ``500 epochs``.
-
-        Raises:
-            UsageError: The text is none of these, or not above zero.
-        """
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|steps?|epochs?)", text.strip())
-        if not match or float(match[1]) <= 0:
-            raise UsageError(
-                f"budget {text!r}: give a time or a count above zero, such as 30m, 3h, '2000 steps' or '500 epochs'"
-            )
-        amount, unit = float(match[1]), match[2]
-        if unit in _SECONDS:
-            return cls(amount * _SECONDS[unit], "seconds")
-        return cls(amount, "steps" if unit.startswith("step") else "epochs")
-
-    def __str__(self) -> str:
-        return f"{self.amount:g}s" if self.unit == "seconds" else f"{self.amount:g} {self.unit}"
-
-    def share(self, *, step: int, seconds: float, steps_per_epoch: int) -> float:
-        """The part of the budget that is spent, 0 at the start and 1 at the end."""
-        spent = {"seconds": seconds, "steps": step, "epochs": step / steps_per_epoch}[self.unit]
-        return min(spent / self.amount, 1.0)
+SYNONYMS = {
+    "lr": "learning_rate",
+    "rate": "learning_rate",
+    "batch_size": "batch",
+    "patch_size": "patch",
+    "epochs": "budget",
+    "steps": "budget",
+    "eps": "epsilon",
+    "scheduler": "schedule",
+    "init": "start",
+    "pretrained": "start",
+    "model": "network",
+    "augment": "flips",
+}
+"""Keys of other libraries, for the hint to ours."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +83,11 @@ class Recipe:
         partial_batch: End every epoch with a smaller batch, as Keras does, rather than run on into the next.
         limit: Use the first so many photographs, in the order of their names; None uses all.
         holdout: Share of the photographs, the last, kept for validation where no validation folder is given.
-        loss: ``l1``, ``mse``, ``charbonnier``, or ``psnr``, the logarithm of each sample's error;
-            ``bce-dice`` for a network that finds damage.
+        loss: ``l1``, ``mse``, ``charbonnier``, ``psnr``, the logarithm of each sample's error, or
+            ``largest-channel``, the founding paper's accuracy; ``bce-dice`` for a network that finds damage.
         optimizer: ``adamw``, or ``muon`` for the kernels between the first and the last with AdamW for the rest.
-        learning_rate: Peak of AdamW's.
-        kernel_rate: Peak of Muon's.
+        learning_rate: Peak of AdamW's; a quarter of the default or the recipe's where ``start`` is given and no rate.
+        kernel_rate: Peak of Muon's; a quarter in the same way.
         schedule: ``cosine`` to zero over the budget, ``constant``, or ``cooldown``, linear to zero; a constant run
             that is branched by ``--cooldown`` goes on for as long as it is resumed.
         warmup: Share of the budget over which the rate climbs from zero.
@@ -117,7 +97,8 @@ class Recipe:
         clip: Largest gradient norm; 0 does not clip.
         ema: Decay of the averaged weights per step; 0 uses the weights themselves.
         budget: ``30m``, ``2000 steps``, ``500 epochs``.
-        validations: How often the averaged weights are measured over the budget.
+        validations: How often the averaged weights are measured over the budget; of a time, less often where that
+            would take much of it.
         seed: Of the weights, the patches and the degradation.
     """
 
@@ -166,8 +147,8 @@ class Recipe:
                 "control characters, the first no . or -"
             )
         check_arguments(self.network, self.arguments)
-        if self.loss not in LOSS_NAMES:
-            raise unknown("loss", self.loss, LOSS_NAMES)
+        if self.loss not in LOSSES:
+            raise unknown("loss", self.loss, LOSSES)
         if self.schedule not in SCHEDULES:
             raise unknown("schedule", self.schedule, SCHEDULES)
         if self.optimizer not in OPTIMIZERS:
@@ -186,6 +167,9 @@ class Recipe:
                 raise UsageError(f"recipe {self.name!r}: {name} = {value} must lie in {low} to {high}")
         if not 0 <= self.seed < 1 << 31:
             raise UsageError(f"recipe {self.name!r}: seed = {self.seed} must lie in 0 to {(1 << 31) - 1}")
+        for name in ("patch", "batch", "together", "margin"):
+            if getattr(self, name) > LARGEST:
+                raise UsageError(f"recipe {self.name!r}: {name} = {getattr(self, name)} must be {LARGEST} or less")
         for name in ("patch", "batch", "together", "learning_rate", "kernel_rate", "validations"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"recipe {self.name!r}: {name} = {getattr(self, name)} must be above zero, and finite")
@@ -286,80 +270,36 @@ class Recipe:
         fields = {f.name: f for f in dataclasses.fields(cls)}
         for key in data:
             if key not in fields:
-                raise unknown(f"key in {origin}:", key, fields)
+                raise unknown(f"key in {origin}:", key, fields, SYNONYMS.get(key))
         missing = [n for n, f in fields.items() if f.default is f.default_factory and n not in data]
         if missing:
             raise UsageError(f"{origin}: {', '.join(missing)} must be given")
         values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
+        if data.get("start") and not data.keys() & set(RATES):
+            values |= {rate: FINE_TUNING * getattr(cls, rate) for rate in RATES}
         kinds = get_type_hints(cls)
         for key, value in values.items():
             if not _fits(value, kind := kinds[key]):
                 wanted = str(kind) if get_args(kind) else kind.__name__
-                raise UsageError(f"{origin}: {key} = {value!r}: must be of type {wanted}")
+                raise UsageError(f"{origin}: {key} = {value!r:.60}: must be of type {wanted}")
         return cls(**values)
 
 
-def recipes() -> dict[str, Recipe]:
-    """The recipes that come with Resolvent, by name."""
-    folder = resources.files("resolvent.training") / "recipes"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
-    return {name[:-5]: _read((folder / name).read_text("utf-8"), name) for name in names}
-
-
-def recipe_text(name: str) -> str:
-    """The TOML of a recipe that comes with Resolvent, or of a file.
-
-    Raises:
-        UsageError: No recipe has that name, or a value is not valid.
-        InputError: The file cannot be read.
-    """
-    load_recipe(name)
-    if name.endswith(".toml"):
-        return Path(name).read_text("utf-8")
-    return (resources.files("resolvent.training") / "recipes" / f"{name}.toml").read_text("utf-8")
-
-
-def load_recipe(name_or_path: str, **overrides: Any) -> Recipe:
-    """Load a recipe by name or from a TOML file, with some values overridden.
-
-    Raises:
-        UsageError: No recipe has that name, or a value is not valid.
-        InputError: The file cannot be read.
-    """
-    if name_or_path.endswith(".toml"):
-        try:
-            text = Path(name_or_path).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{name_or_path}: not a readable recipe ({error}); give a TOML file") from error
-        recipe = _read(text, name_or_path)
-    else:
-        known = recipes()
-        if name_or_path not in known:
-            raise unknown("recipe", name_or_path, known)
-        recipe = known[name_or_path]
-    return Recipe.from_json({**recipe.to_json(), **overrides}, origin=name_or_path)
-
-
-def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
-    """Read ``KEY=VALUE`` pairs as TOML reads them; a value that TOML cannot read is taken as text.
-
-    Raises:
-        UsageError: A pair has no key or no equals sign.
-
-    Example:
-        >>> parse_settings(["batch=16", "loss=mse", "betas=[0.9, 0.999]"])
-        {'batch': 16, 'loss': 'mse', 'betas': [0.9, 0.999]}
-    """
-    values: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, value = (part.strip() for part in setting.partition("="))
-        if not key or not equals:
-            raise UsageError(f"setting {setting!r}: give KEY=VALUE, such as batch=16")
-        try:
-            values[key] = tomllib.loads(f"value = {value}")["value"]
-        except (ValueError, RecursionError):
-            values[key] = value
-    return values
+def recipe_keys() -> dict[str, dict[str, Any]]:
+    """The keys of a recipe by name: ``help``, ``type``, whether it is ``required``, and its ``default``."""
+    attributes = inspect.cleandoc(str(Recipe.__doc__)).partition("Attributes:")[2]
+    described = dict(re.findall(r"^    (\w+): (.*(?:\n     .*)*)", attributes, re.MULTILINE))
+    keys = {}
+    for f in dataclasses.fields(Recipe):
+        default = f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
+        required = default is dataclasses.MISSING
+        keys[f.name] = {
+            "help": " ".join(described[f.name].replace("``", "").split()),
+            "type": str(f.type),
+            "required": required,
+            "default": None if required else default,
+        }
+    return keys
 
 
 def _fits(value: object, kind: Any) -> bool:
@@ -383,14 +323,6 @@ def _fits(value: object, kind: Any) -> bool:
 def _happening(text: str) -> list[Degradation]:
     """The parts of a degradation, those that happen by chance without it."""
     return [part.degradation if isinstance(part, RandomApply) else part for part in parse(text).parts]
-
-
-def _read(text: str, origin: str) -> Recipe:
-    try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{origin}: not valid TOML: {error}") from error
-    return Recipe.from_json(data, origin)
 
 
 def _reduction(text: str) -> int:

@@ -15,7 +15,7 @@ from resolvent.models.export import as_function, estimate_memory, export
 from resolvent.parameters import values_of
 
 if TYPE_CHECKING:
-    from resolvent.training.loop import Result
+    from resolvent.training.runs import Result
 
 __all__ = ["release"]
 
@@ -71,6 +71,7 @@ def release(
         figures={
             "protocol": FOUND if recipe.finds else MEASURED,
             "validation": {name: round(value, 3) for name, value in result.psnr.items()},
+            "input": {name: round(value, 3) for name, value in result.inputs.items()},
         },
         created=datetime.now(UTC).date().isoformat(),
     )

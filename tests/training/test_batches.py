@@ -1,0 +1,145 @@
+"""What a step trains on."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from resolvent.degradations import parse
+from resolvent.training.batches import Batches, batch, chosen, epoch_steps
+from resolvent.training.data import Shard, find_photographs, pack
+from resolvent.training.loop import train
+from resolvent.training.validation import validation_examples
+
+
+def test_every_epoch_visits_every_photograph_once(recipe):
+    partial = dataclasses.replace(recipe, batch=4, partial_batch=True)
+    assert epoch_steps(partial, 10) == 3
+    for epoch in range(3):
+        steps = [chosen(partial, 10, 3 * epoch + i) for i in range(3)]
+        assert [len(s) for s in steps] == [4, 4, 2]
+        assert sorted(i for step in steps for i in step) == list(range(10))
+    endless = [i for step in range(15) for i in chosen(dataclasses.replace(recipe, batch=4), 10, step)]
+    assert all(sorted(endless[e : e + 10]) == list(range(10)) for e in range(0, 60, 10))
+    assert endless[:10] != endless[10:20]
+    assert len(chosen(dataclasses.replace(recipe, batch=25), 10, 0)) == 25
+
+
+def test_gray_patches_carry_the_same_noise_in_all_channels(recipe, photographs, tmp_path):
+    recipe = dataclasses.replace(recipe, gray=1.0, budget="1 steps", degradation="noise:sigma=30")
+    train(recipe, photographs, tmp_path, threads=1)
+    shard = Shard.open(tmp_path / "training.shard")
+    clean, degraded, inputs = batch(recipe, shard, 0)
+    assert torch.equal(degraded[:, 0], degraded[:, 2])
+    assert (degraded - clean)[:, 0].std().item() * 255 == pytest.approx(30, rel=0.1)
+    assert inputs[:, 3].unique().tolist() == pytest.approx([30 / 255])
+
+
+def test_margins_are_degraded_and_cut_off(recipe, photographs, tmp_path):
+    """What is cut off has been seen: at the border a patch is blurred with what lies beyond it."""
+    plain = dataclasses.replace(recipe, degradation="blur:sigma=2", arguments={}, flips=False, patch=24, gray=0.0)
+    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=32)
+    wide = batch(dataclasses.replace(plain, patch=40), shard, 0)
+    cut = batch(dataclasses.replace(plain, margin=8), shard, 0)
+    for whole, inside in zip(wide, cut, strict=True):
+        assert inside.shape[-2:] == (24, 24)
+        assert torch.equal(whole[..., 8:-8, 8:-8], inside)
+
+
+def test_overstated_levels_are_told_and_the_noise_is_not(recipe, photographs, tmp_path):
+    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
+    recipe = dataclasses.replace(recipe, batch=6, degradation="noise:sigma=10")
+    plain = batch(recipe, shard, 0)
+    told = batch(dataclasses.replace(recipe, overstated=0.5), shard, 0)
+    assert torch.equal(told[1], plain[1])
+    levels = 255 * told[2][:, 3, 0, 0]
+    assert torch.equal(255 * plain[2][:, 3, 0, 0], torch.full((6,), 10.0))
+    assert levels.min() == 10 < levels.max() <= 75
+
+
+def test_a_share_of_the_patches_gets_one_of_the_others_instead(recipe, photographs, tmp_path):
+    """Told the RMS of what it did, about as well as an estimate is; the rest as before."""
+    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
+    others = ("grain:sigma=40,radius=1", "saltpepper:amount=0.5")
+    recipe = dataclasses.replace(recipe, batch=64, degradation="noise:sigma=10", others=others, others_share=0.5)
+    target, degraded, inputs = batch(recipe, shard, 0)
+    error = degraded - target
+    done = 255 * error.square().mean((1, 2, 3)).sqrt()
+    told = 255 * inputs[:, 3, 0, 0]
+    alike = torch.corrcoef(torch.stack([error[..., :-1].flatten(), error[..., 1:].flatten()]))[0, 1]
+    assert alike > 0.1  # grain is shared by neighbors
+    white = (told == 10) & (done < 12)
+    grain, impulses = ~white & (done < 60), ~white & (done > 60)
+    assert 20 < white.sum() < 44
+    assert min(grain.sum(), impulses.sum()) > 6
+    ratio = (told / done)[~white]
+    assert 1 / 1.4 - 1e-3 < ratio.min() < 0.85
+    assert 1.15 < ratio.max() < 1.4 + 1e-3
+
+
+def test_steps_made_together_are_parts_of_one_batch(recipe, photographs, tmp_path):
+    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
+    recipe = dataclasses.replace(recipe, batch=3)
+    together = Batches(dataclasses.replace(recipe, together=2), shard)
+    at_once = batch(dataclasses.replace(recipe, batch=6), shard, 0)
+    for step in (1, 0, 1):
+        target, inputs = together(step)
+        assert torch.equal(target, at_once[0][3 * step : 3 * step + 3])
+        assert torch.equal(inputs, at_once[2][3 * step : 3 * step + 3])
+    alone = Batches(recipe, shard)
+    for step in (0, 1):
+        torch.testing.assert_close(alone(step), batch(recipe, shard, step)[::2])
+
+
+def test_a_network_that_enlarges_is_told_the_noise_of_the_small_picture(recipe, photographs, tmp_path):
+    small = "downsample:scale=2 + noise:sigma=5"
+    arguments = {**recipe.arguments, "scale": 2, "noise_level": True}
+    recipe = dataclasses.replace(recipe, degradation=small, validation=(small,), arguments=arguments, margin=0)
+    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
+    _, degraded, inputs = batch(recipe, shard, 0)
+    assert inputs.shape[1:] == (4, *degraded.shape[2:])
+    assert torch.equal(255 * inputs[:, 3, 0, 0], torch.full((len(inputs),), 5.0))
+    (examples,) = validation_examples(recipe, shard).values()
+    assert 255 * examples[0][1][0, 3, 0, 0] == pytest.approx(5)
+
+
+def test_what_is_prepared_counts_as_clean(recipe, photographs, tmp_path):
+    shard = pack(find_photographs(photographs), tmp_path / "t.shard", minimum=recipe.cut)
+    recipe = dataclasses.replace(recipe, batch=8, gray=0.0, degradation="noise:sigma=25")
+    plain, *_ = batch(recipe, shard, 0)
+    softer = dataclasses.replace(recipe, prepare="blur:sigma=2")
+    target, degraded, _ = batch(softer, shard, 0)
+    torch.testing.assert_close(target, parse("blur:sigma=2").on_tensor(plain))
+    assert (degraded - target).std().item() * 255 == pytest.approx(25, rel=0.05)
+
+
+def test_gray_patches_get_what_a_gray_picture_gets(recipe, photographs, tmp_path):
+    """Noise of the colors leaves them alone; that of a camera is its luma's."""
+    shard = pack(find_photographs(photographs), tmp_path / "t.shard", minimum=recipe.cut)
+    blind = {**recipe.arguments, "noise_level": False}
+    recipe = dataclasses.replace(recipe, batch=16, gray=0.5, arguments=blind, degradation="chroma:sigma=20")
+    target, degraded, _ = batch(recipe, shard, 0)
+    gray = (target[:, :1] == target).flatten(1).all(1)
+    assert 2 < gray.sum() < 14
+    assert torch.equal(degraded[gray], target[gray])
+    assert (degraded - target)[~gray].std() > 0.04
+
+
+def test_gray_patches_have_gray_targets_from_a_camera(recipe, photographs, tmp_path):
+    shard = pack(find_photographs(photographs), tmp_path / "t.shard", minimum=recipe.cut)
+    blind = {**recipe.arguments, "noise_level": False}
+    recipe = dataclasses.replace(recipe, gray=1.0, arguments=blind, degradation="camera:iso=6400")
+    target, degraded, _ = batch(recipe, shard, 0)
+    for x in (target, degraded):
+        assert torch.equal(x, x[:, :1].expand_as(x))
+    assert (degraded - target).std() > 0.01
+
+
+def test_a_share_of_the_patches_stays_clean(recipe, photographs, tmp_path):
+    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
+    arguments = {**recipe.arguments, "noise_level": False}
+    recipe = dataclasses.replace(recipe, batch=64, gray=0.0, clean=0.25, arguments=arguments)
+    clean, degraded, inputs = batch(recipe, shard, 0)
+    same_pixels = (clean == degraded).flatten(1).all(1)
+    assert 8 <= int(same_pixels.sum()) <= 24
+    assert torch.equal(inputs, degraded)
