@@ -271,7 +271,7 @@ def test_the_noise_in_words(tmp_path, photograph):
     path = tmp_path / "grain.png"
     write_image(image(photograph + grain(photograph.shape, 12, 1)), path)
     shown = CliRunner().invoke(app, ["diagnose", str(path)]).output
-    assert "neighboring pixels share it (correlation 0." in shown
+    assert "correlated: 0.75 between neighboring pixels" in shown
 
 
 # --- how it is learned
