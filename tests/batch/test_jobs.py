@@ -16,6 +16,13 @@ def targets(found, folder):
     return [str(job.target.relative_to(folder)) for job in found.jobs]
 
 
+def test_a_path_alone_is_one_input(tmp_path):
+    """The letters of a text are paths too, and the last of ``photos/`` is the whole file system."""
+    put(tmp_path / "in/a.png")
+    for alone in (tmp_path / "in", f"{tmp_path / 'in'}/"):
+        assert targets(find_jobs(alone, tmp_path / "out"), tmp_path) == ["out/a.png"]
+
+
 @pytest.mark.parametrize(
     ("names", "ext", "expected"),
     [

@@ -81,7 +81,13 @@ def test_signals_end_it_like_ctrl_c(album, tmp_path, name, code):
     for seed in range(60):
         write_image(Image.from_array(texture(seed, 400)), album / f"x{seed}.png")
     call = [sys.executable, "-m", "resolvent", "restore", str(album), "-o", str(tmp_path / "out"), "-m", "denoise"]
-    process = subprocess.Popen([*call, "--jsonl"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*call, "--jsonl"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+    )
     first = json.loads(process.stdout.readline())
     process.send_signal(getattr(signal, name))
     out, err = process.communicate(timeout=60)

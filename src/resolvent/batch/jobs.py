@@ -108,15 +108,19 @@ class _Search:
                     yield path
 
 
-def find_images(inputs: Sequence[str | Path]) -> Found:
+def find_images(inputs: str | Path | Sequence[str | Path]) -> Found:
     """Find the photographs that files and folders stand for, as ``find_jobs`` does; each is its own target."""
-    search = _search(inputs, None, SUFFIX)
+    search = _search(_listed(inputs), None, SUFFIX)
     jobs = tuple(Job(image.path, image.path) for image in search.images.values())
     return Found(jobs, search.unusable, search.ignored, tuple(search.repeated))
 
 
 def find_jobs(
-    inputs: Sequence[str | Path], output: str | Path | None = None, *, suffix: str = SUFFIX, ext: str | None = None
+    inputs: str | Path | Sequence[str | Path],
+    output: str | Path | None = None,
+    *,
+    suffix: str = SUFFIX,
+    ext: str | None = None,
 ) -> Found:
     """Pair each input with its output, before any work.
 
@@ -127,7 +131,7 @@ def find_jobs(
     common, and files by the whole name of the input: ``a.jpg.png`` beside ``a.png``.
 
     Args:
-        inputs: Files and folders. What is given twice is taken once.
+        inputs: A file or a folder, or several. What is given twice is taken once.
         output: None puts each output beside its input. Otherwise a folder, in which the folders among the inputs are
             mirrored; or a file, for one input file: a path with an extension that is no folder.
         suffix: Put between name and extension of outputs beside their inputs.
@@ -141,16 +145,17 @@ def find_jobs(
         raise UsageError(f"suffix {suffix!r}: goes into the name of a file; give it without separators")
     if ext is not None:
         ext = written_extension("." + ext.lower().removeprefix("."))
-    one_file = len(inputs) == 1 and not is_folder(Path(inputs[0]))
+    paths = _listed(inputs)
+    one_file = len(paths) == 1 and not is_folder(paths[0])
     if place is not None and one_file and place.suffix and not is_folder(place):
         if ext not in (None, written_extension(place.suffix.lower())):
             raise UsageError(f"output {place} and ext {ext}: name two formats; leave one of them out")
-        found = Found((Job(Path(inputs[0]), place, asked=True),), {}, {}, ())
+        found = Found((Job(paths[0], place, asked=True),), {}, {}, ())
     else:
         named = place is not None and place.suffix.lower() in KINDS and not is_folder(place)
         if place is not None and (is_file(place) or named):
             raise UsageError(f"output {place}: is a file; for several inputs or a folder, give a folder")
-        search = _search(inputs, place, suffix)
+        search = _search(paths, place, suffix)
         targets = _targets(list(search.images.values()), place, suffix if place is None else "", ext)
         pairs = zip(search.images.values(), targets, strict=True)
         jobs = tuple(Job(image.path, target, asked=ext is not None) for image, target in pairs)
@@ -159,12 +164,17 @@ def find_jobs(
     return found
 
 
-def _search(inputs: Sequence[str | Path], place: Path | None, suffix: str) -> _Search:
-    if not inputs:
+def _listed(inputs: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The paths; one that is given alone is not taken for the letters of its name."""
+    return [Path(path) for path in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+
+
+def _search(paths: Sequence[Path], place: Path | None, suffix: str) -> _Search:
+    if not paths:
         raise UsageError("no input; give files or folders")
     search = _Search(place, suffix)
-    for path in inputs:
-        search.add(Path(path))
+    for path in paths:
+        search.add(path)
     return search
 
 

@@ -28,7 +28,7 @@ logger = logging.getLogger("resolvent")
 
 
 def restore_many(
-    inputs: Sequence[str | Path],
+    inputs: str | Path | Sequence[str | Path],
     output: str | Path | None = None,
     *,
     resume: bool = False,

@@ -177,10 +177,11 @@ def fine_quality(quality: int | None, source: Path | bytes) -> int:
 
 
 def recompressed(chosen: Plan, kind: str, quality: int) -> tuple[str, ...]:
-    """Say that a lossy format keeps no pixel exactly, where a repair was to change only some."""
-    if not (isinstance(chosen.request, RepairRequest) and is_lossy(kind, quality)):
+    """Say that a lossy format keeps no pixel exactly, where none or only some were to change."""
+    if not is_lossy(kind, quality) or not (chosen.unchanged or isinstance(chosen.request, RepairRequest)):
         return ()
-    return (f"{kind} compresses all of it again: the other pixels change a little too; ext png (--ext png) keeps them",)
+    pixels = "its pixels change a little" if chosen.unchanged else "the other pixels change a little too"
+    return (f"{kind} compresses all of it again: {pixels}; ext png (--ext png) keeps them",)
 
 
 SMALL = 640

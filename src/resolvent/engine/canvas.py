@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.engine.checks import Checks
+from resolvent.errors import QualityError
 from resolvent.image import Image
 from resolvent.inference.stitch import Box
 from resolvent.physics.resize import resize_plane
@@ -27,24 +29,40 @@ class Canvas:
         known = image.value_range
         self.checks = Checks(image.channels, sigma, 0.0 if image.depth == 32 else 255 / (known.high - known.low))
 
-    def put(self, box: Box, restored: NDArray[np.float32], known: NDArray[np.bool_] | None = None) -> None:
-        """Take what a box of the image became: (scale * h, scale * w, channels of the model).
+    def put(
+        self,
+        box: Box,
+        restored: NDArray[np.float32],
+        known: NDArray[np.bool_] | None = None,
+        degraded: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
+    ) -> None:
+        """Take what a box of the image became.
 
-        What is not ``known``, (h, w), says nothing about what should be there, and is not judged.
+        Args:
+            box: Of the image.
+            restored: (scale * h, scale * w, channels of the model).
+            known: (h, w), True where the image says something about what should be there; the rest is not judged.
+            degraded: What makes of a result what the image should show, (h, w, C): that is judged instead of it.
+
+        Raises:
+            QualityError: The result is not finite.
         """
         if self.image.channels == 1:
             restored = restored.mean(2, keepdims=True)
+        if not np.isfinite(restored).all():
+            raise QualityError("a value of the result is NaN or infinite; it is not kept")
         before, place = self.image.read(*box), box.slices(self.scale)
         stored = self.image.data[box.slices()]
         outliers = self.image.value_range.outliers(stored)
         hidden = None if self.image.alpha is None else self.image.alpha[box.slices()] == 0
         told = (None if outliers is None else outliers.any(2), hidden, None if known is None else ~known)
         unjudged = [part for part in told if part is not None and part.any()]
+        compared = restored if degraded is None else degraded(restored)
         if unjudged:
             judged = ~np.logical_or.reduce(unjudged)
-            self.checks.add(before, restored, (judged, self._enlarged(judged)))
+            self.checks.add(before, compared, (judged, self._enlarged(judged) if degraded is None else judged))
         else:
-            self.checks.add(before, restored)
+            self.checks.add(before, compared)
         if self.strength < 1:
             restored = before + np.float32(self.strength) * (np.clip(restored, 0, 1) - before)
         self.data[place] = self.image.quantize(restored)

@@ -20,7 +20,7 @@ from resolvent.engine.preview import Preview
 from resolvent.engine.repair import fill, save_mask
 from resolvent.engine.request import MethodRequest, ModelRequest, RepairRequest
 from resolvent.engine.visible import visible_colors
-from resolvent.errors import InputError, QualityError
+from resolvent.errors import InputError, QualityError, UsageError
 from resolvent.image import Image
 from resolvent.image.sources import Source, open_source
 from resolvent.inference.runtime import Session, open_session
@@ -124,7 +124,9 @@ def _restored(
             return filled, Steps(plan.tiles, plan.tiles)
         if isinstance(plan.request, MethodRequest):
             canvas = _run_method(image, plan.request, progress, control)
-            return canvas.finish(judge), control.steps if plan.request.iterative else Steps(1, 1)
+            steps = control.steps if plan.request.iterative else Steps(1, 1)
+            cut = steps.ended in ("budget", "canceled")  # such a result is kept, whatever is still wrong with it
+            return canvas.finish(judge and not cut), steps
         model, request = cast("str | Path", plan.model), cast("ModelRequest", plan.request)
         canvas = _run_model(image, plan, open_session(model, request.runtime), progress)
         return canvas.finish(judge), Steps(plan.tiles, plan.tiles)
@@ -151,23 +153,28 @@ def _run_method(image: Image, request: MethodRequest, progress: Progress | None,
         if preview is not None:
             preview(so_far)
 
+    known = _known(image, forward_model)
     common = {"control": control, "seed": request.seed}
-    known = {key: value for key, value in common.items() if key in methods.common_options(name)}
+    options = {key: value for key, value in common.items() if key in methods.common_options(name)}
     with control.run(request.budget, on_step) if request.iterative else nullcontext():
         y = visible_colors(image, whole, 0)
-        restored = methods.load(name)(y, forward_model, **known, **request.settings)
+        restored = methods.load(name)(y, forward_model, **options, **request.settings)
     canvas = Canvas(image, request.strength, forward_model.noise.sigma, forward_model.scale)
-    canvas.put(whole, restored, _known(image, forward_model))
+    canvas.put(whole, restored, known, forward_model if forward_model.parts else None)
     return canvas
 
 
 def _known(image: Image, forward_model: ForwardModel) -> NDArray[np.bool_] | None:
-    """Where a masked image shows what was there, (H, W); None where it does everywhere."""
+    """Where a masked image shows what was measured, (H, W); None where it does everywhere.
+
+    Raises:
+        UsageError: It shows nothing.
+    """
     if not forward_model.masked:
         return None
-    scale, height, width = forward_model.scale, image.height, image.width
-    seen = forward_model.seen((scale * height, scale * width)).reshape(height, scale, width, scale).all((1, 3))
-    known: NDArray[np.bool_] = forward_model.known((height, width)) & seen
+    known = forward_model.known((image.height, image.width))
+    if not known.any():
+        raise UsageError(f"{forward_model.degradation}: hides every pixel; give the mask of those that are missing")
     return known
 
 

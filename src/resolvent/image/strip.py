@@ -55,7 +55,11 @@ def without_gps(packet: bytes) -> bytes:
     Example:
         >>> without_gps(b'<a exif:GPSLatitude="52,31N" tiff:Make="x"><exif:GPSAltitude>34/1</exif:GPSAltitude></a>')
         b'<a tiff:Make="x"></a>'
+        >>> without_gps(b'<a xmlns:e="http://ns.adobe.com/exif/1.0/" e:GPSLatitude="52,31N"/>')
+        b'<a xmlns:e="http://ns.adobe.com/exif/1.0/"/>'
     """
-    packet = re.sub(rb"""\s+exif:GPS\w+\s*=\s*("[^"]*"|'[^']*')""", b"", packet)
-    packet = re.sub(rb"<exif:GPS\w+\s*/>", b"", packet)
-    return re.sub(rb"(?s)<(exif:GPS\w+)(?:\s[^>]*)?>.*?</\1\s*>", b"", packet)
+    prefixes = {b"exif", *re.findall(rb"""xmlns:([\w.-]+)\s*=\s*["']http://ns\.adobe\.com/exif/1\.0/["']""", packet)}
+    name = rb"(?:" + b"|".join(map(re.escape, sorted(prefixes))) + rb"):GPS\w+"
+    packet = re.sub(rb"""\s+%s\s*=\s*("[^"]*"|'[^']*')""" % name, b"", packet)
+    packet = re.sub(rb"<%s\s*/>" % name, b"", packet)
+    return re.sub(rb"(?s)<(%s)(?:\s[^>]*)?>.*?</\1\s*>" % name, b"", packet)

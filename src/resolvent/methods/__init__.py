@@ -54,11 +54,13 @@ class Needs:
         handles: The degradations that it takes account of, by name; a chain of any of these.
         linear: One of them is linear.
         single: There is only one of them, and it merges pixels rather than leaving some out.
+        closed: The border is continued by mirroring in all of them, or in none.
     """
 
     handles: tuple[str, ...]
     linear: bool = False
     single: bool = False
+    closed: bool = False
 
     def __str__(self) -> str:
         if self.single:
@@ -167,7 +169,7 @@ BUILT_IN: dict[str, Method] = {
     "wiener": Method(
         "resolvent.methods.classical.wiener:restore",
         "Wiener filter: the best linear deblurring for Gaussian noise and the spectrum of natural images",
-        Needs(handles=(*BLURS, "noise"), linear=True),
+        Needs(handles=(*BLURS, "noise"), linear=True, closed=True),
         "blur:sigma=1.6 + noise:sigma=2",
         "Orieux, Giovannelli, Rodet 2010, https://doi.org/10.1364/JOSAA.27.001593",
         "seconds",
@@ -182,7 +184,7 @@ BUILT_IN: dict[str, Method] = {
     "richardson-lucy": Method(
         "resolvent.methods.classical.richardson_lucy:restore",
         "Richardson-Lucy: the positive image that most likely led to these photon counts",
-        Needs(handles=(*BLURS, "noise", "poisson"), linear=True),
+        Needs(handles=(*BLURS, "noise", "poisson"), linear=True, closed=True),
         "blur:sigma=1.6 + noise:sigma=2",
         "Richardson 1972, https://doi.org/10.1364/JOSA.62.000055",
         "seconds",
@@ -338,7 +340,7 @@ BUILT_IN: dict[str, Method] = {
     "p-gsure": Method(
         "resolvent.methods.untrained.p_gsure:restore",
         "deep image prior whose loss is an unbiased estimate of its own error",
-        Needs(handles=(*BLURS, "downsample", "noise")),
+        Needs(handles=(*BLURS, "downsample", "noise"), closed=True),
         "blur:sigma=1.6,boundary=circular + noise:sigma=2",
         "Abu-Hussein et al. 2022, https://arxiv.org/abs/2102.02485",
         "hours",
@@ -383,7 +385,13 @@ def load(name: str) -> Restore:
     @functools.wraps(restore)
     def checked(*data: Any, **options: Any) -> NDArray[np.float32]:
         shared = {key: options.pop(key) for key in common if key in options}
-        return restore(*data, **check_settings(name, options), **shared)
+        own = check_settings(name, options)
+        if "torch" not in _find(name).requires:
+            return restore(*data, **own, **shared)
+        import torch
+
+        with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has turned off
+            return restore(*data, **own, **shared)
 
     return checked
 
@@ -466,11 +474,14 @@ def _find(name: str) -> Method:
 
 def _fault(needs: Needs, forward_model: ForwardModel) -> str | None:
     degradation = forward_model.degradation
-    foreign = [part.name for part in degradation.parts if part.name not in needs.handles]
+    foreign = [part.name for part in forward_model.active if part.name not in needs.handles]
     if foreign:
         return f"cannot undo {', '.join(foreign)}"
     if needs.linear and not forward_model.parts:
-        return f"undoes a blur, and there is none in {str(degradation)!r}"
+        linear = [name for name in needs.handles if name not in ("noise", "poisson", "jpeg")]
+        return f"undoes {', '.join(linear)}, and there is none of them in {str(degradation)!r}"
+    if needs.closed and forward_model.mixed:
+        return f"undoes what mirrors the border or what wraps around, and not both, as in {str(degradation)!r}"
     if needs.single and (len(forward_model.parts) > 1 or forward_model.parts[0].selects):
         return f"undoes one downsampling that merges pixels, and not {str(degradation)!r}"
     return None

@@ -52,10 +52,10 @@ class ForwardModel:
 
     def __post_init__(self) -> None:
         degradation = self.degradation
-        if any(part.sample(np.random.default_rng(0)) != part for part in self._all):
+        if any(part.sample(np.random.default_rng(0)) != part for part in self.active):
             raise UsageError(f"{degradation}: a method needs to know what happened; give each parameter one value")
         noise = Noise()
-        for part in self._all:
+        for part in self.active:
             if part.linear and not part.selects and (noise.named or noise.others):
                 before = noise.others[-1] if noise.others else "noise, which is not white after that"
                 raise UsageError(
@@ -64,14 +64,14 @@ class ForwardModel:
             noise += part.noise
 
     @property
-    def _all(self) -> tuple[Degradation, ...]:
+    def active(self) -> tuple[Degradation, ...]:
         """All parts that do something."""
         return tuple(part for part in self.degradation.parts if part.name != "none")
 
     @cached_property
     def parts(self) -> tuple[Degradation, ...]:
         """The linear parts, first applied first."""
-        return tuple(part for part in self._all if part.linear)
+        return tuple(part for part in self.active if part.linear)
 
     @property
     def noise(self) -> Noise:
@@ -87,6 +87,12 @@ class ForwardModel:
     def reach(self) -> int:
         """How many pixels beyond its border an image is continued by mirroring."""
         return sum(part.reach for part in self.parts)
+
+    @cached_property
+    def mixed(self) -> bool:
+        """Whether the border is mirrored in some parts and wraps around in others."""
+        wraps = any(part.reach == 0 and not part.selects for part in self.parts)
+        return self.reach > 0 and wraps
 
     @cached_property
     def masked(self) -> bool:

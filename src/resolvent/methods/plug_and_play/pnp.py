@@ -106,7 +106,7 @@ def data_step(
             return blended
 
         return blend, first_guess(y, forward_model), everything
-    if not isinstance(operator, Convolution):
+    if not isinstance(operator, Convolution) or forward_model.mixed:
         return _iterative_step(y, forward_model), first_guess(y, forward_model), everything
     if operator.scale > 1:
         return _enlarging_step(y, forward_model)
