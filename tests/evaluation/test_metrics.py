@@ -189,3 +189,9 @@ def test_protocol_says_and_does_the_same():
     assert str(told) == "PSNR and SSIM over Y (BT.601, 16 to 235), 8-bit values, 2 border pixels cut"
     assert "not clipped" in str(Protocol(clip=False))
     assert "clipped to [0, 1], whole image" in str(Protocol())
+
+
+def test_a_data_range_of_255_is_that_of_bytes():
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 16, 16, 3))
+    assert psnr(255 * a, 255 * b, data_range=255) == pytest.approx(psnr(a, b))

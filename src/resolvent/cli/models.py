@@ -74,20 +74,20 @@ def add(
     path: Annotated[
         Path, typer.Argument(help="An .onnx file, or .safetensors or .pth weights of a network that spandrel knows.")
     ],
-    name: Annotated[str | None, typer.Option("--name", help="Its name; that of the file if not given.")] = None,
-    summary: Annotated[str, typer.Option("--summary", help="What it is for, in one line.")] = "",
+    name: Annotated[str | None, typer.Option("--name", help="Name of the model. Default: that of the file.")] = None,
+    summary: Annotated[str, typer.Option("--summary", help="One-line summary.")] = "",
     license: License = UNSTATED,  # noqa: A002
     scale: Annotated[
-        int | None, typer.Option("-s", "--scale", help="By which it must enlarge; as measured if not given.")
+        int | None, typer.Option("-s", "--scale", help="Scale factor to expect. Default: measured.")
     ] = None,
     data_range: Annotated[
-        int | None, typer.Option("--range", help="White in its tensors: 1 or 255; measured if not given.")
+        int | None, typer.Option("--range", help="Value of white in its tensors, 1 or 255. Default: measured.")
     ] = None,
     halo: Annotated[
-        int | None, typer.Option("--halo", help="Pixels of context around a tile; measured if not given.")
+        int | None, typer.Option("--halo", help="Pixels of context around a tile. Default: measured.")
     ] = None,
     noise_level: Annotated[
-        bool, typer.Option("--noise-level", help="The last of its four channels is the noise level.")
+        bool, typer.Option("--noise-level", help="The network takes the noise level as its last channel.")
     ] = False,
     overwrite: Overwrite = False,
     as_json: Json = False,

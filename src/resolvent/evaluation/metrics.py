@@ -89,16 +89,25 @@ class Protocol:
         return Score(psnr(a, b), ssim(a, b))
 
 
-def psnr(a: Pixels, b: Pixels, *, space: Space = "rgb", border: int = 0, round8: bool = False) -> float:
-    """Peak signal-to-noise ratio, PSNR = 10 log10(1 / mean((a - b)^2)), in dB.
+def psnr(
+    image_true: Pixels,
+    image_test: Pixels,
+    *,
+    data_range: float = 1.0,
+    space: Space = "rgb",
+    border: int = 0,
+    round8: bool = False,
+) -> float:
+    """Peak signal-to-noise ratio, PSNR = 10 log10(data_range^2 / mean((image_true - image_test)^2)), in dB.
 
     Values are taken as they are, unless ``round8`` is set; space, border and round8 are those of ``Protocol``. For
     ``space="y"``, Y = (65.481 R + 128.553 G + 24.966 B + 16) / 255 with the peak still at 1, as the literature on
     super-resolution computes it. A gray image is its own Y.
 
     Args:
-        a: (H, W, C), in [0, 1].
-        b: Of the same shape.
+        image_true: (H, W, C), in [0, 1].
+        image_test: Of the same shape.
+        data_range: White less black; space and round8 take it to be 1.
         space: The channels compared.
         border: Pixels cut off on each side.
         round8: Round both to 8 bit first.
@@ -114,13 +123,16 @@ def psnr(a: Pixels, b: Pixels, *, space: Space = "rgb", border: int = 0, round8:
         >>> round(psnr(black, black + 0.1), 3)
         20.0
     """
-    _check(a, b, border)
+    _check(image_true, image_test, border)
     protocol = Protocol(space, border, round8, clip=False)
-    error = float(np.mean(np.square(protocol.apply(a) - protocol.apply(b)), dtype=np.float64))
+    difference = protocol.apply(image_true) - protocol.apply(image_test)
+    error = float(np.mean(np.square(difference), dtype=np.float64)) / data_range**2
     return -10 * log10(error) if error else inf
 
 
-def ssim(a: Pixels, b: Pixels, *, space: Space = "rgb", border: int = 0, round8: bool = False) -> float:
+def ssim(
+    image_true: Pixels, image_test: Pixels, *, space: Space = "rgb", border: int = 0, round8: bool = False
+) -> float:
     """Structural similarity: the mean over pixels and channels of equation 13 of the paper below.
 
     SSIM = (2 ma mb + C1) (2 sab + C2) / ((ma^2 + mb^2 + C1) (sa^2 + sb^2 + C2)), with means m, variances and
@@ -129,8 +141,8 @@ def ssim(a: Pixels, b: Pixels, *, space: Space = "rgb", border: int = 0, round8:
     use_sample_covariance=False, data_range=1``, in half its time.
 
     Args:
-        a: (H, W, C), in [0, 1].
-        b: Of the same shape.
+        image_true: (H, W, C), in [0, 1].
+        image_test: Of the same shape.
         space: The channels compared, as for ``psnr``.
         border: Pixels cut off on each side.
         round8: Round both to 8 bit first.
@@ -142,13 +154,13 @@ def ssim(a: Pixels, b: Pixels, *, space: Space = "rgb", border: int = 0, round8:
         Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility to structural similarity. IEEE
         Transactions on Image Processing 13(4), 2004. doi:10.1109/TIP.2003.819861
     """
-    _check(a, b, border, smallest=len(TAPS))
+    _check(image_true, image_test, border, smallest=len(TAPS))
     protocol = Protocol(space, border, round8, clip=False)
-    pairs = zip(_planes(protocol.apply(a)), _planes(protocol.apply(b)), strict=True)
+    pairs = zip(_planes(protocol.apply(image_true)), _planes(protocol.apply(image_test)), strict=True)
     return float(np.mean([_similarity(x, y)[0] for x, y in pairs]))
 
 
-def ms_ssim(a: Pixels, b: Pixels) -> float:
+def ms_ssim(image_true: Pixels, image_test: Pixels) -> float:
     """Multi-scale structural similarity over five scales, equation 7 of the paper below; the mean over channels.
 
     MS-SSIM = SSIM_5^w5 prod_{j<5} CS_j^wj: the contrast and structure term CS = (2 sab + C2) / (sa^2 + sb^2 + C2) of
@@ -157,8 +169,8 @@ def ms_ssim(a: Pixels, b: Pixels) -> float:
     as 0.
 
     Args:
-        a: (H, W, C), in [0, 1], at least 176 pixels a side.
-        b: Of the same shape.
+        image_true: (H, W, C), in [0, 1], at least 176 pixels a side.
+        image_test: Of the same shape.
 
     Raises:
         UsageError: The shapes differ, a value is not finite, or a side is below 176 pixels.
@@ -167,9 +179,9 @@ def ms_ssim(a: Pixels, b: Pixels) -> float:
         Wang, Simoncelli, Bovik: Multi-scale structural similarity for image quality assessment. 37th Asilomar
         Conference on Signals, Systems and Computers, 2003. doi:10.1109/ACSSC.2003.1292216
     """
-    _check(a, b, smallest=MS_SSIM_SIDE)
+    _check(image_true, image_test, smallest=MS_SSIM_SIDE)
     values = []
-    for x, y in zip(_planes(a), _planes(b), strict=True):
+    for x, y in zip(_planes(image_true), _planes(image_test), strict=True):
         terms = []
         for _ in MS_SSIM_WEIGHTS[1:]:
             terms.append(_similarity(x, y)[1])
