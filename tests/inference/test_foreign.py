@@ -98,6 +98,14 @@ def test_a_model_of_resolvent_keeps_its_card(tiny):
     np.testing.assert_array_equal(*(resolvent.restore(image, model=m, sigma=9.0) for m in ("own", tiny[2])))
 
 
+@pytest.mark.parametrize(
+    "option", [{"license": "MIT"}, {"summary": "mine"}, {"data_range": 255}, {"noise_level": True}]
+)
+def test_what_a_card_says_is_not_said_again(tiny, option):
+    with pytest.raises(UsageError, match="has a card of its own"):
+        add(tiny[2], name="again", **option)
+
+
 def identity(**options):
     return lambda made: made.write([helper.make_node("Identity", ["image.1"], ["result"])], {}, **options)
 

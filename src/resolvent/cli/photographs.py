@@ -45,9 +45,7 @@ def restore(
     ] = None,
     model: Annotated[
         str | None,
-        COMMON(
-            "-m", "--model", help="Bundled model (see resolvent models) or .onnx file. Default: chosen by diagnosis."
-        ),
+        COMMON("-m", "--model", help="Model (see resolvent models) or .onnx file. Default: chosen by diagnosis."),
     ] = None,
     scale: Annotated[int | None, COMMON("-s", "--scale", help="Enlarge by a factor of 2 or 4.")] = None,
     strength: Annotated[

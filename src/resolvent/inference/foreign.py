@@ -102,6 +102,8 @@ def add(
                 data={"source": origin},
                 created=datetime.now(UTC).date().isoformat(),
             )
+        elif license != "unstated" or summary or data_range is not None or halo is not None or noise_level:
+            raise UsageError(f"{path}: has a card of its own, which says all but the name; give name (--name) alone")
         check_graph(source, card)
         card = replace(card, name=name)
         if scale not in (None, card.scale):
