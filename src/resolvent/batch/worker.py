@@ -168,7 +168,8 @@ def settled(image: Image, restored: Restoration) -> Restoration:
     if change >= LEAST_CHANGE:
         return restored
     reason = f"{plan.model} would change it by {change:.2f} gray levels, next to nothing: left as it is"
-    return replace(restored, image=image, plan=replace(plan, model=None, sigma=None, reasons=(*plan.reasons, reason)))
+    reasons = (*(line for line in plan.reasons if not line.startswith("blended")), reason)
+    return replace(restored, image=image, plan=replace(plan, model=None, sigma=None, reasons=reasons))
 
 
 def fine_quality(quality: int | None, source: Path | bytes) -> int:
