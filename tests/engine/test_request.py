@@ -115,3 +115,24 @@ def test_the_remedy_for_a_method_that_is_told_nothing_is_one_that_it_takes(name)
     with pytest.raises(UsageError, match=f"method '{name}': must know what to undo") as caught:
         make_request(method=name)
     check(name, ForwardModel(parse(str(caught.value).split("'")[-2])))
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"seed": 1.5}, "seed 1.5: must be a whole number"),
+        ({"scale": True}, "scale True: must be a whole number"),
+        ({"strength": "x"}, "strength 'x': must be a number"),
+        ({"model": 3}, "model 3: must be a name or a path"),
+        ({"repair": "no"}, "repair 'no': must be True or False"),
+        ({"method": "tv", "degradation": 3}, "degradation 3: must be a text such as"),
+        ({"method": "tv", "degradation": "noise:sigma=5", "settings": [("a", 1)]}, "settings .*: must be a mapping"),
+    ],
+)
+def test_values_of_another_type_are_refused(options, rule):
+    with pytest.raises(UsageError, match=rule):
+        make_request(**options)
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert make_request(seed=np.int64(3), strength=np.float32(0.5)).strength == 0.5

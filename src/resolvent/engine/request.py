@@ -18,8 +18,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
+
+import numpy as np
 
 from resolvent import methods
 from resolvent.degradations import Degradation, parse
@@ -274,6 +277,27 @@ class Options(TypedDict, total=False):
     runtime: str
 
 
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(("scale", "seed", "tile"), ((Integral,), "a whole number")),
+    **dict.fromkeys(("sigma", "strength", "budget"), ((Real,), "a number")),
+    **dict.fromkeys(("model", "preview", "write_mask"), ((str, os.PathLike), "a name or a path, as text or Path")),
+    **dict.fromkeys(("method", "runtime"), ((str,), "a name")),
+    "degradation": ((str, Degradation), "a text such as 'blur:sigma=1.6', or a Degradation"),
+    "settings": ((Mapping,), "a mapping of names to values"),
+    "memory": ((Integral, str), "a number of bytes, or a text such as '512M'"),
+    "repair": ((bool, np.bool_), "True or False"),
+}
+"""What the values of options may be, and how a person says it."""
+
+
+def _check_types(given: Mapping[str, Any]) -> None:
+    for name, value in given.items():
+        kinds, rule = _TYPES.get(name, ((object,), ""))
+        truth = isinstance(value, bool) and name != "repair" and rule  # to Python a whole number
+        if truth or not isinstance(value, kinds):
+            raise UsageError(f"{name} {value!r:.80}: must be {rule}")
+
+
 def make_request(**options: Unpack[Options]) -> Request:
     """Turn options into a request, and check all that can be checked before there is an image.
 
@@ -285,6 +309,7 @@ def make_request(**options: Unpack[Options]) -> Request:
         if name not in Options.__annotations__:
             raise unknown("option", name, Options.__annotations__)
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    _check_types(given)
     common = _only(given, "strength", "memory", "seed")
     tiled = common | _only(given, "tile", "runtime")
     TiledRequest(**tiled)  # whatever is asked for, a value that breaks its rule is refused
