@@ -40,12 +40,13 @@ def before_after_page(title: str, pairs: Sequence[tuple[Path, Path]]) -> str:
         lead += f" These are the first {MANY} of {len(pairs)}."
     if not figures:
         lead = "No photograph was changed."
-    return document(title, lead, f'<div class="photographs">{"".join(figures)}</div>')
+    return document(title, lead, f'<div class="photographs large">{"".join(figures)}</div>')
 
 
 def _figure(before: Path, after: Path) -> str:
     new = _shown(after)
-    return photograph_pair(before.name, new, _shown(before, new.shape[1::-1]), escape(f"{before.name} → {after.name}"))
+    caption = before.name if after.name == before.name else f"{before.name} → {after.name}"
+    return photograph_pair(before.name, new, _shown(before, new.shape[1::-1]), escape(caption))
 
 
 def _shown(path: Path, size: tuple[int, ...] | None = None) -> Pixels:
