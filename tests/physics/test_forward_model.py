@@ -82,6 +82,8 @@ def test_known_pixels_are_those_that_no_mask_hides_in_the_end():
     np.testing.assert_array_equal(known, masks[0] & masks[1])
     np.testing.assert_array_equal(model(f"{first} + blur:sigma=1 + {second}").known((12, 18)), masks[1])
     assert model(f"{first} + blur:sigma=1").known((12, 18)).all()
+    large = parse(first)(np.ones((24, 36, 1)))[::2, ::2, 0] > 0
+    np.testing.assert_array_equal(model(f"{first} + downsample:scale=2,kernel=none").known((12, 18)), large)
 
 
 def test_seen_pixels_are_those_that_reach_y():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,11 +131,10 @@ class ForwardModel:
 
     def known(self, shape: Shape) -> NDArray[np.bool_]:
         """Which pixels of an image y, (h, w), were measured: all but those that a mask hides in it."""
-        known = np.ones(shape, np.bool_)
-        for part in reversed(self.parts):
-            if not part.hides:
-                break
-            known &= part.operator(shape)(np.ones(shape)) > 0
+        last = [*takewhile(lambda part: part.selects, reversed(self.parts))][::-1]  # of others a value shows in several
+        scale = math.prod(part.scale for part in last)
+        whole = (scale * shape[0], scale * shape[1])
+        known: NDArray[np.bool_] = _product(last, whole)(np.ones(whole)) > 0.5
         return known
 
     def seen(self, shape: Shape) -> NDArray[np.bool_]:
