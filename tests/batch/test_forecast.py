@@ -7,34 +7,8 @@ from resolvent.batch import forecast, worker
 from resolvent.batch.local import restore_many
 from resolvent.engine import plan as planning
 from resolvent.engine.request import make_request
-from resolvent.image import Image, write_image
-
-
-@pytest.fixture
-def soft(tiny):
-    """What restores by a small model."""
-    return {"model": tiny[2], "sigma": 20.0}
-
-
-def texture(seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (16, 24, 3)).astype(np.uint8)
-
-
-def put(path, seed=0):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_image(Image.from_array(texture(seed)), path)
-    return path
-
-
-@pytest.fixture
-def album(tmp_path):
-    for seed, name in enumerate(["b.png", "a.png", "trip/c d.PNG", "trip/ü/e.webp"]):
-        put(tmp_path / "album" / name, seed)
-    return tmp_path / "album"
-
-
-def tree(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+from resolvent.image import Image
+from tests.batch.conftest import put, tree
 
 
 def test_a_dry_run_writes_nothing_and_tells_what_would_be(album, tmp_path, soft):

@@ -20,6 +20,7 @@ from resolvent.errors import MissingDependencyError, QualityError, UsageError
 from resolvent.image import Image, read_image, write_image
 from resolvent.methods.control import Steps
 from resolvent.models.card import ModelCard
+from tests.batch.conftest import put, texture
 
 CARD = ModelCard("soft", "denoise", "", "unet-small", {}, "noise:sigma=0..75", halo=8)
 
@@ -54,16 +55,6 @@ def sessions(monkeypatch):
 @pytest.fixture
 def soft(sessions):
     return {"model": "soft"}
-
-
-def texture(seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (16, 24, 3)).astype(np.uint8)
-
-
-def put(path, seed=0):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_image(Image.from_array(texture(seed)), path)
-    return path
 
 
 @pytest.fixture

@@ -17,35 +17,9 @@ from resolvent.batch.pipe import restore_piped
 from resolvent.engine import plan as planning
 from resolvent.engine.request import make_request
 from resolvent.errors import OutputError, UsageError
-from resolvent.image import Image, write_image
+from resolvent.image import Image
 from resolvent.io import sweep, write_atomic
-
-
-@pytest.fixture
-def soft(tiny):
-    """What restores by a small model."""
-    return {"model": tiny[2], "sigma": 20.0}
-
-
-def texture(seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (16, 24, 3)).astype(np.uint8)
-
-
-def put(path, seed=0):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_image(Image.from_array(texture(seed)), path)
-    return path
-
-
-@pytest.fixture
-def album(tmp_path):
-    for seed, name in enumerate(["b.png", "a.png", "trip/c d.PNG", "trip/ü/e.webp"]):
-        put(tmp_path / "album" / name, seed)
-    return tmp_path / "album"
-
-
-def tree(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+from tests.batch.conftest import put, texture, tree
 
 
 @pytest.mark.parametrize("piped", [False, True])

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.engine.checks import Checks
-from resolvent.errors import QualityError
+from resolvent.engine.checks import Checks, check_finite
 from resolvent.image import Image
 from resolvent.inference.stitch import Box
 from resolvent.physics.resize import resize_plane
@@ -49,8 +48,7 @@ class Canvas:
         """
         if self.image.channels == 1:
             restored = restored.mean(2, keepdims=True)
-        if not np.isfinite(restored).all():
-            raise QualityError("a value of the result is NaN or infinite; it is not kept")
+        check_finite(restored)
         before, place = self.image.read(*box), box.slices(self.scale)
         stored = self.image.data[box.slices()]
         outliers = self.image.value_range.outliers(stored)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from resolvent.errors import QualityError
 
-__all__ = ["Checks"]
+__all__ = ["Checks", "check_finite"]
 
 SHIFT = 5.0
 """Gray levels by which the mean of a channel may move in a large image without noise."""
@@ -30,6 +30,12 @@ ROWS = 4
 
 BINS = 1020.0
 """Of differences from 0 to 1: a quarter of a gray level each."""
+
+
+def check_finite(values: NDArray[np.float32]) -> None:
+    """Raise QualityError for a result that holds NaN or infinity."""
+    if not np.isfinite(values).all():
+        raise QualityError("a value of the result is NaN or infinite; it is not kept")
 
 
 class Checks:
@@ -83,8 +89,7 @@ class Checks:
             QualityError: The result is not finite.
         """
         seen, made = (before, after) if judged is None else (before[judged[0]], after[judged[1]])
-        if not np.isfinite(made).all():
-            raise QualityError("a value of the result is NaN or infinite; it is not kept")
+        check_finite(made)
         if not made.size:
             return
         made = np.clip(made, 0, 1)
