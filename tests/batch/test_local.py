@@ -20,7 +20,7 @@ from resolvent.errors import MissingDependencyError, QualityError, UsageError
 from resolvent.image import Image, read_image, write_image
 from resolvent.methods.control import Steps
 from resolvent.models.card import ModelCard
-from tests.batch.conftest import put, texture
+from tests.batch.conftest import put, texture, tree
 
 CARD = ModelCard("soft", "denoise", "", "unet-small", {}, "noise:sigma=0..75", halo=8)
 
@@ -67,10 +67,6 @@ def album(tmp_path):
     put(folder / ".hidden.png")
     put(folder / ".cache/f.png")
     return folder
-
-
-def tree(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def targets(found, folder):
