@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from resolvent.batch.local import restore_many
+from resolvent.batch.report import CHECKED
 from resolvent.cli import photographs
 from resolvent.engine.request import MethodRequest, ModelRequest
 from resolvent.image import Image, Limits, write_image
@@ -139,6 +140,8 @@ def test_a_dry_run_says_what_would_be_done(run, album, tiny):
     assert "a.restored.png: would be restored by" in err
     assert "would be: 3 restored, in about" in err
     assert json.loads(out)["dry_run"]
+    code, _, err = run("restore", album / "a.png", "-m", tiny[2], "--sigma", 20, "--dry-run")
+    assert (code, CHECKED in err) == (0, True)
     assert sorted(album.iterdir()) == before
 
 
@@ -159,9 +162,26 @@ def test_a_folder_is_diagnosed(run, album):
     ]
     assert [row.get("error") is not None for row in rows] == [False, False, True, False, True]
     assert rows[0]["noise_sigma"] > 5
-    assert len(err.splitlines()) == 5
+    assert len(err.splitlines()) == 6
+    assert err.splitlines()[-1] == CHECKED
     code, out, _ = run("diagnose", album, "--jsonl")
     assert [json.loads(line)["input"] for line in out.splitlines()] == [row["input"] for row in rows[:4]]
+
+
+def test_a_diagnosis_says_what_it_left_out_as_restore_does(run, album):
+    for name in ("x.nef", "y.NEF", "notes.txt"):
+        (album / name).write_bytes(b"")
+    (album / "link.png").symlink_to(album / "a.png")
+    expected = [
+        "left out: 2 camera raws (.nef; develop them first), 1 other file (.txt)",
+        f"left out, other names of the same photographs: 1 ({album / 'link.png'})",
+    ]
+    for command in (["restore", "--strength", "0"], ["diagnose"]):
+        code, out, err = run(*command, album, "--json")
+        assert code == 0
+        assert [line for line in err.splitlines() if line.startswith("left out")] == expected
+        found = json.loads(out)
+        assert (found["ignored"], found["repeated"]) == ({".nef": 2, ".txt": 1}, [str(album / "link.png")])
 
 
 def test_a_diagnosis_says_each_figure_once_in_words_too_and_what_it_does_not_see(run, tmp_path):

@@ -372,8 +372,19 @@ def test_declared_settings_are_printed_as_json(run):
         "default": 0.75,
         "help": "weight of the variation, as a share of sigma",
     }
-    widths = json.loads(run("networks", "unet-base", "--json")[1])["unet-base"]["settings"]["widths"]
-    assert widths["default"] == [48, 96, 192]
+
+
+def test_the_defaults_of_a_network_are_what_it_is_built_with(run, monkeypatch):
+    from resolvent.networks import NETWORKS
+
+    for name, about in json.loads(run("networks", "--json")[1]).items():
+        for argument, value in NETWORKS[name].arguments.items():
+            assert about["settings"][argument]["default"] == (list(value) if isinstance(value, tuple) else value)
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = run("networks", "unet-small")[2]
+    assert "1,1,1,1" in shown
+    assert "2,2,2" not in shown
+    assert "a recipe's [arguments]" in shown
 
 
 def test_a_recipe_is_printed_as_a_start_for_an_own_one(run, tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from resolvent.batch.progress import Event
-from resolvent.batch.report import BatchReport, Result
+from resolvent.batch.report import CHECKED, BatchReport, Result
 from resolvent.cli.console import Bar, RestoreConsole, duration, lines, names, say, show_json, summary
 from resolvent.cli.signals import STOP
 from resolvent.errors import InputError
@@ -50,7 +50,7 @@ def test_summary_counts_and_repeats_what_failed():
     kept = result("restored", "noise", model="denoise", seconds=2.0, warnings=("page 1 of 3",))
     assert summary(BatchReport((kept, kept, failed, result("skipped")))) == [
         "2 restored, 1 skipped, 1 failed in 4.0 s",
-        "warning, 2 of 4: page 1 of 3",
+        "warning, 2 of 4: page 1 of 3 (a/photo.jpg, a/photo.jpg)",
     ]
     many = summary(BatchReport((failed, *[result("unchanged")] * 10)))
     assert many == ["10 unchanged, 1 failed in 0.0 s", "failed: a/photo.jpg: is empty"]
@@ -63,17 +63,23 @@ def test_summary_says_what_was_left_out_and_what_stopped_it():
     assert said == [
         "1 unchanged in 0.0 s",
         "left out: 6 camera raws (.cr2, .nef; develop them first), 1 video (.mov), 3 other files (.pdf, no extension)",
-        "left out, for they are other names of the same photographs: 2 (link.jpg and others)",
+        "left out, other names of the same photographs: 2 (link.jpg, b.jpg)",
         "stopped: the disk is full; make room, then go on with --resume",
     ]
 
 
-def test_warnings_are_counted_and_the_rarest_left_to_json():
+def test_warnings_are_counted_with_their_files_and_the_rarest_left_to_json():
     texts = [f"loses {name}" for name in "abcdefg"]
-    results = [result("restored", model="m", warnings=tuple(texts[:i])) for i in range(1, 8)]
+    results = [
+        Result(Path(f"{i}.jpg"), TARGET, "restored", (), model="m", warnings=tuple(texts[:i])) for i in range(1, 8)
+    ]
     said = summary(BatchReport(tuple(results)))
+    named = [
+        *("1.jpg, 2.jpg, 3.jpg and 4 more", "2.jpg, 3.jpg, 4.jpg and 3 more", "3.jpg, 4.jpg, 5.jpg and 2 more"),
+        *("4.jpg, 5.jpg, 6.jpg and 1 more", "5.jpg, 6.jpg, 7.jpg"),
+    ]
     assert said[1:] == [
-        *(f"warning, {7 - i} of 7: loses {name}" for i, name in enumerate("abcde")),
+        *(f"warning, {7 - i} of 7: loses {'abcde'[i]} ({files})" for i, files in enumerate(named)),
         "and 2 other warnings; all are in --json",
     ]
 
@@ -89,7 +95,8 @@ def test_a_dry_run_says_would():
         "a/photo.restored.jpg: would be unchanged"
     ]
     report = BatchReport((planned, planned, by_method), dry_run=True)
-    assert summary(report) == ["would be: 3 restored, in about 2 min 30 s; nothing was written"]
+    assert summary(report) == ["would be: 3 restored, in about 2 min 30 s; nothing was written", CHECKED]
+    assert CHECKED not in summary(BatchReport((result("unchanged", expected=0.0),), dry_run=True))
 
 
 def test_names_do_not_steer_the_terminal(capsys):

@@ -50,6 +50,16 @@ def test_a_network_is_added_listed_used_and_removed(run, network, own_folder, tm
     assert "unknown model '4x-net'" in shown
 
 
+@pytest.mark.parametrize("width", [40, 80])
+def test_no_name_is_cut_off_however_narrow_the_terminal(run, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    for command in ("models", "methods", "degradations", "networks", "recipes"):
+        known = json.loads(run(command, "--json")[1])
+        shown = run(command)[2]
+        assert "…" not in shown
+        assert set(known) <= {line.strip("│ ").partition(" ")[0] for line in shown.splitlines()}
+
+
 def test_names_are_taken_in_any_case(run):
     assert list(json.loads(run("models", "DeNoise", "--json")[1])) == ["DeNoise"]
 

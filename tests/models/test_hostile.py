@@ -2,7 +2,9 @@
 
 import json
 import random
+import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -194,6 +196,36 @@ def test_a_model_that_lies_ends_no_batch(model, run, tmp_path):
     assert code == 1
     assert shown.count("its card says") == 2
     assert "internal error" not in shown
+
+
+def _zip(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model.onnx", b"weights")
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("notes.txt", lambda path: path.write_text("hello, world"), "not an ONNX model, or a damaged one; give an"),
+        ("cut.onnx", lambda path: path.write_bytes(bundled()["scratches"].read_bytes()[:20_000]), "or a damaged one"),
+        ("model.zip", _zip, "not an ONNX model"),
+        ("empty.onnx", Path.touch, "is empty; give an ONNX file"),
+        ("folder.onnx", Path.mkdir, "a folder without a model"),
+    ],
+)
+def test_what_is_no_model_is_one_line_without_the_parsers_words(run, tmp_path, name, make, message):
+    make(tmp_path / name)
+    code, out, err = run("models", "add", tmp_path / name)
+    assert (code, out) == (2 if name.startswith("folder") else 1, "")
+    assert message in err
+    assert str(tmp_path / name) in err
+    assert len(err.splitlines()) == 1
+    assert not any(word in err for word in ("wire", "truncated", "mmap", "protocol"))
+
+
+def test_weights_that_are_not_there_need_no_package(run, tmp_path):
+    code, _, err = run("models", "add", tmp_path / "x.pth")
+    assert (code, "no such file" in err) == (1, True)
 
 
 def test_no_damage_to_a_file_is_more_than_an_error(model, tmp_path):

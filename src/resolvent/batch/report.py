@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 if TYPE_CHECKING:
     from resolvent.methods.control import Steps
 
-__all__ = ["BatchReport", "Result", "Status"]
+__all__ = ["CHECKED", "BatchReport", "Result", "Status"]
 
+CHECKED = (
+    "a result is checked: one that changes next to nothing leaves the photograph as it is, and one that is flat or of "
+    "another color is not written"
+)
+"""What a plan cannot foresee."""
 
 Status = Literal["restored", "unchanged", "skipped", "failed"]
 

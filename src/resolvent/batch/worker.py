@@ -15,7 +15,7 @@ import numpy as np
 from resolvent.batch.forecast import Forecast
 from resolvent.batch.jobs import KINDS, Job
 from resolvent.batch.progress import Progress
-from resolvent.batch.report import Result
+from resolvent.batch.report import CHECKED, Result
 from resolvent.diagnosis.jpeg import jpeg_quality
 from resolvent.engine.plan import Opener, Plan, make_plan
 from resolvent.engine.request import ModelRequest, RepairRequest, Request
@@ -104,7 +104,8 @@ def restore_one(
     if forecast is not None:
         spent, left = time.perf_counter() - began, forecast(image, chosen)
         planned = result_of(job, Restoration(image, chosen, Steps()), ())
-        return replace(planned, expected=None if left is None else spent + left)
+        reasons = planned.reasons if chosen.unchanged else (*planned.reasons, CHECKED)
+        return replace(planned, reasons=reasons, expected=None if left is None else spent + left)
     restored = run(image, chosen, lambda done, total: watch.tell(chosen, done / total), sessions, control=control)
     restored = settled(image, restored)
     make_folder(job.target.parent)

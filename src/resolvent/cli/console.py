@@ -8,10 +8,12 @@ import re
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from resolvent.batch.report import CHECKED
 from resolvent.cli.flags import in_flags
 from resolvent.cli.signals import STOP
 from resolvent.errors import InputError, OutputError
@@ -23,7 +25,19 @@ if TYPE_CHECKING:
     from resolvent.batch.progress import Event
     from resolvent.batch.report import BatchReport, Result
 
-__all__ = ["Bar", "RestoreConsole", "console", "emit", "escaped", "names", "say", "show_json", "stdin", "summary"]
+__all__ = [
+    "Bar",
+    "RestoreConsole",
+    "console",
+    "emit",
+    "escaped",
+    "left_out",
+    "names",
+    "say",
+    "show_json",
+    "stdin",
+    "summary",
+]
 
 
 def console() -> Console:
@@ -258,13 +272,14 @@ def summary(report: BatchReport) -> list[str]:
     if report.dry_run:
         expected = sum(result.expected or 0.0 for result in report.results)
         said = [f"would be: {counts or 'nothing'}, in about {duration(expected)}; nothing was written"]
-    if left_out := _left_out(report.ignored):
-        said.append(f"left out: {left_out}")
-    if report.repeated:
-        count, more = len(report.repeated), " and others" * (len(report.repeated) > 1)
-        said.append(f"left out, for they are other names of the same photographs: {count} ({report.repeated[0]}{more})")
-    warned = Counter(warning for result in report.results for warning in result.warnings)
-    said += [f"warning, {count} of {len(report.results)}: {text}" for text, count in warned.most_common(WARNINGS)]
+        said += [CHECKED] * (report.counts["restored"] > 0)
+    said += left_out(report.ignored, report.repeated)
+    warned: dict[str, list[Path]] = defaultdict(list)
+    for result in report.results:
+        for warning in dict.fromkeys(result.warnings):
+            warned[warning].append(result.source)
+    commonest = sorted(warned.items(), key=lambda item: -len(item[1]))[:WARNINGS]
+    said += [f"warning, {len(paths)} of {len(report.results)}: {text} ({_first(paths)})" for text, paths in commonest]
     if len(warned) > WARNINGS:
         said.append(f"and {len(warned) - WARNINGS} other warnings; all are in --json")
     if len(report.results) > MANY:
@@ -277,12 +292,34 @@ def summary(report: BatchReport) -> list[str]:
 WARNINGS = 5
 """The most different warnings that are said at the end."""
 
+NAMED = 3
+"""The most files that are named of those that share a warning."""
 
-def _left_out(ignored: Mapping[str, int]) -> str:
+
+def _first(paths: Sequence[Path]) -> str:
+    """Name the first files.
+
+    Example:
+        >>> _first([Path("a.jpg")]), _first([Path(f"{name}.jpg") for name in "abcde"])
+        ('a.jpg', 'a.jpg, b.jpg, c.jpg and 2 more')
+    """
+    more = len(paths) - NAMED
+    return ", ".join(map(str, paths[:NAMED])) + (f" and {more} more" if more > 0 else "")
+
+
+def left_out(ignored: Mapping[str, int], repeated: Sequence[Path]) -> list[str]:
+    """Say which files of folders are no photographs, and which inputs are other names of the same ones."""
+    said = [f"left out: {_kinds(ignored)}"] if ignored else []
+    if repeated:
+        said.append(f"left out, other names of the same photographs: {len(repeated)} ({_first(repeated)})")
+    return said
+
+
+def _kinds(ignored: Mapping[str, int]) -> str:
     """How many files of each kind, with their extensions.
 
     Example:
-        >>> _left_out({".nef": 6, ".pdf": 1, ".txt": 2})
+        >>> _kinds({".nef": 6, ".pdf": 1, ".txt": 2})
         '6 camera raws (.nef; develop them first), 3 other files (.pdf, .txt)'
     """
     kinds: dict[str, Counter[str]] = {}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resolvent.cli.console import Bar, names, say, show_json, stdin
+from resolvent.batch.report import CHECKED, printable
+from resolvent.cli.console import Bar, left_out, names, say, show_json, stdin
 from resolvent.cli.options import DASH, Json
 from resolvent.errors import ResolventError, UsageError
 from resolvent.io import is_folder
@@ -72,8 +73,11 @@ def diagnose(
                     {"input": str(job.source), **dataclasses.asdict(found)},
                     f"{job.source}: {_words(found)}: {_advice(found)}",
                 )
+    for line in [CHECKED] * any(row.get("model") for row in rows) + left_out(search.ignored, search.repeated):
+        say(line)
     if as_json:
-        show_json({"results": rows})
+        ignored, repeated = dict(search.ignored), [printable(path) for path in search.repeated]
+        show_json({"ignored": ignored, "repeated": repeated, "results": rows})
     raise typer.Exit(int(any("error" in row for row in rows)))
 
 
@@ -98,6 +102,7 @@ def _described(photograph: Image, found: Diagnosis) -> list[str]:
         *(f"- {reason}" for reason in (*found.reasons, *filter(None, [photograph.value_range.note]))),
         f"in words  {_words(found)}",
         f"advice    {_advice(found)}",
+        *([f"          {CHECKED}"] if found.model else []),
         "          not looked for: motion blur, blurred parts, scratches and dust (restore --repair finds these)",
     ]
 
@@ -105,7 +110,7 @@ def _described(photograph: Image, found: Diagnosis) -> list[str]:
 NOISE = {0.5: "no noise", 2.0: "hardly any noise", 6.0: "slight noise", 15.0: "clear noise", 30.0: "strong noise"}
 BLUR = {0.6: "sharp", 1.2: "slightly soft", 2.0: "soft"}
 JPEG = {8.0: "fine JPEG", 20.0: "good JPEG", 40.0: "visible JPEG artifacts"}
-GAIN = {0.5: "hardly better", 1.5: "slightly better", 4.0: "clearly better"}
+GAIN = {0.5: "hardly better, and may be left as it is", 1.5: "slightly better", 4.0: "clearly better"}
 """Words for a photographer, each up to a value."""
 
 

@@ -14,6 +14,7 @@ from resolvent.cli.options import Json
 from resolvent.errors import UsageError, unknown
 
 if TYPE_CHECKING:
+    from resolvent.networks import Network
     from resolvent.parameters import Setting
 
 __all__ = ["degradations", "methods", "networks", "recipes", "show_table"]
@@ -93,7 +94,7 @@ def networks(
     if as_json:
         show_json(
             {
-                key: {**dataclasses.asdict(network), "settings": _to_json(network.settings)}
+                key: {**dataclasses.asdict(network), "settings": _to_json(_own_defaults(network))}
                 for key, network in known.items()
             }
         )
@@ -109,7 +110,8 @@ def networks(
     ]
     show_table(("network", "what it is", "parameters", "arguments"), rows)
     if name:
-        _show_settings("argument", known[name].settings, "default: where the network above gives no other")
+        caption = "default: of this network; a recipe's [arguments] or --set arguments=... override it"
+        _show_settings("argument", _own_defaults(known[name]), caption)
 
 
 def recipes(
@@ -156,6 +158,14 @@ def _chosen(kind: str, name: str | None, registry: Mapping[str, Entry]) -> Mappi
     return registry if name is None else {name: registry[name]}
 
 
+def _own_defaults(network: Network) -> dict[str, Setting]:
+    """The settings with the defaults of this network, where they differ from those of its class."""
+    return {
+        key: dataclasses.replace(setting, default=network.arguments.get(key, setting.default))
+        for key, setting in network.settings.items()
+    }
+
+
 def _to_json(settings: Mapping[str, Setting]) -> dict[str, dict[str, Any]]:
     return {key: setting.to_json() for key, setting in settings.items()}
 
@@ -171,11 +181,17 @@ def _show_settings(head: str, settings: Mapping[str, Setting], caption: str) -> 
 
 
 def show_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str | None = None) -> None:
-    """Print a table; what stands in brackets is text, not markup."""
-    from rich.table import Table
+    """Print a table, nothing in it cut off; what stands in brackets is text, not markup."""
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table(*head, caption=caption)
+    terminal, (first, *others) = console(), head
+    short = (
+        max((len(row[0]) for row in rows), default=0) <= terminal.width // 2
+    )  # names, for which the other columns give way
+    columns = (Column(first, no_wrap=short), *(Column(title, overflow="fold") for title in others))
+    table = Table(*columns, caption=None if caption is None else Text(caption))
     for row in rows:
-        table.add_row(*(Text("\n".join(map(escaped, cell.split("\n")))) for cell in row))
-    console().print(table)
+        cells = ("\n".join(map(escaped, cell.split("\n"))) for cell in row)
+        table.add_row(*(Text(cell, overflow="fold", no_wrap=False) for cell in cells))
+    terminal.print(table)

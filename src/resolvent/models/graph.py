@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -108,7 +109,7 @@ def read_graph(path: Path) -> Graph:
     with _readable(path):
         parts = _parts(path, GRAPH)
         if not parts:
-            raise ValueError("it holds no graph")
+            raise InputError("holds no network")
         for message in parts:
             _read(message, graph)
         for message in _parts(path, FUNCTIONS):
@@ -187,7 +188,7 @@ def _read(message: memoryview, graph: Graph, depth: int = 0) -> None:
 def _read_node(message: memoryview, graph: Graph, depth: int = 0) -> None:
     graph.nodes += 1
     if graph.nodes > MAX_NODES or depth > 8:
-        raise ValueError(f"more than {MAX_NODES} nodes, or graphs nested too deeply")
+        raise InputError(f"holds more than {MAX_NODES} nodes, or graphs nested too deeply")
     kind = domain = ""
     attributes = []
     for number, value in _fields(message):
@@ -261,19 +262,27 @@ def _value(message: memoryview) -> Value:
 def _parts(path: Path, wanted: int) -> list[memoryview]:
     """The messages of one field of a ModelProto, mapped rather than read."""
     with path.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            raise InputError("is empty")
         mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     if len(mapped) > MAX_BYTES:
-        raise ValueError(f"{len(mapped) / 1e9:.1f} GB, and the most is {MAX_BYTES / 1e9:.1f} GB")
+        raise InputError(f"holds {len(mapped) / 1e9:.1f} GB, and the most is {MAX_BYTES / 1e9:.1f} GB")
     return [_message(value) for number, value in _fields(mapped) if number == wanted]
 
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Say of a file that cannot be read that it is no model."""
+    """Say in one line of a file that cannot be read as a model why, and what to give."""
     try:
         yield
-    except (OSError, ValueError, IndexError) as error:
-        raise InputError(f"{path}: not a model file ({error}); give an ONNX file") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}; give an ONNX file") from error
+    except InputError as error:
+        raise InputError(f"{path}: {error}; give an ONNX file of one network") from error
+    except (ValueError, IndexError) as error:  # how the parser stumbled says nothing to a person
+        raise InputError(
+            f"{path}: not an ONNX model, or a damaged one; give an .onnx file as it was published"
+        ) from error
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:

@@ -37,6 +37,8 @@ def export_weights(path: Path, target: Path) -> None:
         InputError: The file cannot be read, or spandrel does not know the network, or it cannot be
             exported to ONNX as it is.
     """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the weights as their project publishes them")
     try:
         import onnxruntime
         import torch
@@ -49,7 +51,9 @@ def export_weights(path: Path, target: Path) -> None:
         safe = path.suffix.lower() == ".safetensors"
         state = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle's, zipfile's, safetensors' and torch's own
-        raise InputError(f"{path}: its weights cannot be read safely ({first_line(error)})") from error
+        raise InputError(
+            f"{path}: its weights cannot be read safely ({first_line(error)}); give them as published"
+        ) from error
     try:
         with warnings.catch_warnings(action="ignore"):  # about how networks are written
             found = ModelLoader("cpu").load_from_state_dict(canonicalize_state_dict(state))
