@@ -47,7 +47,7 @@ def write_atomic(
     temporary = path.parent / f".{os.urandom(8).hex()}.part"
     try:
         if not overwrite and os.path.lexists(path):
-            raise OutputError("it exists; choose another name, or allow to overwrite it")
+            raise OutputError("exists; choose another name, or give overwrite=True (--overwrite)")
         try:
             with temporary.open("x+b") as file:
                 _hold(file)
@@ -58,6 +58,8 @@ def write_atomic(
             _publish(temporary, path, overwrite)
         finally:
             temporary.unlink(missing_ok=True)
+    except FileNotFoundError as error:
+        raise OutputError(f"{path}: its folder does not exist; make it, or choose another path") from error
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
 

@@ -274,7 +274,7 @@ def test_output_inside_the_input_is_not_read_again(album, soft):
         (["a.png"], None, {"ext": "jpgg"}, r"unknown output extension '\.jpgg': did you mean '\.jpg'"),
         (["a.png"], "x.jpg", {"ext": "png"}, "name two formats"),
         (["a.png", "b.png"], "file.png", {}, r"file\.png: is a file; .*give a folder"),
-        (["a.png"], None, {"quality": 0}, "quality 0: must be from 1 to 100"),
+        (["a.png"], None, {"quality": 0}, "quality 0: must be a whole number from 1 to 100"),
         ([], None, {}, "no input"),
     ],
 )

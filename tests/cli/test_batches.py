@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -211,8 +212,15 @@ def test_before_and_after_are_one_page(run, album, tmp_path):
     write_image(Image.from_array(np.zeros((20, 60), np.uint8)), tmp_path / "other.png")
     code, _, err = run("compare", album / "a.png", tmp_path / "other.png")
     assert code == 1
-    assert "is of another shape" in err
-    code, _, err = run("compare", album / "a.png")
+    assert f"{album / 'a.png'} of 48x48 pixels, {tmp_path / 'other.png'} of 60x20: are of another shape" in err
+    assert [image.rpartition(", ")[2] for image in re.findall('alt="([^"]*)"', text)] == ["restored", "input"]
+    assert run("compare", album / "a.png", album / "d.png")[0] == 0
+    assert "<h1>a.png → d.png</h1>" in (album / "a-d.compared.html").read_text()
+    (album / "b").mkdir()
+    write_image(Image.from_array(texture(4)), album / "b" / "a.png")
+    assert run("compare", album / "a.png", album / "b" / "a.png")[0] == 0
+    assert "<h1>a.png</h1>" in (album / "a.compared.html").read_text()
+    code, _, err = run("compare", album / "d.png")
     assert code == 2
     assert "give a second photograph, or --degradation" in err
 

@@ -312,6 +312,21 @@ def test_degrade_then_diagnose(run, photo):
     assert found["noise_sigma"] == pytest.approx(np.hypot(10, 20), rel=0.1)
 
 
+def test_degrade_says_what_it_sampled(run, photo):
+    drawn = "noise:sigma=5..30 + jpeg:quality=20|60 + blur:sigma=1 @ 0.5"
+    names = [photo.with_name(f"{name}.png") for name in "abc"]
+    code, out, err = run("degrade", photo, drawn, "-o", names[0], "--seed", 3, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert (found["degradation"], found["seed"], found["output"]) == (drawn, 3, str(names[0]))
+    sigma = re.match(r"noise:sigma=([\d.]+) \+ jpeg:quality=(?:20|60)", found["sampled"])[1]
+    assert 5 <= float(sigma) <= 30
+    assert "@" not in found["sampled"]
+    assert run("degrade", photo, drawn, "-o", names[1], "--seed", 3)[2] == f"{names[1]}: {found['sampled']}\n"
+    np.testing.assert_array_equal(pixels(names[0]), pixels(names[1]))
+    assert run("degrade", photo, "noise:sigma=9", "-o", names[2])[2] == f"{names[2]}: noise:sigma=9\n"
+
+
 def test_models_and_methods_are_listed(run):
     code, out, _ = run("models", "--json")
     assert code == 0

@@ -205,3 +205,13 @@ def test_nothing_to_judge():
 def test_a_flat_float_picture_stays_flat_without_an_error(value, model):
     flat = np.full((9, 7), value, np.float32)
     assert np.abs(resolvent.restore(flat, model=model) - value).max() < 0.05
+
+
+@pytest.mark.parametrize("bad", [texture() * np.nan, np.zeros_like(texture()), texture() * 0.5])
+def test_every_refusal_says_what_to_try(bad):
+    for sigma in (0.0, None):
+        with pytest.raises(QualityError, match=r"not kept; try another model or method, or other settings of it$"):
+            check(texture(), bad, sigma)
+    if bad.any() and np.isfinite(bad).all():
+        with pytest.raises(QualityError, match=r"give less noise than 75, or leave it to be measured$"):
+            check(soft(), soft() * 0.5, 75)

@@ -14,7 +14,7 @@ from resolvent.engine.request import ModelRequest
 from resolvent.engine.restore import Restorer, restore
 from resolvent.engine.run import run
 from resolvent.errors import InputError, QualityError
-from resolvent.image import Image, Metadata, read_image
+from resolvent.image import Image, Limits, Metadata, read_image
 from resolvent.inference.runtime import open_session
 from resolvent.methods.control import Control, Steps
 from resolvent.physics.resize import imresize
@@ -541,3 +541,13 @@ def test_saturated_borders_stay_as_they_are(color):
     border = np.ones(values.shape[:2], bool)
     border[4:-4, 4:-4] = False
     assert np.abs(out.astype(int) - values)[border].max() <= 3
+
+
+def test_a_restorer_shows_what_it_was_made_with():
+    mask = np.zeros((64, 64), bool)
+    shown = repr(Restorer(mask=mask, strength=0.5, limits=Limits(megapixels=1)))
+    assert shown.startswith("Restorer(mask=array([[False")
+    assert "64)), strength=0.5, limits=Limits(" in shown
+    assert "\n" not in shown
+    assert len(shown) < 150
+    assert repr(Restorer()) == "Restorer()"

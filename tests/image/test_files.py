@@ -439,13 +439,17 @@ def test_format_is_named_by_argument_extension_or_image(tmp_path: Path) -> None:
         image.save(tmp_path / name, **options)
         with Pillow.open(tmp_path / name) as written:
             assert written.format == kind
-    with pytest.raises(UsageError, match=r"unknown output format '.pngg': did you mean 'png'"):
+    with pytest.raises(UsageError, match=r"unknown format '.pngg': did you mean 'png'"):
         write_image(image, tmp_path / "a.pngg")
-    with pytest.raises(UsageError, match="gif is read but not written"):
+    with pytest.raises(UsageError, match="format gif: is read but not written"):
         write_image(image, tmp_path / "a.gif")
-    for quality in (0, 101):
-        with pytest.raises(UsageError, match="give 1 to 100"):
+    for quality in (0, 101, 5.5, "high"):
+        with pytest.raises(UsageError, match=rf"quality {quality!r}: must be a whole number from 1 to 100"):
             encode_image(image, quality=quality)
+        with pytest.raises(UsageError, match=rf"quality {quality!r}: must"):
+            image.save(tmp_path / "q.jpg", quality=quality)
+    with pytest.raises(OutputError, match="its folder does not exist; make it"):
+        image.save(tmp_path / "none" / "a.png")
 
 
 # --- HEIC, where pillow-heif is installed -----------------------------------------------------------------------------
@@ -651,7 +655,7 @@ def test_a_name_that_is_not_unicode(tmp_path: Path) -> None:
 def test_overwriting_has_to_be_allowed(tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(b"precious")
-    with pytest.raises(OutputError, match=r"photo.png: it exists; choose another name"):
+    with pytest.raises(OutputError, match=r"photo.png: exists; choose another name, or give overwrite=True"):
         write_image(full(), path)
     assert path.read_bytes() == b"precious"
     write_image(full(), path, overwrite=True)

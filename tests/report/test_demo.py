@@ -82,7 +82,7 @@ def test_page_and_figure(demo):
 def test_an_earlier_demo_stays_unless_told(demo):
     folder, _ = demo
     before = (folder / "results.json").read_bytes()
-    with pytest.raises(OutputError, match="allow to overwrite"):
+    with pytest.raises(OutputError, match="give overwrite=True"):
         run_demo(folder, restore_fn=halfway, side=48)
     assert (folder / "results.json").read_bytes() == before
     run_demo(folder, restore_fn=lambda degraded, **_: degraded, side=48, overwrite=True)

@@ -73,10 +73,10 @@ def test_pictures_are_those_compared(demo):
         image["alt"]: Image.open(io.BytesIO(base64.b64decode(image["src"].partition(",")[2])))
         for image in Elements(demo).all("img")
     }
-    for state, pixels in (("degraded", DEGRADED), ("restored", RESTORED)):
+    for state, pixels in (("input", DEGRADED), ("restored", RESTORED)):
         picture = shown[f"cat & dog, noise:sigma=25, {state}"]
         assert np.abs(np.asarray(picture, int) - np.asarray(to_picture(pixels), int)).max() <= 2
-    assert np.asarray(shown["cat & dog, true"], int).mean() == pytest.approx(0.2 * 255, abs=2)
+    assert np.asarray(shown["cat & dog, ground truth"], int).mean() == pytest.approx(0.2 * 255, abs=2)
 
 
 def test_every_pair_has_a_slider_that_a_keyboard_can_move(demo):

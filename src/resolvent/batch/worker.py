@@ -23,6 +23,7 @@ from resolvent.engine.run import Restoration, run
 from resolvent.errors import OutputError, UsageError, unknown
 from resolvent.image import QUALITY, Limits, output_format, read_image, write_image
 from resolvent.image.encode import is_lossy
+from resolvent.image.files import check_quality
 from resolvent.image.formats import LONGEST
 from resolvent.image.strip import STRIPS, stripped
 from resolvent.io import check_writable, write_atomic
@@ -70,8 +71,8 @@ class Files:
     def __post_init__(self) -> None:
         if self.resume and self.overwrite:
             raise UsageError("resume keeps the outputs that are there and overwrite replaces them: choose one")
-        if self.quality is not None and not 1 <= self.quality <= 100:
-            raise UsageError(f"quality {self.quality}: must be from 1 to 100")
+        if self.quality is not None:
+            check_quality(self.quality)
         if self.strip not in (None, *STRIPS):
             raise unknown("strip", str(self.strip), STRIPS)
 

@@ -237,12 +237,14 @@ def compare(
     seed: Seed = 0,
 ) -> None:
     """Show a photograph before and after, or restored by every method and model that can, on one HTML page."""
-    target = output or image.parent / f"{image.stem}.compared.html"
+    names = dict.fromkeys([image.stem, (after or image).stem])
+    target = output or image.parent / f"{'-'.join(names)}.compared.html"
     check_report("-o", target, ".html", overwrite=overwrite)
     if after is not None and degradation is None:
         from resolvent.report.before_after import before_after_page
 
-        page = before_after_page(image.name, [(image, after)])
+        title = " → ".join(dict.fromkeys([image.name, after.name]))
+        page = before_after_page(title, [(image, after)])
     elif degradation is None or after is not None:
         raise UsageError("compare: give a second photograph, or --degradation to compare what methods make of one")
     else:
@@ -262,13 +264,13 @@ def _compared(
     from resolvent.provenance import provenance
     from resolvent.report.compare_page import compare_page
 
-    told, picture = parse(degradation), read_image(image)
+    known, picture = parse(degradation), read_image(image)
     true = None if truth is None else read_image(truth).in_range_of(picture)
     names = [] if methods in (None, ["all"]) else [method_name(name) for name in methods or ()]
     with Bar() as bar, canceling() as control:
         trials = run_all(
             picture,
-            told,
+            known,
             names,
             budget=budget,
             truth=true,
@@ -279,4 +281,4 @@ def _compared(
     for trial in trials:
         if trial.restored is None:
             say(f"{trial.method}: {trial.remark}")
-    return compare_page(image.name, picture, told, trials, provenance(), true)
+    return compare_page(image.name, picture, known, trials, provenance(), true)

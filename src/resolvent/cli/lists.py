@@ -78,7 +78,10 @@ def degradations(
     if as_json:
         show_json({key: {"summary": summary, "parameters": own} for key, (summary, own) in known.items()})
         return
-    rows = [(key, summary, "\n".join(line(*each) for each in own.items())) for key, (summary, own) in known.items()]
+    rows = [
+        (key, summary, "\n".join(line(*parameter) for parameter in own.items()))
+        for key, (summary, own) in known.items()
+    ]
     caption = "name:parameter=value + ...; a..b is uniform between the two, a|b one of them, @ 0.5 half of the time"
     show_table(("degradation", "what it does", "parameters"), rows, caption)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from resolvent.cli.console import Bar, RestoreConsole, emit, names, say, show_json, stdin, summary
-from resolvent.cli.options import DASH, Output, Overwrite, Seed, check_report, fail
+from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, check_report, fail
 from resolvent.cli.signals import STOP, canceling
 from resolvent.errors import UsageError
 from resolvent.io import is_folder, write_atomic
@@ -202,8 +202,7 @@ def restore(
             )
         except KeyboardInterrupt:
             so_far = BatchReport(tuple(watch.results)).to_json() if as_json else None
-            kept = f"stopped; {len(watch.results)} finished and kept; --resume goes on"
-            fail(kept, STOP.exit_code, so_far)
+            fail(f"stopped; {len(watch.results)} finished and kept; --resume goes on", STOP.exit_code, so_far)
     if page is not None and not dry_run:
         _write_page(page, report.results, overwrite)
     if report.stopped or not (quiet or (verbose and len(report.results) == 1)):
@@ -231,22 +230,33 @@ def degrade(
     output: Output = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
+    as_json: Json = False,
 ) -> None:
-    """Degrade a photograph in a known way: to test, to train, to compare."""
+    """Degrade a photograph in a known way: to test, to train, to compare.
+
+    A range (noise:sigma=5..30), a choice or a chance is sampled first, by --seed; what was sampled is printed.
+    """
+    import numpy as np
+
     from resolvent.degradations import degrade as apply
     from resolvent.degradations import parse
     from resolvent.image import output_format, write_image
 
     if DASH in (image, output):
         raise UsageError("degrade reads a file and writes one; - is for restore and diagnose")
-    told = parse(degradation)
-    degraded = apply(image, told, seed=seed)
+    distribution = parse(degradation)
+    degraded = apply(image, distribution, seed=seed)
+    sampled = distribution.sample(np.random.default_rng(seed))  # as the line above has done
     target = output or image.with_name(f"{image.stem}.degraded{image.suffix}")
-    inputs = [image, *told.files]
+    inputs = [image, *distribution.files]
     if os.path.realpath(target) in map(os.path.realpath, inputs):
         raise UsageError(f"output {target}: is an input, and inputs are never replaced; give another output")
     losses = write_image(degraded, target, overwrite=overwrite, format=None if output else output_format(degraded))
-    for line in (str(told), *losses):
+    if as_json:
+        facts = {"degradation": str(distribution), "sampled": str(sampled), "seed": seed, "warnings": losses}
+        show_json({"input": str(image), "output": str(target), **facts})
+        return
+    for line in (str(sampled), *losses):
         say(f"{target}: {line}")
 
 

@@ -32,10 +32,13 @@ BINS = 1020.0
 """Of differences from 0 to 1: a quarter of a gray level each."""
 
 
+REMEDY = "try another model or method, or other settings of it"
+
+
 def check_finite(values: NDArray[np.float32]) -> None:
     """Raise QualityError for a result that holds NaN or infinity."""
     if not np.isfinite(values).all():
-        raise QualityError("a value of the result is NaN or infinite; it is not kept")
+        raise QualityError(f"a value of the result is NaN or infinite; it is not kept; {REMEDY}")
 
 
 class Checks:
@@ -135,15 +138,17 @@ class Checks:
         told = 0.0 if self.sigma is None else noise
         if span <= max(FLAT * spread, self.step / 2) and spread > 2 * told + 2 * self.step:
             raise QualityError(
-                f"the result is flat, {255 * self.high:.0f} of 255 everywhere, and the image is not; it is not kept"
+                f"the result is flat, {255 * self.high:.0f} of 255 everywhere, and the image is not; it is not kept; "
+                f"{REMEDY}"
             )
         clipped = np.minimum(self.ends / self.pixels[0], 0.5)
         shifts = np.abs(after - before)
         limits = SHIFT + 0.05 * told + 0.8 * noise * clipped + (16 * SHIFT + 4 * told) / math.sqrt(self.pixels[0])
         worst = int(np.argmax(shifts - limits))
         if shifts[worst] > limits[worst]:
-            remedy = f"; tell less noise than {self.sigma:g}" if (self.sigma or 0) > 2 * noise + SHIFT else ""
+            overstated = (self.sigma or 0) > 2 * noise + SHIFT
+            remedy = f"give less noise than {self.sigma:g}, or leave it to be measured" if overstated else REMEDY
             raise QualityError(
                 f"the mean color moved by {shifts[worst]:.1f} of 255, where {limits[worst]:.1f} is the most; "
-                f"the result is not kept{remedy}"
+                f"the result is not kept; {remedy}"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
@@ -39,13 +40,22 @@ class Restorer:
 
     Example:
         >>> restorer = Restorer(model="denoise", sigma=25)
+        >>> restorer
+        Restorer(model='denoise', sigma=25)
         >>> restorer(np.full((32, 32, 3), 0.5)).shape
         (32, 32, 3)
     """
 
     def __init__(self, *, limits: Limits = Limits(), **options: Unpack[Options]) -> None:  # noqa: B008 - frozen
         self.request, self.limits = make_request(**options), limits
+        self._options = options
         self._open_session = cache(open_session)
+
+    def __repr__(self) -> str:
+        """Show the options that were given, long ones cut short, in one line."""
+        given = {**self._options, **({} if self.limits == Limits() else {"limits": self.limits})}
+        shown = (f"{name}={' '.join(reprlib.repr(value).split())}" for name, value in given.items())
+        return f"Restorer({', '.join(shown)})"
 
     @overload
     def __call__(

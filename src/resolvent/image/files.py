@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, SupportsIndex
 
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.image.decode import decode
@@ -20,7 +20,7 @@ from resolvent.image.formats import DEPTHS, FORMATS, OPAQUE, QUALITY, sniff
 from resolvent.image.image import Image, Limits
 from resolvent.io import write_atomic
 
-__all__ = ["QUALITY", "encode_image", "output_format", "read_image", "unsupported", "write_image"]
+__all__ = ["QUALITY", "check_quality", "encode_image", "output_format", "read_image", "unsupported", "write_image"]
 
 
 def read_image(source: str | Path | bytes, limits: Limits = Limits()) -> Image:  # noqa: B008 - frozen
@@ -132,7 +132,7 @@ def write_image(
     """
     path = Path(path)
     kind = _output_kind(image, format or path.suffix or None)
-    _check_quality(quality)
+    check_quality(quality)
     write_atomic(path, lambda file: _encode(file, image, kind, quality), overwrite=overwrite, like=image.path)
     return unsupported(image, kind)
 
@@ -149,7 +149,7 @@ def encode_image(
         UsageError: The format is not one that is written, or quality is out of range.
         MissingDependencyError: The format is HEIF, and pillow-heif is not installed.
     """
-    _check_quality(quality)
+    check_quality(quality)
     file = io.BytesIO()
     _encode(file, image, _output_kind(image, format), quality)
     return file.getvalue()
@@ -167,12 +167,13 @@ def _output_kind(image: Image, name: str | None) -> str:
     known = {extension: kind for kind, extensions in FORMATS.items() for extension in extensions}
     kind = known.get("." + name.lower().lstrip("."), name.lower())
     if kind not in FORMATS:
-        raise unknown("output format", name, DEPTHS)
+        raise unknown("format", name, DEPTHS)
     if kind not in DEPTHS:
-        raise UsageError(f"{kind} is read but not written; choose one of {', '.join(DEPTHS)}")
+        raise UsageError(f"format {kind}: is read but not written; choose one of {', '.join(DEPTHS)}")
     return kind
 
 
-def _check_quality(quality: int) -> None:
-    if not 1 <= quality <= 100:
-        raise UsageError(f"quality is {quality}; give 1 to 100")
+def check_quality(quality: int) -> None:
+    """Raise UsageError for a quality that is none."""
+    if not isinstance(quality, SupportsIndex) or not 1 <= quality.__index__() <= 100:
+        raise UsageError(f"quality {quality!r}: must be a whole number from 1 to 100")

@@ -44,22 +44,24 @@ def before_after_page(title: str, pairs: Sequence[tuple[Path, Path]]) -> str:
 
 
 def _figure(before: Path, after: Path) -> str:
-    new = _shown(after)
+    old, new = read_image(before).pixels, read_image(after).pixels
+    (old_height, old_width), (height, width) = old.shape[:2], new.shape[:2]
+    if abs(np.log(width * old_height / (height * old_width))) > 0.1:
+        raise InputError(
+            f"{before} of {old_width}x{old_height} pixels, {after} of {width}x{height}: are of another shape; "
+            "give two of one photograph"
+        )
+    factor = min(1.0, SIDE / max(width, height))
+    size = max(1, round(width * factor)), max(1, round(height * factor))
     caption = before.name if after.name == before.name else f"{before.name} → {after.name}"
-    return photograph_pair(before.name, new, _shown(before, new.shape[1::-1]), escape(caption))
+    return photograph_pair(before.name, _resized(new, size), _resized(old, size), escape(caption))
 
 
-def _shown(path: Path, size: tuple[int, ...] | None = None) -> Pixels:
-    """The pixels of a photograph, at a size or at most SIDE a side."""
-    pixels = read_image(path).pixels
-    if size is None:
-        factor = min(1.0, SIDE / max(pixels.shape[:2]))
-        size = (max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor)))
-    elif abs(np.log(size[0] * pixels.shape[0] / (size[1] * pixels.shape[1]))) > 0.1:
-        raise InputError(f"{path}: is of another shape than what it is compared with; give two of one photograph")
+def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """At (width, height)."""
     if size == pixels.shape[1::-1]:
         return pixels
     from PIL import Image
 
-    small = to_picture(pixels).resize((size[0], size[1]), Image.Resampling.LANCZOS)
-    return np.asarray(small, np.float32).reshape(size[1], size[0], -1) / np.float32(255)
+    resized = to_picture(pixels).resize(size, Image.Resampling.LANCZOS)
+    return np.asarray(resized, np.float32).reshape(size[1], size[0], -1) / np.float32(255)

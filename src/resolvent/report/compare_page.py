@@ -39,7 +39,7 @@ def compare_page(
         figures.append(photograph_pair(trial.method, trial.restored, shown, _caption(trial)))
     parts.append(f'<div class="photographs">{"".join(figures)}</div>')
     parts.append(f"<footer><p>{escape(str(Protocol()))}.</p><p>{escape(str(origin))}</p></footer>")
-    lead = f"Undone: {degradation}. Drag across a photograph: left of the line it is as given, right of it restored."
+    lead = f"Inverted: {degradation}. Drag across a photograph: left of the line it is the input, right of it restored."
     return document(title, lead, "\n".join(parts))
 
 
@@ -54,8 +54,8 @@ def _table(trials: Sequence[Trial], shown: Pixels, truth: Image | None) -> str:
     rows = []
     if truth is not None:
         score = Protocol().measure(shown, truth.pixels)
-        rows.append(["as given", f"{score.psnr:.2f}", f"{score.ssim:.3f}", "", "", ""])
-    for trial in sorted(trials, key=lambda each: -(each.score.psnr if each.score else 0.0)):
+        rows.append(["input", f"{score.psnr:.2f}", f"{score.ssim:.3f}", "", "", ""])
+    for trial in sorted(trials, key=lambda trial: -(trial.score.psnr if trial.score else 0.0)):
         scores = ["", ""] if trial.score is None else [f"{trial.score.psnr:.2f}", f"{trial.score.ssim:.3f}"]
         residual = "" if trial.residual is None else f"{trial.residual:.2f}"
         rows.append(
@@ -70,8 +70,8 @@ def _table(trials: Sequence[Trial], shown: Pixels, truth: Image | None) -> str:
 
 
 def _crops(order: Sequence[Trial], shown: Pixels, truth: Image | None) -> str:
-    """The places of most detail, three times as large: the truth, the input and every method."""
-    sources = [*([("true", truth.pixels)] if truth is not None else []), ("as given", shown)]
+    """The places of most detail, three times as large: the ground truth, the input and every method."""
+    sources = [*([("ground truth", truth.pixels)] if truth is not None else []), ("input", shown)]
     sources += [(trial.method, trial.restored) for trial in order if trial.restored is not None]
     rows = []
     for top, left in _places(sources[0][1] if truth is not None else shown):

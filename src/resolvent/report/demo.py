@@ -26,7 +26,7 @@ __all__ = ["run_demo"]
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee")
 FILES = ("index.html", "figure.png", "results.json")
-# heading: (label, degradation, what restore is told)
+# heading: (label, degradation, options of restore)
 PANELS: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
     "Gaussian noise, restored by denoise": [
         (f"sigma {sigma}", f"noise:sigma={sigma}", {"model": "denoise", "sigma": sigma}) for sigma in (15, 25, 50)
@@ -47,8 +47,8 @@ PANELS: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
     ],
 }
 LEAD = (
-    "Three photographs degraded in twelve ways, and restored by the models that come with Resolvent: denoise is told "
-    "the noise level, the others nothing. Drag across a photograph, or use the arrow keys: left of the line it is "
+    "Three photographs degraded in twelve ways, and restored by the models that come with Resolvent: denoise is given "
+    "the noise level, the others are blind. Drag across a photograph, or use the arrow keys: left of the line it is "
     "degraded, right of it restored."
 )
 
@@ -82,7 +82,9 @@ def run_demo(
     """
     existing = [name for name in FILES if (output / name).exists()]
     if existing and not overwrite:
-        raise OutputError(f"{output / existing[0]}: exists; choose another folder, or allow to overwrite it")
+        raise OutputError(
+            f"{output / existing[0]}: exists; choose another folder, or give overwrite=True (--overwrite)"
+        )
     if find_spec("skimage") is None:
         raise MissingDependencyError("scikit-image", "methods", "the demo")
     with _writing_into(output):
@@ -93,17 +95,17 @@ def run_demo(
     for panel, cases in PANELS.items():
         for place, name in enumerate(PHOTOGRAPHS):
             truth = _photograph(name, side)
-            for label, text, told in cases:
+            for label, text, options in cases:
                 degraded = parse(text)(truth, np.random.default_rng(place))
                 start = perf_counter()
-                restored = restore(degraded, **told)
+                restored = restore(degraded, **options)
                 comparisons.append(
                     Comparison(
                         panel=panel,
                         image=name,
                         label=label,
                         degradation=text,
-                        model=told["model"],
+                        model=options["model"],
                         seconds=perf_counter() - start,
                         truth=truth,
                         degraded=degraded,
@@ -132,14 +134,14 @@ def _write(output: Path, comparisons: list[Comparison], protocol: str) -> None:
     drawn.save(png, "PNG")
     results = [
         {
-            "image": each.image,
-            "degradation": each.degradation,
-            "model": each.model,
-            "seconds": each.seconds,
-            "degraded": asdict(each.before),
-            "restored": asdict(each.after),
+            "image": comparison.image,
+            "degradation": comparison.degradation,
+            "model": comparison.model,
+            "seconds": comparison.seconds,
+            "degraded": asdict(comparison.before),
+            "restored": asdict(comparison.after),
         }
-        for each in comparisons
+        for comparison in comparisons
     ]
     html = page("Resolvent at work", LEAD, origin, comparisons=comparisons, figure=drawn, protocol=protocol)
     contents = {"figure.png": png.getvalue(), "results.json": dumps(results).encode(), "index.html": html.encode()}

@@ -76,14 +76,14 @@ def figure(comparisons: Sequence[Comparison], footer: str = "") -> Image:
     """
     from PIL.Image import new
 
-    shapes = {each.truth.shape[:2] for each in comparisons}
+    shapes = {comparison.truth.shape[:2] for comparison in comparisons}
     if len(shapes) != 1:
         raise UsageError(
             f"{len(comparisons)} comparisons of {len(shapes)} shapes: a figure needs one shape; crop the images"
         )
     grid = _Grid(*shapes.pop())
     margin = 2 * grid.unit
-    panels = [_panel(list(group), grid) for _, group in groupby(comparisons, key=lambda each: each.panel)]
+    panels = [_panel(list(group), grid) for _, group in groupby(comparisons, key=lambda comparison: comparison.panel)]
     parts = [(margin, panel) for panel in panels]
     if footer:
         parts.append((margin + grid.gutter, _text(footer, 0.72 * grid.unit, ink=QUIET)))
@@ -132,7 +132,7 @@ def _panel(comparisons: Sequence[Comparison], grid: _Grid) -> Image:
 
     unit = grid.unit
     heading = _text(comparisons[0].panel, 1.25 * unit, bold=True)
-    groups = [_group(list(group), grid) for _, group in groupby(comparisons, key=lambda each: each.image)]
+    groups = [_group(list(group), grid) for _, group in groupby(comparisons, key=lambda comparison: comparison.image)]
     left, top = grid.gutter, heading.height + unit
     width = left + sum(group.width + unit for group in groups) - unit
     sheet = new("RGB", (max(width, left + heading.width), top + groups[0].height), PAPER)
@@ -158,12 +158,12 @@ def _group(comparisons: Sequence[Comparison], grid: _Grid) -> Image:
     sheet = new("RGB", (width, top + grid.rows[-1]), PAPER)
     sheet.paste(name, ((width - name.width) // 2, 0))
     Draw(sheet).line((0, top, width, top), fill=RULE, width=max(grid.unit // 12, 1))
-    for i, each in enumerate(comparisons):
-        sheet.paste(_column(each, grid), (i * step, top + grid.gap))
+    for i, comparison in enumerate(comparisons):
+        sheet.paste(_column(comparison, grid), (i * step, top + grid.gap))
     return sheet
 
 
-def _column(each: Comparison, grid: _Grid) -> Image:
+def _column(comparison: Comparison, grid: _Grid) -> Image:
     """The intensity, the three photographs, and the scores under the last two."""
     from PIL.Image import new
 
@@ -173,10 +173,11 @@ def _column(each: Comparison, grid: _Grid) -> Image:
     def centerd(text: Image, middle: float) -> None:
         sheet.paste(text, ((grid.width - text.width) // 2, round(middle - text.height / 2)))
 
-    centerd(_text(each.label, 0.9 * grid.unit, ink=QUIET), true - 1.1 * grid.unit)
-    for pixels, top in ((each.truth, true), (each.degraded, degraded), (each.restored, restored)):
+    centerd(_text(comparison.label, 0.9 * grid.unit, ink=QUIET), true - 1.1 * grid.unit)
+    photographs = comparison.truth, comparison.degraded, comparison.restored
+    for pixels, top in zip(photographs, (true, degraded, restored), strict=True):
         sheet.paste(to_picture(pixels), (0, top))
-    for score, top, bold in ((each.before, degraded, False), (each.after, restored, True)):
+    for score, top, bold in ((comparison.before, degraded, False), (comparison.after, restored, True)):
         caption = f"{score.psnr:.2f} dB   SSIM {score.ssim:.3f}"
         centerd(_text(caption, 0.8 * grid.unit, bold=bold), top + grid.height + 0.9 * grid.unit)
     return sheet

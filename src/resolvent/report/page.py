@@ -49,13 +49,15 @@ def page(
     if comparisons:
         parts.append(_headlines(comparisons))
     if figure:
-        alt = "Photographs true, degraded and restored, with PSNR and SSIM under each"
-        image = f'<img class="figure" src="{_data(figure, quality=88)}" alt="{alt}">'
-        parts.append(f'<div class="wide" tabindex="0" role="region" aria-label="Figure">{image}</div>')
-    names = dict.fromkeys(each.image for each in comparisons)
-    parts += [_sliders(name, [each for each in comparisons if each.image == name]) for name in names]
-    told = [*(notes(rows) if rows else ()), *([f"{protocol}."] if protocol else []), str(origin)]
-    parts.append("<footer>" + "".join(f"<p>{escape(line)}</p>" for line in told) + "</footer>")
+        alt = "Ground truth, degraded and restored photographs, with PSNR and SSIM under each"
+        drawing = f'<img class="figure" src="{_data(figure, quality=88)}" alt="{alt}">'
+        parts.append(f'<div class="wide" tabindex="0" role="region" aria-label="Figure">{drawing}</div>')
+    images = dict.fromkeys(comparison.image for comparison in comparisons)
+    parts += [
+        _sliders(image, [comparison for comparison in comparisons if comparison.image == image]) for image in images
+    ]
+    lines = [*(notes(rows) if rows else ()), *([f"{protocol}."] if protocol else []), str(origin)]
+    parts.append("<footer>" + "".join(f"<p>{escape(line)}</p>" for line in lines) + "</footer>")
     return document(title, lead, "\n".join(parts))
 
 
@@ -80,13 +82,13 @@ def _table(title: str, lines: Sequence[Sequence[str]]) -> str:
 def _headlines(comparisons: Sequence[Comparison]) -> str:
     """For each panel and intensity, the means before and after."""
     sections = []
-    for panel, members in groupby(comparisons, key=lambda each: each.panel):
+    for panel, members in groupby(comparisons, key=lambda comparison: comparison.panel):
         labels: dict[str, list[Comparison]] = {}
-        for each in members:
-            labels.setdefault(each.label, []).append(each)
+        for comparison in members:
+            labels.setdefault(comparison.label, []).append(comparison)
         cards = []
         for label, group in labels.items():
-            scores = [(each.before.psnr, each.after.psnr, each.before.ssim, each.after.ssim) for each in group]
+            scores = [(pair.before.psnr, pair.after.psnr, pair.before.ssim, pair.after.ssim) for pair in group]
             psnr, restored_psnr, ssim, restored_ssim = np.mean(scores, axis=0)
             cards.append(
                 f"<div><dt>{escape(label)}</dt><dd>{psnr:.1f} → <b>{restored_psnr:.1f} dB</b>"
@@ -97,25 +99,25 @@ def _headlines(comparisons: Sequence[Comparison]) -> str:
 
 
 def _sliders(name: str, comparisons: Sequence[Comparison]) -> str:
-    figures = [
-        f'<figure class="truth">{picture(comparisons[0].truth, f"{name}, true")}<figcaption>true</figcaption></figure>'
-    ]
-    for each in comparisons:
-        told = f"{name}, {each.degradation}"
+    truth = picture(comparisons[0].truth, f"{name}, ground truth")
+    figures = [f'<figure class="truth">{truth}<figcaption>ground truth</figcaption></figure>']
+    for comparison in comparisons:
+        before, after = comparison.before, comparison.after
         caption = (
-            f"{escape(each.degradation)}<br>{each.before.psnr:.2f} → <b>{each.after.psnr:.2f} dB</b><br>"
-            f"SSIM {each.before.ssim:.3f} → <b>{each.after.ssim:.3f}</b>"
+            f"{escape(comparison.degradation)}<br>{before.psnr:.2f} → <b>{after.psnr:.2f} dB</b><br>"
+            f"SSIM {before.ssim:.3f} → <b>{after.ssim:.3f}</b>"
         )
-        figures.append(photograph_pair(told, each.restored, each.degraded, caption))
+        label = f"{name}, {comparison.degradation}"
+        figures.append(photograph_pair(label, comparison.restored, comparison.degraded, caption))
     return f'<section><h2>{escape(name)}</h2><div class="photographs">{"".join(figures)}</div></section>'
 
 
-def photograph_pair(name: str, restored: Pixels, degraded: Pixels, caption: str) -> str:
-    """A restored photograph under the degraded one, with a slider between them; the caption is HTML."""
+def photograph_pair(name: str, restored: Pixels, given: Pixels, caption: str) -> str:
+    """A restored photograph under what was given, with a slider between them; the caption is HTML."""
     return (
         f'<figure><div class="pair">{picture(restored, f"{name}, restored")}'
-        f'<div class="before">{picture(degraded, f"{name}, degraded")}</div>'
-        f'<input type="range" value="50" aria-label="How much is shown degraded: {escape(name)}"></div>'
+        f'<div class="before">{picture(given, f"{name}, input")}</div>'
+        f'<input type="range" value="50" aria-label="Share of the input that is shown: {escape(name)}"></div>'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 
