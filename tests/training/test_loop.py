@@ -217,7 +217,7 @@ def test_best_weights_are_the_averaged_ones_of_the_best_validation(recipe, photo
     psnr = iter([20.0, 30.0, 25.0, 26.0])
     monkeypatch.setattr(loop, "validate", lambda *_: ({"a": next(psnr)}, torch.zeros(1)))
     watch = Kept()
-    told = dataclasses.replace(recipe, budget="8 steps", validations=4)
+    told = dataclasses.replace(recipe, budget="16 steps", validations=4)
     result = train(told, photographs, tmp_path, threads=1, watch=watch)
     assert result.psnr == {"a": 30.0}
     assert same(weights(result), watch.seen[1])

@@ -80,8 +80,14 @@ def result(**changes):
         ({}, []),
         ({"inputs": {}}, []),
         ({"psnr": {"a": 21.0, "b": 27.0}}, []),
-        ({"psnr": {"a": 20.98, "b": 27.0}}, ["hardly better than its input, +0.49 dB"]),
-        ({"psnr": {"a": 19.0, "b": 26.0}, "trained": 999}, ["than its input, -1.00 dB", "999 steps are few"]),
+        (
+            {"psnr": {"a": 20.98, "b": 27.0}},
+            ["hardly better than its input, 23.99 dB on average, and the input 23.50 dB: train longer"],
+        ),
+        (
+            {"psnr": {"a": 19.0, "b": 26.0}, "trained": 999},
+            ["worse than its input, 22.50 dB on average, and the input 23.50 dB: train longer", "999 steps are few"],
+        ),
         ({"steps": 0}, ["no step was better than denoise"]),
     ],
 )

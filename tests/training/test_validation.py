@@ -12,7 +12,7 @@ from resolvent.training import checkpoint, loop, validation
 from resolvent.training.callbacks import Callback
 from resolvent.training.data import find_photographs, pack
 from resolvent.training.loop import train
-from resolvent.training.validation import input_psnr, seconds_needed, validate, validation_examples
+from resolvent.training.validation import input_psnr, seconds_needed, updates_needed, validate, validation_examples
 
 DAMAGE = {
     "degradation": "holes:size=6",
@@ -143,6 +143,24 @@ def test_a_budget_of_steps_is_measured_as_often_whatever_it_takes(recipe, photog
     recipe = dataclasses.replace(recipe, validations=5)
     train(recipe, photographs, tmp_path, threads=1, watch=watch)
     assert watch.at == [8, 16, 24, 32, 40]
+
+
+@pytest.mark.parametrize(
+    ("budget", "at"), [("40 steps", [8, 16, 24, 32, 40]), ("10 steps", [4, 8, 10]), ("2 epochs", [4])]
+)
+def test_validations_take_a_fifth_of_a_budget_of_steps_at_most(recipe, photographs, tmp_path, budget, at):
+    """Two photographs of 48x48 pixels are 0.75 updates of three passes over two patches of 32x32: every 3.75 updates.
+
+    Measured in steps, never in seconds, so that every machine gives the same weights.
+    """
+    watch = Measured()
+    recipe = dataclasses.replace(recipe, validations=5, budget=budget)
+    train(recipe, photographs, tmp_path, threads=1, watch=watch)
+    assert watch.at == at
+
+
+def test_the_updates_of_a_validation_are_counted_in_pixels(recipe, held):
+    assert updates_needed(recipe, validation_examples(recipe, held)) == len(held) * 48**2 / (3 * 2 * 32**2)
 
 
 def test_the_time_of_a_validation_is_that_of_all_its_photographs(recipe, held, monkeypatch):

@@ -1,4 +1,4 @@
-"""How long a plan will take on this machine, told by a short run of its models."""
+"""Predict how long a plan will take on this machine, from a short run of its models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROBE = 128
 
 
 class Forecast:
-    """Tells how long plans will take; each model is timed once.
+    """Predicts how long plans will take; each model is timed once.
 
     Args:
         sessions: Loads a model into a runtime.

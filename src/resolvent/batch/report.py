@@ -33,7 +33,7 @@ class Result:
         reasons: Why: what was chosen, or what went wrong.
         warnings: What of the file was not read, could not be kept, or changes besides.
         model: Name or path of the model, or the method; None if nothing ran.
-        sigma: Noise level that the model was told.
+        sigma: Noise level that the model was given.
         seconds: That it took.
         steps: How far the model or the method came, and what ended it; None if nothing ran.
         expected: Seconds that restoring would take, where nothing was done; None for a method, and in a real run.

@@ -37,7 +37,11 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="Training budget in epochs.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Recipe setting KEY=VALUE, such as batch=32; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Recipe setting KEY=VALUE (TOML), such as batch=32 or 'arguments={widths=[32, 64, 128]}'; repeatable.",
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint of the run.")] = False,
     cooldown: Annotated[
@@ -65,43 +69,41 @@ def train(
     from contextlib import closing
 
     from resolvent.training.callbacks import RunCallback
-    from resolvent.training.loop import train as run_training
     from resolvent.training.recipe_file import load_recipe, parse_settings
-    from resolvent.training.release import release
-    from resolvent.training.runs import branch, resumed_recipe
+    from resolvent.training.release import train_and_release
+    from resolvent.training.runs import branch
 
     overrides = parse_settings(settings or [])
     if budget is not None and epochs is not None:
         raise UsageError("--budget and --epochs: give one of them")
     if budget is not None or epochs is not None:
         overrides["budget"] = f"{epochs} epochs" if budget is None else budget
-    told = load_recipe(recipe, **overrides)
-    run = output or Path("runs") / told.name
+    loaded = load_recipe(recipe, **overrides)
+    run = output or Path("runs") / loaded.name
     if cooldown is not None:
         if output is None or overrides or resume:
             raise UsageError(
                 "--cooldown: begins a run of the trunk's recipe in the folder -o; leave out --resume, --set, --budget"
             )
-        told = branch(trunk or Path("runs") / told.name, run, cooldown, told.name)
+        branch(trunk or Path("runs") / loaded.name, run, cooldown, loaded.name)
     elif trunk is not None:
         raise UsageError(f"--trunk {trunk}: is what --cooldown cools down; give --cooldown 40m too")
-    elif resume and (run / "last.safetensors").exists():
-        told = resumed_recipe(run, told, overrides)
-    with closing(RunCallback(run, console())) as watch:
-        result = run_training(
-            told,
+    with closing(RunCallback(run, console())) as callback:
+        path, result, card = train_and_release(
+            loaded,
             images,
             run,
+            overrides,
             validation=validation,
             device=device,
             threads=threads,
             resume=resume or cooldown is not None,
             compiled=compiled,
-            watch=watch,
+            watch=callback,
+            data=data,
+            license=license,
         )
-    path = run / f"{told.name}.onnx"
-    card = release(result, path, data=data or result.source, license=license)
-    _tell(path, result, card, as_json=as_json)
+    _print_result(path, result, card, as_json=as_json)
     if not as_json:
         say(f"resolvent restore PHOTO -m {path}" + " --repair" * (card.mask or card.outputs == 1))
 
@@ -120,11 +122,11 @@ def export(
     result = load_result(run_folder)
     path = output or run_folder / f"{result.recipe.name}.onnx"
     card = release(result, path, data=data, license=license)
-    _tell(path, result, card, as_json=as_json)
+    _print_result(path, result, card, as_json=as_json)
 
 
-def _tell(path: Path, result: Result, card: ModelCard, *, as_json: bool) -> None:
-    """Say what a run has come to, and why it may not be enough yet."""
+def _print_result(path: Path, result: Result, card: ModelCard, *, as_json: bool) -> None:
+    """Print the result of a run, and its warnings."""
     if as_json:
         show_json({"model": str(path), "card": card.to_json(), "warnings": result.warnings})
         return
@@ -163,7 +165,7 @@ def benchmark(
 ) -> None:
     """Degrade the photographs of a folder, restore them, and report PSNR and SSIM.
 
-    The task "all" measures every bundled model and every method of seconds on every set that it finds in a folder.
+    The task "all" measures every bundled model and every fast method on every test set in the folder.
     """
     from resolvent.evaluation.benchmark import benchmark as measure
     from resolvent.evaluation.suite import markdown_suite, published, suite
@@ -254,7 +256,7 @@ def compare(
 
 
 def _compared(
-    image: Path, degradation: str, methods: list[str] | None, budget: float | None, truth: Path | None, seed: int
+    image: Path, known: str, methods: list[str] | None, budget: float | None, truth: Path | None, seed: int
 ) -> str:
     """The page of a photograph restored by every method and model that can."""
     from resolvent.cli.signals import canceling
@@ -264,13 +266,13 @@ def _compared(
     from resolvent.provenance import provenance
     from resolvent.report.compare_page import compare_page
 
-    known, picture = parse(degradation), read_image(image)
+    degradation, picture = parse(known), read_image(image)
     true = None if truth is None else read_image(truth).in_range_of(picture)
     names = [] if methods in (None, ["all"]) else [method_name(name) for name in methods or ()]
     with Bar() as bar, canceling() as control:
         trials = run_all(
             picture,
-            known,
+            degradation,
             names,
             budget=budget,
             truth=true,
@@ -281,4 +283,4 @@ def _compared(
     for trial in trials:
         if trial.restored is None:
             say(f"{trial.method}: {trial.remark}")
-    return compare_page(image.name, picture, known, trials, provenance(), true)
+    return compare_page(image.name, picture, degradation, trials, provenance(), true)

@@ -119,7 +119,7 @@ def networks(
 
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Recipe to print as TOML.")] = None,
-    keys: Annotated[bool, typer.Option("--keys", help="List what a recipe may hold, and --set may change.")] = False,
+    keys: Annotated[bool, typer.Option("--keys", help="List the keys of a recipe, which --set overrides.")] = False,
     as_json: Json = False,
 ) -> None:
     """List the training recipes, print one, or list the keys of recipes."""
@@ -148,7 +148,7 @@ def recipes(
         show_json({key: recipe.to_json() for key, recipe in known.items()})
         return
     rows = [(key, recipe.summary, recipe.network, recipe.budget) for key, recipe in known.items()]
-    show_table(("recipe", "for", "network", "budget"), rows, "resolvent recipes --keys lists what a recipe may hold")
+    show_table(("recipe", "for", "network", "budget"), rows, "resolvent recipes --keys lists the keys of a recipe")
 
 
 Entry = TypeVar("Entry")

@@ -1,4 +1,4 @@
-"""The command for models: list them, print a card, add a network of another project, remove it."""
+"""The command for models: list them, print a card, add a third-party network, remove it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ app = typer.Typer(cls=ListByDefault, help="List the models, or print the card of
 @app.command("list")
 def list_(
     name: Annotated[
-        str | None, typer.Argument(help="A model, an .onnx file or the folder of a run; all with a name if not given.")
+        str | None, typer.Argument(help="Model, .onnx file or run folder. Default: all models that have a name.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -72,7 +72,7 @@ def list_(
 @app.command()
 def add(
     path: Annotated[
-        Path, typer.Argument(help="An .onnx file, or .safetensors or .pth weights of a network that spandrel knows.")
+        Path, typer.Argument(help="An .onnx file, or .safetensors or .pth weights of a network that spandrel supports.")
     ],
     name: Annotated[str | None, typer.Option("--name", help="Name of the model. Default: that of the file.")] = None,
     summary: Annotated[str, typer.Option("--summary", help="One-line summary.")] = "",
@@ -92,9 +92,10 @@ def add(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Add a network of another project, so that every command takes it by name.
+    """Add a third-party network, which every command then takes by name.
 
-    It is measured, given a card, and kept in a folder of yours; RESOLVENT_MODELS names another folder.
+    Its scale, value range and context are measured and recorded in a model card. It is kept in the user's data folder,
+    or in that of the environment variable RESOLVENT_MODELS.
     """
     from resolvent.inference.foreign import add as add_model
 

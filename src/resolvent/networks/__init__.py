@@ -56,13 +56,13 @@ SEED_UNET = {
 UNET = {
     "widths": Setting(Several(Whole(1, 4096), 1, 8), (48, 96, 192), "channels at each scale, finest first"),
     "blocks": Setting(Several(Whole(0, 64), 1, 8), (2, 2, 2), "residual blocks at each scale"),
-    "noise_level": Setting(Flag(), False, "whether it is told the noise level"),
+    "noise_level": Setting(Flag(), False, "whether it takes a noise level map as one more channel"),
     "fold": Setting(Whole(1, 8), 2, "space-to-depth factor at the entrance"),
-    "skips": Setting(Word(("add", "concat")), "add", "what joins the encoder to the decoder"),
+    "skips": Setting(Word(("add", "concat")), "add", "skip connections: added, or concatenated"),
     "scale": Setting(Whole(1, 8), 1, "output pixels for each input pixel and axis"),
-    "mask": Setting(Flag(), False, "whether it is given a mask of what is missing"),
+    "mask": Setting(Flag(), False, "whether it takes a mask of missing pixels as one more channel"),
     "outputs": Setting(Whole(1, 3), 3, "3, an image; or 1, the probability that a pixel is damaged"),
-    "bias": Setting(Flag(), True, "whether convolutions add a constant"),
+    "bias": Setting(Flag(), True, "whether convolutions have a bias"),
 }
 
 BUILT_IN: dict[str, Network] = {

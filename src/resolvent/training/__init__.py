@@ -42,21 +42,19 @@ def train(
         InputError: The photographs cannot be used.
         TrainingError: The loss does not stay finite.
     """
-    from resolvent.training import loop
     from resolvent.training.recipe_file import load_recipe
-    from resolvent.training.release import release
+    from resolvent.training.release import train_and_release
 
     loaded = load_recipe(str(recipe), **settings)
-    folder = Path("runs") / loaded.name if run is None else Path(run)
-    result = loop.train(
+    path, *_ = train_and_release(
         loaded,
         Path(images),
-        folder,
+        Path("runs") / loaded.name if run is None else Path(run),
+        settings,
         validation=None if validation is None else Path(validation),
         device=device,
         threads=threads,
         resume=resume,
+        license=license,
     )
-    path = folder / f"{loaded.name}.onnx"
-    release(result, path, data=result.source, license=license)
     return path

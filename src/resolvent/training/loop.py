@@ -41,7 +41,7 @@ from resolvent.training.runs import (
     pack_photographs,
     refuse_another_recipe,
 )
-from resolvent.training.validation import input_psnr, seconds_needed, validate, validation_examples
+from resolvent.training.validation import input_psnr, seconds_needed, updates_needed, validate, validation_examples
 
 __all__ = ["train"]
 
@@ -57,7 +57,7 @@ FIRST_CHECKPOINT = 10.0
 """Seconds to the first checkpoint; until the next it takes as much longer as has been trained, up to the usual time."""
 
 VALIDATING = 0.2
-"""Share of a budget of time that validations may take, besides the last."""
+"""Share of a budget that validations may take, besides the last; of steps and epochs, by an estimate."""
 
 
 def train(
@@ -78,7 +78,7 @@ def train(
     The schedule follows the share of the budget that is spent. The batch, the degradation and the dropout of a step
     depend on the recipe's seed and the number of the step alone, so that a run that was stopped goes on as if it had
     not been: with a budget of steps or epochs to the same weights; with one of time to similar ones, since the schedule
-    follows the clock. Of a time the last validation is a part, and all the others take a fifth at most.
+    follows the clock. Of a time the last validation is a part. All the others take a fifth of a budget at most.
 
     Args:
         recipe: What to train and how.
@@ -164,6 +164,9 @@ def train(
         if budget.unit == "seconds":
             state.validation_seconds = seconds_needed(average, examples, where)
             validate_every = max(validate_every, state.validation_seconds / (VALIDATING * budget.amount))
+        else:
+            updates = budget.amount * (epoch if budget.unit == "epochs" else 1)
+            validate_every = max(validate_every, updates_needed(recipe, examples) / (VALIDATING * updates))
         if recipe.start and state.step == 0:
             measure()  # what is fine-tuned is the best until it is beaten
         keep(last, checkpoint.snapshot(network, average, optimizers))

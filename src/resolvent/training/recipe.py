@@ -26,6 +26,18 @@ RATES = ("learning_rate", "kernel_rate")
 FINE_TUNING = 0.25
 """Share of the learning rates at which training begins from a model's weights, unless one of them is given."""
 
+KINDS: dict[Any, str] = {
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    int | None: "a whole number",
+    tuple[str, ...]: 'a list of texts, such as ["noise:sigma=15"]',
+    tuple[float, float]: "two numbers, such as [0.9, 0.99]",
+    dict[str, Any]: "a table, such as {widths = [32, 64, 128], noise_level = true}, which replaces that of the recipe",
+}
+"""What a value of each type of a key is, in the words of TOML."""
+
 LARGEST = 4096
 """Of sides in pixels and of counts; what is above it is a slip, and would fill any memory."""
 
@@ -53,24 +65,24 @@ class Recipe:
     Attributes:
         name: The model's name.
         task: What the model is for; ``restore`` and ``benchmark`` choose by it.
-        summary: One line for a person who chooses.
-        degradation: Text form, with ranges or choices: what turns a clean patch into the input.
-        validation: Text forms without ranges: the checks by which the best weights are chosen.
-        network: A key of NETWORKS.
-        arguments: Arguments of the network that differ from the registry's.
-        start: Name or file of a model whose weights are taken over where they fit; empty starts from random ones.
-        prepare: Text form: what is done to a patch before it counts as clean, such as ``rescale:factor=0.4..1 @ 0.3``
-            where photographs are to be as soft as people's own; one that keeps the size. Empty for nothing.
-        gray: Share of patches made gray, with the same noise in all channels, so that gray photographs work as well as
-            color.
-        clean: Share of patches that are not degraded, so that a good photograph is left alone; 0 where the network is
-            told what happened, or where the degradation changes the size.
-        others: Text forms of which a share of the patches gets one instead of ``degradation``, each as likely: the
-            faults of a mixture one at a time, say. A network that is told a noise level is told for these the root mean
-            square of what they did, as well as it can be estimated. Not for a network that finds or fills damage.
-        others_share: The share.
-        overstated: Share of patches for which the network is told more noise than there is, so that a level that is
-            told wrongly costs detail but moves no color; 0 where it is told none.
+        summary: One-line description.
+        degradation: Makes the network's input from a clean patch; its ranges and choices are sampled for each patch.
+        validation: Degradations without ranges; the checkpoint of the best mean PSNR over them is selected.
+        network: A key of NETWORKS (``resolvent networks``).
+        arguments: Arguments of the network that differ from its defaults.
+        start: Model, by name or file, from whose weights training starts where they fit (fine-tuning); empty for a
+            random initialization.
+        prepare: Degradation of a patch before it counts as ground truth, such as ``rescale:factor=0.4..1 @ 0.3``, so
+            that photographs that are soft stay soft; it keeps the size. Empty for none.
+        gray: Share of patches converted to gray, with the same noise in all channels.
+        clean: Share of patches that are not degraded, so that a good photograph is left alone; 0 for a network with a
+            noise level or mask as input, or where the degradation changes the size.
+        others: Degradations of which ``others_share`` of the patches gets one instead of ``degradation``, sampled
+            uniformly: the faults of a mixture one at a time, say. A network that takes a noise level is given the
+            estimated root mean square of their residual. Not for a network that finds or fills damage.
+        others_share: Share of patches that get one of ``others``.
+        overstated: Share of patches for which the noise level given to the network is above the true one, so that
+            overstating it costs detail but shifts no color; 0 for a network that takes none.
         patch: Side of a training patch in pixels.
         margin: Pixels around a patch that are degraded with it and then cut off, so that a blur finds what lies beyond
             the patch; a multiple of 8 keeps the blocks of a JPEG in place. 0 where the degradation changes the size.
@@ -82,24 +94,24 @@ class Recipe:
             waiting, and needs so many times the memory.
         partial_batch: End every epoch with a smaller batch, as Keras does, rather than run on into the next.
         limit: Use the first so many photographs, in the order of their names; None uses all.
-        holdout: Share of the photographs, the last, kept for validation where no validation folder is given.
+        holdout: Share of the photographs, the last by name, held out for validation if no validation folder is given.
         loss: ``l1``, ``mse``, ``charbonnier``, ``psnr``, the logarithm of each sample's error, or
             ``largest-channel``, the founding paper's accuracy; ``bce-dice`` for a network that finds damage.
         optimizer: ``adamw``, or ``muon`` for the kernels between the first and the last with AdamW for the rest.
-        learning_rate: Peak of AdamW's; a quarter of the default or the recipe's where ``start`` is given and no rate.
-        kernel_rate: Peak of Muon's; a quarter in the same way.
+        learning_rate: Peak learning rate of AdamW; a quarter of it if ``start`` is given and neither rate.
+        kernel_rate: Peak learning rate of Muon; a quarter in the same way.
         schedule: ``cosine`` to zero over the budget, ``constant``, or ``cooldown``, linear to zero; a constant run
             that is branched by ``--cooldown`` goes on for as long as it is resumed.
         warmup: Share of the budget over which the rate climbs from zero.
-        betas: Of Adam.
-        epsilon: Of Adam.
-        weight_decay: Decoupled, as in AdamW.
+        betas: Decay rates of Adam's first and second moments.
+        epsilon: Added to the denominator of Adam, for numerical stability.
+        weight_decay: Decoupled weight decay, as in AdamW.
         clip: Largest gradient norm; 0 does not clip.
         ema: Decay of the averaged weights per step; 0 uses the weights themselves.
-        budget: ``30m``, ``2000 steps``, ``500 epochs``.
-        validations: How often the averaged weights are measured over the budget; of a time, less often where that
-            would take much of it.
-        seed: Of the weights, the patches and the degradation.
+        budget: How long to train, such as ``30m``, ``2000 steps`` or ``500 epochs``.
+        validations: How often the averaged weights are validated over the budget; less often where that would take
+            more than a fifth of it.
+        seed: Random seed of the weights, the patches and the degradations.
     """
 
     name: str
@@ -280,8 +292,7 @@ class Recipe:
         kinds = get_type_hints(cls)
         for key, value in values.items():
             if not _fits(value, kind := kinds[key]):
-                wanted = str(kind) if get_args(kind) else kind.__name__
-                raise UsageError(f"{origin}: {key} = {value!r:.60}: must be of type {wanted}")
+                raise UsageError(f"{origin}: {key} = {value!r:.60}: must be {KINDS[kind]}")
         return cls(**values)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from resolvent import networks
 from resolvent.degradations import GaussianNoise, RandomApply, parse
@@ -13,11 +14,11 @@ from resolvent.models.card import ModelCard
 from resolvent.models.context import measure_halo
 from resolvent.models.export import as_function, estimate_memory, export
 from resolvent.parameters import values_of
+from resolvent.training.loop import train
+from resolvent.training.recipe import Recipe
+from resolvent.training.runs import LAST, Result, resumed_recipe
 
-if TYPE_CHECKING:
-    from resolvent.training.runs import Result
-
-__all__ = ["release"]
+__all__ = ["release", "train_and_release"]
 
 
 MEASURED = "mean PSNR-RGB in dB on the centers of the validation photographs, output clipped to [0, 1]"
@@ -25,6 +26,39 @@ FOUND = (
     "mean PSNR in dB between the predicted probability and the mask of what was damaged, on the centers of the "
     "validation photographs"
 )
+
+
+def train_and_release(
+    recipe: Recipe,
+    images: Path,
+    run: Path,
+    settings: Mapping[str, Any],
+    *,
+    data: str = "",
+    license: str,  # noqa: A002 - the key of SPDX
+    resume: bool = False,
+    **options: Any,
+) -> tuple[Path, Result, ModelCard]:
+    """Train a model, and write it into the folder of its run.
+
+    Args:
+        recipe: What to train and how.
+        images: Folder of clean photographs.
+        run: Folder of the run.
+        settings: What of the recipe was overridden; a cool-down that is resumed takes these alone.
+        data: What the photographs are; the name of their folder if not given.
+        license: Of the weights, an SPDX expression.
+        resume: Go on from the checkpoint in ``run``.
+        **options: As of ``loop.train``, as are the errors.
+
+    Returns:
+        The model's file, what the run has come to, and the model's card.
+    """
+    if resume and (run / LAST).exists():
+        recipe = resumed_recipe(run, recipe, settings)
+    result = train(recipe, images, run, resume=resume, **options)
+    path = run / f"{recipe.name}.onnx"
+    return path, result, release(result, path, data=data or result.source, license=license)
 
 
 def release(

@@ -96,9 +96,12 @@ class Result:
     def warnings(self) -> list[str]:
         """Why the model may not be worth using yet."""
         found = []
-        gain = sum(self.psnr[name] - value for name, value in self.inputs.items()) / max(len(self.inputs), 1)
-        if self.inputs and gain < LITTLE_GAIN:
-            found.append(f"hardly better than its input, {gain:+.2f} dB on average: train longer (--budget, --resume)")
+        before = sum(self.inputs.values()) / max(len(self.inputs), 1)
+        after = sum(self.psnr[name] for name in self.inputs) / max(len(self.inputs), 1)
+        if self.inputs and after < before + LITTLE_GAIN:
+            judged = "worse" if after < before else "hardly better"
+            figures = f"{after:.2f} dB on average, and the input {before:.2f} dB"
+            found.append(f"{judged} than its input, {figures}: train longer (--budget, --resume)")
         if self.trained < FEW_STEPS:
             found.append(f"{self.trained} steps are few, where thousands are usual: train longer (--budget, --resume)")
         if self.recipe.start and self.steps == 0:

@@ -21,10 +21,13 @@ from resolvent.training.batches import as_color, as_large, example
 from resolvent.training.data import Shard
 from resolvent.training.recipe import Recipe
 
-__all__ = ["Examples", "input_psnr", "seconds_needed", "validate", "validation_examples"]
+__all__ = ["Examples", "input_psnr", "seconds_needed", "updates_needed", "validate", "validation_examples"]
 
 VALIDATION_PATCH = 160
 """Largest side of the center crops that are measured, in pixels."""
+
+PASSES = 3
+"""Forward passes that an update takes as long as: its own, and about two for the gradients."""
 
 Examples = Mapping[str, Sequence[tuple[Tensor, Tensor]]]
 """Of each degradation that is measured, the target and the network's input for every photograph."""
@@ -81,6 +84,12 @@ def mean_psnr(images: Sequence[Tensor], targets: Sequence[Tensor]) -> float:
     """The mean over images of -10 log10 of the mean squared error, at most 100 dB."""
     errors = [float((image - target).square().mean()) for image, target in zip(images, targets, strict=True)]
     return sum(-10 * math.log10(max(error, 1e-10)) for error in errors) / len(errors)
+
+
+def updates_needed(recipe: Recipe, examples: Examples) -> float:
+    """Estimate how many updates take as long as ``validate``: by their pixels, so that it is alike on every machine."""
+    pixels = sum(target.shape[-2] * target.shape[-1] for pairs in examples.values() for target, _ in pairs)
+    return pixels / (PASSES * recipe.batch * recipe.patch**2)
 
 
 def seconds_needed(network: nn.Module, examples: Examples, device: torch.device) -> float:
