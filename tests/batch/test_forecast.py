@@ -5,9 +5,11 @@ import pytest
 
 from resolvent.batch import forecast, worker
 from resolvent.batch.local import restore_many
+from resolvent.batch.report import CHECKED
 from resolvent.engine import plan as planning
 from resolvent.engine.request import make_request
-from resolvent.image import Image
+from resolvent.engine.run import run
+from resolvent.image import Image, write_image
 from tests.batch.conftest import put, tree
 
 
@@ -19,6 +21,26 @@ def test_a_dry_run_writes_nothing_and_tells_what_would_be(album, tmp_path, soft)
     assert report.dry_run
     assert all(result.expected > 0 for result in report.results[1:])
     assert report.to_json()["results"][1]["expected_seconds"] >= 0
+
+
+def test_what_will_be_left_as_it_is_is_foreseen_from_a_few_windows(tmp_path, monkeypatch):
+    """A dry run and a real one agree, either side of the change from which a result is kept."""
+    y, x = np.mgrid[:96, :96] / 96
+    clean = 127 + 60 * np.stack([np.sin(9 * x), np.cos(7 * y), np.sin(5 * (x + y))], axis=2)
+    noisy = clean + np.random.default_rng(0).normal(0, 8, clean.shape)
+    image = Image.from_array(noisy.clip(0, 255).astype(np.uint8))
+    write_image(image, tmp_path / "a.png")
+    chosen = planning.make_plan(image)
+    restored = run(image, chosen).image.data
+    change = np.sqrt(np.square(restored.astype(float) - image.data).mean())
+    assert chosen.change == pytest.approx(change, rel=0.1)
+    for least, status in ((0.8 * change, "restored"), (1.25 * change, "unchanged")):
+        monkeypatch.setattr(worker, "LEAST_CHANGE", least)
+        for i, dry_run in enumerate((True, False)):
+            (result,) = restore_many([tmp_path / "a.png"], tmp_path / f"{status}{i}", dry_run=dry_run).results
+            assert result.status == status
+            assert any("next to nothing: left as it is" in line for line in result.reasons) == (status == "unchanged")
+            assert (CHECKED in result.reasons) == (dry_run and status == "restored")
 
 
 def test_a_forecast_counts_every_pixel_that_is_read(monkeypatch, tiny, soft):

@@ -185,7 +185,7 @@ def test_a_diagnosis_says_what_it_left_out_as_restore_does(run, album):
         assert (found["ignored"], found["repeated"]) == ({".nef": 2, ".txt": 1}, [str(album / "link.png")])
 
 
-def test_a_diagnosis_says_each_figure_once_in_words_too_and_what_it_does_not_see(run, tmp_path):
+def test_a_diagnosis_says_each_figure_once_in_words_too_and_what_it_does_not_see(run, tmp_path, monkeypatch):
     y, x = np.mgrid[0:128, 0:128] / 128
     clean = 0.5 + 0.25 * np.stack([np.sin(9 * x), np.cos(7 * y), np.sin(5 * (x + y))], axis=2)
     noisy = clean * 255 + np.random.default_rng(0).normal(0, 20, clean.shape)
@@ -198,6 +198,11 @@ def test_a_diagnosis_says_each_figure_once_in_words_too_and_what_it_does_not_see
     assert "in words  strong noise" in err
     assert "will look much better" in err
     assert "not looked for: motion blur" in err
+    assert CHECKED in err
+    monkeypatch.setattr("resolvent.cli.diagnosis.LEAST_CHANGE", found["change"] + 0.01)
+    err = run("diagnose", tmp_path / "a.png")[2]
+    assert f"nothing to fix: the model {found['model']!r} would change it by about {found['change']:.2f} gray" in err
+    assert CHECKED not in err
 
 
 def test_before_and_after_are_one_page(run, album, tmp_path):

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 if TYPE_CHECKING:
     from resolvent.methods.control import Steps
 
-__all__ = ["CHECKED", "BatchReport", "Result", "Status"]
+__all__ = ["CHECKED", "LEAST_CHANGE", "BatchReport", "Result", "Status"]
+
+LEAST_CHANGE = 0.5
+"""Gray levels, root mean square: of less, writing a lossy file again would cost more than it gains."""
 
 CHECKED = (
     "a result is checked: one that changes next to nothing leaves the photograph as it is, and one that is flat or of "

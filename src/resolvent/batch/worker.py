@@ -15,7 +15,7 @@ import numpy as np
 from resolvent.batch.forecast import Forecast
 from resolvent.batch.jobs import KINDS, Job
 from resolvent.batch.progress import Progress
-from resolvent.batch.report import CHECKED, Result
+from resolvent.batch.report import CHECKED, LEAST_CHANGE, Result
 from resolvent.diagnosis.jpeg import jpeg_quality
 from resolvent.engine.plan import Opener, Plan, make_plan
 from resolvent.engine.request import ModelRequest, RepairRequest, Request
@@ -104,6 +104,8 @@ def restore_one(
     check_size(image, chosen, kind)
     if forecast is not None:
         spent, left = time.perf_counter() - began, forecast(image, chosen)
+        if _by_diagnosis(chosen) and chosen.change is not None and chosen.change < LEAST_CHANGE:
+            chosen = _left_alone(chosen, f"about {chosen.change:.2f}")
         planned = result_of(job, Restoration(image, chosen, Steps()), ())
         reasons = planned.reasons if chosen.unchanged else (*planned.reasons, CHECKED)
         return replace(planned, reasons=reasons, expected=None if left is None else spent + left)
@@ -152,15 +154,9 @@ ROWS = 256
 """Rows of a photograph that are compared at a time."""
 
 
-LEAST_CHANGE = 0.5
-"""Gray levels, root mean square: of less, writing a lossy file again would cost more than it gains."""
-
-
 def settled(image: Image, restored: Restoration) -> Restoration:
     """The restoration; none, where the model that diagnosis chose changes next to nothing."""
-    plan = restored.plan
-    chosen = isinstance(plan.request, ModelRequest) and plan.request.named() is None and plan.first is None
-    if plan.unchanged or plan.request.strength < 1 or not chosen:
+    if not _by_diagnosis(restored.plan):
         return restored
     total, known = 0.0, image.value_range
     for top in range(0, image.height, ROWS):
@@ -169,9 +165,21 @@ def settled(image: Image, restored: Restoration) -> Restoration:
     change = 255 / (known.high - known.low) * (total / image.data.size) ** 0.5
     if change >= LEAST_CHANGE:
         return restored
-    reason = f"{plan.model} would change it by {change:.2f} gray levels, next to nothing: left as it is"
+    return replace(restored, image=image, plan=_left_alone(restored.plan, f"{change:.2f}"))
+
+
+def _by_diagnosis(plan: Plan) -> bool:
+    """Whether a model changes the photograph that diagnosis chose, and nothing else was asked for."""
+    if plan.unchanged or plan.request.strength < 1 or plan.first is not None:
+        return False
+    return isinstance(plan.request, ModelRequest) and plan.request.named() is None
+
+
+def _left_alone(plan: Plan, change: str) -> Plan:
+    """The plan of a photograph that its model would change by so many gray levels, next to nothing: none."""
+    reason = f"{plan.model} would change it by {change} gray levels, next to nothing: left as it is"
     reasons = (*(line for line in plan.reasons if not line.startswith("blended")), reason)
-    return replace(restored, image=image, plan=replace(plan, model=None, sigma=None, reasons=reasons))
+    return replace(plan, model=None, sigma=None, reasons=reasons)
 
 
 def fine_quality(quality: int | None, source: Path | bytes) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resolvent.batch.report import CHECKED, printable
+from resolvent.batch.report import CHECKED, LEAST_CHANGE, printable
 from resolvent.cli.console import Bar, left_out, names, say, show_json, stdin
 from resolvent.cli.options import DASH, Json
 from resolvent.errors import ResolventError, UsageError
@@ -52,6 +52,7 @@ def diagnose(
         raise UsageError(f"{len(paths)} inputs: - takes one photograph")
     search = find_images(paths)
     rows: list[dict[str, Any]] = []
+    helped = False
     with Bar() as bar:
 
         def add(row: dict[str, Any], line: str) -> None:
@@ -69,11 +70,12 @@ def diagnose(
             except ResolventError as error:
                 add({"input": str(job.source), "error": str(error)}, f"failed: {error}")
             else:
+                helped |= _helps(found)
                 add(
                     {"input": str(job.source), **dataclasses.asdict(found)},
                     f"{job.source}: {_words(found)}: {_advice(found)}",
                 )
-    for line in [CHECKED] * any(row.get("model") for row in rows) + left_out(search.ignored, search.repeated):
+    for line in [CHECKED] * helped + left_out(search.ignored, search.repeated):
         say(line)
     if as_json:
         ignored, repeated = dict(search.ignored), [printable(path) for path in search.repeated]
@@ -92,7 +94,7 @@ def _diagnosed(path: Path) -> tuple[Image, Diagnosis]:
     found = measure(photograph, source)
     alone = nothing_to_do(photograph, ModelRequest())
     if alone is not None:
-        found = dataclasses.replace(found, model=None, sigma=None, strength=1.0, reasons=(alone,))
+        found = dataclasses.replace(found, model=None, sigma=None, strength=1.0, change=None, reasons=(alone,))
     return photograph, found
 
 
@@ -102,7 +104,7 @@ def _described(photograph: Image, found: Diagnosis) -> list[str]:
         *(f"- {reason}" for reason in (*found.reasons, *filter(None, [photograph.value_range.note]))),
         f"in words  {_words(found)}",
         f"advice    {_advice(found)}",
-        *([f"          {CHECKED}"] if found.model else []),
+        *([f"          {CHECKED}"] if _helps(found) else []),
         "          not looked for: motion blur, blurred parts, scratches and dust (restore --repair finds these)",
     ]
 
@@ -110,7 +112,7 @@ def _described(photograph: Image, found: Diagnosis) -> list[str]:
 NOISE = {0.5: "no noise", 2.0: "hardly any noise", 6.0: "slight noise", 15.0: "clear noise", 30.0: "strong noise"}
 BLUR = {0.6: "sharp", 1.2: "slightly soft", 2.0: "soft"}
 JPEG = {8.0: "fine JPEG", 20.0: "good JPEG", 40.0: "visible JPEG artifacts"}
-GAIN = {0.5: "hardly better, and may be left as it is", 1.5: "slightly better", 4.0: "clearly better"}
+GAIN = {0.5: "hardly better", 1.5: "slightly better", 4.0: "clearly better"}
 """Words for a photographer, each up to a value."""
 
 
@@ -125,9 +127,16 @@ def _words(found: Diagnosis) -> str:
     return ", ".join(words)
 
 
+def _helps(found: Diagnosis) -> bool:
+    """Whether there is a model that changes the photograph by more than next to nothing."""
+    return found.change is not None and found.change >= LEAST_CHANGE
+
+
 def _advice(found: Diagnosis) -> str:
     if found.model is None:
         return "nothing to fix"
+    if not _helps(found):
+        return f"nothing to fix: the model {found.model!r} would change it by about {found.change:.2f} gray levels"
     gain = found.gains.get(found.model)
     look = "" if gain is None else f": will look {_word(gain, GAIN, 'much better')}"
     return f"restore with the model {found.model!r}{look}"

@@ -6,8 +6,8 @@ the photograph; and with numpy alone, because a restore starts here, and importi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from resolvent.diagnosis.content import Content, content_of, empty_share, with_c
 from resolvent.diagnosis.jpeg import jpeg_chroma, jpeg_quality
 from resolvent.diagnosis.level import Noise, measure_noise
 from resolvent.diagnosis.noise import grain_of, impulses
-from resolvent.diagnosis.probe import BORDER, changes
+from resolvent.diagnosis.probe import BORDER, MODELS, changes
 from resolvent.diagnosis.sample import sample_of
 from resolvent.image.sources import Source, open_source
 from resolvent.inference.runtime import open_session
@@ -61,6 +61,8 @@ class Measurements:
         content: What is uniform, clipped or drawn.
         features: What the choice of the model rests on, see ``choice.features``; None if it was not asked for, or if
             there is too little to see.
+        changes: By how many gray levels, root mean square, each bundled model changes a few windows of it; empty where
+            there are no features.
     """
 
     noise: Noise
@@ -69,6 +71,7 @@ class Measurements:
     jpeg_chroma: float | None
     content: Content
     features: NDArray[np.float32] | None
+    changes: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def noise_sigma(self) -> float:
@@ -102,6 +105,7 @@ class Diagnosis:
             the better of its strengths.
         model: The bundled model to use; None if there is nothing that one of them would fix.
         strength: At which its result is to be blended with the photograph; 1 where it is surely better.
+        change: Gray levels, root mean square, by which that is expected to change the photograph; None if no model is.
         sigma: The noise level to give to the model; None if it takes none.
         reasons: Sentences that say why, with the numbers.
     """
@@ -116,6 +120,7 @@ class Diagnosis:
     gains: dict[str, float]
     model: str | None
     strength: float
+    change: float | None
     sigma: float | None
     reasons: tuple[str, ...]
 
@@ -188,6 +193,7 @@ def diagnose(
         gains=gains,
         model=model,
         strength=strength,
+        change=None if model is None else strength * found.changes[model],
         sigma=found.told_sigma if model == "denoise" else None,
         reasons=tuple(reasons),
     )
@@ -211,7 +217,8 @@ def measure(
     if open_session is None or min(sample.shape[1:3]) <= 3 * BORDER or (empty_share(whole, cover) == 1).all():
         return found
     tried = changes(sample, found.told_sigma, open_session)
-    return replace(found, features=features(sample, tried, _numbers(found, sample)))
+    changed = {name: float(np.sqrt(np.square(added).mean())) for name, added in zip(MODELS, tried, strict=True)}
+    return replace(found, features=features(sample, tried, _numbers(found, sample)), changes=changed)
 
 
 def _numbers(found: Measurements, sample: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -47,6 +47,7 @@ class Plan:
         first: What is done before, where a photograph is repaired or restored and then enlarged.
         mask: (H, W), True where a pixel is filled, and that is all that is done; None where nothing is repaired.
         confidence: Share of the restoration that diagnosis trusts; it multiplies the strength.
+        change: Gray levels, root mean square, by which diagnosis expects the image to change; None where it was asked.
         scale: By how much the result is larger than the image.
     """
 
@@ -59,6 +60,7 @@ class Plan:
     first: Plan | None = None
     mask: NDArray[np.bool_] | None = field(default=None, compare=False, repr=False)
     confidence: float = 1.0
+    change: float | None = None
     scale: int = 1
 
     @property
@@ -156,7 +158,7 @@ def _chosen(image: Image, request: Request, source: bytes | None, open_session: 
         reason = f"method {request.method!r}, as asked"
         return Plan(request, (reason,), scale=request.forward_model.scale)
     request = cast("ModelRequest", request)
-    model, sigma, first, confidence = request.named(), request.sigma, None, 1.0
+    model, sigma, first, confidence, change = request.named(), request.sigma, None, 1.0, None
     reasons: tuple[str, ...] = (f"model {str(model)!r}, as asked",)
     if request.model is None and request.scale is not None:
         before = make_plan(image, replace(request, scale=None), source, open_session)
@@ -168,6 +170,7 @@ def _chosen(image: Image, request: Request, source: bytes | None, open_session: 
         if found.model is None:
             return Plan(request, found.reasons)
         model, sigma, reasons, confidence = found.model, found.sigma, found.reasons, found.strength
+        change = found.change
     card = open_session(model, request.runtime).card
     if card.noise_level and sigma is None:
         low, high = card.sigma_range or (0.0, 255.0)
@@ -177,7 +180,8 @@ def _chosen(image: Image, request: Request, source: bytes | None, open_session: 
     sides = (reflected(side, card.multiple) for side in (image.height, image.width))
     tiles = math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides)
     tiles += first.tiles if first else 0
-    return Plan(request, reasons, model, sigma, tile, tiles, first, confidence=confidence, scale=card.scale)
+    scale = card.scale
+    return Plan(request, reasons, model, sigma, tile, tiles, first, confidence=confidence, change=change, scale=scale)
 
 
 def _check_memory(image: Image, request: MethodRequest) -> None:
