@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from resolvent.engine.checks import check_finite
 from resolvent.engine.visible import visible_colors
-from resolvent.errors import QualityError, UsageError
+from resolvent.errors import UsageError
 from resolvent.image import Image, write_image
 from resolvent.image.sources import Source, open_source
 from resolvent.inference.stitch import Box, Runner
@@ -183,8 +184,7 @@ def fill(
             inside = ring[box.slices()]
             if inside.any():
                 filled = values.transpose(1, 2, 0)[inside]
-                if not np.isfinite(filled).all():
-                    raise QualityError("a value of what was filled is NaN or infinite; it is not kept")
+                check_finite(filled)
                 if image.channels == 1:
                     filled = filled.mean(1, keepdims=True)
                 seen[box.slices()][inside] = image.quantize(filled)
