@@ -190,3 +190,19 @@ def test_without_a_terminal_there_is_no_bar(monkeypatch, capsys):
     with Bar() as bar:
         bar.show(0.5, "half")
     assert capsys.readouterr().err == ""
+
+
+def test_nothing_is_said_of_what_has_ended(monkeypatch):
+    said = []
+
+    def slow(self, text):
+        time.sleep(0.1)
+        said.append(text)
+
+    monkeypatch.setattr("resolvent.cli.console.BEAT", 0.01)
+    monkeypatch.setattr(Bar, "line", slow)
+    with Bar():
+        time.sleep(0.05)
+    count = len(said)
+    time.sleep(0.2)
+    assert len(said) == count > 0

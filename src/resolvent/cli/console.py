@@ -143,13 +143,15 @@ class Bar:
         self.began = self.spoke = 0.0
         self.state = "working"
         self.ended = threading.Event()
+        self.beat: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self.began = self.spoke = time.monotonic()
         if self.quiet:
             return self
         if not sys.stderr.isatty():
-            threading.Thread(target=self._beat, daemon=True).start()
+            self.beat = threading.Thread(target=self._beat, daemon=True)
+            self.beat.start()
         else:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
@@ -168,6 +170,8 @@ class Bar:
 
     def __exit__(self, *_: object) -> None:
         self.ended.set()
+        if self.beat is not None:
+            self.beat.join()  # so that it says nothing more
         if self.bar is not None:
             self.bar.stop()
 
