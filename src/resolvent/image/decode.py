@@ -38,6 +38,10 @@ _OF_PILLOW = ("exif", "xmp", "dpi")
 _FLIPS = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}  # rows, columns
 
 
+MOST_RUN_LENGTH_PIXELS = 25_000_000
+"""Of a run-length encoded BMP, which is decoded in Python: some 2 seconds, however few bytes the file has."""
+
+
 @dataclass(frozen=True)
 class Decoded:
     """Upright pixels (H, W, C), alpha (H, W) or None, what else the file holds, what was changed or left out."""
@@ -142,6 +146,8 @@ def _decode_bmp(file: BinaryIO, check: Check) -> Decoded:
     try:
         image = BmpImagePlugin.BmpImageFile(file)
         check(*image.size, 4)
+        if image.tile[0][0] == "bmp_rle" and image.width * image.height > MOST_RUN_LENGTH_PIXELS:
+            raise InputError("it is a run-length encoded BMP of more than 25 megapixels; save it as a PNG first")
         return decode_pil(image)
     except InputError:
         raise

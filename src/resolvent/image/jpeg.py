@@ -33,6 +33,7 @@ _ICC = b"ICC_PROFILE\0"
 _GAIN_MAP = (b"http://ns.adobe.com/hdr-gain-map/", b"urn:iso:std:iso:ts:21496:-1", b"HDRGainMap")
 _KNOWN = (b"JFIF\0", b"JFXX\0", b"Exif\0", b"Adobe", b"Ducky", b"MPF\0", b"urn:iso:std:iso:ts:21496:-1")
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")  # neither a stuffed zero nor a restart
+_ZEROS = re.compile(rb"\0*")
 _END, _SCAN, _COMMENT = 0xD9, 0xDA, 0xFE
 
 MOST_SCANS = 100
@@ -72,9 +73,9 @@ def examine(file: BinaryIO, _check: Check) -> Found:
     return found
 
 
-def _walk(data: bytes) -> Iterator[tuple[int, bytes, int, int]]:
-    """Give the segments, and the end: marker, content, where it starts and ends."""
-    at = 2
+def _walk(data: bytes, start: int = 0) -> Iterator[tuple[int, bytes, int, int]]:
+    """Give the segments of the JPEG that begins at `start`, and its end: marker, content, where it starts and ends."""
+    at = start + 2
     while match := _MARKER.search(data, at):
         marker, at = match[1][0], match.end()
         if marker in (0x01, 0xD8):
@@ -157,8 +158,8 @@ def _behind(rest: bytes, told: bytes, found: Found) -> None:
     """Name what stands behind the picture."""
     pictures, at = 0, 0
     while rest.startswith(b"\xff\xd8", at):
-        end = next((end for marker, _, _, end in _walk(rest[at:]) if marker == _END), len(rest))
-        pictures, at = pictures + 1, len(rest) - len(rest[at + end :].lstrip(b"\0"))
+        end = next((end for marker, _, _, end in _walk(rest, at) if marker == _END), len(rest))
+        pictures, at = pictures + 1, _ZEROS.match(rest, end).end()  # type: ignore[union-attr]  # it matches none, too
     video = b"ftyp" in rest
     gain_map = pictures and any(mark in told or mark in rest for mark in _GAIN_MAP)
     if gain_map:

@@ -99,16 +99,16 @@ def _completed(file: BinaryIO, header: bytes, check: Check) -> BinaryIO | None:
     expected = sum(count * row for count, row in rows if row > 1)
     file.seek(0)
     data = file.read()
-    at, first, packed = _SIGNATURE, len(data), b""
+    at, first, packed = _SIGNATURE, len(data), []
     while at + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, at)
         if name == b"IDAT":
             first = min(first, at)
-            packed += data[at + 8 : at + 8 + length]
+            packed.append(data[at + 8 : at + 8 + length])
         at += 12 + length
     unpack = zlib.decompressobj()
     try:
-        pixels = unpack.decompress(packed, expected)
+        pixels = unpack.decompress(b"".join(packed), expected)
     except zlib.error:
         return None
     if len(pixels) < expected - rows[-1][1]:

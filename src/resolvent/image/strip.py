@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from resolvent.image.exif import without_directory
 from resolvent.image.metadata import Metadata
 from resolvent.image.png import keyword_of
+from resolvent.image.xmp import without_properties
 
 if TYPE_CHECKING:
     from resolvent.image.image import Image
@@ -58,8 +59,6 @@ def without_gps(packet: bytes) -> bytes:
         >>> without_gps(b'<a xmlns:e="http://ns.adobe.com/exif/1.0/" e:GPSLatitude="52,31N"/>')
         b'<a xmlns:e="http://ns.adobe.com/exif/1.0/"/>'
     """
-    prefixes = {b"exif", *re.findall(rb"""xmlns:([\w.-]+)\s*=\s*["']http://ns\.adobe\.com/exif/1\.0/["']""", packet)}
-    name = rb"(?:" + b"|".join(map(re.escape, sorted(prefixes))) + rb"):GPS\w+"
-    packet = re.sub(rb"""\s+%s\s*=\s*("[^"]*"|'[^']*')""" % name, b"", packet)
-    packet = re.sub(rb"<%s\s*/>" % name, b"", packet)
-    return re.sub(rb"(?s)<(%s)(?:\s[^>]*)?>.*?</\1\s*>" % name, b"", packet)
+    found = re.findall(rb"""xmlns:([\w.-]+)\s*=\s*["']http://ns\.adobe\.com/exif/1\.0/["']""", packet)
+    prefixes = {"exif", *(prefix.decode("ascii") for prefix in found)}
+    return without_properties(packet, rf"(?:{'|'.join(map(re.escape, sorted(prefixes)))}):GPS\w+")

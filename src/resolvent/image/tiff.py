@@ -80,6 +80,7 @@ def examine(file: BinaryIO, check: Check) -> Found:
         return found  # libvips says what is wrong
     _refuse_raw(file, layout, directory)
     check(_first(directory, 256), _first(directory, 257), 1)
+    _refuse_overlaps(file, directory)
     found.whole = _lengthened(file, directory)
     if found.whole:
         found.warnings.append("its end is missing: the last pixels may be wrong")
@@ -125,6 +126,18 @@ def _refuse_raw(file: BinaryIO, layout: Layout, directory: Directory) -> None:
         raise InputError("its first picture is only a preview of another; save that as a TIFF of its own")
 
 
+def _refuse_overlaps(file: BinaryIO, directory: Directory) -> None:
+    """Raise InputError where strips or tiles share so many bytes that reading them would never end."""
+    lengths = (value.whole for _, sizes in _PLACES if isinstance(value := directory.get(sizes), Value))
+    if sum(map(sum, lengths)) > file.seek(0, io.SEEK_END) + _most_unpacked(directory):
+        raise damaged("its strips or tiles overlap")
+
+
+def _most_unpacked(directory: Directory) -> int:
+    """Bytes that the pixels take at most, with samples of 128 bits."""
+    return 16 * math.prod(_first(directory, tag, 1) for tag in (256, 257, _SAMPLES))
+
+
 def _lengthened(file: BinaryIO, directory: Directory) -> BinaryIO | None:
     """Make a whole TIFF of one that lacks the last few bytes of its pixels; None for any other."""
     ends = [
@@ -148,7 +161,7 @@ def _verify(file: BinaryIO, directory: Directory) -> None:
     """
     if _first(directory, _COMPRESSION) not in _DEFLATE:
         return
-    room = 16 * math.prod(_first(directory, tag, 1) for tag in (256, 257, _SAMPLES))  # at most; so much may be unpacked
+    room = _most_unpacked(directory)
     for offsets, sizes in _PLACES:
         places, lengths = directory.get(offsets), directory.get(sizes)
         if not (isinstance(places, Value) and isinstance(lengths, Value)):
