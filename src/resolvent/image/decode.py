@@ -27,12 +27,12 @@ _COLORS = {"b-w", "grey16", "srgb", "rgb", "rgb16", "scrgb", "multiband", "cmyk"
 _EXAMINED: dict[str, Callable[[BinaryIO, Check], Found]] = {
     "jpeg": jpeg.examine,
     "png": png.examine,
-    "tiff": tiff.examine,
     "webp": webp.examine,
     "gif": gif.examine,
     "avif": boxes.examine,
     "heif": boxes.examine,
 }
+_ANIMATED = {"webp", "gif"}
 _ALPHA = (1, 2)  # ExtraSamples: associated or not
 _OF_PILLOW = ("exif", "xmp", "dpi")
 _FLIPS = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}  # rows, columns
@@ -52,28 +52,37 @@ class Decoded:
     warnings: tuple[str, ...]
 
 
-def decode(file: BinaryIO, kind: str, check: Check) -> Decoded:
+def decode(file: BinaryIO, kind: str, check: Check, frame: int = 1) -> Decoded:
     """Decode an open file.
 
     Args:
         file: Seekable.
         kind: What `sniff` said of its first bytes.
         check: Called with width, height and bytes of a pixel before any is decoded; raises to refuse.
+        frame: Which of its images; the first is 1.
 
     Raises:
-        InputError: The file is damaged, a camera's raw file, or its samples or colors are of a kind that is not read.
+        InputError: The file is damaged, a camera's raw file, holds no such frame, or its samples or colors are of a
+            kind that is not read.
         MissingDependencyError: It is HEIC, and pillow-heif is not installed.
         OSError: The file cannot be read.
     """
     file.seek(0)
+    if kind == "tiff":
+        found = tiff.examine(file, check, frame)
+    else:
+        found = _EXAMINED[kind](file, check) if kind in _EXAMINED else Found()
+        if kind not in _ANIMATED:
+            found.choose(frame, 1)
     if kind == "bmp":
         return _decode_bmp(file, check)
-    found = _EXAMINED[kind](file, check)
     file = found.whole or file
     file.seek(0)
     if kind == "heif":
         return _decode_heif(file, check, found)
-    return (kind == "tiff" and _decode_unusual(file, check, found)) or _decode_vips(file, kind, check, found)
+    if kind == "tiff":
+        return _decode_unusual(file, check, found) or _decode_vips(file, kind, check, found)
+    return _decode_vips(file, kind, check, found, frame)
 
 
 def _decode_unusual(file: BinaryIO, check: Check, found: Found) -> Decoded | None:
@@ -88,15 +97,24 @@ def _decode_unusual(file: BinaryIO, check: Check, found: Found) -> Decoded | Non
     return _decoded(_usual(values, found), found, found.orientation)
 
 
-def _decode_vips(file: BinaryIO, kind: str, check: Check, found: Found) -> Decoded:
-    file.seek(0)
+def _decode_vips(file: BinaryIO, kind: str, check: Check, found: Found, frame: int = 1) -> Decoded:
     with vips.session(damaged) as guarded:
         pyvips = vips.load()
-        source = pyvips.SourceCustom()
-        source.on_read(guarded(file.read, None))
-        source.on_seek(guarded(vips.seeking(file), -1))
-        image = getattr(pyvips.Image, f"{vips.OPERATIONS[kind]}load_source")(source, access="sequential")
-        names = ("icc-profile-data", "exif-data", "xmp-data", "resolution-unit", "orientation", "n-pages")
+        sources = []  # libvips reads from them until it has all pixels
+
+        def opened(**page: int) -> Any:
+            file.seek(0)
+            source = pyvips.SourceCustom()
+            source.on_read(guarded(file.read, None))
+            source.on_seek(guarded(vips.seeking(file), -1))
+            sources.append(source)
+            return getattr(pyvips.Image, f"{vips.OPERATIONS[kind]}load_source")(source, access="sequential", **page)
+
+        image = opened()
+        if kind in _ANIMATED:
+            found.choose(frame, image.get("n-pages") if image.get_typeof("n-pages") else 1)
+            image = opened(page=frame - 1) if frame > 1 else image
+        names = ("icc-profile-data", "exif-data", "xmp-data", "resolution-unit", "orientation")
         stored = {name: image.get(name) for name in names if image.get_typeof(name)}
         if image.interpretation not in _COLORS or image.format not in unusual.DTYPES:
             raise InputError(f"its colors are {image.interpretation.upper()} of {image.format}; convert it to RGB")
@@ -118,8 +136,6 @@ def _decode_vips(file: BinaryIO, kind: str, check: Check, found: Found) -> Decod
     # of a file that has been made whole, they are of the bytes that it has got
     found.warnings += [line for line in judged(complaints) if not (found.whole and line.startswith("holds"))]
     values = _usual(values.reshape(image.height, image.width, image.bands), found)
-    if kind in ("webp", "gif") and stored.get("n-pages", 1) > 1:
-        found.warnings.insert(0, f"holds {stored['n-pages']} images: only the first is used")
     blobs = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data"}
     for name, key in blobs.items():
         found.fields.setdefault(name, stored.get(key))

@@ -23,17 +23,27 @@ from resolvent.io import write_atomic
 __all__ = ["QUALITY", "encode_image", "output_format", "read_image", "unsupported", "write_image"]
 
 
-def read_image(source: str | Path | bytes, limits: Limits = Limits()) -> Image:  # noqa: B008 - frozen
-    """Read a photograph; of several frames or pages the first, with a warning.
+def read_image(
+    source: str | Path | bytes,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    *,
+    frame: int = 1,
+) -> Image:
+    """Read a photograph; of several frames or pages one, with a warning.
 
     Args:
         source: A path, or the bytes of a file.
         limits: The largest input; checked before anything is decoded.
+        frame: Which page of a TIFF, or frame of a WebP or GIF animation; the first is 1.
 
     Raises:
-        InputError: It cannot be opened, is too large, of another format, damaged, or holds NaN or infinity.
+        InputError: It cannot be opened, is too large, of another format, damaged, or holds NaN or infinity; or it holds
+            no such frame.
+        UsageError: `frame` is below 1.
         MissingDependencyError: It is HEIC, and pillow-heif is not installed.
     """
+    if frame < 1:
+        raise UsageError(f"frame {frame}: must be at least 1, the first")
     path = None if isinstance(source, bytes) else Path(source)
     try:
         with _opened(source) as file:
@@ -43,7 +53,7 @@ def read_image(source: str | Path | bytes, limits: Limits = Limits()) -> Image: 
             kind = sniff(head)
             if kind is None:
                 raise InputError(f"it is no image that can be read; give one of {', '.join(FORMATS)}")
-            image = Image._from_decoded(decode(file, kind, limits.check_pixels))
+            image = Image._from_decoded(decode(file, kind, limits.check_pixels, frame))
     except InputError as error:
         raise InputError(f"{path or 'the input'}: {error}") from error
     except OSError as error:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from resolvent.errors import InputError
+
 __all__ = ["SHORT", "Check", "Found"]
 
 Check = Callable[[int, int, int], None]
@@ -25,7 +27,7 @@ class Found:
         warnings: What is left out, or wrong with the file, one line each.
         extras: What the samples beyond the colors are, as TIFF's ExtraSamples tells; None where the decoder knows.
         orientation: That of EXIF, where it has been read; the decoder knows it else.
-        whole: A file to decode in the place of one that lacks its end.
+        whole: A file to decode in the place of one that lacks its end, or that begins with another page.
     """
 
     fields: dict[str, Any] = field(default_factory=dict)
@@ -33,6 +35,19 @@ class Found:
     extras: tuple[int, ...] | None = None
     orientation: int = 1
     whole: BinaryIO | None = None
+
+    def choose(self, frame: int, count: int) -> None:
+        """Say that one of several images is used.
+
+        Raises:
+            InputError: There are fewer.
+        """
+        if frame > count:
+            held = f"{count} images" if count > 1 else "one image that can be read"
+            raise InputError(f"it holds {held}, and no frame {frame} (--frame {frame}); give 1 to {count}")
+        if count > 1:
+            used = "the first" if frame == 1 else f"number {frame}"
+            self.warnings.insert(0, f"holds {count} images: only {used} is used")
 
     def leave_out(self, what: str) -> None:
         """Name what is not kept."""

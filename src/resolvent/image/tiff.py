@@ -24,6 +24,7 @@ from resolvent.image.complaints import damaged
 from resolvent.image.directories import (
     SUBDIRECTORIES,
     Directory,
+    Entry,
     Layout,
     Value,
     entries_at,
@@ -66,11 +67,11 @@ _PLACES = ((273, 279), (324, 325))  # offsets and sizes of strips and of tiles
 _STACK = re.compile(r"^(images|slices|frames|channels|hyperstack|loop)=.*\n?", re.MULTILINE)
 
 
-def examine(file: BinaryIO, check: Check) -> Found:
-    """Find what libvips does not tell of an open TIFF.
+def examine(file: BinaryIO, check: Check, frame: int = 1) -> Found:
+    """Find what libvips does not tell of a page of an open TIFF; the first is 1.
 
     Raises:
-        InputError: It is a camera's raw file, has too many pages, is too large or damaged.
+        InputError: It is a camera's raw file, has too many pages or no such page, is too large or damaged.
     """
     found = Found()
     try:
@@ -79,17 +80,20 @@ def examine(file: BinaryIO, check: Check) -> Found:
     except ValueError:
         return found  # libvips says what is wrong
     _refuse_raw(file, layout, directory)
+    pages = _pages(file, layout, start)
+    found.choose(frame, max(len(pages), 1))
+    if frame > 1:
+        file = found.whole = _from_page(file, layout, pages[frame - 1])
+        entries = entries_at(file, layout, pages[frame - 1])
+        directory = values_of(file, layout, entries)
     check(_first(directory, 256), _first(directory, 257), 1)
     _refuse_overlaps(file, directory)
-    found.whole = _lengthened(file, directory)
-    if found.whole:
+    if lengthened := _lengthened(file, directory):
+        file = found.whole = lengthened
         found.warnings.append("its end is missing: the last pixels may be wrong")
-    _verify(found.whole or file, directory)
-    pages = _pages(file, layout, start)
-    if pages > 1:
-        found.warnings.append(f"holds {pages} images: only the first is used")
+    _verify(file, directory)
     found.extras = _extras(directory)
-    _describe(directory, pages, found)
+    _describe(directory, len(pages), found)
     found.fields |= _resolution(directory)
     kept = {tag: directory[tag] for tag in _DESCRIPTIVE & directory.keys()}
     found.fields["exif"] = block_of(kept) if kept else None
@@ -194,25 +198,34 @@ def _bytes(directory: Directory, tag: int, layout: Layout) -> bytes:
     return np.frombuffer(value.data, "<u4").astype(layout.order + "u4").tobytes() if value.kind == 4 else value.data
 
 
-def _pages(file: BinaryIO, layout: Layout, start: int) -> int:
-    """Count the pages, without previews and masks of them."""
-    count = 0
-    for directory, entry in enumerate(_first_entries(file, layout, start)):
-        if directory == MOST_PAGES:
+def _pages(file: BinaryIO, layout: Layout, start: int) -> list[int]:
+    """Find the directories of the pages, without previews and masks of them."""
+    pages = []
+    for i, (place, entry) in enumerate(_first_entries(file, layout, start)):
+        if i == MOST_PAGES:
             raise InputError(f"it has more than {MOST_PAGES} pages; split it")
-        count += not (entry[0] == _SUBFILE and (number(layout, entry) or 0) & 5)
-    return count
+        if not (entry[0] == _SUBFILE and (number(layout, entry) or 0) & 5):
+            pages.append(place)
+    return pages
 
 
-def _first_entries(file: BinaryIO, layout: Layout, start: int) -> Iterator[tuple[int, int, int, bytes]]:
-    """Read the first entry, which has the least tag, of each directory in the chain."""
+def _from_page(file: BinaryIO, layout: Layout, start: int) -> BinaryIO:
+    """Make the TIFF that begins with the page whose directory stands at `start`."""
+    file.seek(0)
+    data = bytearray(file.read())
+    struct.pack_into(layout.offset, data, 8 if layout.big else 4, start)
+    return io.BytesIO(data)
+
+
+def _first_entries(file: BinaryIO, layout: Layout, start: int) -> Iterator[tuple[int, Entry]]:
+    """Read where each directory in the chain stands, and its first entry, which has the least tag."""
     seen: set[int] = set()
     with suppress(ValueError):
         while start and start not in seen:
             seen.add(start)
             seek(file, start)
             (length,) = unpack(file, layout.length)
-            yield unpack(file, layout.entry)
+            yield start, unpack(file, layout.entry)
             seek(file, start + struct.calcsize(layout.length) + length * struct.calcsize(layout.entry))
             (start,) = unpack(file, layout.offset)
 
