@@ -521,10 +521,35 @@ def test_a_sample_that_is_no_transparency_is_no_alpha(channels: int) -> None:
     image = read_image(tiff(values, extrasamples=["unspecified"], **kind))
     assert image.alpha is None
     np.testing.assert_array_equal(image.data, values[..., :-1])
-    assert image.warnings == ("its last sample, which is no transparency: left out",)
+    np.testing.assert_array_equal(image.extra, values[..., -1])
+    assert image.warnings == ()
     clear = read_image(tiff(values, extrasamples=["unassalpha"], **kind))
     np.testing.assert_array_equal(clear.alpha, values[..., -1])
+    assert clear.extra is None
     assert clear.warnings == ()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_an_extra_plane_is_kept_in_a_tiff_of_its_size(channels: int, dtype: type) -> None:
+    values = (np.random.default_rng(1).random((24, 32, channels)) * 255).astype(dtype)
+    kind = {"photometric": "minisblack" if channels == 2 else "rgb", "planarconfig": "contig"}
+    turned = [(274, "H", 1, 6, True)]
+    image = read_image(tiff(values, extrasamples=["unspecified"], extratags=turned, **kind))
+    upright = np.rot90(values, -1)
+    np.testing.assert_array_equal(image.extra, upright[..., -1])
+    written = encode_image(image, "tiff")
+    np.testing.assert_array_equal(read_image(written).extra, upright[..., -1])
+    with tifffile.TiffFile(io.BytesIO(written)) as file:
+        assert file.pages[0].extrasamples == (0,)
+        if dtype != np.float32:  # whose predictor tifffile does not read
+            np.testing.assert_array_equal(file.asarray(), upright)
+    assert unsupported(image, "tiff") == ()
+    assert "png holds no extra plane: left out" in unsupported(image, "png")
+    assert read_image(encode_image(image, "png")).alpha is None
+    larger = image.with_data(image.data.repeat(2, 0).repeat(2, 1))
+    assert larger.extra is None
+    assert larger.warnings == ("its extra plane, of another size: left out",)
 
 
 REAL = np.random.default_rng(2).random((24, 32, 3))

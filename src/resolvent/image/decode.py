@@ -44,12 +44,16 @@ MOST_RUN_LENGTH_PIXELS = 25_000_000
 
 @dataclass(frozen=True)
 class Decoded:
-    """Upright pixels (H, W, C), alpha (H, W) or None, what else the file holds, what was changed or left out."""
+    """Upright pixels (H, W, C), alpha (H, W) or None, what else the file holds, what was changed or left out.
+
+    `extra` is a plane (H, W) that is neither color nor alpha.
+    """
 
     data: NDArray[Any]
     alpha: NDArray[Any] | None
     metadata: Metadata
     warnings: tuple[str, ...]
+    extra: NDArray[Any] | None = None
 
 
 def decode(file: BinaryIO, kind: str, check: Check, frame: int = 1) -> Decoded:
@@ -145,10 +149,7 @@ def _decode_vips(file: BinaryIO, kind: str, check: Check, found: Found, frame: i
 
 
 def _usual(values: NDArray[Any], found: Found) -> NDArray[Any]:
-    """Bring samples to a type that is worked with, without those that are neither color nor alpha."""
-    if found.extras and found.extras[0] not in _ALPHA and values.shape[2] in (2, 4):
-        found.leave_out("its last sample, which is no transparency")
-        values = values[..., :-1]
+    """Bring samples to a type that is worked with."""
     usual = unusual.narrowed(values)
     if usual.dtype != values.dtype:
         exact = np.array_equal(usual, values)
@@ -255,9 +256,11 @@ def _decoded(values: NDArray[Any], found: Found, orientation: int = 1, *, turned
         if known.get(name):
             pair = tuple(round(float(value), 4) for value in known[name])
             known[name] = pair if all(0 < value < 1e6 for value in pair) else None
-    data, alpha = split(values)
+    data, plane = split(values)
     metadata = Metadata(**{name: value for name, value in known.items() if value})
-    return Decoded(data, alpha, metadata, tuple(warnings))
+    if found.extras and found.extras[0] not in _ALPHA:
+        return Decoded(data, None, metadata, tuple(warnings), plane)
+    return Decoded(data, plane, metadata, tuple(warnings))
 
 
 def split(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:

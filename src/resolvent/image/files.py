@@ -99,6 +99,8 @@ def unsupported(image: Image, format: str) -> tuple[str, ...]:  # noqa: A002
         lost += _clipped(image)
     if image.alpha is not None and kind in OPAQUE:
         lost.append(f"{kind} holds no alpha: flattened onto white")
+    if image.extra is not None and (kind != "tiff" or image.alpha is not None):
+        lost.append(f"{kind} holds no extra plane{' beside alpha' * (kind == 'tiff')}: left out")
     names = image.metadata.lost_by(kind, image.channels)
     if names:
         lost.append(f"{kind} cannot hold its {', '.join(names)}: left out")
@@ -167,7 +169,8 @@ def encode_image(
 
 def _encode(file: BinaryIO, image: Image, kind: str, quality: int) -> None:
     scale = (image.value_range.low, image.value_range.high)
-    encode(file, kind, image.data, image.alpha, scale, image.metadata.held_by(kind, image.channels), quality)
+    metadata = image.metadata.held_by(kind, image.channels)
+    encode(file, kind, image.data, image.alpha, scale, metadata, quality, image.extra)
 
 
 def _output_kind(image: Image, name: str | None) -> str:

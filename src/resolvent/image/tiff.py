@@ -41,7 +41,7 @@ from resolvent.image.formats import raw_error
 from resolvent.image.found import SHORT, Check, Found
 from resolvent.image.iptc import iptc_of, resources_of
 
-__all__ = ["add_to_tiff", "enlarged_geo", "examine", "iptc_tags", "resolution_tags"]
+__all__ = ["UNSPECIFIED_SAMPLE", "add_to_tiff", "enlarged_geo", "examine", "iptc_tags", "resolution_tags"]
 
 MOST_PAGES = 10_000
 """Finding them takes seconds already."""
@@ -60,6 +60,9 @@ _STORAGE = {  # how pixels are stored, or kept in another way
     *range(254, 260), *range(262, 267), 273, 274, *range(277, 285), *range(286, 294), 296, 297, 317, *range(320, 328),
     *(330, 332, 333, 334, 336, 337, 338, 339, 340, 341, 342, 347), *range(512, 533), 559, 700, 33723, 34377, 34675,
 }  # fmt: skip
+UNSPECIFIED_SAMPLE: Directory = {_EXTRA: Value.of(3, (0,))}
+"""The tag of one sample beyond the colors that is no alpha."""
+
 _RAW_PHOTOMETRICS, _RAW_COMPRESSIONS = {32803, 34892}, {32767, 32769, 32770, 34713, 65000, 65535}
 _DEFLATE = {8, 32946}
 _STEP, _MOST_EXTRAS = 1 << 20, 100
