@@ -236,14 +236,15 @@ def _decoded(values: NDArray[Any], found: Found, orientation: int = 1, *, turned
         for name in ("dpi", "density"):
             known[name] = known[name][::-1] if known.get(name) and orientation >= 5 else known.get(name)
         known["iptc"] = turned_resources(known["iptc"]) if known.get("iptc") else None
-        if known.pop("geo", None):
-            found.leave_out("its GeoTIFF tags, of a picture that had yet to be turned")
+        for name, words in {"geo": "GeoTIFF tags", "gain_map": "gain map"}.items():
+            if known.pop(name, None):
+                found.leave_out(f"its {words}, of a picture that had yet to be turned")
     if known.get("icc") and not color.is_sound(known["icc"]):
         known["icc"] = None
         found.leave_out("its ICC profile, which is damaged")
     for name in ("xmp", "xmp_extension"):
         if known.get(name):
-            known[name] = truthful_xmp(known[name])
+            known[name] = truthful_xmp(known[name], gain_map=bool(known.get("gain_map")))
             if turned or orientation in _FLIPS:
                 known[name] = upright_xmp(known[name])
     try:

@@ -105,6 +105,8 @@ def encode(
         if extra is not None and alpha is None:
             more |= UNSPECIFIED_SAMPLE
         add_to_tiff(file, metadata.exif, more, metadata.geo)
+    elif kind == "jpeg" and metadata.gain_map:
+        jpeg.append_gain_map(file, metadata)
     elif metadata.exif and kind in ("webp", "avif"):
         put_back(file, metadata.exif)
     if metadata.icc and kind == "avif":

@@ -21,7 +21,7 @@ from resolvent.image.xmp import extended_guid
 if TYPE_CHECKING:
     from resolvent.image.metadata import Metadata
 
-__all__ = ["SEGMENT", "XMP", "examine", "segments"]
+__all__ = ["SEGMENT", "XMP", "append_gain_map", "examine", "segments"]
 
 SEGMENT = 65533
 """Bytes that one segment holds."""
@@ -30,8 +30,9 @@ XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _ICC = b"ICC_PROFILE\0"
+_MULTI_PICTURE = b"MPF\0"
 _GAIN_MAP = (b"http://ns.adobe.com/hdr-gain-map/", b"urn:iso:std:iso:ts:21496:-1", b"HDRGainMap")
-_KNOWN = (b"JFIF\0", b"JFXX\0", b"Exif\0", b"Adobe", b"Ducky", b"MPF\0", b"urn:iso:std:iso:ts:21496:-1")
+_KNOWN = (b"JFIF\0", b"JFXX\0", b"Exif\0", b"Adobe", b"Ducky", _MULTI_PICTURE, b"urn:iso:std:iso:ts:21496:-1")
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")  # neither a stuffed zero nor a restart
 _ZEROS = re.compile(rb"\0*")
 _END, _SCAN, _COMMENT = 0xD9, 0xDA, 0xFE
@@ -154,15 +155,17 @@ def _xmp(parts: dict[int, list[bytes]], found: Found) -> None:
         found.leave_out("its extended XMP, which is incomplete")
 
 
-def _behind(rest: bytes, told: bytes, found: Found) -> None:
-    """Name what stands behind the picture."""
+def _behind(rest: bytes, head: bytes, found: Found) -> None:
+    """Take a gain map that stands behind the picture alone, and name whatever else does; `head`: APP1 and APP2."""
     pictures, at = 0, 0
     while rest.startswith(b"\xff\xd8", at):
         end = next((end for marker, _, _, end in _walk(rest, at) if marker == _END), len(rest))
         pictures, at = pictures + 1, _ZEROS.match(rest, end).end()  # type: ignore[union-attr]  # it matches none, too
     video = b"ftyp" in rest
-    gain_map = pictures and any(mark in told or mark in rest for mark in _GAIN_MAP)
-    if gain_map:
+    gain_map = pictures and any(mark in head or mark in rest for mark in _GAIN_MAP)
+    if gain_map and pictures == 1 and at == len(rest) and _is_located(len(rest), head):
+        found.fields["gain_map"] = rest
+    elif gain_map:
         found.leave_out("its gain map, which makes it HDR")
     if pictures - bool(gain_map) > 0:
         found.leave_out(f"{pictures - bool(gain_map)} further pictures in it")
@@ -170,6 +173,14 @@ def _behind(rest: bytes, told: bytes, found: Found) -> None:
         found.leave_out("its video, of a motion photo")
     if rest and not pictures and not video:
         found.leave_out(f"{len(rest)} bytes behind its end")
+
+
+def _is_located(size: int, head: bytes) -> bool:
+    """Whether XMP, where it lists the pictures, lists one gain map of that size, right behind the first."""
+    lengths = {int(length) for length in re.findall(rb"""Item:Length\s*=\s*["'](\d{1,12})["']""", head)} - {0}
+    semantics = re.findall(rb"""Item:Semantic\s*=\s*["'](\w+)""", head)
+    padded = re.search(rb"""Item:Padding\s*=\s*["']0*[1-9]""", head)
+    return lengths <= {size} and set(semantics) <= {b"Primary", b"GainMap"} and not padded
 
 
 def segments(metadata: Metadata) -> bytes:
@@ -191,7 +202,28 @@ def segments(metadata: Metadata) -> bytes:
         payloads += [(0xED, _PHOTOSHOP + part) for _, part in _parts(metadata.iptc, SEGMENT - len(_PHOTOSHOP))]
     comments = [comment for chunk in metadata.text if (comment := comment_of(chunk)) is not None]
     payloads += [(_COMMENT, part) for comment in comments for _, part in _parts(comment, SEGMENT)]
+    if metadata.gain_map:
+        if _GAIN_MAP[1] in metadata.gain_map:
+            payloads.append((0xE2, _GAIN_MAP[1] + bytes(5)))  # its versions, of the reader and the writer, are 0
+        payloads.append((0xE2, _multi_picture(0, 0)))  # the last, for append_gain_map
     return b"".join(struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload for marker, payload in payloads)
+
+
+def append_gain_map(file: BinaryIO, metadata: Metadata) -> None:
+    """Put the gain map behind the picture of an open JPEG that begins with the segments of its metadata."""
+    picture = metadata.gain_map or b""
+    size = file.seek(0, io.SEEK_END)
+    file.write(picture)
+    file.seek(2 + len(segments(metadata)) - len(_multi_picture(0, 0)))
+    start = file.tell() + len(_MULTI_PICTURE)
+    file.write(_multi_picture(size, len(picture), size - start))
+
+
+def _multi_picture(size: int, added: int, offset: int = 0) -> bytes:
+    """Make the index of a picture of so many bytes and an added one, whose offset counts from behind ``MPF``."""
+    entries = (0xB000, 7, 4, b"0100"), (0xB001, 4, 1, struct.pack(">I", 2)), (0xB002, 7, 32, struct.pack(">I", 50))
+    index = struct.pack(">4sIH", b"MM\0*", 8, len(entries)) + b"".join(struct.pack(">HHI4s", *e) for e in entries)
+    return _MULTI_PICTURE + index + struct.pack(">I4I4I", 0, 0x030000, size, 0, 0, 0, added, offset, 0)
 
 
 def _parts(data: bytes, size: int) -> Iterator[tuple[int, bytes]]:

@@ -39,6 +39,8 @@ def stripped(image: Image, what: str | None) -> Image:
     if what == "all":
         return replace(image, metadata=Metadata(icc=image.metadata.icc))
     known = image.metadata
+    if known.gain_map and re.search(rb"Exif\0\0|:GPS", known.gain_map):
+        known = known.without_gain_map()
     kept = replace(
         known,
         exif=known.exif and without_directory(known.exif, _GPS),

@@ -11,9 +11,9 @@ from functools import partial
 __all__ = ["extended_guid", "merged_xmp", "of_new_size", "truthful_xmp", "upright_xmp", "without_properties"]
 
 _PROMISES = (  # names of properties
-    r"(?:G?Camera):(?:MotionPhoto|MicroVideo)\w*|(?:hdrgm|HDRGainMap):\w+|G?Container:(?:Directory|Version)"
-    r"|xmp:Thumbnails|xapGImg:image"
+    r"(?:G?Camera):(?:MotionPhoto|MicroVideo)\w*|xmp:Thumbnails|xapGImg:image"
 )
+_PROMISES_OF_PICTURES = r"(?:hdrgm|HDRGainMap):\w+|G?Container:(?:Directory|Version)"
 _SIZES = {  # of GPano: by width, by height
     "GPano": (
         ("CroppedAreaImageWidthPixels", "FullPanoWidthPixels", "CroppedAreaLeftPixels"),
@@ -34,14 +34,18 @@ def upright_xmp(packet: bytes) -> bytes:
     return re.sub(rb"""(tiff:Orientation(?:\s*=\s*["']|>))[2-8]""", rb"\g<1>1", packet)
 
 
-def truthful_xmp(packet: bytes) -> bytes:
+def truthful_xmp(packet: bytes, gain_map: bool = False) -> bytes:
     """Take out what an XMP packet promises behind the picture, such as a gain map or a video, and its thumbnails.
+
+    Args:
+        packet: The packet.
+        gain_map: Whether a gain map is there.
 
     Example:
         >>> truthful_xmp(b'<rdf:Description GCamera:MotionPhoto="1" xmp:Rating="5"/>')
         b'<rdf:Description xmp:Rating="5"/>'
     """
-    return without_properties(packet, _PROMISES)
+    return without_properties(packet, _PROMISES if gain_map else f"{_PROMISES}|{_PROMISES_OF_PICTURES}")
 
 
 def without_properties(packet: bytes, names: str) -> bytes:
