@@ -75,7 +75,7 @@ def upright_exif(block: bytes) -> bytes:
 
 
 def of_new_pixels(block: bytes, width: int, height: int) -> bytes:
-    """Make an EXIF block true of new pixels: their size where it tells one, and no thumbnail of the old ones.
+    """Make an EXIF block true of new pixels: its size tags updated, and no thumbnail of the old ones.
 
     Every other byte stays where it is; what cannot be read stays as it is.
     """
@@ -87,8 +87,8 @@ def of_new_pixels(block: bytes, width: int, height: int) -> bytes:
         file.seek(link)
         (thumbnail,) = unpack(file, layout.offset)
         struct.pack_into(layout.offset, new, len(PREFIX) + link, 0)
-        told = {entry[0]: number(layout, entry) for entry in entries_at(file, layout, thumbnail)} if thumbnail else {}
-        at, size = told.get(_THUMBNAIL[0]) or 0, told.get(_THUMBNAIL[1]) or 0
+        fields = {entry[0]: number(layout, entry) for entry in entries_at(file, layout, thumbnail)} if thumbnail else {}
+        at, size = fields.get(_THUMBNAIL[0]) or 0, fields.get(_THUMBNAIL[1]) or 0
         if 0 < at < at + size <= len(block) - len(PREFIX):
             new[len(PREFIX) + at : len(PREFIX) + at + size] = bytes(size)
     with suppress(ValueError):

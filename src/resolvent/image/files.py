@@ -1,6 +1,6 @@
-"""A photograph: read within limits, written whole or not at all, all that its file holds kept beside the pixels.
+"""Read a photograph within limits, and write it with its metadata, atomically.
 
-What a file is, its bytes decide, never its name.
+The format of an input is recognized by its bytes, never by its name.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def read_image(
             head = file.read(4096)
             kind = sniff(head)
             if kind is None:
-                raise InputError(f"it is no image that can be read; give one of {', '.join(FORMATS)}")
+                raise InputError(f"it is not a supported image format; give one of {', '.join(FORMATS)}")
             image = Image._from_decoded(decode(file, kind, limits.check_pixels, frame))
     except InputError as error:
         raise InputError(f"{path or 'the input'}: {error}") from error
@@ -60,7 +60,7 @@ def read_image(
         raise InputError(f"{path or 'the input'}: it cannot be read: {error.strerror or error}") from error
     warnings = image.warnings
     if path is not None and path.suffix.lower() in set().union(*FORMATS.values()) - set(FORMATS[kind]):
-        warnings = (f"is {kind.upper()} in spite of its name", *warnings)
+        warnings = (f"is {kind.upper()}, although its name ends in {path.suffix}", *warnings)
     return replace(image, format=kind, path=path, warnings=warnings)
 
 
@@ -100,7 +100,7 @@ def unsupported(image: Image, format: str) -> tuple[str, ...]:  # noqa: A002
     if image.alpha is not None and kind in OPAQUE:
         lost.append(f"{kind} holds no alpha: flattened onto white")
     if image.extra is not None and (kind != "tiff" or image.alpha is not None):
-        lost.append(f"{kind} holds no extra plane{' beside alpha' * (kind == 'tiff')}: left out")
+        lost.append(f"{kind} holds no extra plane{' with alpha' * (kind == 'tiff')}: left out")
     names = image.metadata.lost_by(kind, image.channels)
     if names:
         lost.append(f"{kind} cannot hold its {', '.join(names)}: left out")
@@ -123,7 +123,7 @@ def write_image(
     format: str | None = None,  # noqa: A002 - the word that Pillow and scikit-image use
     quality: int = QUALITY,
 ) -> tuple[str, ...]:
-    """Write an image whole or not at all: into a hidden file beside `path`, which then takes its name.
+    """Write an image whole or not at all: into a hidden file next to `path`, which then takes its name.
 
     JPEG is written 4:4:4, WebP lossy, TIFF with deflate; each with the depth and the metadata that it can hold.
 

@@ -1,4 +1,4 @@
-"""What of a file its decoder does not tell."""
+"""Metadata and warnings that the decoder of a file does not give."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SHORT = 64
 
 @dataclass
 class Found:
-    """What of a file its decoder does not tell.
+    """Metadata and warnings that the decoder of a file does not give.
 
     Attributes:
         fields: Of Metadata, by name.
         warnings: What is left out, or wrong with the file, one line each.
-        extras: What the samples beyond the colors are, as TIFF's ExtraSamples tells; None where the decoder knows.
+        extras: What the samples beyond the colors are, by TIFF's ExtraSamples; None where the decoder knows.
         orientation: That of EXIF, where it has been read; the decoder knows it else.
         whole: A file to decode in the place of one that lacks its end, or that begins with another page.
     """

@@ -1,4 +1,4 @@
-"""What a JPEG holds besides its picture, and how it comes into one that libvips has written.
+"""Read the segments of a JPEG that libvips does not, and make those of a JPEG that libvips writes.
 
 Sources: ITU-T T.81, annex B; JFIF 1.02; Adobe, XMP part 3, 1.1.3; CIPA DC-007 (multi-picture format); ICC.1:2022, annex
 B; Adobe Photoshop File Formats Specification.
@@ -42,7 +42,7 @@ MOST_SCANS = 100
 
 
 def examine(file: BinaryIO, _check: Check) -> Found:
-    """Find what libvips does not tell of an open JPEG.
+    """Read what libvips does not of an open JPEG.
 
     Raises:
         InputError: It has too many scans.
@@ -53,7 +53,7 @@ def examine(file: BinaryIO, _check: Check) -> Found:
     data, strays = _without_strays(data)
     if strays:  # libjpeg would complain of them, and of nothing else that it finds
         found.whole = io.BytesIO(data)
-        found.warnings.append(f"holds {strays} bytes that belong to nothing: it may be damaged")
+        found.warnings.append(f"holds {strays} bytes outside of any segment: it may be damaged")
     parts: dict[int, list[bytes]] = {}
     end = len(data)
     for marker, payload, _, at in _walk(data):
@@ -62,7 +62,7 @@ def examine(file: BinaryIO, _check: Check) -> Found:
             end = at
     scans = parts.get(_SCAN, [])
     if len(scans) > MOST_SCANS:
-        raise InputError(f"it has {len(scans)} scans, more than {MOST_SCANS}; save it anew as a JPEG that has fewer")
+        raise InputError(f"it has {len(scans)} scans, more than {MOST_SCANS}; save it again as a baseline JPEG")
     if _END not in parts and _complete(parts):
         # bits that are missing are read as zeros; were more missing than these, libjpeg would complain
         found.whole = io.BytesIO(data.rstrip(b"\xff") + bytes(SHORT) + b"\xff\xd9")
@@ -91,12 +91,12 @@ def _walk(data: bytes, start: int = 0) -> Iterator[tuple[int, bytes, int, int]]:
 
 def _without_strays(data: bytes) -> tuple[bytes, int]:
     """Take out bytes that belong to no segment, before the first scan, and say how many they are."""
-    kept, strays, expected = [data[:2]], 0, 2
+    parts, strays, expected = [data[:2]], 0, 2
     for marker, _, start, end in _walk(data):
         strays, expected = strays + len(data[expected:start].rstrip(b"\xff")), end  # any number of those is allowed
         if marker in (_SCAN, _END):
-            return (b"".join(kept) + data[start:] if strays else data), strays
-        kept.append(data[start:end])
+            return (b"".join(parts) + data[start:] if strays else data), strays
+        parts.append(data[start:end])
     return data, 0
 
 
@@ -131,7 +131,7 @@ def _segments_of(parts: dict[int, list[bytes]], found: Found) -> None:
     for marker in range(0xE0, 0xF0):
         for part in parts.get(marker, []):
             if not part.startswith((*_KNOWN, XMP, _EXTENSION, _PHOTOSHOP, _ICC)):
-                name = re.match(rb"[ -~]*", part[:40])[0].decode()  # type: ignore[index]  # it matches nothing, too
+                name = re.match(rb"[ -~]*", part[:40])[0].decode()  # type: ignore[index]  # it also matches nothing
                 content = "content credentials (C2PA)" if marker == 0xEB and b"jumb" in part[:40] else name
                 found.leave_out(f"its APP{marker - 0xE0} segment {content}".rstrip())
     found.warnings[:] = dict.fromkeys(found.warnings)
@@ -160,7 +160,7 @@ def _behind(rest: bytes, head: bytes, found: Found) -> None:
     pictures, at = 0, 0
     while rest.startswith(b"\xff\xd8", at):
         end = next((end for marker, _, _, end in _walk(rest, at) if marker == _END), len(rest))
-        pictures, at = pictures + 1, _ZEROS.match(rest, end).end()  # type: ignore[union-attr]  # it matches none, too
+        pictures, at = pictures + 1, _ZEROS.match(rest, end).end()  # type: ignore[union-attr]  # it also matches nothing
     video = b"ftyp" in rest
     gain_map = pictures and any(mark in head or mark in rest for mark in _GAIN_MAP)
     if gain_map and pictures == 1 and at == len(rest) and _is_located(len(rest), head):

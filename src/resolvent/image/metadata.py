@@ -1,4 +1,4 @@
-"""What a photograph carries besides its pixels, as the bytes that the camera and the editor wrote."""
+"""The metadata of a photograph, as the bytes that the camera and the editor wrote."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Metadata:
     """What a file holds besides pixels; None where it holds none.
 
     Attributes:
-        icc: ICC profile; color told in another way has been turned into one.
+        icc: ICC profile; color given in another way is converted to one.
         exif: EXIF block, from its ``Exif`` prefix on.
         xmp: XMP packet.
         dpi: Horizontal and vertical resolution, in dots per inch.
@@ -104,10 +104,10 @@ class Metadata:
             there = resolution(self.exif)
             if there is None or self.dpi is None or np.abs(np.subtract(there, self.dpi)).max() > 0.5:
                 changes["dpi"] = None
-        if self.dpi is not None and not all(1 <= round(each) <= _HIGHEST.get(container, np.inf) for each in self.dpi):
+        if self.dpi is not None and not all(1 <= round(dots) <= _HIGHEST.get(container, np.inf) for dots in self.dpi):
             changes["dpi"] = None
         whole = container in ("jpeg", "png")
-        if whole and self.density and not all(each % 1 == 0 and each < _HIGHEST["jpeg"] for each in self.density):
+        if whole and self.density and not all(dots % 1 == 0 and dots < _HIGHEST["jpeg"] for dots in self.density):
             changes["density"] = None
         if self.icc and "icc" not in changes:
             changes["icc"] = color.for_channels(self.icc, channels if container not in _ALWAYS_RGB else 3)

@@ -1,6 +1,6 @@
-"""What a PNG holds besides its picture, and how it comes into one that libvips has written.
+"""Read the chunks of a PNG that libvips does not, and make those of a PNG that libvips writes.
 
-libvips drops color that is told otherwise than by an ICC profile, reads an aspect ratio as a resolution, and compresses
+libvips drops color that is not given by an ICC profile, reads an aspect ratio as a resolution, and compresses
 XMP, which XMP forbids.
 
 Sources: PNG 3rd edition, 11.3; Adobe, XMP part 3, 1.1.5.
@@ -34,7 +34,7 @@ _LARGEST = 1 << 26
 
 
 def examine(file: BinaryIO, check: Check) -> Found:
-    """Find what libvips does not tell of an open PNG."""
+    """Read what libvips does not of an open PNG."""
     found = Found()
     read: dict[bytes, bytes] = {}
     text: list[bytes] = []

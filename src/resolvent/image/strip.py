@@ -20,7 +20,7 @@ STRIPS = ("gps", "all")
 """What can be left out: where a photograph was taken; everything but its color profile."""
 
 _GPS = 0x8825
-"""EXIF's tag of the directory that tells the place."""
+"""EXIF's tag of the GPS directory."""
 
 
 _RAW = "Raw profile type"
@@ -41,7 +41,7 @@ def stripped(image: Image, what: str | None) -> Image:
     known = image.metadata
     if known.gain_map and re.search(rb"Exif\0\0|:GPS", known.gain_map):
         known = known.without_gain_map()
-    kept = replace(
+    public = replace(
         known,
         exif=known.exif and without_directory(known.exif, _GPS),
         xmp=known.xmp and without_gps(known.xmp),
@@ -49,7 +49,7 @@ def stripped(image: Image, what: str | None) -> Image:
         geo=None,
         text=tuple(text for text in known.text if not keyword_of(text).startswith(_RAW)),
     )
-    return replace(image, metadata=kept)
+    return replace(image, metadata=public)
 
 
 def without_gps(packet: bytes) -> bytes:

@@ -1,6 +1,7 @@
-"""What a TIFF holds besides its first picture, and how it comes into one that libvips has written.
+"""Read the tags of a TIFF that libvips does not, and add tags to one that libvips has written.
 
-libvips neither reads nor writes EXIF and GeoTIFF tags, takes any fourth sample for alpha, and makes up a resolution.
+libvips neither reads nor writes EXIF and GeoTIFF tags, takes any fourth sample for alpha, and writes a resolution where
+there is none.
 
 Sources: Adobe, TIFF 6.0 and its technical notes; OGC GeoTIFF 1.1; ImageJ's TiffEncoder; DNG 1.7, chapters 2 and 4.
 """
@@ -71,7 +72,7 @@ _STACK = re.compile(r"^(images|slices|frames|channels|hyperstack|loop)=.*\n?", r
 
 
 def examine(file: BinaryIO, check: Check, frame: int = 1) -> Found:
-    """Find what libvips does not tell of a page of an open TIFF; the first is 1.
+    """Read what libvips does not of a page of an open TIFF; the first is 1.
 
     Raises:
         InputError: It is a camera's raw file, has too many pages or no such page, is too large or damaged.
@@ -81,7 +82,7 @@ def examine(file: BinaryIO, check: Check, frame: int = 1) -> Found:
         layout, start, entries = open_tiff(file)
         directory = values_of(file, layout, entries)
     except ValueError:
-        return found  # libvips says what is wrong
+        return found  # libvips raises the error
     _refuse_raw(file, layout, directory)
     pages = _pages(file, layout, start)
     found.choose(frame, max(len(pages), 1))
@@ -98,8 +99,8 @@ def examine(file: BinaryIO, check: Check, frame: int = 1) -> Found:
     found.extras = _extras(directory)
     _describe(directory, len(pages), found)
     found.fields |= _resolution(directory)
-    kept = {tag: directory[tag] for tag in _DESCRIPTIVE & directory.keys()}
-    found.fields["exif"] = block_of(kept) if kept else None
+    described = {tag: directory[tag] for tag in _DESCRIPTIVE & directory.keys()}
+    found.fields["exif"] = block_of(described) if described else None
     geo = {tag: directory[tag] for tag in _GEO & directory.keys()}
     found.fields["geo"] = block_of(geo) if geo else None
     found.orientation = _first(directory, _ORIENTATION, 1)
@@ -125,8 +126,8 @@ def _refuse_raw(file: BinaryIO, layout: Layout, directory: Directory) -> None:
     for offset in subs.whole[:16] if isinstance(subs, Value) else ():
         with suppress(ValueError):
             inner.append(values_of(file, layout, entries_at(file, layout, offset), 2))
-    for each in inner:
-        if _first(each, _PHOTOMETRIC) in _RAW_PHOTOMETRICS or _first(each, _COMPRESSION) in _RAW_COMPRESSIONS:
+    for tags in inner:
+        if _first(tags, _PHOTOMETRIC) in _RAW_PHOTOMETRICS or _first(tags, _COMPRESSION) in _RAW_COMPRESSIONS:
             make = directory.get(0x010F)
             raise raw_error(make.text.strip().title() if isinstance(make, Value) else "TIFF")
     if _first(directory, _SUBFILE) & 1:
@@ -241,13 +242,13 @@ def _extras(directory: Directory) -> tuple[int, ...] | None:
     count = max(_first(directory, _SAMPLES, 1) - colors, 0)
     if count > _MOST_EXTRAS:
         return None
-    told = directory.get(_EXTRA)
-    kinds = told.whole[:count] if isinstance(told, Value) else ()
+    extras = directory.get(_EXTRA)
+    kinds = extras.whole[:count] if isinstance(extras, Value) else ()
     return kinds + (0,) * (count - len(kinds))
 
 
 def _describe(directory: Directory, pages: int, found: Found) -> None:
-    """Leave out of the description what it says of pages and shapes."""
+    """Remove page counts and shapes from the description."""
     value = directory.get(_DESCRIPTION)
     if not isinstance(value, Value):
         return
@@ -267,7 +268,7 @@ def _describe(directory: Directory, pages: int, found: Found) -> None:
 
 
 def _resolution(directory: Directory) -> dict[str, tuple[float, float] | None]:
-    """Read the resolution, in dots per inch, or in pixels for a unit that the file does not tell."""
+    """Read the resolution, in dots per inch, or in pixels for a unit that the file does not name."""
     x, y = directory.get(_X), directory.get(_Y)
     if not (isinstance(x, Value) and isinstance(y, Value)):
         return {}

@@ -1,4 +1,4 @@
-"""Samples and colors that photographs seldom have: other types of numbers, packed bits, CIELAB.
+"""Samples and colors that libvips does not read: packed bits, floats of 64 bits, CIELAB.
 
 Sources: Adobe, TIFF 6.0, sections 2, 3, 8, 15 and 23, and its technical note 3.
 """
@@ -102,7 +102,7 @@ def unpack_tiff(file: BinaryIO, check: Check) -> NDArray[Any] | None:
         except zlib.error as error:
             raise damaged(error) from error
     if len(data) < row * height:
-        raise damaged(f"{len(data)} bytes of pixels, where its size needs {row * height}")
+        raise damaged(f"{len(data)} bytes of pixels, where its size takes {row * height}")
     if kind == 3:
         file.seek(0)
         order = "<" if file.read(1) == b"I" else ">"
