@@ -99,7 +99,7 @@ def restore_piped(
         encoded = source if isinstance(source, bytes) else source.read_bytes()
         lost: tuple[str, ...] = ()
     else:
-        fine = fine_quality(files.quality, source)
+        fine = fine_quality(files.quality, image)
         encoded = encode_image(restoration.image, kind, fine)
         lost = unsupported(restoration.image, kind) + recompressed(restoration.plan, kind, fine)
     if output is not None:

@@ -16,7 +16,6 @@ from resolvent.batch.forecast import Forecast
 from resolvent.batch.jobs import KINDS, Job
 from resolvent.batch.progress import Progress
 from resolvent.batch.report import Result
-from resolvent.diagnosis.jpeg import jpeg_quality
 from resolvent.engine.plan import Opener, Plan, make_plan
 from resolvent.engine.request import ModelRequest, RepairRequest, Request
 from resolvent.engine.run import Restoration, run
@@ -127,7 +126,7 @@ def restore_one(
         _copy(job.source, job.target, files.overwrite)
         lost: tuple[str, ...] = ()
     else:
-        fine = fine_quality(files.quality, job.source)
+        fine = fine_quality(files.quality, image)
         lost = write_image(restored.image, job.target, overwrite=files.overwrite, format=kind, quality=fine)
         lost += recompressed(restored.plan, kind, fine)
     if files.keep_time:
@@ -186,9 +185,9 @@ def settled(image: Image, restored: Restoration) -> Restoration:
     return replace(restored, image=image, plan=replace(plan, model=None, sigma=None, reasons=reasons))
 
 
-def fine_quality(quality: int | None, source: Path | bytes) -> int:
+def fine_quality(quality: int | None, image: Image) -> int:
     """The quality as asked; else such that a lossy result loses no more than its JPEG did."""
-    return quality or max(QUALITY, jpeg_quality(source) or 0)
+    return quality or max(QUALITY, (image.jpeg and image.jpeg.quality) or 0)
 
 
 def recompressed(chosen: Plan, kind: str, quality: int) -> tuple[str, ...]:

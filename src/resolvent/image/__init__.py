@@ -17,6 +17,7 @@ Metadata that decoders do not give (``found.py``) is read, and written, here::
 
     jpeg.py, png.py, tiff.py, webp.py, gif.py, boxes.py (AVIF and HEIF)
     directories.py  TIFF's, of which EXIF is made too
+    jpeg_header.py  quality and chroma of a JPEG
     exif.py, xmp.py, iptc.py
     color.py        ICC profiles equivalent to color given in another way
 """

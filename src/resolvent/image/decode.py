@@ -15,6 +15,7 @@ from resolvent.image.complaints import PILLOW_ERRORS, damaged, judged
 from resolvent.image.exif import resolution, upright_exif
 from resolvent.image.found import Check, Found
 from resolvent.image.iptc import turned_resources
+from resolvent.image.jpeg_header import JpegHeader
 from resolvent.image.metadata import Metadata
 from resolvent.image.xmp import truthful_xmp, upright_xmp
 
@@ -46,7 +47,7 @@ MOST_RUN_LENGTH_PIXELS = 25_000_000
 class Decoded:
     """Upright pixels (H, W, C), alpha (H, W) or None, what else the file holds, what was changed or left out.
 
-    `extra` is a plane (H, W) that is neither color nor alpha.
+    `extra` is a plane (H, W) that is neither color nor alpha; `jpeg` is None for any other format.
     """
 
     data: NDArray[Any]
@@ -54,6 +55,7 @@ class Decoded:
     metadata: Metadata
     warnings: tuple[str, ...]
     extra: NDArray[Any] | None = None
+    jpeg: JpegHeader | None = None
 
 
 def decode(file: BinaryIO, kind: str, check: Check, frame: int = 1) -> Decoded:
@@ -261,7 +263,7 @@ def _decoded(values: NDArray[Any], found: Found, orientation: int = 1, *, turned
     metadata = Metadata(**{name: value for name, value in known.items() if value})
     if found.extras and found.extras[0] not in _ALPHA:
         return Decoded(data, None, metadata, tuple(warnings), plane)
-    return Decoded(data, plane, metadata, tuple(warnings))
+    return Decoded(data, plane, metadata, tuple(warnings), jpeg=found.jpeg)
 
 
 def split(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:

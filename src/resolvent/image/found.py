@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from resolvent.errors import InputError
+from resolvent.image.jpeg_header import JpegHeader
 
 __all__ = ["SHORT", "Check", "Found"]
 
@@ -28,6 +29,7 @@ class Found:
         extras: What the samples beyond the colors are, by TIFF's ExtraSamples; None where the decoder knows.
         orientation: That of EXIF, where it has been read; the decoder knows it else.
         whole: A file to decode in the place of one that lacks its end, or that begins with another page.
+        jpeg: How it is compressed, if it is a JPEG.
     """
 
     fields: dict[str, Any] = field(default_factory=dict)
@@ -35,6 +37,7 @@ class Found:
     extras: tuple[int, ...] | None = None
     orientation: int = 1
     whole: BinaryIO | None = None
+    jpeg: JpegHeader | None = None
 
     def choose(self, frame: int, count: int) -> None:
         """Say that one of several images is used.

@@ -13,6 +13,7 @@ from resolvent.errors import InputError, UsageError
 from resolvent.image.decode import Decoded, decode_pil, split
 from resolvent.image.encode import encode_pil
 from resolvent.image.formats import QUALITY
+from resolvent.image.jpeg_header import JpegHeader
 from resolvent.image.metadata import Metadata
 from resolvent.image.value_range import ValueRange, full_range, used_range
 
@@ -73,6 +74,7 @@ class Image:
         warnings: What reading it changed or left out, one line each.
         extra: (H, W) of the same type, or None: a further plane that is neither color nor alpha, such as a scanner's
             infrared. It is kept as it is in a TIFF of the same size.
+        jpeg: How the file that it was read from is compressed, if it is a JPEG.
         value_range: The values of `data` that `read` gives as 0 and 1, and those that are outliers; that of the type
             where it is left out. `read_image`, `from_array` and `from_pil` find the one that the picture uses, such as
             12 bits in 16, or the bulk of the values of an HDR picture: see `image_range.used_range`.
@@ -89,6 +91,7 @@ class Image:
     path: Path | None = None
     warnings: tuple[str, ...] = ()
     extra: NDArray[Any] | None = None
+    jpeg: JpegHeader | None = None
     value_range: ValueRange = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
@@ -186,10 +189,10 @@ class Image:
             raise UsageError(f"data is {data.shape} {data.dtype}; give (H, W, 1 or 3) {self.data.dtype}")
         x, y = data.shape[1] / self.width, data.shape[0] / self.height
         if x == y == 1:
-            return replace(self, data=data, alpha=alpha)
+            return replace(self, data=data, alpha=alpha, jpeg=None)
         lost = ("its extra plane, of another size: left out",) if self.extra is not None else ()
         metadata, warnings = self.metadata.resized(x, y), self.warnings + lost
-        return replace(self, data=data, alpha=alpha, extra=None, metadata=metadata, warnings=warnings)
+        return replace(self, data=data, alpha=alpha, extra=None, jpeg=None, metadata=metadata, warnings=warnings)
 
     @classmethod
     def from_array(cls, array: ArrayLike) -> Image:
@@ -246,6 +249,7 @@ class Image:
             decoded.metadata,
             warnings=decoded.warnings,
             extra=decoded.extra,
+            jpeg=decoded.jpeg,
             value_range=used_range(data),
         )
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from resolvent.errors import InputError
 from resolvent.image.found import SHORT, Check, Found
 from resolvent.image.iptc import resources_of
+from resolvent.image.jpeg_header import jpeg_header
 from resolvent.image.png import comment_of, text_chunk
 from resolvent.image.xmp import extended_guid
 
@@ -49,7 +50,7 @@ def examine(file: BinaryIO, _check: Check) -> Found:
     """
     file.seek(0)
     data = file.read()
-    found = Found()
+    found = Found(jpeg=jpeg_header(data))
     data, strays = _without_strays(data)
     if strays:  # libjpeg would complain of them, and of nothing else that it finds
         found.whole = io.BytesIO(data)
