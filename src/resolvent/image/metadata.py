@@ -115,7 +115,8 @@ class Metadata:
         names = [_NAMES.get(name, name) for name in sorted(names, key=list(vars(self)).index)]
         if container != "png":
             changes["text"] = tuple(text for text in self.text if container == "jpeg" and comment_of(text) is not None)
-            lost = dict.fromkeys(keyword_of(text) for text in self.text if text not in changes["text"])
+            carried = set(changes["text"])
+            lost = dict.fromkeys(keyword_of(text) for text in self.text if text not in carried)
             names += [f"text ({', '.join(lost)})"] if lost else []
         return replace(given, **changes), tuple(names)
 
