@@ -11,13 +11,13 @@ from resolvent.batch import local, pipe, progress, worker
 from resolvent.batch.jobs import Job, find_jobs
 from resolvent.batch.local import restore_many
 from resolvent.batch.pipe import restore_piped
-from resolvent.diagnosis.jpeg import jpeg_quality
 from resolvent.engine import plan as planning
 from resolvent.engine import request
 from resolvent.engine.request import ModelRequest
 from resolvent.engine.run import Restoration
 from resolvent.errors import MissingDependencyError, QualityError, UsageError
 from resolvent.image import Image, read_image, write_image
+from resolvent.image.jpeg_header import jpeg_header
 from resolvent.methods.control import Steps
 from resolvent.models.card import ModelCard
 from tests.batch.conftest import put, texture, tree
@@ -208,7 +208,7 @@ def test_format_is_that_of_the_content_unless_asked(tmp_path, soft):
     report = restore_many([mislabeled, nameless], tmp_path / "out", **soft)
     assert tree(tmp_path / "out") == ["b.jpg", "scan"]
     assert {read_image(r.target).format for r in report.results} == {"png"}
-    assert any("in spite of its name" in warning for warning in report.results[0].warnings)
+    assert any("although its name ends in" in warning for warning in report.results[0].warnings)
     assert targets(find_jobs([nameless]), tmp_path) == ["scan.restored"]
     report = restore_many([nameless], **soft)
     assert read_image(report.results[0].target).format == "png"
@@ -464,11 +464,20 @@ def test_several_photographs_do_not_go_into_a_name_of_one(tmp_path):
     assert not (tmp_path / "one.jpg").exists()
 
 
+def test_a_jpeg_is_read_once(tmp_path, soft, monkeypatch):
+    path = tmp_path / "a.jpg"
+    write_image(Image.from_array(texture()), path, quality=98)
+    opened, opening = [], Path.open
+    monkeypatch.setattr(Path, "open", lambda self, *args, **kw: (opened.append(self), opening(self, *args, **kw))[1])
+    restore_many([path], tmp_path / "out", **soft)
+    assert opened.count(path) == 1
+
+
 @pytest.mark.parametrize(("given", "asked", "written"), [(98, None, 98), (40, None, 95), (98, 90, 90)])
 def test_a_fine_jpeg_is_written_as_finely(tmp_path, soft, given, asked, written):
     path = tmp_path / "a.jpg"
     write_image(Image.from_array(texture()), path, quality=given)
     restore_many([path], tmp_path / "out", **soft, quality=asked)
-    assert jpeg_quality(tmp_path / "out" / "a.jpg") == written
+    assert jpeg_header(tmp_path / "out" / "a.jpg").quality == written
     _, piped = restore_piped(path.read_bytes(), **soft, quality=asked)
-    assert jpeg_quality(piped) == written
+    assert jpeg_header(piped).quality == written

@@ -17,11 +17,11 @@ from resolvent.degradations import degrade, parse
 from resolvent.diagnosis import diagnose, measure
 from resolvent.diagnosis.blur import blur_sigma
 from resolvent.diagnosis.choice import FALLBACK, LEAST_GAIN, Chooser, Prediction, decide, features
-from resolvent.diagnosis.jpeg import jpeg_chroma, jpeg_quality
 from resolvent.diagnosis.noise import _box_sum, _tail, grain_of, impulses, noise_sigma, noise_sigmas
 from resolvent.diagnosis.probe import MODELS, changes
 from resolvent.diagnosis.sample import windows
 from resolvent.image import Image
+from resolvent.image.jpeg_header import jpeg_header
 
 ROWS, COLUMNS = np.mgrid[:64, :64]
 DISK = np.where((ROWS - 32) ** 2 + (COLUMNS - 31) ** 2 < 19**2, 200.0, 60.0)[..., None].repeat(3, 2)
@@ -190,6 +190,16 @@ def test_noise_alone_has_no_edges():
 
 
 # --- JPEG quality
+
+
+def jpeg_quality(source):
+    header = jpeg_header(source)
+    return header and header.quality
+
+
+def jpeg_chroma(source):
+    header = jpeg_header(source)
+    return header and header.chroma
 
 
 def jpeg(quality=-1, **options):

@@ -217,7 +217,7 @@ def test_bytes_that_belong_to_nothing_are_a_warning() -> None:
     at = data.index(b"\xff\xc4")
     read = read_image(data[:at] + b"\0\1\2" + data[at:])
     np.testing.assert_array_equal(read.data, read_image(data).data)
-    assert read.warnings == ("holds 3 bytes that belong to nothing: it may be damaged",)
+    assert read.warnings == ("holds 3 bytes outside of any segment: it may be damaged",)
     assert read_image(data[:at] + b"\xff\xff" + data[at:]).warnings == ()  # they may fill
     with pytest.raises(InputError, match="premature end"):  # which libjpeg says of the first fault alone
         read_image(data[:at] + b"\0\1\2" + data[at : len(data) // 2])

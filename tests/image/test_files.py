@@ -516,11 +516,11 @@ INFINITE[3, 4, 3] = np.inf
 
 BAD = {
     "empty.png": (b"", "it is empty"),
-    "text.jpg": (b"this is no image\n" * 50, "no image that can be read; give one of jpeg, png"),
-    "encrypted.png": (np.random.default_rng(0).bytes(5000), "no image that can be read"),
-    "archive.tif": (b"PK\x03\x04" + bytes(500), "no image that can be read"),
-    "vector.svg": (b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", "no image that can be read"),
-    "document.pdf": (b"%PDF-1.7\n" + bytes(500), "no image that can be read"),
+    "text.jpg": (b"this is no image\n" * 50, "not a supported image format; give one of jpeg, png"),
+    "encrypted.png": (np.random.default_rng(0).bytes(5000), "not a supported image format"),
+    "archive.tif": (b"PK\x03\x04" + bytes(500), "not a supported image format"),
+    "vector.svg": (b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", "not a supported image format"),
+    "document.pdf": (b"%PDF-1.7\n" + bytes(500), "not a supported image format"),
     "signature only.png": (b"\x89PNG\r\n\x1a\n", "cannot be decoded"),
     "signature only.jpg": (b"\xff\xd8\xff", "cannot be decoded"),
     "bomb.png": (png_header(50_000, 50_000), "50000 x 50000 are 2500.0 megapixels, more than 250"),
@@ -631,7 +631,7 @@ def test_the_name_does_not_decide(tmp_path: Path) -> None:
     path.write_bytes(saved(Pillow.fromarray(texture()), "PNG"))
     image = read_image(path)
     assert (image.format, image.path) == ("png", path)
-    assert image.warnings == ("is PNG in spite of its name",)
+    assert image.warnings == ("is PNG, although its name ends in .jpg",)
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image as Pillow
-from PIL import ImageCms, IptcImagePlugin
+from PIL import ImageCms, IptcImagePlugin, MpoImagePlugin
 
 from resolvent.errors import InputError, UsageError
 from resolvent.image import Image, color, encode_image, read_image, unsupported, write_image
 from resolvent.image import boxes as iso
 from resolvent.image.jpeg import SEGMENT
+from resolvent.image.strip import stripped
 
 SRGB = ImageCms.createProfile("sRGB")
 SRGB_BYTES = ImageCms.ImageCmsProfile(SRGB).tobytes()
@@ -345,20 +346,87 @@ def with_xmp(packet: bytes, *more: bytes, behind: bytes = b"") -> bytes:
     return jpeg(segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet), *more, behind=behind)
 
 
-DIRECTORY = '<Container:Directory><rdf:Seq><rdf:li Item:Semantic="GainMap"/></rdf:Seq></Container:Directory>'
 RATED = 'xmp:Rating="5"'
 
 
-def test_a_gain_map_is_named_and_no_longer_promised() -> None:
-    packet = xmp(f'{RATED} hdrgm:Version="1.0"', DIRECTORY).replace(
-        b"<x:xmpmeta>", b'<x:xmpmeta xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/">'
+APPLE, ISO = b"HDRGainMap:HDRGainMapVersion", b"urn:iso:std:iso:ts:21496:-1\0"
+
+
+def ultra_hdr(gain_map: bytes, items: str = "", *, behind: bytes = b"", orient: int = 1) -> bytes:
+    directory = (
+        '<Container:Directory><rdf:Seq><rdf:li Item:Semantic="Primary"/>'
+        f'<rdf:li Item:Semantic="GainMap" Item:Length="{len(gain_map)}"/>{items}</rdf:Seq></Container:Directory>'
     )
-    image = read_image(with_xmp(packet, behind=saved(GRAY, "JPEG")))
-    assert image.warnings == ("its gain map, which makes it HDR: left out",)
+    namespace = 'xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/"'
+    packet = xmp(f'{RATED} {namespace} hdrgm:Version="1.0"', directory)
+    exif = Pillow.Exif()
+    exif[0x0112] = orient
+    return with_xmp(packet, segment(0xE1, exif.tobytes()), behind=gain_map + behind)
+
+
+def with_segment(content: bytes) -> bytes:
+    data = saved(GRAY[::2, ::2], "JPEG")
+    return data[:20] + segment(0xE2, content) + data[20:]
+
+
+@pytest.mark.parametrize("mark", [b"hdrgm:GainMapMax", ISO + bytes(60), APPLE])
+def test_a_gain_map_is_kept_where_viewers_look_for_it(mark: bytes) -> None:
+    gain_map = with_segment(mark)
+    apple = with_xmp(xmp(RATED), behind=gain_map)
+    image = read_image(apple if mark == APPLE else ultra_hdr(gain_map))
+    assert image.warnings == ()
+    assert image.metadata.gain_map == gain_map
+    for factor in (1, 2):
+        larger = image.with_data(image.data.repeat(factor, 0).repeat(factor, 1))
+        data = encode_image(larger, "jpeg")
+        assert data.endswith(gain_map)
+        assert ((ISO + bytes(4)) in data[: -len(gain_map)]) == (ISO in mark)
+        with MpoImagePlugin.MpoImageFile(io.BytesIO(data)) as other:  # finds pictures by their index
+            assert other.n_frames == 2
+            assert other.size == (32 * factor, 24 * factor)
+            np.testing.assert_array_equal(other, opened(data[: -len(gain_map)]))
+            other.seek(1)
+            np.testing.assert_array_equal(other, opened(gain_map))
+        assert read_image(data).metadata == image.metadata
+
+
+def test_a_gain_map_is_no_longer_promised_where_it_is_lost() -> None:
+    gain_map = with_segment(b"hdrgm:GainMapMax")
+    image = read_image(ultra_hdr(gain_map))
+    assert unsupported(image, "png") == ("png cannot hold its gain map: left out",)
+    private = read_image(ultra_hdr(with_segment(b'<x exif:GPSLatitude="1">')))
+    for lost in (image.metadata.held_by("png"), stripped(private, "gps").metadata):
+        assert lost.gain_map is None
+        assert lost.xmp is not None
+        assert b"xmp:Rating" in lost.xmp
+        assert b"Container:Directory" not in lost.xmp
+        assert b"hdrgm:Version" not in lost.xmp
+    assert stripped(image, "gps").metadata.gain_map == gain_map
+
+
+@pytest.mark.parametrize(
+    ("data", "warnings"),
+    [
+        (ultra_hdr(with_segment(b""), orient=6), ["its gain map, of a picture that had yet to be turned"]),
+        (
+            ultra_hdr(with_segment(b""), behind=b"ftyp"),
+            ["its gain map, which makes it HDR", "its video, of a motion photo"],
+        ),
+        (
+            ultra_hdr(with_segment(b""), behind=saved(GRAY, "JPEG")),
+            ["its gain map, which makes it HDR", "1 further pictures in it"],
+        ),
+        (ultra_hdr(with_segment(b""), items='<rdf:li Item:Length="7"/>'), ["its gain map, which makes it HDR"]),
+    ],
+    ids=["turned", "video", "two pictures", "another length"],
+)
+def test_a_gain_map_that_cannot_be_kept_is_named(data: bytes, warnings: list[str]) -> None:
+    image = read_image(data)
+    assert list(image.warnings) == [f"{warning}: left out" for warning in warnings]
+    assert image.metadata.gain_map is None
     assert image.metadata.xmp is not None
     assert b"Container:Directory" not in image.metadata.xmp
     assert b"hdrgm:Version" not in image.metadata.xmp
-    assert RATED.encode() in image.metadata.xmp
 
 
 def test_a_motion_photo_is_named_and_no_longer_promised() -> None:
@@ -521,10 +589,35 @@ def test_a_sample_that_is_no_transparency_is_no_alpha(channels: int) -> None:
     image = read_image(tiff(values, extrasamples=["unspecified"], **kind))
     assert image.alpha is None
     np.testing.assert_array_equal(image.data, values[..., :-1])
-    assert image.warnings == ("its last sample, which is no transparency: left out",)
+    np.testing.assert_array_equal(image.extra, values[..., -1])
+    assert image.warnings == ()
     clear = read_image(tiff(values, extrasamples=["unassalpha"], **kind))
     np.testing.assert_array_equal(clear.alpha, values[..., -1])
+    assert clear.extra is None
     assert clear.warnings == ()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_an_extra_plane_is_kept_in_a_tiff_of_its_size(channels: int, dtype: type) -> None:
+    values = (np.random.default_rng(1).random((24, 32, channels)) * 255).astype(dtype)
+    kind = {"photometric": "minisblack" if channels == 2 else "rgb", "planarconfig": "contig"}
+    turned = [(274, "H", 1, 6, True)]
+    image = read_image(tiff(values, extrasamples=["unspecified"], extratags=turned, **kind))
+    upright = np.rot90(values, -1)
+    np.testing.assert_array_equal(image.extra, upright[..., -1])
+    written = encode_image(image, "tiff")
+    np.testing.assert_array_equal(read_image(written).extra, upright[..., -1])
+    with tifffile.TiffFile(io.BytesIO(written)) as file:
+        assert file.pages[0].extrasamples == (0,)
+        if dtype != np.float32:  # whose predictor tifffile does not read
+            np.testing.assert_array_equal(file.asarray(), upright)
+    assert unsupported(image, "tiff") == ()
+    assert "png holds no extra plane: left out" in unsupported(image, "png")
+    assert read_image(encode_image(image, "png")).alpha is None
+    larger = image.with_data(image.data.repeat(2, 0).repeat(2, 1))
+    assert larger.extra is None
+    assert larger.warnings == ("its extra plane, of another size: left out",)
 
 
 REAL = np.random.default_rng(2).random((24, 32, 3))

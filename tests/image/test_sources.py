@@ -100,6 +100,10 @@ def test_the_quality_of_a_jpeg_is_known_in_every_form_of_its_file(pixels, tmp_pa
         assert resolvent.diagnose(source).jpeg_quality == 40
     for source in (path, path.read_bytes()):
         assert "JPEG quality 40" in resolvent.plan(source).reasons
+    image = resolvent.read_image(path)
+    path.unlink()
+    assert resolvent.diagnose(image).jpeg_quality == 40
+    assert resolvent.diagnose(resolvent.degrade(image, "noise:sigma=3")).jpeg_quality is None
 
 
 def test_a_degraded_pillow_image_is_one(forms, pixels):

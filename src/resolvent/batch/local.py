@@ -40,6 +40,7 @@ def restore_many(
     keep_time: bool = False,
     dry_run: bool = False,
     limits: Limits = Limits(),  # noqa: B008 - frozen
+    frame: int | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
     control: Control | None = None,
     **options: Unpack[Options],
@@ -58,6 +59,7 @@ def restore_many(
         keep_time: Outputs take the modification time of their inputs.
         dry_run: Write nothing; tell what would be done to each, and how long it would take.
         limits: The largest input.
+        frame: The page or frame of inputs that hold several, from 1; by default the first.
         on_event: Called at the start and the end of each file, and after each tile or step.
         control: Cancels the iterative method that is at work; the next file begins anew.
         **options: How to restore, as of ``resolvent.restore``.
@@ -66,7 +68,7 @@ def restore_many(
         UsageError: The call is wrong; no file has been touched.
         OutputError: Nothing can be written into the output folder; no file has been touched.
     """
-    files = Files(resume, overwrite, quality, strip, keep_time, limits)
+    files = Files(resume, overwrite, quality, strip, keep_time, limits, frame)
     request = make_request(**options)
     found = find_jobs(inputs, output, suffix=suffix, ext=ext)
     jobs = found.jobs

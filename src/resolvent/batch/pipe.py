@@ -26,8 +26,7 @@ from resolvent.engine.plan import make_plan
 from resolvent.engine.request import Options, make_request
 from resolvent.engine.run import run
 from resolvent.errors import OutputError, UsageError
-from resolvent.image import Limits, encode_image, output_format, read_image, unsupported
-from resolvent.image.strip import stripped
+from resolvent.image import Limits, encode_image, output_format, unsupported
 from resolvent.inference.runtime import open_session
 from resolvent.io import check_writable, write_atomic
 from resolvent.methods.control import Control
@@ -48,6 +47,7 @@ def restore_piped(
     strip: str | None = None,
     keep_time: bool = False,
     limits: Limits = Limits(),  # noqa: B008 - frozen
+    frame: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     control: Control | None = None,
     **options: Unpack[Options],
@@ -63,6 +63,7 @@ def restore_piped(
         strip: Metadata that the output goes without.
         keep_time: The output takes the modification time of the input, where both are files.
         limits: The largest input.
+        frame: The page or frame of an input that holds several, from 1.
         progress: Called with the tiles or steps that are done and all of them.
         control: Cancels an iterative method.
         **options: How to restore, as of ``resolvent.restore``.
@@ -83,22 +84,22 @@ def restore_piped(
         check_writable(output)
         ext = output.suffix
     kind = KINDS[written_extension("." + ext.lower().removeprefix("."))] if ext else None
-    files = Files(overwrite=overwrite, quality=quality, strip=strip, keep_time=keep_time, limits=limits)
+    files = Files(overwrite=overwrite, quality=quality, strip=strip, keep_time=keep_time, limits=limits, frame=frame)
     request = make_request(**options)
     check_side_files(request, [job], overwrite=overwrite)
     began = time.perf_counter()
-    image = stripped(read_image(source, limits), strip)
+    image = files.read(source)
     sessions = cache(open_session)
     chosen = make_plan(image, request, source if isinstance(source, bytes) else None, sessions)
     kind = kind or output_format(image)
     check_size(image, chosen, kind)
     restoration = settled(image, run(image, chosen, progress, sessions, control=control))
-    copied = restoration.plan.unchanged and kind == image.format and strip is None
+    copied = restoration.plan.unchanged and kind == image.format and files.copies
     if copied:
         encoded = source if isinstance(source, bytes) else source.read_bytes()
         lost: tuple[str, ...] = ()
     else:
-        fine = fine_quality(files.quality, source)
+        fine = fine_quality(files.quality, image)
         encoded = encode_image(restoration.image, kind, fine)
         lost = unsupported(restoration.image, kind) + recompressed(restoration.plan, kind, fine)
     if output is not None:

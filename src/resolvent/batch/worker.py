@@ -16,7 +16,6 @@ from resolvent.batch.forecast import Forecast
 from resolvent.batch.jobs import KINDS, Job
 from resolvent.batch.progress import Progress
 from resolvent.batch.report import CHECKED, LEAST_CHANGE, Result
-from resolvent.diagnosis.jpeg import jpeg_quality
 from resolvent.engine.plan import Opener, Plan, make_plan
 from resolvent.engine.request import ModelRequest, RepairRequest, Request
 from resolvent.engine.run import Restoration, run
@@ -56,6 +55,8 @@ class Files:
         strip: Metadata that outputs go without: ``gps``, where the photograph was taken; ``all`` but the color profile.
         keep_time: Outputs take the modification time of their inputs.
         limits: The largest input.
+        frame: The page or frame of inputs that hold several, from 1; None for the first, and for all of them where a
+            file is copied.
 
     Raises:
         UsageError: A value breaks its rule.
@@ -67,6 +68,7 @@ class Files:
     strip: str | None = None
     keep_time: bool = False
     limits: Limits = field(default_factory=Limits)
+    frame: int | None = None
 
     def __post_init__(self) -> None:
         if self.resume and self.overwrite:
@@ -75,6 +77,17 @@ class Files:
             check_quality(self.quality)
         if self.strip not in (None, *STRIPS):
             raise unknown("strip", str(self.strip), STRIPS)
+        if self.frame is not None and self.frame < 1:
+            raise UsageError(f"frame {self.frame}: must be at least 1, the first")
+
+    def read(self, source: Path | bytes) -> Image:
+        """Read an input, without the metadata that is left out."""
+        return stripped(read_image(source, self.limits, frame=self.frame or 1), self.strip)
+
+    @property
+    def copies(self) -> bool:
+        """Whether a photograph that needs no restoring is copied with all that its file holds."""
+        return self.strip is None and self.frame is None
 
 
 def restore_one(
@@ -97,7 +110,7 @@ def restore_one(
         raise OutputError(f"{job.target}: exists; choose another output, or give --resume or --overwrite")
     check_writable(job.target)
     began = time.perf_counter()
-    image = stripped(read_image(job.source, files.limits), files.strip)
+    image = files.read(job.source)
     chosen = make_plan(image, request, open_session=sessions)
     watch.tell(chosen)
     kind = _kind(job, image)
@@ -112,12 +125,12 @@ def restore_one(
     restored = run(image, chosen, lambda done, total: watch.tell(chosen, done / total), sessions, control=control)
     restored = settled(image, restored)
     make_folder(job.target.parent)
-    copied = restored.plan.unchanged and kind == image.format and files.strip is None
+    copied = restored.plan.unchanged and kind == image.format and files.copies
     if copied:
         _copy(job.source, job.target, files.overwrite)
         lost: tuple[str, ...] = ()
     else:
-        fine = fine_quality(files.quality, job.source)
+        fine = fine_quality(files.quality, image)
         lost = write_image(restored.image, job.target, overwrite=files.overwrite, format=kind, quality=fine)
         lost += recompressed(restored.plan, kind, fine)
     if files.keep_time:
@@ -182,9 +195,9 @@ def _left_alone(plan: Plan, change: str) -> Plan:
     return replace(plan, model=None, sigma=None, reasons=reasons)
 
 
-def fine_quality(quality: int | None, source: Path | bytes) -> int:
+def fine_quality(quality: int | None, image: Image) -> int:
     """The quality as asked; else such that a lossy result loses no more than its JPEG did."""
-    return quality or max(QUALITY, jpeg_quality(source) or 0)
+    return quality or max(QUALITY, (image.jpeg and image.jpeg.quality) or 0)
 
 
 def recompressed(chosen: Plan, kind: str, quality: int) -> tuple[str, ...]:

@@ -11,7 +11,19 @@ FLAGS |= {"megabytes": "--max-megabytes"}
 FLAGS |= {
     name: f"--{name.replace('_', '-')}"
     for name in (
-        *("strength", "tile", "memory", "runtime", "seed", "budget", "method", "degradation", "sigma", "preview"),
+        *(
+            "strength",
+            "tile",
+            "memory",
+            "runtime",
+            "seed",
+            "frame",
+            "budget",
+            "method",
+            "degradation",
+            "sigma",
+            "preview",
+        ),
         *(
             "repair",
             "mask",
@@ -20,6 +32,7 @@ FLAGS |= {
             "ext",
             "quality",
             "strip",
+            "frame",
             "resume",
             "overwrite",
             "limit",

@@ -91,6 +91,10 @@ def restore(
     write_mask: Annotated[
         Path | None, ADVANCED("--write-mask", help="PNG file for the mask of what --repair finds.")
     ] = None,
+    frame: Annotated[
+        int | None,
+        ADVANCED("--frame", help="Page of a TIFF, or frame of an animated WebP or GIF. Default: the first, 1."),
+    ] = None,
     files_from: Annotated[
         str | None, ADVANCED("--files-from", help="Read input names from a file, one a line; - is stdin.")
     ] = None,
@@ -169,6 +173,7 @@ def restore(
                 strip=strip,
                 keep_time=keep_time,
                 limits=limits,
+                frame=frame,
                 progress=lambda done, total: bar.show(done / total, str(paths[0])),
                 control=control,
                 **options,
@@ -196,6 +201,7 @@ def restore(
                 keep_time=keep_time,
                 dry_run=dry_run,
                 limits=limits,
+                frame=frame,
                 on_event=watch,
                 control=control,
                 **options,

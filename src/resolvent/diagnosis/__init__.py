@@ -16,11 +16,11 @@ import numpy as np
 from resolvent.diagnosis.blur import blur_sigma
 from resolvent.diagnosis.choice import LEAST_GAIN, Chooser, decide, features, load_chooser
 from resolvent.diagnosis.content import Content, content_of, empty_share, with_content
-from resolvent.diagnosis.jpeg import jpeg_chroma, jpeg_quality
 from resolvent.diagnosis.level import Noise, measure_noise
 from resolvent.diagnosis.noise import grain_of, impulses
 from resolvent.diagnosis.probe import BORDER, MODELS, changes
 from resolvent.diagnosis.sample import sample_of
+from resolvent.image.jpeg_header import jpeg_header
 from resolvent.image.sources import Source, open_source
 from resolvent.inference.runtime import open_session
 
@@ -135,7 +135,7 @@ def diagnose(
 
     Args:
         photograph: A path, the bytes of a file, an open file, an array, a Pillow image or an Image.
-        source: The file that an Image was read from, or its bytes, for the JPEG quality; ``image.path`` if not given.
+        source: The file that an Image was read from, or its bytes, for the JPEG quality; ``image.jpeg`` if not given.
         chooser: What predicts the gain of each model; the bundled one if not given.
         open_session: Loads the model that is tried on a few windows; pass a caching one to diagnose many photographs.
 
@@ -210,8 +210,8 @@ def measure(
     whole, cover = sample_of(image)
     content = content_of(whole, cover)
     sample = with_content(whole, cover)
-    source = image.path if source is None else source
-    quality, chroma = (None, None) if source is None else (jpeg_quality(source), jpeg_chroma(source))
+    jpeg = image.jpeg if source is None else jpeg_header(source)
+    quality, chroma = (jpeg.quality, jpeg.chroma) if jpeg else (None, None)
     noise = measure_noise(sample, quality, content.drawing, rounded=image.depth == 8)
     found = Measurements(noise, blur_sigma(sample, noise.sigma), quality, chroma, content, None)
     if open_session is None or min(sample.shape[1:3]) <= 3 * BORDER or (empty_share(whole, cover) == 1).all():

@@ -1,6 +1,6 @@
-"""Photographs: read within limits, written whole or not at all, all that a file holds kept with the pixels.
+"""Photographs: read within limits, and written atomically with all their metadata.
 
-What a file is, its bytes decide, never its name::
+The format of an input is recognized by its bytes, never by its name::
 
     image.py        a photograph in memory
     files.py        read and write one
@@ -9,16 +9,17 @@ What a file is, its bytes decide, never its name::
     decode.py       an open file to pixels, alpha and metadata; also Pillow images
     encode.py       the way back
     vips.py         libvips: its errors, its logs, its images over NumPy arrays
-    complaints.py   what decoders complain of: damage, or not
-    unusual.py      samples and colors that photographs seldom have
-    metadata.py     what a file holds besides pixels, and which format can hold it
+    complaints.py   errors and warnings of decoders: damage, or not
+    unusual.py      types of samples and colors that libvips does not read
+    metadata.py     metadata, and which format can hold it
 
-What decoders do not tell of a file, ``found.py``, is read, and written, here::
+Metadata that decoders do not give (``found.py``) is read, and written, here::
 
     jpeg.py, png.py, tiff.py, webp.py, gif.py, boxes.py (AVIF and HEIF)
     directories.py  TIFF's, of which EXIF is made too
+    jpeg_header.py  quality and chroma of a JPEG
     exif.py, xmp.py, iptc.py
-    color.py        color told otherwise than by an ICC profile, as one
+    color.py        ICC profiles equivalent to color given in another way
 """
 
 from resolvent.image.files import QUALITY, encode_image, output_format, read_image, unsupported, write_image

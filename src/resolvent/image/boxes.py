@@ -1,4 +1,4 @@
-"""What an AVIF or a HEIF holds besides its picture, and how color comes into an AVIF that libvips has written.
+"""Read the boxes of an AVIF or HEIF that its decoder does not, and write color into an AVIF of libvips.
 
 Sources: ISO/IEC 14496-12 (boxes), 23008-12 (HEIF), 21496-1 (gain maps); AV1 Image File Format 1.1.
 """
@@ -23,7 +23,7 @@ _ALPHA = ("urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", "urn:mpeg:hevc:2015:aux
 
 
 def examine(file: BinaryIO, _check: Check) -> Found:
-    """Find what the decoders do not tell of an open AVIF or HEIF."""
+    """Read what the decoders do not of an open AVIF or HEIF."""
     found = Found()
     try:
         for kind, start, end in _top(file):
@@ -33,7 +33,7 @@ def examine(file: BinaryIO, _check: Check) -> Found:
             elif kind == b"mpvd":
                 found.leave_out("its video, of a motion photo")
     except (struct.error, LookupError, ValueError):
-        pass  # the decoder says what is wrong
+        pass  # the decoder raises the error
     return found
 
 

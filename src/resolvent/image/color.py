@@ -1,7 +1,7 @@
-"""Color told otherwise than by an ICC profile, turned into one that says the same.
+"""Convert color information that is not an ICC profile into an equivalent ICC profile.
 
 Numbers of ITU-T H.273 (cICP in PNG, nclx in AVIF and HEIF) and PNG's gAMA and cHRM become profiles of three primaries
-and a curve. Those of H.273 carry the tag ``cicp`` besides, by which they find the way back.
+and a curve. Those of H.273 carry the tag ``cicp`` besides, from which the numbers are read back.
 
 Sources: ICC.1:2022, 8.3, 9.2.17, 10.18 and annex E; ITU-T H.273, tables 2 and 3; ITU-R BT.2100; PNG 3rd edition, 11.3.
 """
@@ -32,19 +32,19 @@ _PRIMARIES: dict[int, tuple[tuple[float, ...], tuple[float, float]]] = {  # red,
 }
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _SAMPLES = 1024
-_UNTOLD = 2
+_UNSPECIFIED = 2
 
 
 def of_cicp(primaries: int, transfer: int) -> bytes | None:
-    """Make the profile of the numbers of H.273; None for sRGB, and where nothing is told.
+    """Make the profile of the numbers of H.273; None for sRGB, and where it is unspecified.
 
     Raises:
         LookupError: There is no such profile.
     """
-    if primaries in (1, _UNTOLD) and transfer in (13, _UNTOLD):
+    if primaries in (1, _UNSPECIFIED) and transfer in (13, _UNSPECIFIED):
         return None
-    points, white = _PRIMARIES[1 if primaries == _UNTOLD else primaries]
-    curve = _curve(13 if transfer == _UNTOLD else transfer)
+    points, white = _PRIMARIES[1 if primaries == _UNSPECIFIED else primaries]
+    curve = _curve(13 if transfer == _UNSPECIFIED else transfer)
     numbers = {b"cicp": b"cicp" + bytes(4) + bytes([primaries, transfer, 0, 1])}
     return _profile(f"H.273 {primaries}, {transfer}", _colors(points, white) | _curves(curve) | numbers)
 
@@ -83,9 +83,9 @@ def space(profile: bytes) -> str:
 
 
 def for_channels(profile: bytes, channels: int) -> bytes | None:
-    """Give the profile that says the same of gray as one of RGB does (1 channel), or the other way round (3).
+    """Convert a profile of RGB to the equivalent one of gray (1 channel), or the other way round (3).
 
-    None where it cannot be told, as of a profile that is a table, of CMYK, or damaged.
+    None where there is none, as for a profile of lookup tables, of CMYK, or a damaged one.
     """
     wanted = {1: "GRAY", 3: "RGB"}[channels]
     if not is_sound(profile):
@@ -96,14 +96,14 @@ def for_channels(profile: bytes, channels: int) -> bytes | None:
     curve = tags.get({"RGB": b"gTRC", "GRAY": b"kTRC"}.get(space(profile), b""))
     if curve is None or (tags.keys() & {b"A2B0", b"A2B1", b"D2B0"}):
         return None
-    kept = {name: tags[name] for name in (b"wtpt", b"chad", b"cprt") if name in tags}
+    shared = {name: tags[name] for name in (b"wtpt", b"chad", b"cprt") if name in tags}
     if channels == 1:
-        return _profile("Gray", kept | {b"kTRC": curve}, "GRAY")
-    return _profile("Gray", _colors(_SRGB, _D65) | kept | _curves(curve))
+        return _profile("Gray", shared | {b"kTRC": curve}, "GRAY")
+    return _profile("Gray", _colors(_SRGB, _D65) | shared | _curves(curve))
 
 
 def _curve(transfer: int) -> bytes:
-    """Make the curve from stored values to light; LookupError for those that are of no use here."""
+    """Make the curve from stored values to light; LookupError for those that are not supported."""
     values = np.linspace(0, 1, _SAMPLES)
     if transfer in (1, 6, 14, 15):
         return _parametric(3, 1 / 0.45, 1 / 1.0993, 0.0993 / 1.0993, 1 / 4.5, 0.0812)

@@ -1,4 +1,4 @@
-"""What decoders complain of: that is damage, unless it is known to leave the pixels as they are."""
+"""Errors and warnings of decoders: each means damage, unless it is known not to concern the pixels."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _HARMLESS = re.compile(
         )
     )
 )
-"""They are of tags and chunks that say nothing of the pixels: what those hold is read, or named, on its own."""
+"""Warnings about tags and chunks that do not concern the pixels; those are read, or named as lost, elsewhere."""
 
 _MILD = {
-    r"(\d+) extraneous bytes before marker": r"holds \1 bytes that belong to nothing: it may be damaged",
+    r"(\d+) extraneous bytes before marker": r"holds \1 bytes outside of any segment: it may be damaged",
     r"^(?!tRNS)([a-z]\w{3}): CRC error": r"the check sum of its \1 is wrong: it may be damaged",
 }
 """The pixels are there, and every other program shows them."""
@@ -49,7 +49,7 @@ def damaged(reason: object) -> InputError:
     """Make the error for a file that cannot be decoded."""
     line = " ".join(str(reason).split()).rstrip(".") or "it is damaged"
     return InputError(
-        f"it cannot be decoded: {line}; use an intact copy, or save anew what another program shows of it"
+        f"it cannot be decoded: {line}; use an intact copy, or save it again from a program that opens it"
     )
 
 

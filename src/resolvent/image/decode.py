@@ -15,6 +15,7 @@ from resolvent.image.complaints import PILLOW_ERRORS, damaged, judged
 from resolvent.image.exif import resolution, upright_exif
 from resolvent.image.found import Check, Found
 from resolvent.image.iptc import turned_resources
+from resolvent.image.jpeg_header import JpegHeader
 from resolvent.image.metadata import Metadata
 from resolvent.image.xmp import truthful_xmp, upright_xmp
 
@@ -27,49 +28,67 @@ _COLORS = {"b-w", "grey16", "srgb", "rgb", "rgb16", "scrgb", "multiband", "cmyk"
 _EXAMINED: dict[str, Callable[[BinaryIO, Check], Found]] = {
     "jpeg": jpeg.examine,
     "png": png.examine,
-    "tiff": tiff.examine,
     "webp": webp.examine,
     "gif": gif.examine,
     "avif": boxes.examine,
     "heif": boxes.examine,
 }
+_ANIMATED = {"webp", "gif"}
 _ALPHA = (1, 2)  # ExtraSamples: associated or not
 _OF_PILLOW = ("exif", "xmp", "dpi")
 _FLIPS = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}  # rows, columns
 
 
+MOST_RUN_LENGTH_PIXELS = 25_000_000
+"""Of a run-length encoded BMP, which is decoded in Python: some 2 seconds, however few bytes the file has."""
+
+
 @dataclass(frozen=True)
 class Decoded:
-    """Upright pixels (H, W, C), alpha (H, W) or None, what else the file holds, what was changed or left out."""
+    """Upright pixels (H, W, C), alpha (H, W) or None, what else the file holds, what was changed or left out.
+
+    `extra` is a plane (H, W) that is neither color nor alpha; `jpeg` is None for any other format.
+    """
 
     data: NDArray[Any]
     alpha: NDArray[Any] | None
     metadata: Metadata
     warnings: tuple[str, ...]
+    extra: NDArray[Any] | None = None
+    jpeg: JpegHeader | None = None
 
 
-def decode(file: BinaryIO, kind: str, check: Check) -> Decoded:
+def decode(file: BinaryIO, kind: str, check: Check, frame: int = 1) -> Decoded:
     """Decode an open file.
 
     Args:
         file: Seekable.
         kind: What `sniff` said of its first bytes.
         check: Called with width, height and bytes of a pixel before any is decoded; raises to refuse.
+        frame: Which of its images; the first is 1.
 
     Raises:
-        InputError: The file is damaged, a camera's raw file, or its samples or colors are of a kind that is not read.
+        InputError: The file is damaged, a camera's raw file, holds no such frame, or its samples or colors are of a
+            kind that is not read.
         MissingDependencyError: It is HEIC, and pillow-heif is not installed.
         OSError: The file cannot be read.
     """
     file.seek(0)
+    if kind == "tiff":
+        found = tiff.examine(file, check, frame)
+    else:
+        found = _EXAMINED[kind](file, check) if kind in _EXAMINED else Found()
+        if kind not in _ANIMATED:
+            found.choose(frame, 1)
     if kind == "bmp":
         return _decode_bmp(file, check)
-    found = _EXAMINED[kind](file, check)
     file = found.whole or file
     file.seek(0)
     if kind == "heif":
         return _decode_heif(file, check, found)
-    return (kind == "tiff" and _decode_unusual(file, check, found)) or _decode_vips(file, kind, check, found)
+    if kind == "tiff":
+        return _decode_unusual(file, check, found) or _decode_vips(file, kind, check, found)
+    return _decode_vips(file, kind, check, found, frame)
 
 
 def _decode_unusual(file: BinaryIO, check: Check, found: Found) -> Decoded | None:
@@ -84,15 +103,24 @@ def _decode_unusual(file: BinaryIO, check: Check, found: Found) -> Decoded | Non
     return _decoded(_usual(values, found), found, found.orientation)
 
 
-def _decode_vips(file: BinaryIO, kind: str, check: Check, found: Found) -> Decoded:
-    file.seek(0)
+def _decode_vips(file: BinaryIO, kind: str, check: Check, found: Found, frame: int = 1) -> Decoded:
     with vips.session(damaged) as guarded:
         pyvips = vips.load()
-        source = pyvips.SourceCustom()
-        source.on_read(guarded(file.read, None))
-        source.on_seek(guarded(vips.seeking(file), -1))
-        image = getattr(pyvips.Image, f"{vips.OPERATIONS[kind]}load_source")(source, access="sequential")
-        names = ("icc-profile-data", "exif-data", "xmp-data", "resolution-unit", "orientation", "n-pages")
+        sources = []  # libvips reads from them until it has all pixels
+
+        def opened(**page: int) -> Any:
+            file.seek(0)
+            source = pyvips.SourceCustom()
+            source.on_read(guarded(file.read, None))
+            source.on_seek(guarded(vips.seeking(file), -1))
+            sources.append(source)
+            return getattr(pyvips.Image, f"{vips.OPERATIONS[kind]}load_source")(source, access="sequential", **page)
+
+        image = opened()
+        if kind in _ANIMATED:
+            found.choose(frame, image.get("n-pages") if image.get_typeof("n-pages") else 1)
+            image = opened(page=frame - 1) if frame > 1 else image
+        names = ("icc-profile-data", "exif-data", "xmp-data", "resolution-unit", "orientation")
         stored = {name: image.get(name) for name in names if image.get_typeof(name)}
         if image.interpretation not in _COLORS or image.format not in unusual.DTYPES:
             raise InputError(f"its colors are {image.interpretation.upper()} of {image.format}; convert it to RGB")
@@ -114,8 +142,6 @@ def _decode_vips(file: BinaryIO, kind: str, check: Check, found: Found) -> Decod
     # of a file that has been made whole, they are of the bytes that it has got
     found.warnings += [line for line in judged(complaints) if not (found.whole and line.startswith("holds"))]
     values = _usual(values.reshape(image.height, image.width, image.bands), found)
-    if kind in ("webp", "gif") and stored.get("n-pages", 1) > 1:
-        found.warnings.insert(0, f"holds {stored['n-pages']} images: only the first is used")
     blobs = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data"}
     for name, key in blobs.items():
         found.fields.setdefault(name, stored.get(key))
@@ -125,10 +151,7 @@ def _decode_vips(file: BinaryIO, kind: str, check: Check, found: Found) -> Decod
 
 
 def _usual(values: NDArray[Any], found: Found) -> NDArray[Any]:
-    """Bring samples to a type that is worked with, without those that are neither color nor alpha."""
-    if found.extras and found.extras[0] not in _ALPHA and values.shape[2] in (2, 4):
-        found.leave_out("its last sample, which is no transparency")
-        values = values[..., :-1]
+    """Bring samples to a type that is worked with."""
     usual = unusual.narrowed(values)
     if usual.dtype != values.dtype:
         exact = np.array_equal(usual, values)
@@ -142,6 +165,8 @@ def _decode_bmp(file: BinaryIO, check: Check) -> Decoded:
     try:
         image = BmpImagePlugin.BmpImageFile(file)
         check(*image.size, 4)
+        if image.tile[0][0] == "bmp_rle" and image.width * image.height > MOST_RUN_LENGTH_PIXELS:
+            raise InputError("it is a run-length encoded BMP of more than 25 megapixels; save it as a PNG first")
         return decode_pil(image)
     except InputError:
         raise
@@ -213,14 +238,15 @@ def _decoded(values: NDArray[Any], found: Found, orientation: int = 1, *, turned
         for name in ("dpi", "density"):
             known[name] = known[name][::-1] if known.get(name) and orientation >= 5 else known.get(name)
         known["iptc"] = turned_resources(known["iptc"]) if known.get("iptc") else None
-        if known.pop("geo", None):
-            found.leave_out("its GeoTIFF tags, of a picture that had yet to be turned")
+        for name, words in {"geo": "GeoTIFF tags", "gain_map": "gain map"}.items():
+            if known.pop(name, None):
+                found.leave_out(f"its {words}, of a picture that had yet to be turned")
     if known.get("icc") and not color.is_sound(known["icc"]):
         known["icc"] = None
         found.leave_out("its ICC profile, which is damaged")
     for name in ("xmp", "xmp_extension"):
         if known.get(name):
-            known[name] = truthful_xmp(known[name])
+            known[name] = truthful_xmp(known[name], gain_map=bool(known.get("gain_map")))
             if turned or orientation in _FLIPS:
                 known[name] = upright_xmp(known[name])
     try:
@@ -233,9 +259,11 @@ def _decoded(values: NDArray[Any], found: Found, orientation: int = 1, *, turned
         if known.get(name):
             pair = tuple(round(float(value), 4) for value in known[name])
             known[name] = pair if all(0 < value < 1e6 for value in pair) else None
-    data, alpha = split(values)
+    data, plane = split(values)
     metadata = Metadata(**{name: value for name, value in known.items() if value})
-    return Decoded(data, alpha, metadata, tuple(warnings))
+    if found.extras and found.extras[0] not in _ALPHA:
+        return Decoded(data, None, metadata, tuple(warnings), plane)
+    return Decoded(data, plane, metadata, tuple(warnings), jpeg=found.jpeg)
 
 
 def split(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:

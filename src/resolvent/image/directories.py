@@ -101,7 +101,7 @@ class Value:
     @property
     def whole(self) -> tuple[int, ...]:
         """Its numbers without their fractions; those that are infinite or none are 0."""
-        return tuple(int(each) if math.isfinite(each) else 0 for each in self.numbers)
+        return tuple(int(value) if math.isfinite(value) else 0 for value in self.numbers)
 
     @property
     def text(self) -> str:

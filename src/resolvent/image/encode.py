@@ -18,7 +18,7 @@ from resolvent.image.decode import load_pillow_heif
 from resolvent.image.exif import PREFIX, of_new_pixels, put_back, stand_in
 from resolvent.image.formats import DEPTHS, OPAQUE
 from resolvent.image.metadata import Metadata
-from resolvent.image.tiff import add_to_tiff, iptc_tags, resolution_tags
+from resolvent.image.tiff import UNSPECIFIED_SAMPLE, add_to_tiff, iptc_tags, resolution_tags
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -61,6 +61,7 @@ def encode(
     scale: tuple[float, float],
     metadata: Metadata,
     quality: int,
+    extra: NDArray[Any] | None = None,
 ) -> None:
     """Write an image into an open, empty file; what the format cannot hold is rounded or left out.
 
@@ -72,6 +73,7 @@ def encode(
         scale: Values of `data` that become 0 and the largest integer, where it has to be rounded.
         metadata: As `Metadata.held_by` gives it for this format.
         quality: 1 to 100, of a lossy format; 100 is lossless for WebP, AVIF and HEIF.
+        extra: (H, W), as `data`; a plane that is no alpha, which a TIFF without alpha holds.
 
     Raises:
         OutputError: The encoder refuses, as WebP does an image of more than 16383 pixels a side.
@@ -86,7 +88,7 @@ def encode(
         return OutputError(f"the {kind} encoder refuses: {reason}")
 
     with vips.session(refused) as guarded:
-        image = vips.over(data, alpha, scale, DEPTHS[kind])
+        image = vips.over(data, extra if alpha is None and kind == "tiff" else alpha, scale, DEPTHS[kind])
         if alpha is not None and kind in OPAQUE:
             image = image.flatten(background=255)
         if kind == "bmp":
@@ -100,7 +102,11 @@ def encode(
             _encode_vips(file, kind, image, metadata, quality, guarded)
     if kind == "tiff":
         more = resolution_tags(metadata.dpi, metadata.density) | iptc_tags(metadata.iptc)
+        if extra is not None and alpha is None:
+            more |= UNSPECIFIED_SAMPLE
         add_to_tiff(file, metadata.exif, more, metadata.geo)
+    elif kind == "jpeg" and metadata.gain_map:
+        jpeg.append_gain_map(file, metadata)
     elif metadata.exif and kind in ("webp", "avif"):
         put_back(file, metadata.exif)
     if metadata.icc and kind == "avif":

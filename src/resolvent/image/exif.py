@@ -75,7 +75,7 @@ def upright_exif(block: bytes) -> bytes:
 
 
 def of_new_pixels(block: bytes, width: int, height: int) -> bytes:
-    """Make an EXIF block true of new pixels: their size where it tells one, and no thumbnail of the old ones.
+    """Make an EXIF block true of new pixels: its size tags updated, and no thumbnail of the old ones.
 
     Every other byte stays where it is; what cannot be read stays as it is.
     """
@@ -87,8 +87,8 @@ def of_new_pixels(block: bytes, width: int, height: int) -> bytes:
         file.seek(link)
         (thumbnail,) = unpack(file, layout.offset)
         struct.pack_into(layout.offset, new, len(PREFIX) + link, 0)
-        told = {entry[0]: number(layout, entry) for entry in entries_at(file, layout, thumbnail)} if thumbnail else {}
-        at, size = told.get(_THUMBNAIL[0]) or 0, told.get(_THUMBNAIL[1]) or 0
+        fields = {entry[0]: number(layout, entry) for entry in entries_at(file, layout, thumbnail)} if thumbnail else {}
+        at, size = fields.get(_THUMBNAIL[0]) or 0, fields.get(_THUMBNAIL[1]) or 0
         if 0 < at < at + size <= len(block) - len(PREFIX):
             new[len(PREFIX) + at : len(PREFIX) + at + size] = bytes(size)
     with suppress(ValueError):
@@ -107,14 +107,9 @@ def of_new_pixels(block: bytes, width: int, height: int) -> bytes:
 
 def without_directory(block: bytes, tag: int) -> bytes:
     """Empty a subdirectory of an EXIF block, such as that of the place; every other byte stays where it is."""
-    new = bytearray(block)
     layout, _, entries = open_exif(block)
     file = io.BytesIO(block[len(PREFIX) :])
-
-    def blank(at: int, size: int) -> None:
-        at += len(PREFIX)
-        new[at : at + size] = bytes(len(new[at : at + size]))
-
+    emptied: list[tuple[int, int]] = []  # where each part starts, and its size
     with suppress(ValueError):
         for start in filter(None, [number(layout, entry) for entry in entries if entry[0] == tag]):
             inner = entries_at(file, layout, start)
@@ -122,8 +117,14 @@ def without_directory(block: bytes, tag: int) -> bytes:
                 size = size_of(kind, count)
                 if size > len(field):
                     (at,) = struct.unpack(layout.offset, field)
-                    blank(at, size)
-            blank(start, struct.calcsize(layout.length) + len(inner) * struct.calcsize(layout.entry))
+                    emptied.append((at, size))
+            emptied.append((start, struct.calcsize(layout.length) + len(inner) * struct.calcsize(layout.entry)))
+    new, done = bytearray(block), 0
+    for at, size in sorted(emptied):  # damaged ones may overlap
+        begin, end = max(at + len(PREFIX), done), min(at + len(PREFIX) + size, len(new))
+        if begin < end:
+            new[begin:end] = bytes(end - begin)
+            done = end
     return bytes(new)
 
 

@@ -1,6 +1,6 @@
-"""A photograph: read within limits, written whole or not at all, all that its file holds kept beside the pixels.
+"""Read a photograph within limits, and write it with its metadata, atomically.
 
-What a file is, its bytes decide, never its name.
+The format of an input is recognized by its bytes, never by its name.
 """
 
 from __future__ import annotations
@@ -23,17 +23,27 @@ from resolvent.io import write_atomic
 __all__ = ["QUALITY", "check_quality", "encode_image", "output_format", "read_image", "unsupported", "write_image"]
 
 
-def read_image(source: str | Path | bytes, limits: Limits = Limits()) -> Image:  # noqa: B008 - frozen
-    """Read a photograph; of several frames or pages the first, with a warning.
+def read_image(
+    source: str | Path | bytes,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    *,
+    frame: int = 1,
+) -> Image:
+    """Read a photograph; of several frames or pages one, with a warning.
 
     Args:
         source: A path, or the bytes of a file.
         limits: The largest input; checked before anything is decoded.
+        frame: Which page of a TIFF, or frame of a WebP or GIF animation; the first is 1.
 
     Raises:
-        InputError: It cannot be opened, is too large, of another format, damaged, or holds NaN or infinity.
+        InputError: It cannot be opened, is too large, of another format, damaged, or holds NaN or infinity; or it holds
+            no such frame.
+        UsageError: `frame` is below 1.
         MissingDependencyError: It is HEIC, and pillow-heif is not installed.
     """
+    if frame < 1:
+        raise UsageError(f"frame {frame}: must be at least 1, the first")
     path = None if isinstance(source, bytes) else Path(source)
     try:
         with _opened(source) as file:
@@ -42,15 +52,15 @@ def read_image(source: str | Path | bytes, limits: Limits = Limits()) -> Image: 
             head = file.read(4096)
             kind = sniff(head)
             if kind is None:
-                raise InputError(f"it is no image that can be read; give one of {', '.join(FORMATS)}")
-            image = Image._from_decoded(decode(file, kind, limits.check_pixels))
+                raise InputError(f"it is not a supported image format; give one of {', '.join(FORMATS)}")
+            image = Image._from_decoded(decode(file, kind, limits.check_pixels, frame))
     except InputError as error:
         raise InputError(f"{path or 'the input'}: {error}") from error
     except OSError as error:
         raise InputError(f"{path or 'the input'}: it cannot be read: {error.strerror or error}") from error
     warnings = image.warnings
     if path is not None and path.suffix.lower() in set().union(*FORMATS.values()) - set(FORMATS[kind]):
-        warnings = (f"is {kind.upper()} in spite of its name", *warnings)
+        warnings = (f"is {kind.upper()}, although its name ends in {path.suffix}", *warnings)
     return replace(image, format=kind, path=path, warnings=warnings)
 
 
@@ -89,6 +99,8 @@ def unsupported(image: Image, format: str) -> tuple[str, ...]:  # noqa: A002
         lost += _clipped(image)
     if image.alpha is not None and kind in OPAQUE:
         lost.append(f"{kind} holds no alpha: flattened onto white")
+    if image.extra is not None and (kind != "tiff" or image.alpha is not None):
+        lost.append(f"{kind} holds no extra plane{' with alpha' * (kind == 'tiff')}: left out")
     names = image.metadata.lost_by(kind, image.channels)
     if names:
         lost.append(f"{kind} cannot hold its {', '.join(names)}: left out")
@@ -111,7 +123,7 @@ def write_image(
     format: str | None = None,  # noqa: A002 - the word that Pillow and scikit-image use
     quality: int = QUALITY,
 ) -> tuple[str, ...]:
-    """Write an image whole or not at all: into a hidden file beside `path`, which then takes its name.
+    """Write an image whole or not at all: into a hidden file next to `path`, which then takes its name.
 
     JPEG is written 4:4:4, WebP lossy, TIFF with deflate; each with the depth and the metadata that it can hold.
 
@@ -157,7 +169,8 @@ def encode_image(
 
 def _encode(file: BinaryIO, image: Image, kind: str, quality: int) -> None:
     scale = (image.value_range.low, image.value_range.high)
-    encode(file, kind, image.data, image.alpha, scale, image.metadata.held_by(kind, image.channels), quality)
+    metadata = image.metadata.held_by(kind, image.channels)
+    encode(file, kind, image.data, image.alpha, scale, metadata, quality, image.extra)
 
 
 def _output_kind(image: Image, name: str | None) -> str:

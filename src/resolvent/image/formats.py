@@ -60,7 +60,7 @@ def sniff(head: bytes) -> str | None:
     """Name the format that the first bytes of a file announce; None for any that is not read.
 
     Raises:
-        InputError: They announce a camera's raw file. Those that begin as any TIFF does are told apart later.
+        InputError: They announce a camera's raw file. Those that begin as any TIFF does are recognized later.
     """
     for start, name in _RAW.items():
         if re.match(start, head, re.DOTALL):

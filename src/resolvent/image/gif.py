@@ -1,4 +1,7 @@
-"""What a GIF lacks or holds besides its picture. Source: CompuServe, Graphics Interchange Format 89a."""
+"""Read the comments of a GIF, and complete one that lacks its end.
+
+Source: CompuServe, Graphics Interchange Format 89a.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _TRAILER, _IMAGE, _EXTENSION, _COMMENT = b"\x3b", b"\x2c", b"\x21", b"\xfe"
 
 
 def examine(file: BinaryIO, _check: Check) -> Found:
-    """Find what libvips does not tell of an open GIF: comments, and that nothing but its end is missing."""
+    """Read what libvips does not of an open GIF: comments, and whether only its end is missing."""
     found = Found()
     file.seek(10)
     _skip_colors(file)

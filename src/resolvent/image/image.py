@@ -13,6 +13,7 @@ from resolvent.errors import InputError, UsageError
 from resolvent.image.decode import Decoded, decode_pil, split
 from resolvent.image.encode import encode_pil
 from resolvent.image.formats import QUALITY
+from resolvent.image.jpeg_header import JpegHeader
 from resolvent.image.metadata import Metadata
 from resolvent.image.value_range import ValueRange, full_range, used_range
 
@@ -71,12 +72,15 @@ class Image:
         format: The format it was read from, a key of FORMATS.
         path: The file that it was read from.
         warnings: What reading it changed or left out, one line each.
+        extra: (H, W) of the same type, or None: a further plane that is neither color nor alpha, such as a scanner's
+            infrared. It is kept as it is in a TIFF of the same size.
+        jpeg: How the file that it was read from is compressed, if it is a JPEG.
         value_range: The values of `data` that `read` gives as 0 and 1, and those that are outliers; that of the type
             where it is left out. `read_image`, `from_array` and `from_pil` find the one that the picture uses, such as
             12 bits in 16, or the bulk of the values of an HDR picture: see `image_range.used_range`.
 
     Raises:
-        UsageError: `data` or `alpha` is of another shape or type; of floats and byte orders, any is taken.
+        UsageError: `data`, `alpha` or `extra` is of another shape or type; of floats and byte orders, any is taken.
         InputError: NaN or infinity.
     """
 
@@ -86,6 +90,8 @@ class Image:
     format: str = "png"
     path: Path | None = None
     warnings: tuple[str, ...] = ()
+    extra: NDArray[Any] | None = None
+    jpeg: JpegHeader | None = None
     value_range: ValueRange = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
@@ -95,13 +101,14 @@ class Image:
                 f"data of shape {shape} is no image; give (H, W, 1 or 3), or Image.from_array anything else"
             )
         object.__setattr__(self, "data", _plain(self.data))
-        if self.alpha is not None:
-            alpha = _plain(self.alpha)
-            if alpha.shape != shape[:2] or alpha.dtype != self.data.dtype:
-                raise UsageError(
-                    f"alpha is {alpha.shape} {alpha.dtype}; give {shape[:2]} {self.data.dtype}, as the data"
-                )
-            object.__setattr__(self, "alpha", alpha)
+        for name in ("alpha", "extra"):
+            if getattr(self, name) is not None:
+                plane = _plain(getattr(self, name))
+                if plane.shape != shape[:2] or plane.dtype != self.data.dtype:
+                    raise UsageError(
+                        f"{name} is {plane.shape} {plane.dtype}; give {shape[:2]} {self.data.dtype}, as the data"
+                    )
+                object.__setattr__(self, name, plane)
         if self.value_range is None:
             object.__setattr__(self, "value_range", full_range(self.data.dtype))
 
@@ -168,6 +175,8 @@ class Image:
     def with_data(self, data: NDArray[Any], alpha: NDArray[Any] | None = None) -> Image:
         """Give this image other pixels, of the same type, and the rest unchanged.
 
+        What cannot be true of another size, such as the extra plane, is left out then, and named in the warnings.
+
         Args:
             data: (H, W, C), of any size.
             alpha: (H, W); None keeps the alpha that there is.
@@ -179,8 +188,11 @@ class Image:
         if data.ndim != 3 or data.dtype != self.data.dtype:
             raise UsageError(f"data is {data.shape} {data.dtype}; give (H, W, 1 or 3) {self.data.dtype}")
         x, y = data.shape[1] / self.width, data.shape[0] / self.height
-        metadata = self.metadata if x == y == 1 else self.metadata.resized(x, y)
-        return replace(self, data=data, alpha=alpha, metadata=metadata)
+        if x == y == 1:
+            return replace(self, data=data, alpha=alpha, jpeg=None)
+        lost = ("its extra plane, of another size: left out",) if self.extra is not None else ()
+        metadata, warnings = self.metadata.resized(x, y), self.warnings + lost
+        return replace(self, data=data, alpha=alpha, extra=None, jpeg=None, metadata=metadata, warnings=warnings)
 
     @classmethod
     def from_array(cls, array: ArrayLike) -> Image:
@@ -231,7 +243,15 @@ class Image:
     @classmethod
     def _from_decoded(cls, decoded: Decoded) -> Image:
         data = _plain(decoded.data)
-        return cls(data, decoded.alpha, decoded.metadata, warnings=decoded.warnings, value_range=used_range(data))
+        return cls(
+            data,
+            decoded.alpha,
+            decoded.metadata,
+            warnings=decoded.warnings,
+            extra=decoded.extra,
+            jpeg=decoded.jpeg,
+            value_range=used_range(data),
+        )
 
 
 def _plain(array: ArrayLike) -> NDArray[Any]:

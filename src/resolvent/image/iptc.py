@@ -32,11 +32,11 @@ def _resources(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def resources_of(resources: bytes, iptc: bytes = b"") -> bytes | None:
     """Give image resources without thumbnails of the old pixels; `iptc`, where it stands alone, becomes one."""
-    kept = [(number, data) for number, data in _resources(resources) if number not in _THUMBNAILS]
-    if iptc and all(number != _IPTC for number, _ in kept):
+    found = [(number, data) for number, data in _resources(resources) if number not in _THUMBNAILS]
+    if iptc and all(number != _IPTC for number, _ in found):
         size = struct.pack(">HHI", _IPTC, 0, len(iptc))
-        kept.append((_IPTC, b"8BIM" + size + iptc + bytes(len(iptc) % 2)))
-    return b"".join(data for _, data in kept) or None
+        found.append((_IPTC, b"8BIM" + size + iptc + bytes(len(iptc) % 2)))
+    return b"".join(data for _, data in found) or None
 
 
 def turned_resources(resources: bytes) -> bytes | None:

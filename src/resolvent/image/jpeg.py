@@ -1,4 +1,4 @@
-"""What a JPEG holds besides its picture, and how it comes into one that libvips has written.
+"""Read the segments of a JPEG that libvips does not, and make those of a JPEG that libvips writes.
 
 Sources: ITU-T T.81, annex B; JFIF 1.02; Adobe, XMP part 3, 1.1.3; CIPA DC-007 (multi-picture format); ICC.1:2022, annex
 B; Adobe Photoshop File Formats Specification.
@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, BinaryIO
 from resolvent.errors import InputError
 from resolvent.image.found import SHORT, Check, Found
 from resolvent.image.iptc import resources_of
+from resolvent.image.jpeg_header import jpeg_header
 from resolvent.image.png import comment_of, text_chunk
 from resolvent.image.xmp import extended_guid
 
 if TYPE_CHECKING:
     from resolvent.image.metadata import Metadata
 
-__all__ = ["SEGMENT", "XMP", "examine", "segments"]
+__all__ = ["SEGMENT", "XMP", "append_gain_map", "examine", "segments"]
 
 SEGMENT = 65533
 """Bytes that one segment holds."""
@@ -30,9 +31,11 @@ XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _ICC = b"ICC_PROFILE\0"
+_MULTI_PICTURE = b"MPF\0"
 _GAIN_MAP = (b"http://ns.adobe.com/hdr-gain-map/", b"urn:iso:std:iso:ts:21496:-1", b"HDRGainMap")
-_KNOWN = (b"JFIF\0", b"JFXX\0", b"Exif\0", b"Adobe", b"Ducky", b"MPF\0", b"urn:iso:std:iso:ts:21496:-1")
+_KNOWN = (b"JFIF\0", b"JFXX\0", b"Exif\0", b"Adobe", b"Ducky", _MULTI_PICTURE, b"urn:iso:std:iso:ts:21496:-1")
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")  # neither a stuffed zero nor a restart
+_ZEROS = re.compile(rb"\0*")
 _END, _SCAN, _COMMENT = 0xD9, 0xDA, 0xFE
 
 MOST_SCANS = 100
@@ -40,18 +43,18 @@ MOST_SCANS = 100
 
 
 def examine(file: BinaryIO, _check: Check) -> Found:
-    """Find what libvips does not tell of an open JPEG.
+    """Read what libvips does not of an open JPEG.
 
     Raises:
         InputError: It has too many scans.
     """
     file.seek(0)
     data = file.read()
-    found = Found()
+    found = Found(jpeg=jpeg_header(data))
     data, strays = _without_strays(data)
     if strays:  # libjpeg would complain of them, and of nothing else that it finds
         found.whole = io.BytesIO(data)
-        found.warnings.append(f"holds {strays} bytes that belong to nothing: it may be damaged")
+        found.warnings.append(f"holds {strays} bytes outside of any segment: it may be damaged")
     parts: dict[int, list[bytes]] = {}
     end = len(data)
     for marker, payload, _, at in _walk(data):
@@ -60,7 +63,7 @@ def examine(file: BinaryIO, _check: Check) -> Found:
             end = at
     scans = parts.get(_SCAN, [])
     if len(scans) > MOST_SCANS:
-        raise InputError(f"it has {len(scans)} scans, more than {MOST_SCANS}; save it anew as a JPEG that has fewer")
+        raise InputError(f"it has {len(scans)} scans, more than {MOST_SCANS}; save it again as a baseline JPEG")
     if _END not in parts and _complete(parts):
         # bits that are missing are read as zeros; were more missing than these, libjpeg would complain
         found.whole = io.BytesIO(data.rstrip(b"\xff") + bytes(SHORT) + b"\xff\xd9")
@@ -72,9 +75,9 @@ def examine(file: BinaryIO, _check: Check) -> Found:
     return found
 
 
-def _walk(data: bytes) -> Iterator[tuple[int, bytes, int, int]]:
-    """Give the segments, and the end: marker, content, where it starts and ends."""
-    at = 2
+def _walk(data: bytes, start: int = 0) -> Iterator[tuple[int, bytes, int, int]]:
+    """Give the segments of the JPEG that begins at `start`, and its end: marker, content, where it starts and ends."""
+    at = start + 2
     while match := _MARKER.search(data, at):
         marker, at = match[1][0], match.end()
         if marker in (0x01, 0xD8):
@@ -89,12 +92,12 @@ def _walk(data: bytes) -> Iterator[tuple[int, bytes, int, int]]:
 
 def _without_strays(data: bytes) -> tuple[bytes, int]:
     """Take out bytes that belong to no segment, before the first scan, and say how many they are."""
-    kept, strays, expected = [data[:2]], 0, 2
+    parts, strays, expected = [data[:2]], 0, 2
     for marker, _, start, end in _walk(data):
         strays, expected = strays + len(data[expected:start].rstrip(b"\xff")), end  # any number of those is allowed
         if marker in (_SCAN, _END):
-            return (b"".join(kept) + data[start:] if strays else data), strays
-        kept.append(data[start:end])
+            return (b"".join(parts) + data[start:] if strays else data), strays
+        parts.append(data[start:end])
     return data, 0
 
 
@@ -129,7 +132,7 @@ def _segments_of(parts: dict[int, list[bytes]], found: Found) -> None:
     for marker in range(0xE0, 0xF0):
         for part in parts.get(marker, []):
             if not part.startswith((*_KNOWN, XMP, _EXTENSION, _PHOTOSHOP, _ICC)):
-                name = re.match(rb"[ -~]*", part[:40])[0].decode()  # type: ignore[index]  # it matches nothing, too
+                name = re.match(rb"[ -~]*", part[:40])[0].decode()  # type: ignore[index]  # it also matches nothing
                 content = "content credentials (C2PA)" if marker == 0xEB and b"jumb" in part[:40] else name
                 found.leave_out(f"its APP{marker - 0xE0} segment {content}".rstrip())
     found.warnings[:] = dict.fromkeys(found.warnings)
@@ -153,15 +156,17 @@ def _xmp(parts: dict[int, list[bytes]], found: Found) -> None:
         found.leave_out("its extended XMP, which is incomplete")
 
 
-def _behind(rest: bytes, told: bytes, found: Found) -> None:
-    """Name what stands behind the picture."""
+def _behind(rest: bytes, head: bytes, found: Found) -> None:
+    """Take a gain map that stands behind the picture alone, and name whatever else does; `head`: APP1 and APP2."""
     pictures, at = 0, 0
     while rest.startswith(b"\xff\xd8", at):
-        end = next((end for marker, _, _, end in _walk(rest[at:]) if marker == _END), len(rest))
-        pictures, at = pictures + 1, len(rest) - len(rest[at + end :].lstrip(b"\0"))
+        end = next((end for marker, _, _, end in _walk(rest, at) if marker == _END), len(rest))
+        pictures, at = pictures + 1, _ZEROS.match(rest, end).end()  # type: ignore[union-attr]  # it also matches nothing
     video = b"ftyp" in rest
-    gain_map = pictures and any(mark in told or mark in rest for mark in _GAIN_MAP)
-    if gain_map:
+    gain_map = pictures and any(mark in head or mark in rest for mark in _GAIN_MAP)
+    if gain_map and pictures == 1 and at == len(rest) and _is_located(len(rest), head):
+        found.fields["gain_map"] = rest
+    elif gain_map:
         found.leave_out("its gain map, which makes it HDR")
     if pictures - bool(gain_map) > 0:
         found.leave_out(f"{pictures - bool(gain_map)} further pictures in it")
@@ -169,6 +174,14 @@ def _behind(rest: bytes, told: bytes, found: Found) -> None:
         found.leave_out("its video, of a motion photo")
     if rest and not pictures and not video:
         found.leave_out(f"{len(rest)} bytes behind its end")
+
+
+def _is_located(size: int, head: bytes) -> bool:
+    """Whether XMP, where it lists the pictures, lists one gain map of that size, right behind the first."""
+    lengths = {int(length) for length in re.findall(rb"""Item:Length\s*=\s*["'](\d{1,12})["']""", head)} - {0}
+    semantics = re.findall(rb"""Item:Semantic\s*=\s*["'](\w+)""", head)
+    padded = re.search(rb"""Item:Padding\s*=\s*["']0*[1-9]""", head)
+    return lengths <= {size} and set(semantics) <= {b"Primary", b"GainMap"} and not padded
 
 
 def segments(metadata: Metadata) -> bytes:
@@ -190,7 +203,28 @@ def segments(metadata: Metadata) -> bytes:
         payloads += [(0xED, _PHOTOSHOP + part) for _, part in _parts(metadata.iptc, SEGMENT - len(_PHOTOSHOP))]
     comments = [comment for chunk in metadata.text if (comment := comment_of(chunk)) is not None]
     payloads += [(_COMMENT, part) for comment in comments for _, part in _parts(comment, SEGMENT)]
+    if metadata.gain_map:
+        if _GAIN_MAP[1] in metadata.gain_map:
+            payloads.append((0xE2, _GAIN_MAP[1] + bytes(5)))  # its versions, of the reader and the writer, are 0
+        payloads.append((0xE2, _multi_picture(0, 0)))  # the last, for append_gain_map
     return b"".join(struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload for marker, payload in payloads)
+
+
+def append_gain_map(file: BinaryIO, metadata: Metadata) -> None:
+    """Put the gain map behind the picture of an open JPEG that begins with the segments of its metadata."""
+    picture = metadata.gain_map or b""
+    size = file.seek(0, io.SEEK_END)
+    file.write(picture)
+    file.seek(2 + len(segments(metadata)) - len(_multi_picture(0, 0)))
+    start = file.tell() + len(_MULTI_PICTURE)
+    file.write(_multi_picture(size, len(picture), size - start))
+
+
+def _multi_picture(size: int, added: int, offset: int = 0) -> bytes:
+    """Make the index of a picture of so many bytes and an added one, whose offset counts from behind ``MPF``."""
+    entries = (0xB000, 7, 4, b"0100"), (0xB001, 4, 1, struct.pack(">I", 2)), (0xB002, 7, 32, struct.pack(">I", 50))
+    index = struct.pack(">4sIH", b"MM\0*", 8, len(entries)) + b"".join(struct.pack(">HHI4s", *e) for e in entries)
+    return _MULTI_PICTURE + index + struct.pack(">I4I4I", 0, 0x030000, size, 0, 0, 0, added, offset, 0)
 
 
 def _parts(data: bytes, size: int) -> Iterator[tuple[int, bytes]]:

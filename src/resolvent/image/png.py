@@ -1,6 +1,6 @@
-"""What a PNG holds besides its picture, and how it comes into one that libvips has written.
+"""Read the chunks of a PNG that libvips does not, and make those of a PNG that libvips writes.
 
-libvips drops color that is told otherwise than by an ICC profile, reads an aspect ratio as a resolution, and compresses
+libvips drops color that is not given by an ICC profile, reads an aspect ratio as a resolution, and compresses
 XMP, which XMP forbids.
 
 Sources: PNG 3rd edition, 11.3; Adobe, XMP part 3, 1.1.5.
@@ -34,7 +34,7 @@ _LARGEST = 1 << 26
 
 
 def examine(file: BinaryIO, check: Check) -> Found:
-    """Find what libvips does not tell of an open PNG."""
+    """Read what libvips does not of an open PNG."""
     found = Found()
     read: dict[bytes, bytes] = {}
     text: list[bytes] = []
@@ -99,16 +99,16 @@ def _completed(file: BinaryIO, header: bytes, check: Check) -> BinaryIO | None:
     expected = sum(count * row for count, row in rows if row > 1)
     file.seek(0)
     data = file.read()
-    at, first, packed = _SIGNATURE, len(data), b""
+    at, first, packed = _SIGNATURE, len(data), []
     while at + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, at)
         if name == b"IDAT":
             first = min(first, at)
-            packed += data[at + 8 : at + 8 + length]
+            packed.append(data[at + 8 : at + 8 + length])
         at += 12 + length
     unpack = zlib.decompressobj()
     try:
-        pixels = unpack.decompress(packed, expected)
+        pixels = unpack.decompress(b"".join(packed), expected)
     except zlib.error:
         return None
     if len(pixels) < expected - rows[-1][1]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from resolvent.image.exif import without_directory
 from resolvent.image.metadata import Metadata
 from resolvent.image.png import keyword_of
+from resolvent.image.xmp import without_properties
 
 if TYPE_CHECKING:
     from resolvent.image.image import Image
@@ -19,7 +20,7 @@ STRIPS = ("gps", "all")
 """What can be left out: where a photograph was taken; everything but its color profile."""
 
 _GPS = 0x8825
-"""EXIF's tag of the directory that tells the place."""
+"""EXIF's tag of the GPS directory."""
 
 
 _RAW = "Raw profile type"
@@ -38,7 +39,9 @@ def stripped(image: Image, what: str | None) -> Image:
     if what == "all":
         return replace(image, metadata=Metadata(icc=image.metadata.icc))
     known = image.metadata
-    kept = replace(
+    if known.gain_map and re.search(rb"Exif\0\0|:GPS", known.gain_map):
+        known = known.without_gain_map()
+    public = replace(
         known,
         exif=known.exif and without_directory(known.exif, _GPS),
         xmp=known.xmp and without_gps(known.xmp),
@@ -46,7 +49,7 @@ def stripped(image: Image, what: str | None) -> Image:
         geo=None,
         text=tuple(text for text in known.text if not keyword_of(text).startswith(_RAW)),
     )
-    return replace(image, metadata=kept)
+    return replace(image, metadata=public)
 
 
 def without_gps(packet: bytes) -> bytes:
@@ -58,8 +61,6 @@ def without_gps(packet: bytes) -> bytes:
         >>> without_gps(b'<a xmlns:e="http://ns.adobe.com/exif/1.0/" e:GPSLatitude="52,31N"/>')
         b'<a xmlns:e="http://ns.adobe.com/exif/1.0/"/>'
     """
-    prefixes = {b"exif", *re.findall(rb"""xmlns:([\w.-]+)\s*=\s*["']http://ns\.adobe\.com/exif/1\.0/["']""", packet)}
-    name = rb"(?:" + b"|".join(map(re.escape, sorted(prefixes))) + rb"):GPS\w+"
-    packet = re.sub(rb"""\s+%s\s*=\s*("[^"]*"|'[^']*')""" % name, b"", packet)
-    packet = re.sub(rb"<%s\s*/>" % name, b"", packet)
-    return re.sub(rb"(?s)<(%s)(?:\s[^>]*)?>.*?</\1\s*>" % name, b"", packet)
+    found = re.findall(rb"""xmlns:([\w.-]+)\s*=\s*["']http://ns\.adobe\.com/exif/1\.0/["']""", packet)
+    prefixes = {"exif", *(prefix.decode("ascii") for prefix in found)}
+    return without_properties(packet, rf"(?:{'|'.join(map(re.escape, sorted(prefixes)))}):GPS\w+")

@@ -1,6 +1,7 @@
-"""What a TIFF holds besides its first picture, and how it comes into one that libvips has written.
+"""Read the tags of a TIFF that libvips does not, and add tags to one that libvips has written.
 
-libvips neither reads nor writes EXIF and GeoTIFF tags, takes any fourth sample for alpha, and makes up a resolution.
+libvips neither reads nor writes EXIF and GeoTIFF tags, takes any fourth sample for alpha, and writes a resolution where
+there is none.
 
 Sources: Adobe, TIFF 6.0 and its technical notes; OGC GeoTIFF 1.1; ImageJ's TiffEncoder; DNG 1.7, chapters 2 and 4.
 """
@@ -24,6 +25,7 @@ from resolvent.image.complaints import damaged
 from resolvent.image.directories import (
     SUBDIRECTORIES,
     Directory,
+    Entry,
     Layout,
     Value,
     entries_at,
@@ -40,7 +42,7 @@ from resolvent.image.formats import raw_error
 from resolvent.image.found import SHORT, Check, Found
 from resolvent.image.iptc import iptc_of, resources_of
 
-__all__ = ["add_to_tiff", "enlarged_geo", "examine", "iptc_tags", "resolution_tags"]
+__all__ = ["UNSPECIFIED_SAMPLE", "add_to_tiff", "enlarged_geo", "examine", "iptc_tags", "resolution_tags"]
 
 MOST_PAGES = 10_000
 """Finding them takes seconds already."""
@@ -59,6 +61,9 @@ _STORAGE = {  # how pixels are stored, or kept in another way
     *range(254, 260), *range(262, 267), 273, 274, *range(277, 285), *range(286, 294), 296, 297, 317, *range(320, 328),
     *(330, 332, 333, 334, 336, 337, 338, 339, 340, 341, 342, 347), *range(512, 533), 559, 700, 33723, 34377, 34675,
 }  # fmt: skip
+UNSPECIFIED_SAMPLE: Directory = {_EXTRA: Value.of(3, (0,))}
+"""The tag of one sample beyond the colors that is no alpha."""
+
 _RAW_PHOTOMETRICS, _RAW_COMPRESSIONS = {32803, 34892}, {32767, 32769, 32770, 34713, 65000, 65535}
 _DEFLATE = {8, 32946}
 _STEP, _MOST_EXTRAS = 1 << 20, 100
@@ -66,32 +71,36 @@ _PLACES = ((273, 279), (324, 325))  # offsets and sizes of strips and of tiles
 _STACK = re.compile(r"^(images|slices|frames|channels|hyperstack|loop)=.*\n?", re.MULTILINE)
 
 
-def examine(file: BinaryIO, check: Check) -> Found:
-    """Find what libvips does not tell of an open TIFF.
+def examine(file: BinaryIO, check: Check, frame: int = 1) -> Found:
+    """Read what libvips does not of a page of an open TIFF; the first is 1.
 
     Raises:
-        InputError: It is a camera's raw file, has too many pages, is too large or damaged.
+        InputError: It is a camera's raw file, has too many pages or no such page, is too large or damaged.
     """
     found = Found()
     try:
         layout, start, entries = open_tiff(file)
         directory = values_of(file, layout, entries)
     except ValueError:
-        return found  # libvips says what is wrong
+        return found  # libvips raises the error
     _refuse_raw(file, layout, directory)
-    check(_first(directory, 256), _first(directory, 257), 1)
-    found.whole = _lengthened(file, directory)
-    if found.whole:
-        found.warnings.append("its end is missing: the last pixels may be wrong")
-    _verify(found.whole or file, directory)
     pages = _pages(file, layout, start)
-    if pages > 1:
-        found.warnings.append(f"holds {pages} images: only the first is used")
+    found.choose(frame, max(len(pages), 1))
+    if frame > 1:
+        file = found.whole = _from_page(file, layout, pages[frame - 1])
+        entries = entries_at(file, layout, pages[frame - 1])
+        directory = values_of(file, layout, entries)
+    check(_first(directory, 256), _first(directory, 257), 1)
+    _refuse_overlaps(file, directory)
+    if lengthened := _lengthened(file, directory):
+        file = found.whole = lengthened
+        found.warnings.append("its end is missing: the last pixels may be wrong")
+    _verify(file, directory)
     found.extras = _extras(directory)
-    _describe(directory, pages, found)
+    _describe(directory, len(pages), found)
     found.fields |= _resolution(directory)
-    kept = {tag: directory[tag] for tag in _DESCRIPTIVE & directory.keys()}
-    found.fields["exif"] = block_of(kept) if kept else None
+    described = {tag: directory[tag] for tag in _DESCRIPTIVE & directory.keys()}
+    found.fields["exif"] = block_of(described) if described else None
     geo = {tag: directory[tag] for tag in _GEO & directory.keys()}
     found.fields["geo"] = block_of(geo) if geo else None
     found.orientation = _first(directory, _ORIENTATION, 1)
@@ -117,12 +126,24 @@ def _refuse_raw(file: BinaryIO, layout: Layout, directory: Directory) -> None:
     for offset in subs.whole[:16] if isinstance(subs, Value) else ():
         with suppress(ValueError):
             inner.append(values_of(file, layout, entries_at(file, layout, offset), 2))
-    for each in inner:
-        if _first(each, _PHOTOMETRIC) in _RAW_PHOTOMETRICS or _first(each, _COMPRESSION) in _RAW_COMPRESSIONS:
+    for tags in inner:
+        if _first(tags, _PHOTOMETRIC) in _RAW_PHOTOMETRICS or _first(tags, _COMPRESSION) in _RAW_COMPRESSIONS:
             make = directory.get(0x010F)
             raise raw_error(make.text.strip().title() if isinstance(make, Value) else "TIFF")
     if _first(directory, _SUBFILE) & 1:
         raise InputError("its first picture is only a preview of another; save that as a TIFF of its own")
+
+
+def _refuse_overlaps(file: BinaryIO, directory: Directory) -> None:
+    """Raise InputError where strips or tiles share so many bytes that reading them would never end."""
+    lengths = (value.whole for _, sizes in _PLACES if isinstance(value := directory.get(sizes), Value))
+    if sum(map(sum, lengths)) > file.seek(0, io.SEEK_END) + _most_unpacked(directory):
+        raise damaged("its strips or tiles overlap")
+
+
+def _most_unpacked(directory: Directory) -> int:
+    """Bytes that the pixels take at most, with samples of 128 bits."""
+    return 16 * math.prod(_first(directory, tag, 1) for tag in (256, 257, _SAMPLES))
 
 
 def _lengthened(file: BinaryIO, directory: Directory) -> BinaryIO | None:
@@ -148,7 +169,7 @@ def _verify(file: BinaryIO, directory: Directory) -> None:
     """
     if _first(directory, _COMPRESSION) not in _DEFLATE:
         return
-    room = 16 * math.prod(_first(directory, tag, 1) for tag in (256, 257, _SAMPLES))  # at most; so much may be unpacked
+    room = _most_unpacked(directory)
     for offsets, sizes in _PLACES:
         places, lengths = directory.get(offsets), directory.get(sizes)
         if not (isinstance(places, Value) and isinstance(lengths, Value)):
@@ -181,25 +202,34 @@ def _bytes(directory: Directory, tag: int, layout: Layout) -> bytes:
     return np.frombuffer(value.data, "<u4").astype(layout.order + "u4").tobytes() if value.kind == 4 else value.data
 
 
-def _pages(file: BinaryIO, layout: Layout, start: int) -> int:
-    """Count the pages, without previews and masks of them."""
-    count = 0
-    for directory, entry in enumerate(_first_entries(file, layout, start)):
-        if directory == MOST_PAGES:
+def _pages(file: BinaryIO, layout: Layout, start: int) -> list[int]:
+    """Find the directories of the pages, without previews and masks of them."""
+    pages = []
+    for i, (place, entry) in enumerate(_first_entries(file, layout, start)):
+        if i == MOST_PAGES:
             raise InputError(f"it has more than {MOST_PAGES} pages; split it")
-        count += not (entry[0] == _SUBFILE and (number(layout, entry) or 0) & 5)
-    return count
+        if not (entry[0] == _SUBFILE and (number(layout, entry) or 0) & 5):
+            pages.append(place)
+    return pages
 
 
-def _first_entries(file: BinaryIO, layout: Layout, start: int) -> Iterator[tuple[int, int, int, bytes]]:
-    """Read the first entry, which has the least tag, of each directory in the chain."""
+def _from_page(file: BinaryIO, layout: Layout, start: int) -> BinaryIO:
+    """Make the TIFF that begins with the page whose directory stands at `start`."""
+    file.seek(0)
+    data = bytearray(file.read())
+    struct.pack_into(layout.offset, data, 8 if layout.big else 4, start)
+    return io.BytesIO(data)
+
+
+def _first_entries(file: BinaryIO, layout: Layout, start: int) -> Iterator[tuple[int, Entry]]:
+    """Read where each directory in the chain stands, and its first entry, which has the least tag."""
     seen: set[int] = set()
     with suppress(ValueError):
         while start and start not in seen:
             seen.add(start)
             seek(file, start)
             (length,) = unpack(file, layout.length)
-            yield unpack(file, layout.entry)
+            yield start, unpack(file, layout.entry)
             seek(file, start + struct.calcsize(layout.length) + length * struct.calcsize(layout.entry))
             (start,) = unpack(file, layout.offset)
 
@@ -212,13 +242,13 @@ def _extras(directory: Directory) -> tuple[int, ...] | None:
     count = max(_first(directory, _SAMPLES, 1) - colors, 0)
     if count > _MOST_EXTRAS:
         return None
-    told = directory.get(_EXTRA)
-    kinds = told.whole[:count] if isinstance(told, Value) else ()
+    extras = directory.get(_EXTRA)
+    kinds = extras.whole[:count] if isinstance(extras, Value) else ()
     return kinds + (0,) * (count - len(kinds))
 
 
 def _describe(directory: Directory, pages: int, found: Found) -> None:
-    """Leave out of the description what it says of pages and shapes."""
+    """Remove page counts and shapes from the description."""
     value = directory.get(_DESCRIPTION)
     if not isinstance(value, Value):
         return
@@ -238,7 +268,7 @@ def _describe(directory: Directory, pages: int, found: Found) -> None:
 
 
 def _resolution(directory: Directory) -> dict[str, tuple[float, float] | None]:
-    """Read the resolution, in dots per inch, or in pixels for a unit that the file does not tell."""
+    """Read the resolution, in dots per inch, or in pixels for a unit that the file does not name."""
     x, y = directory.get(_X), directory.get(_Y)
     if not (isinstance(x, Value) and isinstance(y, Value)):
         return {}

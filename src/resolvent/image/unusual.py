@@ -1,4 +1,4 @@
-"""Samples and colors that photographs seldom have: other types of numbers, packed bits, CIELAB.
+"""Samples and colors that libvips does not read: packed bits, floats of 64 bits, CIELAB.
 
 Sources: Adobe, TIFF 6.0, sections 2, 3, 8, 15 and 23, and its technical note 3.
 """
@@ -91,22 +91,24 @@ def unpack_tiff(file: BinaryIO, check: Check) -> NDArray[Any] | None:
     row = (width * samples * bits + 7) // 8
     if width * height * samples <= 0:
         raise damaged("it holds no pixels")
-    parts = []
+    data = bytearray()
     for offset, size in zip(tags[273], tags[279], strict=False):
+        room = row * height - len(data)
+        if room == 0:
+            break
         part = read_at(file, offset, size)
         try:
-            parts.append(part if _one(tags, 259, 1) == 1 else zlib.decompressobj().decompress(part, row * height))
+            data += part[:room] if _one(tags, 259, 1) == 1 else zlib.decompressobj().decompress(part, room)
         except zlib.error as error:
             raise damaged(error) from error
-    data = b"".join(parts)
     if len(data) < row * height:
-        raise damaged(f"{len(data)} bytes of pixels, where {row * height} are told")
+        raise damaged(f"{len(data)} bytes of pixels, where its size takes {row * height}")
     if kind == 3:
         file.seek(0)
         order = "<" if file.read(1) == b"I" else ">"
-        values = np.frombuffer(data[: row * height], f"{order}f{bits // 8}").astype(f"f{bits // 8}")
+        values = np.frombuffer(data, f"{order}f{bits // 8}").astype(f"f{bits // 8}")
     else:
-        packed = np.frombuffer(data[: row * height], np.uint8).reshape(height, row)
+        packed = np.frombuffer(data, np.uint8).reshape(height, row)
         split = np.unpackbits(packed, axis=1, count=width * samples * bits).reshape(height, -1, bits)
         values = (split @ (1 << np.arange(bits, dtype=np.uint16)[::-1])).astype(np.uint16)
     return values.reshape(height, width, samples)

@@ -22,7 +22,7 @@ FLOAT_TOPS = (1.0, *(2.0**bits - 1 for bits in INTEGER_BITS))
 """Values of white that floats commonly have."""
 
 BLOCK = 16
-"""Pixels a side of the blocks whose medians tell a picture's content from its noise and from single outliers."""
+"""Pixels a side of the blocks whose medians separate a picture's content from its noise and from single outliers."""
 
 SAMPLE = 1 << 20
 """Values that the statistics of a float picture rest on at most."""
@@ -142,8 +142,8 @@ def _noted(
     note = "" if plain else f"values from {low:.4g} to {high:.4g} are black to white"
     outside = int(np.count_nonzero((data < floor) | (data > ceiling)))
     if outside:
-        kept = f"{outside} of {data.size} values outside of {floor:.4g} to {ceiling:.4g} are kept as they are"
-        note = f"{note}; {kept}" if note else kept
+        outliers = f"{outside} of {data.size} values outside of {floor:.4g} to {ceiling:.4g} are kept as they are"
+        note = f"{note}; {outliers}" if note else outliers
     return ValueRange(low, high, floor, ceiling, note)
 
 

@@ -1,4 +1,4 @@
-"""libvips: its errors and logs kept in hand, its images laid over numpy arrays."""
+"""libvips: its errors and logs as exceptions, and its images over NumPy arrays."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _KEPT: list[Any] = []  # callbacks that libvips may call as long as the program 
 
 @cache
 def load() -> Any:
-    """Import pyvips, keep it from filling memory and stderr, and collect its warnings, which need not be UTF-8."""
+    """Import pyvips without its cache, and collect its warnings, which need not be UTF-8, instead of printing them."""
     import pyvips
 
     pyvips.cache_set_max(0)  # it would keep whole inputs
@@ -98,7 +98,7 @@ def _lines(text: str) -> list[str]:
 
 
 def seeking(file: BinaryIO) -> Callable[[int, int], int]:
-    """Make the callback that seeks in an open file; where a damaged file points outside it, libvips is told so."""
+    """Make the callback that seeks in an open file; -1 where a damaged file points outside it."""
 
     def seek(offset: int, whence: int) -> int:
         try:

@@ -1,4 +1,4 @@
-"""What a WebP lacks or holds besides its picture. Source: Google, WebP Container Specification."""
+"""Read the metadata of a WebP that libvips does not. Source: Google, WebP Container Specification."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _KNOWN = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF"
 
 
 def examine(file: BinaryIO, _check: Check) -> Found:
-    """Find what libvips does not tell of an open WebP."""
+    """Read what libvips does not of an open WebP."""
     found = Found()
     size = file.seek(0, io.SEEK_END)
     file.seek(4)
-    told = 8 + int.from_bytes(file.read(4), "little")
-    if 0 < told - size <= SHORT:
+    declared = 8 + int.from_bytes(file.read(4), "little")
+    if 0 < declared - size <= SHORT:
         file.seek(0)
-        found.whole = io.BytesIO(file.read() + bytes(told - size))
+        found.whole = io.BytesIO(file.read() + bytes(declared - size))
         found.warnings.append("its end is missing: the last pixels may be wrong")
     at, others = 12, []
-    while at + 8 <= min(told, size):
+    while at + 8 <= min(declared, size):
         file.seek(at)
         kind, length = file.read(4), int.from_bytes(file.read(4), "little")
         if kind not in _KNOWN and kind.isascii():

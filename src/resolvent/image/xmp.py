@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from functools import partial
 
-__all__ = ["extended_guid", "merged_xmp", "of_new_size", "truthful_xmp", "upright_xmp"]
+__all__ = ["extended_guid", "merged_xmp", "of_new_size", "truthful_xmp", "upright_xmp", "without_properties"]
 
 _PROMISES = (  # names of properties
-    r"(?:G?Camera):(?:MotionPhoto|MicroVideo)\w*|(?:hdrgm|HDRGainMap):\w+|G?Container:(?:Directory|Version)"
-    r"|xmp:Thumbnails|xapGImg:image"
+    r"(?:G?Camera):(?:MotionPhoto|MicroVideo)\w*|xmp:Thumbnails|xapGImg:image"
 )
+_PROMISES_OF_PICTURES = r"(?:hdrgm|HDRGainMap):\w+|G?Container:(?:Directory|Version)"
 _SIZES = {  # of GPano: by width, by height
     "GPano": (
         ("CroppedAreaImageWidthPixels", "FullPanoWidthPixels", "CroppedAreaLeftPixels"),
@@ -34,20 +34,39 @@ def upright_xmp(packet: bytes) -> bytes:
     return re.sub(rb"""(tiff:Orientation(?:\s*=\s*["']|>))[2-8]""", rb"\g<1>1", packet)
 
 
-def truthful_xmp(packet: bytes) -> bytes:
+def truthful_xmp(packet: bytes, gain_map: bool = False) -> bytes:
     """Take out what an XMP packet promises behind the picture, such as a gain map or a video, and its thumbnails.
+
+    Args:
+        packet: The packet.
+        gain_map: Whether a gain map is there.
 
     Example:
         >>> truthful_xmp(b'<rdf:Description GCamera:MotionPhoto="1" xmp:Rating="5"/>')
         b'<rdf:Description xmp:Rating="5"/>'
     """
-    return _without(packet, _PROMISES)
+    return without_properties(packet, _PROMISES if gain_map else f"{_PROMISES}|{_PROMISES_OF_PICTURES}")
 
 
-def _without(packet: bytes, names: str) -> bytes:
-    name = rb"(" + names.encode() + rb")"
-    packet = re.sub(rb"<" + name + rb"(?=[\s>/])[^>]*(?:/>|(?<!/)>.*?</\1>)\s*", b"", packet, flags=re.DOTALL)
-    return re.sub(rb"\s+" + name + rb"""\s*=\s*(?:"[^"]*"|'[^']*')""", b"", packet)
+def without_properties(packet: bytes, names: str) -> bytes:
+    """Take properties out of an XMP packet, elements and attributes, in time linear in its length.
+
+    Args:
+        packet: The packet.
+        names: A regular expression of their names, without groups.
+    """
+    tags = list(re.finditer(rf"<(/?)({names})(?=[\s>/])[^<>]*?(/?)>\s*".encode(), packet))
+    last_end = {tag[2]: tag.start() for tag in tags if tag[1]}
+    parts, at = [], 0
+    opened: re.Match[bytes] | None = None
+    for tag in tags:
+        if opened is None and not tag[1] and not tag[3] and last_end.get(tag[2], -1) > tag.start():
+            opened = tag
+        elif (opened and tag[1] and tag[2] == opened[2]) or (opened is None and tag[3]):
+            parts.append(packet[at : (opened or tag).start()])
+            at, opened = tag.end(), None
+    packet = b"".join(parts) + packet[at:]
+    return re.sub(rf"""(?<!\s)\s++(?:{names})\s*=\s*(?:"[^"]*"|'[^']*')""".encode(), b"", packet)
 
 
 def of_new_size(packet: bytes, x: float, y: float) -> bytes:
@@ -81,6 +100,7 @@ def merged_xmp(packet: bytes, extension: bytes) -> bytes:
         >>> merged_xmp(b"<rdf:RDF><a/></rdf:RDF>", b"<rdf:RDF><b/></rdf:RDF>")
         b'<rdf:RDF><a/><b/></rdf:RDF>'
     """
-    inner = re.search(rb"<rdf:RDF[^>]*>(.*)</rdf:RDF>", extension, re.DOTALL)
-    before, end, after = _without(packet, "xmpNote:HasExtendedXMP").rpartition(b"</rdf:RDF>")
-    return before + inner[1] + end + after if inner and end else packet
+    start = re.search(rb"<rdf:RDF[^<>]*>", extension)
+    inner, inner_end, _ = extension[start.end() if start else 0 :].rpartition(b"</rdf:RDF>")
+    before, end, after = without_properties(packet, "xmpNote:HasExtendedXMP").rpartition(b"</rdf:RDF>")
+    return before + inner + end + after if start and inner_end and end else packet
