@@ -43,7 +43,7 @@ class Run:
 
 
 def measure(command: list[str]) -> Run:
-    """Run a command to its end; a failure ends the benchmark with the command's own words."""
+    """Run a command to its end; a failure ends the benchmark with the error message of the command."""
     with tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)

@@ -192,7 +192,7 @@ def rounded(pixels: Pixels) -> Pixels:
 def score(pixels: Pixels, truth: Pixels) -> float:
     """PSNR over RGB in dB, at most SAME; a photograph that comes back gray or in color is compared in color."""
     if pixels.shape[2] != truth.shape[2]:
-        pixels, truth = (np.broadcast_to(each, (*each.shape[:2], 3)) for each in (pixels, truth))
+        pixels, truth = (np.broadcast_to(image, (*image.shape[:2], 3)) for image in (pixels, truth))
     return min(psnr(pixels, truth), SAME)
 
 

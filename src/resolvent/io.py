@@ -38,7 +38,7 @@ def write_atomic(
     Args:
         path: The file.
         write: Fills it.
-        overwrite: Whether a file that is there may be replaced.
+        overwrite: Whether an existing file may be replaced.
         like: A file that it is made from: who may not read that, may not read it either.
 
     Raises:

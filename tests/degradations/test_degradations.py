@@ -242,7 +242,7 @@ class TestBlur:
         for name, message in {
             "two.npz": "no array None; give key=, one of a, b",
             "flat.npy": "a kernel is finite with a sum above zero",
-            "line.npy": "has shape (3,); must be (H, W)",
+            "line.npy": "has shape (3,): must be (H, W); save one plane",
             "object.npy": "not a readable NumPy file",
             "torn.npz": "not a readable NumPy file",
             "empty.npy": "not a readable NumPy file",

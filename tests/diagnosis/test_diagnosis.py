@@ -511,7 +511,7 @@ def test_noise_is_denoised_at_its_level_within_the_models_range():
 def test_too_little_to_tell(values):
     found = look(image(values), gains=[5.0, 0.0, 0.0])
     assert (found.model, found.gains) == (None, {})
-    assert found.reasons[-1] == "too little in it to tell what would help"
+    assert found.reasons[-1] == "too little detail to predict what would help"
 
 
 @pytest.fixture(scope="module")

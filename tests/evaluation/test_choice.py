@@ -129,7 +129,7 @@ def test_learning_finds_what_decides():
         return Case("", "", "", seen, 2.0, False, 0.0, None, None, scores)
 
     cases = [case() for _ in range(600)]
-    chooser = learn(cases, about={"cases": 600}, how=replace(FIT, steps=300))
+    chooser = learn(cases, about={"cases": 600}, settings=replace(FIT, steps=300))
     held = [case() for _ in range(300)]
     chosen = [each.psnr[decide(chooser, each.features, each.sigma).candidate or NOTHING] for each in held]
     lost = [max(each.psnr.values()) - psnr for each, psnr in zip(held, chosen, strict=True)]

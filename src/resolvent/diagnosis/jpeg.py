@@ -29,7 +29,7 @@ def jpeg_quality(source: Path | bytes) -> int | None:
     """Estimate the quality that a JPEG file was saved with, from its luminance quantization table.
 
     libjpeg scales the standard table by 50/q below quality 50 and by 2 - q/50 from there on; that is inverted. Exact
-    for files of libjpeg and its kin; for another table, the nearest quality.
+    for files of libjpeg and compatible encoders; for another table, the nearest quality.
 
     Args:
         source: The file, or its bytes.
@@ -59,7 +59,7 @@ def jpeg_chroma(source: Path | bytes) -> float | None:
     with _opened(source) as file:
         for marker, segment in _segments(file):
             if marker in _FRAMES and len(segment) >= 6:
-                factors = [(each >> 4) * (each & 15) for each in segment[7 : 6 + 3 * segment[5] : 3]]
+                factors = [(sampling >> 4) * (sampling & 15) for sampling in segment[7 : 6 + 3 * segment[5] : 3]]
                 if factors and len(factors) == segment[5] and all(factors):
                     return min(factors) / max(factors)
     return None

@@ -56,7 +56,7 @@ SEED_UNET = {
 UNET = {
     "widths": Setting(Several(Whole(1, 4096), 1, 8), (48, 96, 192), "channels at each scale, finest first"),
     "blocks": Setting(Several(Whole(0, 64), 1, 8), (2, 2, 2), "residual blocks at each scale"),
-    "noise_level": Setting(Flag(), False, "whether it is told the noise level"),
+    "noise_level": Setting(Flag(), False, "one more input channel: the noise level"),
     "fold": Setting(Whole(1, 8), 2, "space-to-depth factor at the entrance"),
     "skips": Setting(Word(("add", "concat")), "add", "what joins the encoder to the decoder"),
     "scale": Setting(Whole(1, 8), 1, "output pixels for each input pixel and axis"),

@@ -93,17 +93,17 @@ def run_demo(
     for panel, cases in PANELS.items():
         for place, name in enumerate(PHOTOGRAPHS):
             truth = _photograph(name, side)
-            for label, text, told in cases:
+            for label, text, options in cases:
                 degraded = parse(text)(truth, np.random.default_rng(place))
                 start = perf_counter()
-                restored = restore(degraded, **told)
+                restored = restore(degraded, **options)
                 comparisons.append(
                     Comparison(
                         panel=panel,
                         image=name,
                         label=label,
                         degradation=text,
-                        model=told["model"],
+                        model=options["model"],
                         seconds=perf_counter() - start,
                         truth=truth,
                         degraded=degraded,

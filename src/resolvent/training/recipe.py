@@ -53,7 +53,7 @@ class Recipe:
     Attributes:
         name: The model's name.
         task: What the model is for; ``restore`` and ``benchmark`` choose by it.
-        summary: One line for a person who chooses.
+        summary: One line, for lists of models.
         degradation: Text form, with ranges or choices: what turns a clean patch into the input.
         validation: Text forms without ranges: the checks by which the best weights are chosen.
         network: A key of NETWORKS.
@@ -64,13 +64,13 @@ class Recipe:
         gray: Share of patches made gray, with the same noise in all channels, so that gray photographs work as well as
             color.
         clean: Share of patches that are not degraded, so that a good photograph is left alone; 0 where the network is
-            told what happened, or where the degradation changes the size.
+            non-blind, or where the degradation changes the size.
         others: Text forms of which a share of the patches gets one instead of ``degradation``, each as likely: the
-            faults of a mixture one at a time, say. A network that is told a noise level is told for these the root mean
-            square of what they did, as well as it can be estimated. Not for a network that finds or fills damage.
+            faults of a mixture one at a time, say. A network with a noise level gets for these an estimate of the root
+            mean square of the error. Not for a network that finds or fills damage.
         others_share: The share.
-        overstated: Share of patches for which the network is told more noise than there is, so that a level that is
-            told wrongly costs detail but moves no color; 0 where it is told none.
+        overstated: Share of patches for which the noise level given to the network is too high, so that a wrong level
+            costs detail but shifts no color; 0 without a noise level.
         patch: Side of a training patch in pixels.
         margin: Pixels around a patch that are degraded with it and then cut off, so that a blur finds what lies beyond
             the patch; a multiple of 8 keeps the blocks of a JPEG in place. 0 where the degradation changes the size.
@@ -79,15 +79,15 @@ class Recipe:
         flips: Flip and transpose patches at random.
         batch: Patches a step.
         together: Steps whose batches are cut and degraded at once: faster on a GPU, which many small operations keep
-            waiting, and needs so many times the memory.
+            waiting, and needs that many times the memory.
         partial_batch: End every epoch with a smaller batch, as Keras does, rather than run on into the next.
-        limit: Use the first so many photographs, in the order of their names; None uses all.
+        limit: Number of photographs, the first ones by name; None uses all.
         holdout: Share of the photographs, the last, kept for validation where no validation folder is given.
         loss: ``l1``, ``mse``, ``charbonnier``, ``psnr``, the logarithm of each sample's error, or
             ``largest-channel``, the founding paper's accuracy; ``bce-dice`` for a network that finds damage.
         optimizer: ``adamw``, or ``muon`` for the kernels between the first and the last with AdamW for the rest.
         learning_rate: Peak of AdamW's; a quarter of the default or the recipe's where ``start`` is given and no rate.
-        kernel_rate: Peak of Muon's; a quarter in the same way.
+        kernel_rate: Peak of Muon's; a quarter of it under the same condition.
         schedule: ``cosine`` to zero over the budget, ``constant``, or ``cooldown``, linear to zero; a constant run
             that is branched by ``--cooldown`` goes on for as long as it is resumed.
         warmup: Share of the budget over which the rate climbs from zero.
@@ -198,12 +198,12 @@ class Recipe:
                     "they must be the same"
                 )
         for text in (self.degradation, *self.validation) if self.noise_level else ():
-            told = sum(isinstance(part, GaussianNoise) for part in _happening(text))
-            by_residual = text in self.validation and self.scale == 1 and (text in self.others or told == 0)
-            if told != 1 and not by_residual:
+            noises = sum(isinstance(part, GaussianNoise) for part in _happening(text))
+            by_residual = text in self.validation and self.scale == 1 and (text in self.others or noises == 0)
+            if noises != 1 and not by_residual:
                 raise UsageError(
-                    f"recipe {self.name!r}: {text!r} has noise {told} times, and the network is told its level; give "
-                    "noise:sigma= once"
+                    f"recipe {self.name!r}: {text!r} has noise {noises} times, and the network takes one noise level; "
+                    "give noise:sigma= once"
                 )
         for text in (self.degradation, *self.validation):
             if (self.finds or self.fills) and not any(isinstance(part, Damage) for part in _happening(text)):
@@ -213,26 +213,28 @@ class Recipe:
                 )
         if self.finds != (self.loss == "bce-dice"):
             raise UsageError(
-                f"recipe {self.name!r}: loss = {self.loss}: bce-dice goes with outputs = 1, and only with it"
+                f"recipe {self.name!r}: loss = {self.loss}: bce-dice goes with outputs = 1; set both or neither"
             )
         if self.clean and (self.noise_level or self.finds or self.fills or self.scale > 1):
             raise UsageError(
-                f"recipe {self.name!r}: clean = {self.clean}: is for a network that gets colors alone and keeps size"
+                f"recipe {self.name!r}: clean = {self.clean}: a network with a noise level, a mask, one output or "
+                "a scale above 1 trains on degraded patches only; set clean = 0"
             )
         unfit = self.finds or self.fills or (self.noise_level and self.scale > 1)
         if bool(self.others) != (self.others_share > 0) or (self.others and unfit):
             raise UsageError(
                 f"recipe {self.name!r}: others_share = {self.others_share} with {len(self.others)} others: give both "
-                "or neither, and neither for a network that finds or fills damage, or enlarges and is told a level"
+                "or neither, and neither for a network that finds or fills damage, or enlarges and takes a level"
             )
         if self.overstated and not self.noise_level:
             raise UsageError(
-                f"recipe {self.name!r}: overstated = {self.overstated}: is for a network with noise_level = true"
+                f"recipe {self.name!r}: overstated = {self.overstated}: needs a network with a noise level; add "
+                "noise_level = true to its arguments, or set overstated = 0"
             )
 
     @property
     def noise_level(self) -> bool:
-        """Whether the network is told the noise level."""
+        """Whether the network takes the noise level."""
         return bool(self.arguments.get("noise_level"))
 
     @property
@@ -242,7 +244,7 @@ class Recipe:
 
     @property
     def fills(self) -> bool:
-        """Whether the network fills what a mask names: it is given the mask of what was damaged."""
+        """Whether the network fills missing pixels: it takes the mask of what was damaged."""
         return bool(self.arguments.get("mask"))
 
     @property
@@ -273,7 +275,7 @@ class Recipe:
                 raise unknown(f"key in {origin}:", key, fields, SYNONYMS.get(key))
         missing = [n for n, f in fields.items() if f.default is f.default_factory and n not in data]
         if missing:
-            raise UsageError(f"{origin}: {', '.join(missing)} must be given")
+            raise UsageError(f"{origin}: {', '.join(missing)} missing; add KEY = VALUE for each of them")
         values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
         if data.get("start") and not data.keys() & set(RATES):
             values |= {rate: FINE_TUNING * getattr(cls, rate) for rate in RATES}
@@ -326,5 +328,5 @@ def _happening(text: str) -> list[Degradation]:
 
 
 def _reduction(text: str) -> int:
-    """By how much a degradation makes a side smaller."""
+    """Give the factor by which a degradation reduces the image."""
     return math.prod(part.scale for part in _happening(text))

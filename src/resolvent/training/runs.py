@@ -27,7 +27,6 @@ __all__ = [
     "BEST",
     "LAST",
     "Result",
-    "beside",
     "branch",
     "choose_photographs",
     "claimed",
@@ -89,7 +88,7 @@ class Result:
     machine: str
 
     def __str__(self) -> str:
-        figures = ", ".join(f"{name} {figure}" for name, figure in beside(self.psnr, self.inputs).items())
+        figures = ", ".join(f"{name} {figure}" for name, figure in with_inputs(self.psnr, self.inputs).items())
         return f"{self.recipe.name}, best after {self.steps} of {self.trained} steps: {figures}"
 
     @property
@@ -106,11 +105,11 @@ class Result:
         return found
 
 
-def beside(psnr: Mapping[str, float], inputs: Mapping[str, float]) -> dict[str, str]:
+def with_inputs(psnr: Mapping[str, float], inputs: Mapping[str, float]) -> dict[str, str]:
     """Each PSNR with that of the input, where it is known.
 
     Example:
-        >>> beside({"jpeg:quality=10": 29.256, "blur": 30}, {"jpeg:quality=10": 27.8})
+        >>> with_inputs({"jpeg:quality=10": 29.256, "blur": 30}, {"jpeg:quality=10": 27.8})
         {'jpeg:quality=10': '29.26 dB (input 27.80)', 'blur': '30.00 dB'}
     """
     return {
@@ -202,12 +201,15 @@ def branch(trunk: Path, run: Path, budget: str, name: str | None = None) -> Reci
     tensors, book = checkpoint.load(trunk / LAST)
     recipe = Recipe.from_json(book["recipe"], str(trunk))
     if recipe.schedule != "constant":
-        raise UsageError(f"{trunk}: its schedule is {recipe.schedule}; only a constant one can be cooled down")
+        raise UsageError(
+            f"{trunk}: its schedule is {recipe.schedule}; only a constant one can be cooled down; "
+            "train the trunk with schedule=constant"
+        )
     if name not in (None, recipe.name):
         raise UsageError(f"{trunk}: trains {recipe.name!r}, not {name!r}; give that recipe, or another --trunk")
     missing = [trunk / shard for shard in SHARDS if not (trunk / shard).exists()]
     if missing:
-        raise InputError(f"{missing[0]}: is not there; resume the trunk with its photographs, and it is packed anew")
+        raise InputError(f"{missing[0]}: no such file; resume the trunk with its photographs, and it is packed again")
     few = min(recipe.validations, COOLDOWN_VALIDATIONS)
     recipe = replace(recipe, schedule="cooldown", warmup=0.0, budget=budget, validations=few)
     run.mkdir(parents=True, exist_ok=True)
