@@ -70,7 +70,7 @@ def choice(sets: Sets) -> Finding:
 
 
 def make_cases(photographs: Sequence[Path], count: int) -> list[Case]:
-    """Degrade so many photographs in turn, and restore them with every model and without options."""
+    """Degrade ``count`` photographs, and restore them with every model and without options."""
     texts, truths, files = [], [], []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

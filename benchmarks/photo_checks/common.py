@@ -34,7 +34,7 @@ class Sets:
     Attributes:
         data: Folder of ``val``, ``flowers`` and ``test``.
         drawings: Folder of drawings, texts and screenshots, by ``benchmarks/drawings.py``; None leaves them out.
-        limit: Only the first so many photographs of each set.
+        limit: Number of photographs of each set, the first ones by name; None for all.
     """
 
     data: Path
@@ -124,7 +124,7 @@ def restore_files(
     Args:
         files: The photographs.
         folder: Made if it is not there.
-        ext: Format of the results instead of their own; ``png`` gives what was restored before it is compressed.
+        ext: Format of the results instead of their own; ``png`` gives the result before lossy compression.
         **options: How to restore, as of ``resolvent.restore``.
     """
 

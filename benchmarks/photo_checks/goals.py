@@ -72,7 +72,7 @@ def goals_table(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """The table in Markdown.
 
     Args:
-        before: What ``photographs.py`` kept at fd56309, by check; where it did, it stands for what was stated then.
+        before: Figures of ``photographs.py`` at fd56309, by check; they replace those that were stated then.
         now: What it kept last.
     """
     lines = ["| what | at fd56309 | at least | aim | reached |", "|---" * 5 + "|"]

@@ -33,7 +33,7 @@ STALE = 60.0
 def write_atomic(
     path: Path, write: Callable[[BinaryIO], object], *, overwrite: bool = False, like: Path | None = None
 ) -> None:
-    """Write a file whole or not at all: `write` fills a hidden one beside `path`, which then takes its name.
+    """Write a file whole or not at all: `write` fills a hidden file in the same folder, which is then renamed.
 
     Args:
         path: The file.

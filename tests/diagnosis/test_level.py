@@ -193,7 +193,7 @@ def test_a_strip_between_bars_is_measured_wherever_it_lies(offset):
 
 def test_equal_channels_are_measured_as_gray():
     gray = rounded(scene(192, 256).mean(2, keepdims=True) + white((192, 256, 1), 18))
-    one, three = (measure(Image.from_array(each), None, open_session) for each in (gray, gray.repeat(3, 2)))
+    one, three = (measure(Image.from_array(pixels), None, open_session) for pixels in (gray, gray.repeat(3, 2)))
     assert one.noise == three.noise
     np.testing.assert_array_equal(one.features, three.features)
 
@@ -257,7 +257,7 @@ def test_a_photograph_is_no_drawing(photograph, quality):
     assert not measure(pictured, file).content.drawing
 
 
-# --- how it is told
+# --- how it is described
 
 
 def test_the_noise_in_words(tmp_path, photograph):
@@ -308,5 +308,5 @@ def test_learning_finds_the_level():
         targets = np.array([features[0], features[1], features[2], 0.1 * features[3], 0.2], np.float32) + 1
         cases.append(LevelCase("white", features, targets))
     ensemble = learn_levels(cases[:300], about={"cases": 300}, settings=replace(FIT, steps=300))
-    errors = [np.subtract(list(ensemble.predict(each.features).values()), each.targets)[:3] for each in cases[300:]]
+    errors = [np.subtract(list(ensemble.predict(case.features).values()), case.targets)[:3] for case in cases[300:]]
     assert np.abs(errors).mean() < 0.25

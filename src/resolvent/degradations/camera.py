@@ -257,7 +257,7 @@ def _faded(x: Any, smooth: Any, threshold: Any) -> Any:
 
 
 def _gaussian(xp: Any, sigma: Any) -> tuple[Any, Any, Any]:
-    """Compute the middle tap of a Gaussian of five, and the two beside it."""
+    """Compute the middle tap of a Gaussian of five taps, and the next two."""
     beside, far = (xp.exp(-(i**2) / (2 * xp.clip(sigma, 0.1, None) ** 2)) for i in (1, 2))
     middle = 1 / (1 + 2 * beside + 2 * far)
     return middle, middle * beside, middle * far

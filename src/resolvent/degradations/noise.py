@@ -221,8 +221,8 @@ class HotPixels(Degradation):
     """Sensor sites that are stuck: hot ones at a bright value, dead ones at 0.
 
     With ``bayer`` a site has the one color of an RGGB mosaic, and bilinear demosaicing carries it to its neighbors:
-    its channel changes by v - x there, by 1/4 of that beside it in G, by 1/2 beside it and 1/4 diagonally in R and B.
-    Not clipped. In an image that has not three channels a site is always a pixel.
+    its channel changes by v - x there, by 1/4 of that at the four neighbors in G, by 1/2 there and 1/4 diagonally in R
+    and B. Not clipped. In an image that has not three channels a site is always a pixel.
 
     Attributes:
         amount: Share of the sites that are stuck.

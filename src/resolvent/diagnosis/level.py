@@ -53,7 +53,7 @@ FAINT = 1.0
 
 HIDDEN_BY_JPEG = 2.8
 """JPEG takes most of weak noise out of plain blocks, where it is measured, and leaves it in the others: what is left of
-p gray levels there stands for about 3 min(p, √p), until that is less than p. Fitted to the cameras that
+p gray levels there means about 3 min(p, √p), until that is less than p. Fitted to the cameras that
 ``benchmarks/noise_level.py`` names, and checked on others."""
 
 DENOISER_FACTOR = 1.45

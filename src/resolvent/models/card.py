@@ -148,7 +148,7 @@ class ModelCard:
             data = json.loads(text)
             if not isinstance(data, dict):
                 raise TypeError(f"a {type(data).__name__}, not an object")
-            if "licence" in data:  # so it was spelled before
+            if "licence" in data:  # the spelling of older cards
                 data["license"] = data.pop("licence")
             known = {f.name for f in dataclasses.fields(cls)}
             for key in data:

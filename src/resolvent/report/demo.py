@@ -26,7 +26,7 @@ __all__ = ["run_demo"]
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee")
 FILES = ("index.html", "figure.png", "results.json")
-# heading: (label, degradation, what restore is told)
+# heading: (label, degradation, options of restore)
 PANELS: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
     "Gaussian noise, restored by denoise": [
         (f"sigma {sigma}", f"noise:sigma={sigma}", {"model": "denoise", "sigma": sigma}) for sigma in (15, 25, 50)
@@ -47,8 +47,8 @@ PANELS: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
     ],
 }
 LEAD = (
-    "Three photographs degraded in twelve ways, and restored by the models that come with Resolvent: denoise is told "
-    "the noise level, the others nothing. Drag across a photograph, or use the arrow keys: left of the line it is "
+    "Three photographs degraded in twelve ways, and restored by the models that come with Resolvent: denoise is given "
+    "the noise level, the others are blind. Drag across a photograph, or use the arrow keys: left of the line it is "
     "degraded, right of it restored."
 )
 

@@ -1,4 +1,4 @@
-"""The folder of a run: its photographs, its checkpoints, what it has come to, and how another goes on from it."""
+"""The folder of a run: its photographs, its checkpoints and its results, and runs that continue another."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ __all__ = [
     "pack_photographs",
     "refuse_another_recipe",
     "resumed_recipe",
+    "with_inputs",
 ]
 
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -47,7 +48,7 @@ SHARDS = "training.shard", "validation.shard"
 LOCK = "run.lock"
 
 COOLDOWN_VALIDATIONS = 10
-"""A cool-down is short: it is measured so often at most, however often its trunk is."""
+"""Largest number of validations of a cool-down, which is short."""
 
 LITTLE_GAIN = 0.5
 """Gain in dB over the input below which a model has hardly learned anything."""
@@ -63,7 +64,7 @@ class Result:
         recipe: That was trained.
         network: The averaged weights of the best validation PSNR, on the CPU, in evaluation mode.
         psnr: Their PSNR in dB for each degradation of the recipe's ``validation``.
-        inputs: The PSNR in dB of what the network is given, in the same way; empty for runs that did not measure it.
+        inputs: The PSNR in dB of the degraded input, in the same way; empty for runs that did not measure it.
         steps: Updates made until then.
         trained: Updates made in all.
         seconds: Training time until then, over all resumed parts.
@@ -142,7 +143,7 @@ def claimed(run: Path) -> Iterator[None]:
 
 
 def choose_photographs(recipe: Recipe, images: Path, validation: Path | None) -> tuple[list[Path], list[Path]]:
-    """The photographs to train on, and those to validate on: the last of them, unless they have a folder of their own.
+    """The photographs to train on, and those to validate on: the last of them, unless a validation folder is given.
 
     Raises:
         InputError: A folder holds no photographs.
