@@ -1,11 +1,11 @@
-"""How the noise of ``camera`` compares with that of real cameras: level, and what neighbors and colors share.
+"""Compare the noise of ``camera`` with that of real cameras: level, and correlation of neighbors and colors.
 
 python benchmarks/camera_noise.py --images POLYU [--degradation TEXT ...]
 
 The folder holds pairs NAME_mean and NAME_real: the mean of many exposures, and one of them. The noise is their
-difference; that of a degradation is what it does to the mean. A slow drift is taken off (the mean of 31x31 pixels), and
-only the plainer half of each picture counts, where what moved between two exposures and what demosaicing does to edges
-are small.
+difference; that of a degradation is its result less the mean. Slow drift is subtracted (the mean of 31x31 pixels), and
+only the smoother half of each picture counts, where motion between two exposures and the effect of demosaicing on
+edges are small.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ POLYU = (
     " + jpeg:quality=75"
 )
 TEXTS = {
-    "`camera`, as PolyU's": POLYU,
-    "`camera`, as it varies": "camera + jpeg:quality=75..100,top=0..7,left=0..7",
+    "`camera`, set to match PolyU": POLYU,
+    "`camera`, default range": "camera + jpeg:quality=75..100,top=0..7,left=0..7",
     "white noise": "noise:sigma=4 + jpeg:quality=75",
 }
 EDGES = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
@@ -43,7 +43,7 @@ PAIRS = ((0, 1), (1, 2), (0, 2))
 
 @dataclass(frozen=True)
 class Noise:
-    """Of one picture.
+    """The noise of one picture.
 
     Attributes:
         level: Standard deviation of each channel, gray levels of 255.
@@ -83,7 +83,7 @@ def measure(clean: Array, noisy: Array) -> Noise:
     within = [plain & (low <= mean) & (mean < high) for low, high in pairwise(EDGES)]
     brightness = [_deviation(noise[w]) if w.sum() > 500 else np.nan for w in within]
     psnr = -10 * np.log10(np.mean((np.clip(noisy, 0, 1) - clean) ** 2))
-    return Noise(*(np.array(each, np.float32) for each in (level, neighbors, colors, brightness)), float(psnr))
+    return Noise(*(np.array(values, np.float32) for values in (level, neighbors, colors, brightness)), float(psnr))
 
 
 def _deviation(values: Array) -> float:
@@ -96,7 +96,7 @@ def _correlation(one: Array, other: Array, where: NDArray[np.bool_]) -> float:
 
 
 def rows(label: str, found: list[Noise]) -> tuple[str, str]:
-    """The lines of both tables: means over the pictures, and their standard deviation where it tells."""
+    """The lines of both tables: means over the pictures, and their standard deviation."""
 
     def cell(values: Iterable[float], digits: int) -> str:
         given = np.array([value for value in values if not np.isnan(value)])
@@ -114,7 +114,7 @@ def main() -> None:
     """Measure and write the section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--degradation", nargs="+", help="compare these instead, and write nothing")
+    parser.add_argument("--degradation", nargs="+", help="compare these instead; nothing is written")
     options = parser.parse_args()
     texts = {f"`{text}`": text for text in options.degradation} if options.degradation else TEXTS
     means = sorted(options.images.glob("*_mean.*"))
@@ -137,8 +137,8 @@ def main() -> None:
         *tables[0], "", "Standard deviation of all channels by brightness, from 0 to 1:", "", *tables[1], "",
         *(f"- {label}: `{text}`." for label, text in texts.items() if not options.degradation),
         f"- Mean over the {len(means)} pictures ± their standard deviation; std in gray levels of 255; correlations at "
-        "1 and 2 pixels are the mean over channels and both directions; on the plainer half of each picture. PSNR in "
-        "dB, over RGB, all pixels. Picture i with the seed i.",
+        "1 and 2 pixels are the mean over channels and both directions; on the smoother half of each picture. PSNR "
+        "in dB, over RGB, all pixels. Picture i has the random seed i.",
     ])  # fmt: skip
     if options.degradation:
         print(body)

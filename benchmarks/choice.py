@@ -37,15 +37,15 @@ SIDES = (48, 72, 96, 144, 192, 256, 256)
 SOFT = 0.5
 """Share of the squares that are as soft as photographs often are; their softness is no fault."""
 SOFTNESS, SOFTEST = "rescale:factor=0.85..0.97", "rescale:factor=0.2..0.9"
-"""How soft; and how soft where noise tells, which a blur would have blurred too."""
+"""How soft; and how soft where noise is left sharp, which shows that there was no blur."""
 NOISY = ("camera", "camera, soft", "noise", "weak noise", "shot noise", "grain", "soft noise of the colors", "rows")
-"""Kinds of which noise tells that a scene is soft and was not blurred."""
+"""Kinds whose noise shows that a scene is soft but was not blurred."""
 DRAWINGS, GRAYS, BORDERS, HIDDEN = 0.15, 0.1, 0.08, 0.2
 """Shares of the squares: no photograph; gray; with a plain border; a JPEG that was converted to another format."""
 MORE = ("clean", "good jpeg", "camera", "clean", "good jpeg", "camera", "clean", "camera", AGAIN)
-"""Kinds that are learned from more than once: most photographs are good."""
+"""Kinds that are learned from more often: most photographs are good."""
 FIRST_SEED = 1_000_000
-"""Of learning, far from those of measuring."""
+"""First random seed for learning, far from those for measuring."""
 
 
 def whole(path: Path) -> np.ndarray:
@@ -105,24 +105,24 @@ def taken(case: Case, chooser: Chooser) -> Candidate:
 
 
 def table(cases: Sequence[Case], chooser: Chooser) -> str:
-    """How often each kind was met well, and what always taking one model would give."""
+    """Share of good choices for each kind, and what a fixed choice would give."""
     choices = ["resolvent restore", *map(label, (NOTHING, *CANDIDATES))]
     ends = ["mean loss, dB", "worst loss, dB", "worst change, dB"]
     lines = ["| cases | " + " | ".join([*choices, *ends]) + " |", "|---" * (len(choices) + 4) + "|"]
     for kind in (*kinds(), "all"):
-        some = [each for each in cases if kind in (each.kind, "all")]
-        if not some:
+        members = [case for case in cases if kind in (case.kind, "all")]
+        if not members:
             continue
-        top = np.array([max(each.psnr.values()) for each in some])
-        ours = np.array([each.psnr[taken(each, chooser)] for each in some])
-        every = [ours, *(np.array([each.psnr[name] for each in some]) for name in (NOTHING, *CANDIDATES))]
+        top = np.array([max(case.psnr.values()) for case in members])
+        ours = np.array([case.psnr[taken(case, chooser)] for case in members])
+        every = [ours, *(np.array([case.psnr[name] for case in members]) for name in (NOTHING, *CANDIDATES))]
         rates = [f"{np.mean(top - values <= NEAR):.0%}" for values in every]
         losses = [f"{np.mean(top - ours):.2f}", f"{np.max(top - ours):.2f}", f"{np.min(ours - every[1]):.2f}"]
-        lines.append("| " + " | ".join([f"{kind} ({len(some)})", *rates, *losses]) + " |")
+        lines.append("| " + " | ".join([f"{kind} ({len(members)})", *rates, *losses]) + " |")
     return "\n".join(lines)
 
 
-def keep(path: Path, cases: Sequence[Case]) -> None:
+def write_cases(path: Path, cases: Sequence[Case]) -> None:
     """Write cases to a JSON file."""
     rows = [
         {
@@ -135,7 +135,7 @@ def keep(path: Path, cases: Sequence[Case]) -> None:
     path.write_text(json.dumps(rows), "utf-8")
 
 
-def kept(path: Path) -> list[Case]:
+def read_cases(path: Path) -> list[Case]:
     """Read what ``keep`` wrote."""
     cases = []
     for row in json.loads(path.read_text("utf-8")):
@@ -172,20 +172,20 @@ def main() -> None:
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--count", type=int)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--drawings", type=Path, help="a folder of drawings, text and screenshots to learn from too")
+    parser.add_argument("--drawings", type=Path, help="folder of drawings, text and screenshots, to learn from as well")
     parser.add_argument("--learn", action="store_true", help="replace the bundled choice.npz")
-    parser.add_argument("--cases", type=Path, help="a file that keeps the cases to learn from")
+    parser.add_argument("--cases", type=Path, help="file that stores the cases to learn from")
     options = parser.parse_args()
     folders = [options.images, *sorted(path for path in options.images.iterdir() if path.is_dir())]
     files = [file for folder in folders for file in find_images(folder)]
     if options.learn:
         if options.cases and options.cases.exists():
-            cases = kept(options.cases)
+            cases = read_cases(options.cases)
         else:
             drawings = find_images(options.drawings) if options.drawings else []
             cases = make_learning_cases(files, drawings, options.count or 3000)
             if options.cases:
-                keep(options.cases, cases)
+                write_cases(options.cases, cases)
         learn_choice(cases, len(files))
         return
     count = options.count or 200
@@ -196,9 +196,9 @@ def main() -> None:
     cases = list(make_cases(sources, report))
     body = (
         f"Share of {len(cases)} random degradations of {len(files)} photographs of {options.images.name} where a "
-        f"choice ends within {NEAR} dB (PSNR-RGB, 8 bit) of the best of doing nothing and of the models "
-        f"{', '.join(map(label, CANDIDATES))}. The first column is what `resolvent restore` chooses by itself; the "
-        "others, what taking one of them every time would give. `denoise` is told the measured noise level.\n\n"
+        f"choice comes within {NEAR} dB (PSNR-RGB, 8 bit) of the best of doing nothing and of the models "
+        f"{', '.join(map(label, CANDIDATES))}. The first column is what `resolvent restore` chooses without options; "
+        "the others, one fixed choice for every photograph. `denoise` is given the measured noise level.\n\n"
         + table(cases, load_chooser())
     )
     write_section(

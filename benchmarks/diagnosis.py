@@ -49,9 +49,9 @@ def measure_noise(images: Sequence[Image], sigma: float) -> dict[str, Any]:
     found = [diagnose(image) for image in noisy]
     return {
         "sigma": sigma,
-        "resolvent": summary([each.noise_sigma for each in found], sigma),
+        "resolvent": summary([diagnosis.noise_sigma for diagnosis in found], sigma),
         "scikit-image": summary([wavelet_sigma(image) for image in noisy], sigma),
-        "restored": float(np.mean([each.model is not None for each in found])),
+        "restored": float(np.mean([diagnosis.model is not None for diagnosis in found])),
     }
 
 
@@ -60,11 +60,11 @@ def measure_blur(images: Sequence[Image], blur: float, noise: float) -> dict[str
     blurred = [degrade(image, GaussianBlur(blur)) if blur else image for image in images]
     degraded = [degrade(image, GaussianNoise(noise), seed=i) for i, image in enumerate(blurred)]
     found = [diagnose(image) for image in degraded]
-    restored = float(np.mean([each.model is not None for each in found]))
+    restored = float(np.mean([diagnosis.model is not None for diagnosis in found]))
     return {
         "blur": blur,
         "noise": noise,
-        "resolvent": summary([each.blur_sigma for each in found], blur),
+        "resolvent": summary([diagnosis.blur_sigma for diagnosis in found], blur),
         "restored": restored,
     }
 

@@ -49,12 +49,12 @@ def main() -> None:
     chosen = [files[i] for i in rng.permutation(len(files))[: options.count]]
     images = torch.from_numpy(np.stack([square(path, rng) for path in chosen]))
     details = torch.stack([image - csc.lowpass(image, csc.SMOOTHNESS) for image in images])
-    told: list[float] = []
+    objectives: list[float] = []
 
     def report(done: int, objective: float) -> None:
-        told.append(objective)
+        objectives.append(objective)
         if done % 20 == 0:
-            print(f"{done} of {options.rounds}: objective {np.mean(told[-20:]):.1f}", flush=True)
+            print(f"{done} of {options.rounds}: objective {np.mean(objectives[-20:]):.1f}", flush=True)
 
     dictionary = csc.learn(details, COUNT, ATOM, sparsity=options.sparsity, rounds=options.rounds, step=report)
     about = f"{len(chosen)} photographs of {options.images.name}, {options.rounds} rounds, {provenance()}"

@@ -1,14 +1,14 @@
-"""Every method beside a published or an exact figure: the table of verification in RESULTS.md.
+"""Compare every method with a published or an exact figure: the table of verification in RESULTS.md.
 
 python benchmarks/methods.py --data DATA [--only nlm csc-oracle ...] [--threads 1]
 
-DATA holds the sets as folders: Set12, Set5, CSet9, and kernels/levin09.npz beside or in it. Each check keeps its rows,
-with the commit and the machine, in ``methods.json``, so that they can be run one at a time; those that were not run are
-listed as such. ``csc-oracle`` needs sporco, which nothing else does.
+DATA holds the sets as folders: Set12, Set5, CSet9, and kernels/levin09.npz in it or next to it. Each check stores its
+rows, with the commit and the machine, in ``methods.json``, so that checks can be run one at a time; those that were not
+run are listed as such. Only ``csc-oracle`` needs sporco.
 
 python benchmarks/methods.py --merge OTHER/benchmarks/methods.json ...
 
-takes in what other checkouts or machines have run since, and runs nothing.
+merges the results of other checkouts or machines, and runs nothing.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ CHECKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     ),
     "pnp-deblur": classical.pnp_deblur,
     "pnp-enlarge": partial(
-        classical.enlarge_set5, "pnp", {2: "33.64 (bicubic)", 4: "28.42 (bicubic)"}, told_too="noise:sigma=0.1"
+        classical.enlarge_set5, "pnp", {2: "33.64 (bicubic)", 4: "28.42 (bicubic)"}, assumed="noise:sigma=0.1"
     ),
     "pnp-inpaint": partial(classical.inpaint, "pnp", {"02": "39.16 (DIP)", "09": "32.22 (DIP)", "03": "33.05 (DIP)"}),
     "red": classical.red_deblur,
@@ -90,16 +90,16 @@ CHECKS: dict[str, Callable[[Path], Iterator[Row]]] = {
 }
 
 
-def table(kept: dict[str, Any]) -> str:
+def table(stored: dict[str, Any]) -> str:
     """All rows, and what was not run."""
     lines = ["| method | what | published or exact | ours | CPU seconds | command: `--only` |", "|---" * 6 + "|"]
     origins: dict[str, list[str]] = {}
     for name in CHECKS:
-        if name not in kept:
+        if name not in stored:
             lines.append(f"| {name} | not run | | | | `{name}` |")
             continue
-        origins.setdefault(kept[name]["origin"], []).append(name)
-        for row in kept[name]["rows"]:
+        origins.setdefault(stored[name]["origin"], []).append(name)
+        for row in stored[name]["rows"]:
             cells = [row["method"], row["what"], row["published"], row["ours"], f"{row['seconds']:.0f}", f"`{name}`"]
             lines.append("| " + " | ".join(cells) + " |")
     measured = [f"- {', '.join(names)}: {origin}" for origin, names in origins.items()]
@@ -108,13 +108,13 @@ def table(kept: dict[str, Any]) -> str:
 
 def load(path: Path) -> dict[str, Any]:
     """The kept rows by check; none where there is no file yet."""
-    kept: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return kept
+    stored: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return stored
 
 
-def keep(kept: dict[str, Any]) -> None:
+def keep(stored: dict[str, Any]) -> None:
     """Write them."""
-    KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    KEPT.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def measured_at(check: dict[str, Any]) -> str:
@@ -134,11 +134,11 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     if options.merge:
-        kept = load(KEPT)
+        stored = load(KEPT)
         for path in options.merge:
             for name, check in json.loads(path.read_text("utf-8")).items():
-                kept[name] = max(check, kept.get(name, check), key=measured_at)
-        keep(kept)
+                stored[name] = max(check, stored.get(name, check), key=measured_at)
+        keep(stored)
     else:
         origin = str(provenance())  # before anything is written
         for name in options.only:
@@ -147,12 +147,12 @@ def main() -> None:
                 print(f"{row.method}: {row.what}: {row.published}: {row.ours} ({row.seconds:.0f} s)", flush=True)
                 rows.append(asdict(row))
             keep({**load(KEPT), name: {"rows": rows, "origin": origin}})
-    kept = load(KEPT)
+    stored = load(KEPT)
     body = (
         "PSNR in dB, of floats clipped to [0, 1]; noise is float, not clipped, seed 0. Set5: Y, border of the "
-        "scale cut, 8 bit.\n\n" + table(kept)
+        "scale cut, 8 bit.\n\n" + table(stored)
     )
-    newest = max(kept.values(), key=measured_at)["origin"]
+    newest = max(stored.values(), key=measured_at)["origin"]
     write_section("Methods: verification", "python benchmarks/methods.py --data DATA", body, newest)
 
 

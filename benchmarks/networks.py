@@ -78,9 +78,9 @@ class Progress(Callback):
 
 def recipe(changes: dict[str, Any], options: argparse.Namespace) -> Recipe:
     """The recipe ``denoise``, without rounding and at a higher rate, with one thing changed."""
-    told = load_recipe("denoise", budget=f"{options.steps} steps", batch=options.batch, patch=options.patch)
-    told = dataclasses.replace(
-        told,
+    base = load_recipe("denoise", budget=f"{options.steps} steps", batch=options.batch, patch=options.patch)
+    base = dataclasses.replace(
+        base,
         network="unet-small",
         arguments=BASE,
         loss="l1",
@@ -89,21 +89,21 @@ def recipe(changes: dict[str, Any], options: argparse.Namespace) -> Recipe:
         optimizer="adamw",
         overstated=0.0,
     )
-    return dataclasses.replace(told, **{**changes, "arguments": {**BASE, **changes.get("arguments", {})}})
+    return dataclasses.replace(base, **{**changes, "arguments": {**BASE, **changes.get("arguments", {})}})
 
 
 def trained(name: str, changes: dict[str, Any], options: argparse.Namespace) -> Result:
     """Train a variant, or load it where it has been trained."""
-    run, told = RUNS / name, recipe(changes, options)
+    run, wanted = RUNS / name, recipe(changes, options)
     if not (run / "done").exists():
         resume = (run / "last.safetensors").exists()
         train(
-            told, options.images, run, validation=options.validation, threads=options.threads, resume=resume,
+            wanted, options.images, run, validation=options.validation, threads=options.threads, resume=resume,
             watch=Progress(name),
         )  # fmt: skip
         (run / "done").touch()
     result = load_result(run)
-    if result.recipe != told:
+    if result.recipe != wanted:
         raise SystemExit(f"{run}: was trained with other options; delete it")
     return result
 

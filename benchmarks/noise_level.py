@@ -1,4 +1,4 @@
-"""How well the noise of cameras is estimated, and what the denoiser makes of the estimate; and how that is learned.
+"""Evaluate the estimate of camera noise and the denoising with it; or learn the estimate.
 
 python benchmarks/noise_level.py --pairs PolyU/
 python benchmarks/noise_level.py --images TRAIN --learn [--count 6000] [--cases FILE]
@@ -26,7 +26,7 @@ from results import write_section
 
 import resolvent.diagnosis
 from resolvent.diagnosis import Measurements, measure
-from resolvent.diagnosis.level import HIDDEN_BY_JPEG, TOLD
+from resolvent.diagnosis.level import DENOISER_FACTOR, HIDDEN_BY_JPEG
 from resolvent.engine.restore import plan
 from resolvent.engine.run import run
 from resolvent.evaluation.benchmark import find_images
@@ -40,15 +40,15 @@ from resolvent.provenance import provenance
 FITTED = ("Canon5D2", "Canon80D")
 """Cameras that the factors are fitted to."""
 GRID = (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20)
-"""Gray levels that the denoiser is told in turn, for the best of them."""
+"""Noise levels tried for the denoiser, in gray levels."""
 FIXED = 7
-"""Gray levels that are best for all the fitted cameras."""
+"""The best of them for all the fitted cameras together."""
 SIDE = 256
 """Pixels of the center that is denoised."""
 DRAWINGS = 0.12
 """Share of the squares that are drawings or pages of text."""
 FIRST_SEED = 20_000_000
-"""Of learning."""
+"""First random seed for learning."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class Found:
     """One pair.
 
     Attributes:
-        camera: That took it.
+        camera: Name of the camera.
         sigma: Of the noise, root mean square over the channels, in gray levels.
         neighbor: Correlation of neighbors.
         channel: Correlation of channels.
-        measured: What diagnosis sees.
-        psnr: In dB, of the center: as it is, and denoised at what diagnosis tells, at FIXED and at each of GRID.
+        measured: What the diagnosis measures.
+        psnr: In dB, of the center: of the input, and denoised with the estimate, with FIXED and with each of GRID.
     """
 
     camera: str
@@ -87,8 +87,8 @@ def examine(exposure: Path, reference: Path) -> Found:
     center = np.s_[top : top + SIDE, left : left + SIDE]
     part = Image.from_array(np.ascontiguousarray(image.data[center]))
     scores = [psnr(part.pixels, truth[center])]
-    for told in (max(measured.told_sigma, 0.1), FIXED, *GRID):
-        planned = plan(part, model="denoise", sigma=told)
+    for level in (max(measured.denoiser_sigma, 0.1), FIXED, *GRID):
+        planned = plan(part, model="denoise", sigma=level)
         scores.append(psnr(run(part, planned, open_session=opened, judge=False).image.pixels, truth[center]))
     total = float(np.sqrt(np.mean(np.square(sigma))))
     return Found(exposure.name.split("_")[0], total, neighbor, channel, measured, tuple(scores))
@@ -99,42 +99,42 @@ opened = cache(partial(open_session, threads=1))
 
 def table(found: Sequence[Found]) -> str:
     """A row for each camera, and for the fitted and the other ones together."""
-    groups = {name: [each for each in found if each.camera == name] for name in dict.fromkeys(f.camera for f in found)}
-    groups["fitted"] = [each for each in found if each.camera in FITTED]
-    groups["checked"] = [each for each in found if each.camera not in FITTED]
+    groups = {name: [pair for pair in found if pair.camera == name] for name in dict.fromkeys(f.camera for f in found)}
+    groups["fitted"] = [pair for pair in found if pair.camera in FITTED]
+    groups["checked"] = [pair for pair in found if pair.camera not in FITTED]
     lines = [
         "| cameras | level | estimate | ratio, its spread | correlation | estimate | channels | estimate | "
-        f"PSNR: input | told the estimate | told {FIXED} | told the best of each |",
+        f"PSNR: input | with the estimate | with {FIXED} | with the best level of each |",
         "|---" * 12 + "|",
     ]
-    for name, some in groups.items():
-        ratio = np.log([(each.measured.noise_sigma + 0.1) / each.sigma for each in some])
-        score = np.array([each.psnr for each in some])
+    for name, group in groups.items():
+        ratio = np.log([(pair.measured.noise_sigma + 0.1) / pair.sigma for pair in group])
+        score = np.array([pair.psnr for pair in group])
         numbers = [
-            np.mean([each.sigma for each in some]), np.mean([each.measured.noise_sigma for each in some]),
-            np.mean([each.neighbor for each in some]),
-            np.mean([each.measured.noise.neighbor_correlation for each in some]),
-            np.mean([each.channel for each in some]),
-            np.mean([each.measured.noise.channel_correlation for each in some]),
+            np.mean([pair.sigma for pair in group]), np.mean([pair.measured.noise_sigma for pair in group]),
+            np.mean([pair.neighbor for pair in group]),
+            np.mean([pair.measured.noise.neighbor_correlation for pair in group]),
+            np.mean([pair.channel for pair in group]),
+            np.mean([pair.measured.noise.channel_correlation for pair in group]),
             *score[:, :3].mean(0), score.max(1).mean(),
         ]  # fmt: skip
         cells = [f"{number:.2f}" for number in numbers]
         cells.insert(2, f"{np.exp(ratio.mean()):.2f}, x/÷ {np.exp(ratio.std()):.2f}")
-        lines.append("| " + " | ".join([f"{name} ({len(some)})", *cells]) + " |")
+        lines.append("| " + " | ".join([f"{name} ({len(group)})", *cells]) + " |")
     return "\n".join(lines)
 
 
 def fit(found: Sequence[Found]) -> str:
     """The factors that would fit the fitted cameras."""
-    some = [each for each in found if each.camera in FITTED and each.measured.noise.colored]
-    hidden = np.exp(np.mean(np.log([each.sigma / each.measured.noise_sigma for each in some]))) * HIDDEN_BY_JPEG
+    group = [pair for pair in found if pair.camera in FITTED and pair.measured.noise.colored]
+    hidden = np.exp(np.mean(np.log([pair.sigma / pair.measured.noise_sigma for pair in group]))) * HIDDEN_BY_JPEG
     factors = np.linspace(0.5, 3, 51)
     grid = np.log(GRID)
     gained = [
-        np.mean([np.interp(np.log(factor * each.measured.noise_sigma), grid, each.psnr[3:]) for each in some])
+        np.mean([np.interp(np.log(factor * pair.measured.noise_sigma), grid, pair.psnr[3:]) for pair in group])
         for factor in factors
     ]
-    return f"hidden by JPEG {hidden:.2f}; told {factors[int(np.argmax(gained))]:.2f} times the level as it is now"
+    return f"hidden by JPEG {hidden:.2f}; denoiser {factors[int(np.argmax(gained))]:.2f} times the level as it is now"
 
 
 def square(path: Path, seed: int) -> np.ndarray:
@@ -174,7 +174,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path)
     parser.add_argument("--learn", action="store_true", help="replace the bundled level.npz")
     parser.add_argument("--count", type=int, default=6000)
-    parser.add_argument("--cases", type=Path, help="a file that keeps the cases to learn from")
+    parser.add_argument("--cases", type=Path, help="file that stores the cases to learn from")
     options = parser.parse_args()
     if options.learn:
         folders = [options.images, *sorted(path for path in options.images.iterdir() if path.is_dir())]
@@ -186,8 +186,9 @@ def main() -> None:
         f"{len(found)} photographs of real scenes, by camera. Levels in gray levels, root mean square over the "
         "channels; ratio of the estimate to the truth, geometric mean and standard deviation; correlation of neighbors "
         f"and of channels. PSNR-RGB in dB of the centers ({SIDE}x{SIDE}), denoised by the bundled `denoise`. Two "
-        f"factors (levels in JPEG files x {HIDDEN_BY_JPEG:g}, told x {TOLD:g}) are fitted to {' and '.join(FITTED)} "
-        f"and checked on the others; nothing else was learned from these photographs.\n\n{table(found)}"
+        f"factors (levels in JPEG files x {HIDDEN_BY_JPEG:g}; level given to the denoiser x {DENOISER_FACTOR:g}) are "
+        f"fitted to {' and '.join(FITTED)} and checked on the others; nothing else was learned from these photographs."
+        f"\n\n{table(found)}"
     )
     name = options.pairs.name
     write_section("Diagnosis: noise of cameras", f"python benchmarks/noise_level.py --pairs {name}/", body)

@@ -1,4 +1,4 @@
-"""What ``resolvent restore`` does to photographs as people have them: gains, harm, the choice of the model.
+"""What ``resolvent restore`` does to real photographs: gains, harm, the choice of the model.
 
 python benchmarks/photographs.py --data DATA [--drawings DIR] [--only polyu jpegs ...] [--limit 4]
 python benchmarks/photographs.py --table
@@ -6,8 +6,8 @@ python benchmarks/photographs.py --data DATA --crops OUTPUT [--photographs DIR .
 
 DATA holds val, flowers and test, and test the sets PolyU, CBSD68, Kodak24, Set5 and LIVE1. Each check writes its
 section of RESULTS.md, and its figures, with the commit and the machine, into ``photographs.json``, so that they can be
-run one at a time; with --limit nothing is written. --table puts the goals together from what is kept. --crops writes a
-page of crops of PolyU, and of other photographs, before and after.
+run one at a time; with --limit nothing is written. --table writes the table of goals from the stored figures. --crops
+writes a page of crops of PolyU, and of other photographs, before and after.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ CHECKS: dict[str, tuple[str, Callable[[Sets], Finding]]] = {
 
 def load(path: Path) -> dict[str, Any]:
     """What is kept, by check; nothing where there is no file yet."""
-    kept: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return kept
+    stored: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return stored
 
 
 def keep(path: Path, name: str, finding: Finding, origin: str, seconds: float) -> None:
@@ -79,7 +79,7 @@ def measure(names: list[str], sets: Sets, before: bool) -> None:
         seconds = time.process_time() - started
         if sets.limit is not None:
             print(
-                f"{finding.markdown()}\n\n{seconds:.0f} CPU seconds, {sets.limit} of each set: not kept\n", flush=True
+                f"{finding.markdown()}\n\n{seconds:.0f} CPU seconds, {sets.limit} of each set: not stored\n", flush=True
             )
             continue
         keep(BEFORE if before else KEPT, name, finding, origin, seconds)
@@ -109,17 +109,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of val, flowers and test")
     parser.add_argument("--drawings", type=Path, help="folder of drawings, by benchmarks/drawings.py; for harmless")
     parser.add_argument("--only", nargs="+", choices=list(CHECKS), default=list(CHECKS))
-    parser.add_argument("--limit", type=int, help="only the first so many photographs of each set; nothing is written")
-    parser.add_argument("--before", action="store_true", help="keep the figures as those of fd56309, write no section")
-    parser.add_argument("--table", action="store_true", help="write the table of goals from what is kept")
+    parser.add_argument(
+        "--limit", type=int, help="number of photographs of each set, the first ones by name; nothing is written"
+    )
+    parser.add_argument("--before", action="store_true", help="store the figures as those of fd56309, write no section")
+    parser.add_argument("--table", action="store_true", help="write the table of goals from the stored figures")
     parser.add_argument("--crops", type=Path, metavar="OUTPUT", help="folder for a page of crops")
-    parser.add_argument("--photographs", type=Path, nargs="+", default=[], help="folders shown in it too")
+    parser.add_argument("--photographs", type=Path, nargs="+", default=[], help="more folders to show on it")
     options = parser.parse_args()
     if options.table:
         write_table()
         return
     if options.data is None:
-        parser.error("--data is needed, but for --table")
+        parser.error("--data is missing; give the folder of val, flowers and test, or --table")
     sets = Sets(options.data, options.drawings, options.limit)
     if options.crops:
         crops(sets, options.photographs, options.crops)

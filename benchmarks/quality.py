@@ -2,8 +2,8 @@
 
 python benchmarks/quality.py denoise --images SETS [--limit 12] [--figure]
 
-SETS is a folder of folders of photographs, such as CBSD68 and Kodak24, or one such folder. What is measured is what
-``resolvent benchmark all --tasks TASK --images SETS`` prints; this keeps it in RESULTS.md.
+SETS is a folder of folders of photographs, such as CBSD68 and Kodak24, or one such folder. The figures are those
+of ``resolvent benchmark all --tasks TASK --images SETS``; this script writes them into RESULTS.md.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--images", type=Path, required=True, help="folder of folders of photographs")
-    parser.add_argument("--limit", type=int, help="only the first so many photographs of each set")
-    parser.add_argument("--figure", action="store_true", help="draw PSNR against time too")
+    parser.add_argument("--limit", type=int, help="number of photographs of each set, the first ones by name")
+    parser.add_argument("--figure", action="store_true", help="also draw PSNR against time")
     options = parser.parse_args()
 
     rows = suite(options.images, tasks=[options.task], limit=options.limit, progress=print)
@@ -37,7 +37,7 @@ def main() -> None:
     if drawn:
         body = f"![PSNR against seconds per megapixel]({path.name})\n\n{body}"
     write_section(f"Quality: {options.task}", command, body)
-    if drawn:  # last, for what has changed is dirty in the figures' origin
+    if drawn:  # last, since a changed file would mark the commit as dirty
         path.write_bytes(drawn)
 
 

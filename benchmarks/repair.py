@@ -1,9 +1,9 @@
-"""Repairing old photographs: damage that is found and filled, and holes that are filled by several means.
+"""Repair of old photographs: damage found and filled, and known holes filled by several methods.
 
 python benchmarks/repair.py --images DIR [--limit 12] [--compare 4]
 
 DIR holds sharp photographs that no model was trained on. Each is damaged by the degradations of DAMAGE, with the number
-of the photograph as the seed, and rounded to 8 bits; a photograph is damaged alike whatever the limit.
+of the photograph as the seed, and rounded to 8 bits; so that the limit does not change the damage of a photograph.
 """
 
 from __future__ import annotations
@@ -61,20 +61,20 @@ def found(clean: Pixels, text: str, seed: int) -> dict[str, float]:
     truth = marked > 0
     near = ndimage.binary_dilation(truth, np.ones((3, 3)), GROWN + 2) if truth.any() else truth
     mask = np.zeros(truth.shape, bool) if chosen.mask is None else chosen.mask
-    told = resolvent.restore(scan, mask=ndimage.binary_dilation(truth, np.ones((3, 3)))) if truth.any() else scan
+    by_truth = resolvent.restore(scan, mask=ndimage.binary_dilation(truth, np.ones((3, 3)))) if truth.any() else scan
     return {
         "damaged": float(truth.mean()),
         "found": float((mask & truth).sum() / truth.sum()) if truth.any() else np.nan,
         "false": float((mask & ~near).mean()),
         "input": psnr(scan.pixels, clean),
         "repaired": psnr(repaired.pixels, clean),
-        "told": psnr(told.pixels, clean),
+        "true mask": psnr(by_truth.pixels, clean),
         "seconds": seconds / (truth.size / 1e6),
     }
 
 
 def filled(clean: Pixels, text: str, seed: int) -> dict[str, tuple[float, float]]:
-    """Fill the holes of one photograph by each means: PSNR over the holes, and CPU seconds."""
+    """Fill the holes of one photograph by each method: PSNR over the holes, and CPU seconds."""
     holed, marked = parse(text).with_mask(clean, np.random.default_rng(seed))
     holes = ndimage.binary_dilation(marked > 0, np.ones((3, 3)))
     known = Mask(array=~holes)
@@ -99,8 +99,8 @@ def main() -> None:
     """Measure and write the section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, required=True, help="folder of sharp photographs")
-    parser.add_argument("--limit", type=int, help="only the first so many photographs")
-    parser.add_argument("--compare", type=int, default=4, help="on so many photographs the methods are compared")
+    parser.add_argument("--limit", type=int, help="number of photographs, the first ones by name")
+    parser.add_argument("--compare", type=int, default=4, help="number of photographs on which methods are compared")
     options = parser.parse_args()
 
     files = find_images(options.images)[: options.limit]
@@ -108,10 +108,10 @@ def main() -> None:
     lines = [
         f"Damage found and filled by `resolvent restore --repair`: {options.images.name}, {len(files)} photographs. "
         "Found: share of the damaged pixels. False: share of the whole photograph that is found, and further than "
-        f"{GROWN + 2} pixels from any damage. PSNR-RGB in dB over the whole photograph, 8-bit; told: by `--mask` "
-        "with the true mask.",
+        f"{GROWN + 2} pixels from any damage. PSNR-RGB in dB over the whole photograph, 8-bit; true mask: filled by "
+        "`--mask` with the true mask.",
         "",
-        "| damage | damaged | found | false | PSNR in | repaired | told | CPU s per megapixel |",
+        "| damage | damaged | found | false | PSNR of the input | repaired | true mask | CPU s per megapixel |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, text in DAMAGE.items():
@@ -119,7 +119,7 @@ def main() -> None:
         share = "" if np.isnan(rows[0]["found"]) else f"{100 * mean(rows, 'found'):.1f} %"
         lines.append(
             f"| {name} | {100 * mean(rows, 'damaged'):.2f} % | {share} | {100 * mean(rows, 'false'):.3f} % "
-            f"| {mean(rows, 'input'):.2f} | {mean(rows, 'repaired'):.2f} | {mean(rows, 'told'):.2f} "
+            f"| {mean(rows, 'input'):.2f} | {mean(rows, 'repaired'):.2f} | {mean(rows, 'true mask'):.2f} "
             f"| {mean(rows, 'seconds'):.2f} |"
         )
         print(lines[-1], flush=True)
@@ -128,8 +128,8 @@ def main() -> None:
     few = [center_square(clean, SIDE, file.name) for clean, file in zip(photographs, files, strict=True)]
     few = few[: options.compare]
     lines += [
-        f"Holes that are told, filled: the middle {SIDE}x{SIDE} of the first {len(few)}. PSNR-RGB in dB over the holes "
-        "alone; CPU seconds, loading the model included.",
+        f"Known holes filled: the middle {SIDE}x{SIDE} of the first {len(few)}. PSNR-RGB in dB over the holes alone; "
+        "CPU seconds, with loading of the model.",
         "",
         "| holes | `inpaint` | CPU s | `pnp` | CPU s |",
         "|---|---|---|---|---|",
@@ -137,8 +137,8 @@ def main() -> None:
     for name, text in HOLES.items():
         figures = [filled(clean, text, seed) for seed, clean in enumerate(few)]
         cells = [
-            f"{np.mean([each[means][0] for each in figures]):.2f} | {np.mean([each[means][1] for each in figures]):.2f}"
-            for means in ("inpaint", "pnp")
+            " | ".join(f"{value:.2f}" for value in np.mean([figure[method] for figure in figures], 0))
+            for method in ("inpaint", "pnp")
         ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
         print(lines[-1], flush=True)

@@ -17,7 +17,7 @@ TITLE = "# Results\n\nEach section is written by the command that it names.\n"
 
 
 def write_section(title: str, command: str, body: str, origin: str | None = None) -> None:
-    """Replace the section of that title, or add it at the end; ``origin`` stands for this commit and machine."""
+    """Replace the section of that title, or add it at the end; ``origin`` replaces this commit and machine."""
     section = f"## {title}\n\n`{command}`\n\n{body.strip()}\n\nMeasured on: {origin or provenance()}\n"
     text = RESULTS.read_text("utf-8") if RESULTS.exists() else TITLE
     pattern = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
@@ -43,7 +43,7 @@ class Run:
 
 
 def measure(command: list[str]) -> Run:
-    """Run a command to its end; a failure ends the benchmark with the command's own words."""
+    """Run a command to its end; a failure ends the benchmark with the error message of the command."""
     with tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)

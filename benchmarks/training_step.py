@@ -1,4 +1,4 @@
-"""How much of the machine's measured matrix-multiplication peak a training step reaches, in training's own precision.
+"""Share of the machine's measured matrix-multiplication peak that a training step reaches, in its own precision.
 
 python benchmarks/training_step.py [--threads 2] [--steps 20]
 """

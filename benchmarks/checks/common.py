@@ -29,9 +29,9 @@ class Row:
     Attributes:
         method: Key of METHODS.
         what: What was restored.
-        published: The figure to reach, and whose it is.
+        published: The figure to reach, and its source.
         ours: What came out.
-        seconds: Of the processor, of all that the line holds.
+        seconds: CPU seconds of the whole line.
     """
 
     method: str
@@ -43,14 +43,14 @@ class Row:
 
 @dataclass
 class Trace:
-    """The PSNR of a method's image as it goes, which is also told: step, seconds of the processor, dB."""
+    """The PSNR of a method's image over its steps, also printed: step, CPU seconds, dB."""
 
     truth: Pixels
     every: int
     steps: list[tuple[int, float, float]]
 
     def control(self) -> Control:
-        """One that fills it."""
+        """A control that records the steps."""
         started = time.process_time()
 
         def look(done: int, total: int, image: Callable[[], Pixels]) -> None:
@@ -71,24 +71,24 @@ class Trace:
         return next((step for step in self.steps if step[2] >= level), None)
 
 
-def degraded(x: Pixels, told: Degradation, seed: int = 0) -> Pixels:
+def degraded(x: Pixels, degradation: Degradation, seed: int = 0) -> Pixels:
     """As float, not clipped, with a fixed seed."""
-    return told(x, np.random.default_rng(seed))
+    return degradation(x, np.random.default_rng(seed))
 
 
-def restored(name: str, y: Pixels, told: Degradation, **options: Any) -> tuple[Pixels, float]:
-    """The image, clipped, and the seconds of the processor."""
+def restored(name: str, y: Pixels, degradation: Degradation, **options: Any) -> tuple[Pixels, float]:
+    """The image, clipped, and the CPU seconds."""
     started = time.process_time()
-    x = methods.load(name)(y, ForwardModel(told), **options)
+    x = methods.load(name)(y, ForwardModel(degradation), **options)
     return np.clip(x, 0, 1), time.process_time() - started
 
 
-def mean_over(name: str, files: list[Path], told: Degradation, **options: Any) -> tuple[float, float]:
+def mean_over(name: str, files: list[Path], degradation: Degradation, **options: Any) -> tuple[float, float]:
     """Mean PSNR over photographs, and the seconds in all."""
     scores, seconds = [], 0.0
     for file in files:
         x = read_image(file).pixels
-        result, took = restored(name, degraded(x, told), told, **options)
+        result, took = restored(name, degraded(x, degradation), degradation, **options)
         scores.append(psnr(result, x))
         seconds += took
     return float(np.mean(scores)), seconds

@@ -19,11 +19,11 @@ from resolvent.methods.control import Control
 
 
 def costs(data: Path, looks: int = 5) -> Iterator[Row]:
-    """What every method takes for its example in color; where it goes step by step, by the first few steps."""
+    """What every method takes for its example in color; for an iterative method, extrapolated from the first steps."""
     x = read_image(data / "CSet9" / "image_House256rgb.png").pixels
     for name, method in methods.METHODS.items():
-        told, times, total = parse(method.example), [], 1
-        y = degraded(x, told)
+        degradation, times, total = parse(method.example), [], 1
+        y = degraded(x, degradation)
 
         def look(done: int, steps: int, image: object) -> None:
             nonlocal total
@@ -33,7 +33,9 @@ def costs(data: Path, looks: int = 5) -> Iterator[Row]:
                 control.cancel()  # noqa: B023
 
         control = Control(on_step=look)
-        _, seconds = restored(name, y, told, **({"control": control} if "control" in method.common_options else {}))
+        _, seconds = restored(
+            name, y, degradation, **({"control": control} if "control" in method.common_options else {})
+        )
         if total > looks:
             seconds += (total - looks) * float(np.median(np.diff(times)))
         what = f"256x256 in color, {method.example}"
@@ -57,10 +59,10 @@ def _peak(job: tuple[str, int]) -> tuple[int, float]:
     """Bytes that this process has held at most after two steps of a method, and the seconds of it."""
     name, side = job
     method = methods.METHODS[name]
-    told = parse(method.example)
-    small = side // told.scale
+    degradation = parse(method.example)
+    small = side // degradation.scale
     y = np.random.default_rng(0).random((small, small, 3), np.float32)
     control = Control(on_step=lambda done, total, image: control.cancel() if done == 2 else None)
-    _, seconds = restored(name, y, told, **({"control": control} if "control" in method.common_options else {}))
+    _, seconds = restored(name, y, degradation, **({"control": control} if "control" in method.common_options else {}))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return (peak if sys.platform == "darwin" else 1024 * peak), seconds

@@ -28,11 +28,11 @@ SIGMA = "noise:sigma=25"
 def dip_pair(data: Path, number: int = 1800) -> Iterator[Row]:
     """House at full length by the published preset and by the fast one: dB, and time to the same dB."""
     x = read_image(data / "CSet9" / "image_House256rgb.png").pixels
-    told = parse(SIGMA)
-    y = degraded(x, told)
+    degradation = parse(SIGMA)
+    y = degraded(x, degradation)
     traces = {name: Trace(x, 25, []) for name in ("dip", "dip-fast")}
     for name, trace in traces.items():
-        restored(name, y, told, iterations=number, stop="none", control=trace.control())
+        restored(name, y, degradation, iterations=number, stop="none", control=trace.control())
         _, seconds, last = trace.steps[-1]
         step, _, peak = trace.best
         yield Row(name, f"House, sigma 25, {number} iterations", "30.43 (mean of the nine, Ulyanov)",
@@ -52,20 +52,20 @@ def denoise_cset9(name: str, data: Path) -> Iterator[Row]:
 
 def enlarge_set5(name: str, data: Path, numbers: Sequence[int] = (1, 2, 3, 4, 5)) -> Iterator[Row]:
     """Super-resolution of photographs of Set5, Y, at the published number of iterations."""
-    told = parse("downsample:scale=4,kernel=lanczos2")
+    degradation = parse("downsample:scale=4,kernel=lanczos2")
     files = find_images(data / "Set5")
     for file in (files[number - 1] for number in numbers):
         x = cropped(file, 4)
-        y = told(x)
+        y = degradation(x)
         plain = enlarged_psnr(np.clip(imresize(y, shape=x.shape[:2]), 0, 1), x, 4)
-        result, seconds = restored(name, y, told, stop="none")
+        result, seconds = restored(name, y, degradation, stop="none")
         ours = f"{enlarged_psnr(result, x, 4):.2f}"
         published = f"29.90 (mean of the five, Ulyanov); bicubic {plain:.2f}"
         yield Row(name, f"Set5/{file.stem}, {x.shape[1]}x{x.shape[0]}, x4, Y", published, ours, seconds)
 
 
 class Shadow(Stop):
-    """Hears for other stops where they would end, and goes on."""
+    """Records where other stopping rules would end, without stopping."""
 
     def __init__(self, stops: dict[str, Stop]) -> None:
         self.stops, self.given = stops, dict[str, tuple[int, Pixels]]()
@@ -78,7 +78,7 @@ class Shadow(Stop):
         return False
 
     def end(self, name: str, step: int, mean: Tensor) -> None:
-        """Take what a stop gives."""
+        """Record the image that a stopping rule gives."""
         best = self.stops[name].best
         self.given[name] = (step, np.clip(to_image(mean if best is None else best), 0, 1))
 
@@ -87,16 +87,18 @@ def stopping(
     data: Path, text: str, files: Sequence[str], names: Sequence[str], iterations: int | None = None
 ) -> Iterator[Row]:
     """How far each stop of ``dip-fast`` ends from the best iterate of a run to the last iteration."""
-    told = parse(text)
-    preset = dip.fast_preset(dip.choose(ForwardModel(told)))
+    degradation = parse(text)
+    preset = dip.fast_preset(dip.choose(ForwardModel(degradation)))
     settings = replace(preset.settings, iterations=iterations or preset.settings.iterations)
     for file in files:
         x = read_image(data / file).pixels[:256, :256]
-        y, trace, started = degraded(x, told), Trace(x, 25, []), time.process_time()
+        y, trace, started = degraded(x, degradation), Trace(x, 25, []), time.process_time()
         generator = torch.Generator().manual_seed(0)
         network, z = dip.start(preset, 3, x.shape[:2], 0, generator)
-        shadow = Shadow({name: dip.stopping(name, y, ForwardModel(told)) for name in names})
-        last = to_tensor(dip.fit_to(y, ForwardModel(told), network, z, settings, shadow, generator, trace.control()))
+        shadow = Shadow({name: dip.stopping(name, y, ForwardModel(degradation)) for name in names})
+        last = to_tensor(
+            dip.fit_to(y, ForwardModel(degradation), network, z, settings, shadow, generator, trace.control())
+        )
         for name in names:
             if name not in shadow.given:
                 shadow.end(name, settings.iterations, last)
@@ -113,19 +115,19 @@ def stopping(
 
 
 def multi_target(data: Path, number: int = 1800, side: int = 256) -> Iterator[Row]:
-    """Beside deep image prior with averaging, by the same network, the smaller one, on the middle of each image.
+    """Compared with deep image prior with averaging, with the same smaller network, on the middle of each image.
 
     Several targets get two thirds of its iterations.
     """
-    told, peaks, ends, given, steps = parse(SIGMA), [], [], [], []
+    degradation, peaks, ends, given, steps = parse(SIGMA), [], [], [], []
     for file in find_images(data / "CSet9"):
         x = read_image(file).pixels
         top, left = (x.shape[0] - side) // 2, (x.shape[1] - side) // 2
         x = x[top : top + side, left : left + side]
-        y, alone, several = degraded(x, told), Trace(x, 10, []), Trace(x, 10, [])
-        _, seconds = restored("dip-fast", y, told, iterations=number, stop="none", control=alone.control())
+        y, alone, several = degraded(x, degradation), Trace(x, 10, []), Trace(x, 10, [])
+        _, seconds = restored("dip-fast", y, degradation, iterations=number, stop="none", control=alone.control())
         result, took = restored(
-            "multi-target-dip", y, told, iterations=2 * number // 3, fast=True, control=several.control()
+            "multi-target-dip", y, degradation, iterations=2 * number // 3, fast=True, control=several.control()
         )
         step, _, peak = alone.best
         reached = several.reached(peak)
@@ -150,12 +152,12 @@ def overfitting(data: Path, number: int = 1500) -> Iterator[Row]:
     """Least squares and projected GSURE on the same network: peak and end."""
     x = read_image(data / "Set12" / "08.png").pixels[192:256, 192:256].repeat(3, 2)
     for text in ("noise:sigma=12.75", "blur:sigma=1.6,boundary=circular + noise:sigma=1.41421"):
-        told = parse(text)
-        y = degraded(x, told)
+        degradation = parse(text)
+        y = degraded(x, degradation)
         found, seconds = [], 0.0
         for name, options in (("dip", {"stop": "none"}), ("p-gsure", {})):
             trace = Trace(x, 10, [])
-            result, took = restored(name, y, told, iterations=number, control=trace.control(), **options)
+            result, took = restored(name, y, degradation, iterations=number, control=trace.control(), **options)
             found.append((trace.best[2], trace.steps[-1][2], psnr(result, x)))
             seconds += took
         yield Row(
@@ -181,15 +183,15 @@ def gsure_kernels() -> dict[str, tuple[Pixels, float, float]]:
 
 
 def gsure_deblur(data: Path) -> Iterator[Row]:
-    """Deblurring as the paper of P-GSURE parts it."""
+    """Deblurring with the settings of the paper of P-GSURE."""
     for name, (kernel, variance, threshold) in gsure_kernels().items():
         sigma = float(np.sqrt(variance))
-        told = Kernel(array=kernel, boundary="circular") + GaussianNoise(sigma)
-        yield gsure_row(data, f"{name}, sigma {sigma:.2f}", told, threshold)
+        degradation = Kernel(array=kernel, boundary="circular") + GaussianNoise(sigma)
+        yield gsure_row(data, f"{name}, sigma {sigma:.2f}", degradation, threshold)
 
 
 def gsure_enlarge(data: Path) -> Iterator[Row]:
-    """Super-resolution as the paper of P-GSURE parts it."""
+    """Super-resolution with the settings of the paper of P-GSURE."""
     for scale, kind, sigma, threshold in (
         (3, "Gaussian 1.6", 10**0.5, 0.01), (3, "Gaussian 1.6", 7, 0.01), (2, "bicubic", 10**0.5, 0.01),
         (3, "bicubic", 10**0.5, 0.0), (2, "bicubic", 7, 0.0), (3, "bicubic", 7, 0.0),
@@ -202,19 +204,19 @@ def gsure_enlarge(data: Path) -> Iterator[Row]:
         )
 
 
-def gsure_row(data: Path, name: str, told: Degradation, threshold: float, number: int = 400) -> Row:
-    """Projected GSURE beside plain least squares, on 60x60 pixels."""
+def gsure_row(data: Path, name: str, degradation: Degradation, threshold: float, number: int = 400) -> Row:
+    """Projected GSURE compared with plain least squares, on 60x60 pixels."""
     truth = read_image(data / "Set12" / "08.png").pixels[192:252, 192:252].repeat(3, 2)
-    y, found, seconds = degraded(truth, told), [], 0.0
+    y, found, seconds = degraded(truth, degradation), [], 0.0
     for method, options in (("dip", {"stop": "none"}), ("p-gsure", {"threshold": threshold})):
         trace = Trace(truth, 20, [])
-        result, took = restored(method, y, told, iterations=number, control=trace.control(), **options)
+        result, took = restored(method, y, degradation, iterations=number, control=trace.control(), **options)
         found.append((trace.best[2], psnr(result, truth)))
         seconds += took
     start = psnr(np.clip(y if y.shape == truth.shape else imresize(y, shape=truth.shape[:2]), 0, 1), truth)
-    beside = f"input {start:.2f}; dip: peak {found[0][0]:.2f}, end {found[0][1]:.2f}"
+    reference = f"input {start:.2f}; dip: peak {found[0][0]:.2f}, end {found[0][1]:.2f}"
     what = f"60x60 of Set12/08, {name}, {number} iterations"
-    return Row("p-gsure", what, beside, f"peak {found[1][0]:.2f}, given {found[1][1]:.2f}", seconds)
+    return Row("p-gsure", what, reference, f"peak {found[1][0]:.2f}, given {found[1][1]:.2f}", seconds)
 
 
 def med_grid(data: Path, number: int = 300) -> Iterator[Row]:
@@ -223,11 +225,11 @@ def med_grid(data: Path, number: int = 300) -> Iterator[Row]:
     for text, levels in product(
         (SIGMA, "downsample:scale=4,kernel=lanczos2", "mask:keep=0.5,seed=0"), ((5, 4, 3), (5, 4), (5,), (4,), (3,))
     ):
-        told, found, seconds = parse(text), [], 0.0
-        y = degraded(x, told)
+        degradation, found, seconds = parse(text), [], 0.0
+        y = degraded(x, degradation)
         for skip, cascade in product((0, 4), (False, True)):
             options = {"levels": levels, "skip": skip, "cascade": cascade, "width": 32, "stop": "none"}
-            result, took = restored("med", y, told, iterations=number, **options)
+            result, took = restored("med", y, degradation, iterations=number, **options)
             found.append(psnr(result, x))
             seconds += took
         start = psnr(np.clip(y if y.shape == x.shape else imresize(y, shape=x.shape[:2]), 0, 1), x)

@@ -110,7 +110,7 @@ class Pen:
         leading, space = size * 1.35, self.width(" ", font, size)
         line: list[str] = []
         for word in [*words, ""]:
-            used = sum(self.width(each, font, size) + space for each in line) - space
+            used = sum(self.width(piece, font, size) + space for piece in line) - space
             if line and (not word or used + space + self.width(word, font, size) > right - left):
                 if y + leading > bottom:
                     break
@@ -119,8 +119,8 @@ class Pen:
                 if not stretch:
                     self.text(x, y, " ".join(line), font, size, color)
                 else:
-                    for each in line:
-                        x = self.text(x, y, each, font, size, color) + space + stretch
+                    for piece in line:
+                        x = self.text(x, y, piece, font, size, color) + space + stretch
                 y, line = y + leading, []
             line.append(word)
         return y

@@ -1,4 +1,4 @@
-"""How near the automatic result comes to the best of doing nothing and every bundled model."""
+"""Compare the automatic result with the best of doing nothing and every bundled model."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Case:
     """One degraded photograph.
 
     Attributes:
-        image: Of which photograph.
-        text: What happened to it.
+        image: Name of the photograph.
+        text: Its degradation.
         scores: PSNR in dB of NOTHING and of each model.
         chosen: A key of ``scores``.
-        automatic: PSNR of what ``resolvent restore`` gives.
+        automatic: PSNR of the result of ``resolvent restore``.
     """
 
     image: str
@@ -70,7 +70,7 @@ def choice(sets: Sets) -> Finding:
 
 
 def make_cases(photographs: Sequence[Path], count: int) -> list[Case]:
-    """Degrade so many photographs in turn, and restore them with every model and without options."""
+    """Degrade ``count`` photographs, and restore them with every model and without options."""
     texts, truths, files = [], [], []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -104,16 +104,16 @@ def summary(cases: Sequence[Case]) -> Finding:
     kinds = [kind_of(case.text.removesuffix(" + quantize")) for case in cases]
     taken = [NOTHING, *(name for name in MODELS if name in cases[0].scores)]
     table = [
-        ["degradation", "cases", f"automatic within {NEAR:g} dB", "mean loss", "worst loss", "its model within"]
+        ["degradation", "cases", f"automatic within {NEAR:g} dB", "mean loss", "worst loss", "chosen model within"]
         + [f"always {name}" for name in taken]
     ]
     for kind in (*sorted(set(kinds)), "all"):
-        some = [case for case, each in zip(cases, kinds, strict=True) if kind in (each, "all")]
-        losses = np.array([case.loss for case in some])
-        rates = [np.mean([case.choice_loss <= NEAR for case in some])]
-        rates += [np.mean([case.scores[case.best] - case.scores[name] <= NEAR for case in some]) for name in taken]
+        members = [case for case, label in zip(cases, kinds, strict=True) if kind in (label, "all")]
+        losses = np.array([case.loss for case in members])
+        rates = [np.mean([case.choice_loss <= NEAR for case in members])]
+        rates += [np.mean([case.scores[case.best] - case.scores[name] <= NEAR for case in members]) for name in taken]
         cells = [f"{np.mean(losses <= NEAR):.0%}", f"{losses.mean():.2f}", f"{losses.max():.2f}"]
-        table.append([kind, str(len(some)), *cells, *(f"{rate:.0%}" for rate in rates)])
+        table.append([kind, str(len(members)), *cells, *(f"{rate:.0%}" for rate in rates)])
     every = np.array([case.loss for case in cases])
     worst = sorted(cases, key=lambda case: -case.loss)[:SHOWN]
     harm = np.array([case.automatic - case.scores[NOTHING] for case in cases])
@@ -124,12 +124,12 @@ def summary(cases: Sequence[Case]) -> Finding:
     ]
     return Finding(
         protocol=(
-            f"{len(cases)} random degradations (seed {SEED}) of photographs of Kodak24 and CBSD68, by a generator of "
-            f"their own ranges, not used for learning; written as files, {CONVERTED:.0%} of the JPEG files converted "
-            "to PNG; results as PNG. What a camera took is compared with what it makes without noise. Loss: PSNR-RGB "
+            f"{len(cases)} random degradations (seed {SEED}) of photographs of Kodak24 and CBSD68, by a generator with "
+            f"separate ranges, not used for learning; written as files, {CONVERTED:.0%} of the JPEG files converted "
+            "to PNG; results as PNG. The reference of `camera` is its result without noise. Loss: PSNR-RGB "
             f"in dB, at most {SAME:g} each, of the best of doing nothing and {', '.join(taken[1:])} less that of "
-            "`resolvent restore` without options (`denoise` is told the measured noise level). The model within: the "
-            "same for the chosen model at full strength. The other columns: one answer for all. Not drawn: "
+            "`resolvent restore` without options (`denoise` is given the measured noise level). Chosen model: the same "
+            "for the chosen model at full strength. The last columns: one fixed choice for all. Not sampled: "
             f"{', '.join(left_out()) or 'none'}."
         ),
         table=table,

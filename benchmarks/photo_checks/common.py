@@ -34,7 +34,7 @@ class Sets:
     Attributes:
         data: Folder of ``val``, ``flowers`` and ``test``.
         drawings: Folder of drawings, texts and screenshots, by ``benchmarks/drawings.py``; None leaves them out.
-        limit: Only the first so many photographs of each set.
+        limit: Number of photographs of each set, the first ones by name; None for all.
     """
 
     data: Path
@@ -124,7 +124,7 @@ def restore_files(
     Args:
         files: The photographs.
         folder: Made if it is not there.
-        ext: Format of the results instead of their own; ``png`` gives what was restored before it is compressed.
+        ext: Format of the results instead of their own; ``png`` gives the result before lossy compression.
         **options: How to restore, as of ``resolvent.restore``.
     """
 
@@ -192,7 +192,7 @@ def rounded(pixels: Pixels) -> Pixels:
 def score(pixels: Pixels, truth: Pixels) -> float:
     """PSNR over RGB in dB, at most SAME; a photograph that comes back gray or in color is compared in color."""
     if pixels.shape[2] != truth.shape[2]:
-        pixels, truth = (np.broadcast_to(each, (*each.shape[:2], 3)) for each in (pixels, truth))
+        pixels, truth = (np.broadcast_to(image, (*image.shape[:2], 3)) for image in (pixels, truth))
     return min(psnr(pixels, truth), SAME)
 
 

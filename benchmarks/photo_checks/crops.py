@@ -52,8 +52,9 @@ def crops(sets: Sets, folders: Sequence[Path], output: Path) -> None:
         sheet = _tiled(rows[first : first + DOWN], axis=0)
         to_picture(sheet).save(output / f"sheet-{first // DOWN:02d}.png")
     lead = (
-        f"At {100 * ZOOM} %: the most detailed, a middling and the plainest place of each photograph; as it was, below "
-        "as resolvent restore without options gives it, and below that, where there is one, the mean of many exposures."
+        f"At {100 * ZOOM} %: the most detailed, a middling and the smoothest place of each photograph; from top to "
+        "bottom the input, the result of resolvent restore without options and, where there is one, the mean of many "
+        "exposures."
     )
     body = f"{''.join(figures)}<footer><p>{escape(str(provenance()))}</p></footer>"
     (output / "index.html").write_text(document("Crops, before and after", lead, body), "utf-8")
@@ -75,12 +76,12 @@ def _grid(outcome: Outcome, reference: Path | None) -> tuple[Pixels, str]:
         truth = pixels_of(reference)
         caption += f", {score(images[0], truth):.2f} → {score(images[1], truth):.2f} dB"
         images.append(truth)
-    shown = [np.broadcast_to(each, (*each.shape[:2], 3)) for each in images]
-    side = min(SIDE, *(length for each in shown for length in each.shape[:2]))
+    shown = [np.broadcast_to(image, (*image.shape[:2], 3)) for image in images]
+    side = min(SIDE, *(length for image in shown for length in image.shape[:2]))
     corners = places(images[0], side)
     rows = []
-    for each in shown:
-        cuts = [each[top : top + side, left : left + side] for top, left in corners]
+    for image in shown:
+        cuts = [image[top : top + side, left : left + side] for top, left in corners]
         rows.append(_tiled([cut.repeat(ZOOM, 0).repeat(ZOOM, 1) for cut in cuts], axis=1))
     return _tiled(rows, axis=0), caption
 
@@ -106,11 +107,11 @@ def places(pixels: Pixels, side: int) -> list[tuple[int, int]]:
 def _tiled(pictures: Sequence[Pixels], axis: int) -> Pixels:
     """Join along an axis, with white between them and around those that are smaller."""
     across = 1 - axis
-    most = max(each.shape[across] for each in pictures)
+    most = max(image.shape[across] for image in pictures)
     parts = []
-    for i, each in enumerate(pictures):
+    for i, image in enumerate(pictures):
         margins = [(0, 0)] * 3
-        margins[across] = (0, most - each.shape[across])
+        margins[across] = (0, most - image.shape[across])
         margins[axis] = (0, GAP if i + 1 < len(pictures) else 0)
-        parts.append(np.pad(each, margins, constant_values=1.0))
+        parts.append(np.pad(image, margins, constant_values=1.0))
     return np.concatenate(parts, axis)

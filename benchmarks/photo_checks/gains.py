@@ -26,7 +26,7 @@ FLOWER_BLURS = (5, 9, 15, 21)
 
 
 def thumbnails(sets: Sets) -> Finding:
-    """Small pictures enlarged after they were compressed, or with noise."""
+    """Small pictures enlarged after compression or with noise."""
     side = 2 * THUMBNAIL
     files = [*sets.files("val"), *sets.files("Kodak24")]
     truths = [center_square(pixels_of(file), side, file.name) for file in files]
@@ -48,7 +48,7 @@ def thumbnails(sets: Sets) -> Finding:
                     for source, x in zip(sources, truths, strict=True)
                 ]
             )
-            values = np.array([_luma_score(each.pixels, x) for each, x in zip(outcomes, truths, strict=True)])
+            values = np.array([_luma_score(outcome.pixels, x) for outcome, x in zip(outcomes, truths, strict=True)])
         gain = values - bicubic
         cells = [f"{bicubic.mean():.2f}", f"{values.mean():.2f}", f"{gain.mean():+.2f}", f"{gain.min():+.2f}"]
         table.append([text, *cells, str((gain < 0).sum())])
@@ -57,8 +57,8 @@ def thumbnails(sets: Sets) -> Finding:
         protocol=(
             f"{len(files)} photographs of val and Kodak24: the center square reduced by area to {side} pixels is the "
             f"truth, and bicubic to {THUMBNAIL} the thumbnail, degraded and written (JPEG as JPEG, else PNG); "
-            "`resolvent restore -s 2`, written as PNG. PSNR of Y in dB (BT.601, 8 bits, 2 border pixels cut), beside "
-            "the thumbnail enlarged bicubic."
+            "`resolvent restore -s 2`, written as PNG. PSNR of Y in dB (BT.601, 8 bits, 2 border pixels cut); "
+            "baseline: the thumbnail enlarged bicubic."
         ),
         table=table,
         figures=figures,
@@ -85,11 +85,9 @@ def color_jpeg(sets: Sets) -> Finding:
                 automatic = restore_files(files, folder / "automatic", ext="png")
                 pictures = [
                     [pixels_of(file) for file in files],
-                    *([o.pixels for o in each] for each in (model, automatic)),
+                    *([outcome.pixels for outcome in outcomes] for outcomes in (model, automatic)),
                 ]
-                scores = np.array(
-                    [[score(y, x) for y, x in zip(each, truths.values(), strict=True)] for each in pictures]
-                )
+                scores = np.array([[score(y, x) for y, x in zip(ys, truths.values(), strict=True)] for ys in pictures])
             means = [f"{value:.2f}" for value in scores.mean(1)]
             worst = f"{(scores[2] - scores[0]).min():+.2f}"
             table.append([f"{quality}, {subsampling}", *means, worst, models_of(automatic)])
@@ -106,8 +104,8 @@ def color_jpeg(sets: Sets) -> Finding:
 
 
 def real_blur(sets: Sets) -> Finding:
-    """Out of focus, and shaken."""
-    table = [["degradation", "input", "automatic", "`deblur`", "`restore`", "Wiener, told the kernel", "models"]]
+    """Defocus and motion blur."""
+    table = [["degradation", "input", "automatic", "`deblur`", "`restore`", "Wiener, known kernel", "models"]]
     figures: dict[str, float] = {}
     files = sets.files("CBSD68")[:BLURRED]
     truths = [pixels_of(file) for file in files]
@@ -127,8 +125,8 @@ def real_blur(sets: Sets) -> Finding:
             found = {key: restore_files(sources, folder / key, ext="png", **options) for key, options in calls.items()}
             before = np.array([score(pixels_of(file), x) for file, x in zip(sources, truths, strict=True)])
             gains = {
-                key: float(np.mean([score(o.pixels, x) for o, x in zip(each, truths, strict=True)]) - before.mean())
-                for key, each in found.items()
+                key: float(np.mean([score(o.pixels, x) for o, x in zip(outcomes, truths, strict=True)]) - before.mean())
+                for key, outcomes in found.items()
             }
         cells = [f"{value:+.2f}" for value in gains.values()]
         table.append([text, f"{before.mean():.2f}", *cells, models_of(found["automatic"])])
@@ -136,7 +134,7 @@ def real_blur(sets: Sets) -> Finding:
     return Finding(
         protocol=(
             f"The first {len(files)} photographs of CBSD68, degraded and written as PNG; gain of PSNR-RGB in dB, all "
-            "blind but the last, which is told the degradation."
+            "blind except Wiener, which is given the degradation."
         ),
         table=table,
         figures=figures,
@@ -161,7 +159,7 @@ def flowers(sets: Sets) -> Finding:
             ]
             outcomes = restore_files(sources, Path(temporary) / "restored")
             before = np.array([score(pixels_of(file), x) for file, x in zip(sources, truths, strict=True)])
-            after = np.array([score(each.pixels, x) for each, x in zip(outcomes, truths, strict=True)])
+            after = np.array([score(outcome.pixels, x) for outcome, x in zip(outcomes, truths, strict=True)])
         change = after - before
         worse = [i for i in np.argsort(change) if change[i] < 0]
         cells = [f"{before.mean():.2f}", f"{after.mean():.2f}", f"{change.mean():+.2f}", f"{change.min():+.2f}"]

@@ -1,4 +1,4 @@
-"""Degradations drawn at random to test the choice of the model, apart from what it was learned from."""
+"""Random degradations to test the choice of the model, independent of those that it was learned from."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ PARTS: Mapping[str, Callable[[Rng], str]] = {
     "quantize": lambda rng: f"quantize:bits={rng.integers(4, 8)}",
     "jpeg": _jpeg,
 }
-"""What happens to photographs, in the order in which it does, and how each is drawn."""
+"""The degradations, in the order in which they happen, and how each is sampled."""
 
 ORDERED = 0.75
 """Share of the mixtures that keep that order; the others are shuffled, as when a JPEG is reduced."""
 TURNS = ("clean", *("single",) * 9, *("mixture",) * 10)
-"""What the cases are, over and over."""
+"""Kinds of cases, repeated in this order."""
 
 
 def known_parts() -> list[str]:

@@ -1,4 +1,4 @@
-"""The table of goals: what was, what is wanted, what is reached."""
+"""The table of goals: before, goal, aim, reached."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Goal:
     Attributes:
         what: What is measured.
         before: At fd56309, as it was stated when the goal was set.
-        least: What is to be reached.
-        aim: What is hoped for.
+        least: The goal.
+        aim: The further aim.
         checks: Keys of ``photographs.json``.
         text: The figures, as ``str.format`` fills them in from those of the checks.
     """
@@ -53,7 +53,7 @@ GOALS = (
          "about +3.3; +2.7 dB; some", "+4.3; +3.5; none", "+4.8; +4.5", ("flowers",),
          "{flowers[gain15]:+.2f}; {flowers[gain5]:+.2f} dB; {flowers[worse15]} and {flowers[worse5]}"),
     Goal("x2 of 160-pixel pictures after JPEG 60, and after noise 8 (Y)", "24.93; 25.97",
-         "+0.77; +1.33 (25.7; 27.3 on the pictures of the issue)",
+         "+0.77; +1.33 (25.7; 27.3 on the pictures that set the goal)",
          "+0.3", ("thumbnails",), "{thumbnails[jpeg]:.2f}; {thumbnails[noise]:.2f}"),
     Goal("`upscale2` / `upscale4`, Set5 Y", "37.10/31.04", "37.6/31.4", "37.9/31.9", ("upscale",),
          "{upscale[upscale22]:.2f}/{upscale[upscale44]:.2f}"),
@@ -72,7 +72,7 @@ def goals_table(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """The table in Markdown.
 
     Args:
-        before: What ``photographs.py`` kept at fd56309, by check; where it did, it stands for what was stated then.
+        before: Figures of ``photographs.py`` at fd56309, by check; they replace those that were stated then.
         now: What it kept last.
     """
     lines = ["| what | at fd56309 | at least | aim | reached |", "|---" * 5 + "|"]
@@ -83,8 +83,8 @@ def goals_table(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _filled(goal: Goal, kept: Mapping[str, Any]) -> str:
+def _filled(goal: Goal, stored: Mapping[str, Any]) -> str:
     """The figures of a goal; none where one of its checks was not run."""
-    if any(check not in kept for check in goal.checks):
+    if any(check not in stored for check in goal.checks):
         return ""
-    return goal.text.format(**{check: kept[check]["figures"] for check in goal.checks})
+    return goal.text.format(**{check: stored[check]["figures"] for check in goal.checks})

@@ -43,7 +43,7 @@ GRID_CUT = (3, 5)
 
 
 def polyu(sets: Sets) -> Finding:
-    """Photographs of cameras beside the mean of many exposures."""
+    """Photographs of cameras, with the mean of many exposures as the reference."""
     pairs = sets.pairs()
     with tempfile.TemporaryDirectory() as folder:
         files = [file for file, _ in pairs]
@@ -51,17 +51,18 @@ def polyu(sets: Sets) -> Finding:
         lossless = restore_files(files, Path(folder) / "png", ext="png")
         truths = [pixels_of(reference) for _, reference in pairs]
         before = np.array([score(pixels_of(file), truth) for file, truth in zip(files, truths, strict=True)])
-        after = np.array([score(each.pixels, truth) for each, truth in zip(written, truths, strict=True)])
-        exact = np.array([score(each.pixels, truth) for each, truth in zip(lossless, truths, strict=True)])
+        after = np.array([score(outcome.pixels, truth) for outcome, truth in zip(written, truths, strict=True)])
+        exact = np.array([score(outcome.pixels, truth) for outcome, truth in zip(lossless, truths, strict=True)])
     cameras = [file.name.partition("_")[0] for file in files]
     table = [["camera", "photographs", "input", "result", "result as PNG", "worst change", "left alone", "models"]]
     for camera in (*dict.fromkeys(cameras), "all"):
         which = [i for i, name in enumerate(cameras) if camera in (name, "all")]
-        some = [written[i] for i in which]
+        chosen = [written[i] for i in which]
         table.append(
             [
-                camera, str(len(which)), *(f"{each[which].mean():.2f}" for each in (before, after, exact)),
-                f"{(after - before)[which].min():+.2f}", share([not each.touched for each in some]), models_of(some),
+                camera, str(len(which)), *(f"{values[which].mean():.2f}" for values in (before, after, exact)),
+                f"{(after - before)[which].min():+.2f}", share([not outcome.touched for outcome in chosen]),
+                models_of(chosen),
             ]
         )  # fmt: skip
     change = after - before
@@ -95,7 +96,7 @@ def harmless(sets: Sets) -> Finding:
     def add(name: str, kind: str, outcomes: Sequence[Outcome], change: Sequence[float]) -> None:
         values = np.array(change)
         changes.extend(change)
-        touched = share([each.touched for each in outcomes])
+        touched = share([outcome.touched for outcome in outcomes])
         cells = [touched, f"{values.mean():+.2f}", f"{values.min():+.2f}"]
         table.append([name, kind, str(len(values)), *cells, str((values < -HARM).sum()), str((values < 0).sum())])
         bad = [i for i in np.argsort(values) if values[i] < -HARM]
@@ -117,7 +118,7 @@ def harmless(sets: Sets) -> Finding:
         if sets.drawings is not None:
             pictures["drawings"] = sets.files("drawings")
         else:
-            notes.append("Drawings, texts and screenshots: left out, for no folder was given.")
+            notes.append("Drawings, texts and screenshots: left out; give their folder with --drawings.")
         for nth, (name, files) in enumerate(pictures.items()):
             truths = [pixels_of(file) for file in files]
             outcomes = restore_files(files, folder / f"{nth}-clean")
@@ -148,8 +149,8 @@ def harmless(sets: Sets) -> Finding:
 def _changes(outcomes: Sequence[Outcome], truths: Sequence[Pixels]) -> list[float]:
     """From each input to its result, in dB."""
     return [
-        score(each.pixels, truth) - score(pixels_of(each.source), truth)
-        for each, truth in zip(outcomes, truths, strict=True)
+        score(outcome.pixels, truth) - score(pixels_of(outcome.source), truth)
+        for outcome, truth in zip(outcomes, truths, strict=True)
     ]
 
 
@@ -172,9 +173,7 @@ def clean_photographs(sets: Sets) -> dict[str, Pixels]:
 def jpegs(sets: Sets) -> Finding:
     """Clean photographs as good JPEG files."""
     truths = clean_photographs(sets)
-    table = [
-        ["JPEG", "input", "touched", "mean change", "worst change", "before it is written: mean", "worst", "models"]
-    ]
+    table = [["JPEG", "input", "touched", "mean change", "worst change", "before saving: mean", "worst", "models"]]
     changes, flags, notes = [], [], []
     with tempfile.TemporaryDirectory() as temporary:
         for subsampling in SUBSAMPLINGS:
@@ -185,9 +184,11 @@ def jpegs(sets: Sets) -> Finding:
                 written = restore_files(files, folder / "own")
                 lossless = restore_files(files, folder / "png", ext="png")
                 before = np.array([score(pixels_of(f), x) for f, x in zip(files, truths.values(), strict=True)])
-                change, exact = (np.array(_changes(each, list(truths.values()))) for each in (written, lossless))
+                change, exact = (
+                    np.array(_changes(outcomes, list(truths.values()))) for outcomes in (written, lossless)
+                )
                 changes.append(change)
-                touched = [each.touched for each in written]
+                touched = [outcome.touched for outcome in written]
                 flags += touched
                 values = [
                     f"{change.mean():+.2f}",
@@ -205,7 +206,7 @@ def jpegs(sets: Sets) -> Finding:
         protocol=(
             f"{len(truths)} photographs of Kodak24 and val (those cut {GRID_CUT[0]} rows and {GRID_CUT[1]} columns off "
             "the grid of their own JPEG), saved as JPEG by libjpeg and restored without options: change of PSNR-RGB in "
-            f"dB, each PSNR at most {SAME:g}, of the file that is written, and of what was restored before that."
+            f"dB, each PSNR at most {SAME:g}, of the file that is written, and of the result before it is saved."
         ),
         table=table,
         figures={
@@ -224,7 +225,7 @@ def again(sets: Sets) -> Finding:
     files = sets.files("Kodak24")
     truths = [pixels_of(file) for file in files]
     table = [
-        ["degradation", "touched", "of these touched again", "mean change by that", "worst change", "models again"]
+        ["degradation", "touched", "of these touched again", "mean change", "worst change", "models of the second run"]
     ]
     flags: list[bool] = []
     changes: list[float] = []
@@ -232,19 +233,21 @@ def again(sets: Sets) -> Finding:
         for nth, text in enumerate(REPEATED):
             folder = Path(temporary) / str(nth)
             first = restore_files(_degrade(files, truths, text, folder), folder / "once")
-            which = [i for i, each in enumerate(first) if each.touched]
+            which = [i for i, outcome in enumerate(first) if outcome.touched]
             second = restore_files([first[i].target for i in which], folder / "twice")
             change = _changes(second, [truths[i] for i in which])
-            touched = [each.touched for each in second]
+            touched = [outcome.touched for outcome in second]
             flags += touched
             changes += change
             means = [f"{np.mean(change):+.2f}", f"{np.min(change):+.2f}"] if change else ["", ""]
-            table.append([text, share([each.touched for each in first]), share(touched), *means, models_of(second)])
+            table.append(
+                [text, share([outcome.touched for outcome in first]), share(touched), *means, models_of(second)]
+            )
     return Finding(
         protocol=(
             f"{len(files)} photographs of Kodak24 degraded, written (JPEG where that comes last, else PNG) and "
             "restored without options; then the file that was written is restored again. Change of PSNR-RGB in dB by "
-            "the second time."
+            "the second run."
         ),
         table=table,
         figures={

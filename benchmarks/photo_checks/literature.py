@@ -15,7 +15,7 @@ SIGMAS, SCALES, QUALITIES = (15, 25, 50), (2, 4), (10, 20, 40)
 
 
 def denoise(sets: Sets) -> Finding:
-    """``denoise``, told the noise level, and ``restore``, which is blind."""
+    """``denoise`` with the known noise level, and ``restore``, which is blind."""
     found = benchmark("denoise", sets.folder("CBSD68"), levels=SIGMAS, models=["denoise", "restore"], limit=sets.limit)
     texts = [f"noise:sigma={sigma}" for sigma in SIGMAS]
     return _finding(found, texts, [INPUT, "denoise", "restore"], dict(zip(texts, SIGMAS, strict=True)))

@@ -67,8 +67,8 @@ def table(results: dict[str, Any], labels: dict[str, str], keras: dict[str, Any]
     nothing = results["identity"]["15"]["test"]["psnr"]
     for name, scores in results.items():
         mixture, at15 = scores[MIXTURE], scores["15"]["test"]["psnr"]
-        told = keras.get(name)
-        cells = ["", ""] if told is None else [str(told["epoch"]), f"{100 * told['accuracy']:.2f} %"]
+        keras_line = keras.get(name)
+        cells = ["", ""] if keras_line is None else [str(keras_line["epoch"]), f"{100 * keras_line['accuracy']:.2f} %"]
         cells += [f"{100 * mixture[split]['accuracy']:.2f} %" for split in ("train", "val", "test")]
         cells += [f"{mixture['val']['psnr']:.2f}", f"{mixture['test']['psnr']:.2f}", f"{at15:.2f}"]
         lines.append("| " + " | ".join([labels[name], *cells, f"{at15 - nothing:+.2f}"]) + " |")
@@ -103,7 +103,7 @@ def ablation_table(results: dict[str, Any], epochs: int) -> str:
 def best_of(results: dict[str, Any]) -> dict[str, Any]:
     """The trained variant of the highest validation accuracy on the mixture."""
     able = [name for name in results if name in VARIANTS]
-    name = max(able, key=lambda each: results[each][MIXTURE]["val"]["accuracy"])
+    name = max(able, key=lambda variant: results[variant][MIXTURE]["val"]["accuracy"])
     gain = results[name]["15"]["test"]["psnr"] - results["identity"]["15"]["test"]["psnr"]
     return {
         "variant": name,
@@ -136,11 +136,11 @@ def draw(
             rows.append(("4 |restored - true|", [4 * np.abs(np.clip(x, 0, 1) - truth) for x in xs]))
         rows_figure(out / f"rows-{i}.png", rows, [f"blur {k}x{k}" for k in BLURS])
     identity = {split: results["identity"][MIXTURE][split]["accuracy"] for split in ("train", "val")}
-    told = {labels[name]: _after(VARIANTS[name].after, curves, name) for name in restorers if curves[name]}
-    curves_figure(out / "curves.svg", told, identity)
+    shown = {labels[name]: _after(VARIANTS[name].after, curves, name) for name in restorers if curves[name]}
+    curves_figure(out / "curves.svg", shown, identity)
     by_ksize = sweep(restorers, flowers.test, [blur(k) for k in SWEPT])
     by_sigma = sweep(restorers, flowers.test, [f"noise:sigma={s}" for s in NOISES])
-    named = [{labels.get(name, name): values for name, values in each.items()} for each in (by_ksize, by_sigma)]
+    named = [{labels.get(name, name): values for name, values in swept.items()} for swept in (by_ksize, by_sigma)]
     sweep_figure(out / "sweep.svg", SWEPT, named[0], NOISES, named[1], BLURS)
     return {"ksize": list(SWEPT), "psnr_by_ksize": by_ksize, "sigma": list(NOISES), "psnr_by_sigma": by_sigma}
 

@@ -51,9 +51,9 @@ class Curves(Callback):
     def step(
         self, step: int, share: float, seconds: float, loss: float | None, rate: float, restored: Tensor, clean: Tensor
     ) -> None:
-        if self.first:  # of a run that was resumed, what came after its checkpoint is told again
-            kept = [line for line in self.read(self.path.parent) if line["epoch"] * self.epoch < step]
-            self.path.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
+        if self.first:  # of a run that was resumed, what came after its checkpoint is measured again
+            lines = [line for line in self.read(self.path.parent) if line["epoch"] * self.epoch < step]
+            self.path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
             self.first = False
         with torch.no_grad():
             mse = float((restored.float() - clean).square().mean())

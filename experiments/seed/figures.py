@@ -46,7 +46,7 @@ def rows_figure(path: Path, rows: Sequence[tuple[str, Sequence[NDArray[np.float3
 
 
 def curves_figure(path: Path, curves: dict[str, list[dict[str, Any]]], identity: dict[str, float]) -> None:
-    """Accuracy over the epochs, in training and in validation, beside doing nothing and what the paper states."""
+    """Accuracy over the epochs, in training and in validation, with that of the input and the paper's."""
     sheet = Figure(figsize=(9.6, 4.2), layout="constrained")
     panels = sheet.subplots(1, 2, sharey=True)
     low = min(*PAPER.values(), *identity.values())

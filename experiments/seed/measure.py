@@ -1,4 +1,4 @@
-"""What every restorer reaches on the flowers, beside doing nothing."""
+"""Scores of every restorer on the flowers, with the input as the baseline."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Restorer = Callable[[NDArray[np.float32], Degradation], NDArray[np.float32]]
 MIXTURE = "mixture"
 """All four blurs, as the network is trained on them."""
 
-BASELINES = {"identity": "nothing done", "wiener": "Wiener, told the kernel", "richardson-lucy": "RL, told the kernel"}
+BASELINES = {"identity": "nothing done", "wiener": "Wiener, known kernel", "richardson-lucy": "RL, known kernel"}
 
 
 ROUNDING = GaussianNoise(12**-0.5)
 """As noise, which methods know: the error of rounding has this standard deviation."""
 
 
-def degraded(clean: NDArray[np.float32], told: Degradation, seed: int = 0) -> NDArray[np.float32]:
+def degraded(clean: NDArray[np.float32], degradation: Degradation, seed: int = 0) -> NDArray[np.float32]:
     """Degrade each photograph, as float and not clipped."""
     rng = np.random.default_rng(seed)
-    return np.stack([told(image, rng) for image in clean])
+    return np.stack([degradation(image, rng) for image in clean])
 
 
 def baselines() -> dict[str, Restorer]:
@@ -43,15 +43,17 @@ def baselines() -> dict[str, Restorer]:
 
     def by_method(name: str) -> Restorer:
         restore = methods.load(name)
-        return lambda y, told: np.stack([restore(image, ForwardModel(told.parts[0] + ROUNDING)) for image in y])
+        return lambda y, degradation: np.stack(
+            [restore(image, ForwardModel(degradation.parts[0] + ROUNDING)) for image in y]
+        )
 
-    return {name: by_method(name) if name in methods.METHODS else lambda y, told: y for name in BASELINES}
+    return {name: by_method(name) if name in methods.METHODS else lambda y, degradation: y for name in BASELINES}
 
 
 def network(module: nn.Module, batch: int = 10) -> Restorer:
-    """A trained network, which is told nothing."""
+    """A trained network, which is blind."""
 
-    def restore(y: NDArray[np.float32], told: Degradation) -> NDArray[np.float32]:
+    def restore(y: NDArray[np.float32], degradation: Degradation) -> NDArray[np.float32]:
         tensor = torch.from_numpy(np.ascontiguousarray(y.transpose(0, 3, 1, 2)))
         with torch.inference_mode():
             parts = [module(part).float() for part in torch.split(tensor, batch)]
@@ -74,11 +76,11 @@ def compare(restorer: Restorer, flowers: Flowers, splits: Iterable[str] = SPLITS
     """The scores of a restorer: blur, then split, then accuracy, psnr and ssim; and the mixture of all blurs."""
     results: dict[str, dict[str, Any]] = {}
     for ksize in BLURS:
-        told = parse(blur(ksize))
+        degradation = parse(blur(ksize))
         results[str(ksize)] = {}
         for split in splits:
             clean = flowers.split(split)
-            results[str(ksize)][split] = score(restorer(degraded(clean, told), told), clean)
+            results[str(ksize)][split] = score(restorer(degraded(clean, degradation), degradation), clean)
     results[MIXTURE] = {
         split: {
             key: float(np.mean([results[str(ksize)][split][key] for ksize in BLURS]))
@@ -93,9 +95,9 @@ def sweep(restorers: dict[str, Restorer], clean: NDArray[np.float32], texts: Ite
     """Mean PSNR in dB of every restorer, and of nothing done, under each degradation."""
     results: dict[str, list[float]] = {name: [] for name in ("identity", *restorers)}
     for text in texts:
-        told = parse(text)
-        y = degraded(clean, told)
+        degradation = parse(text)
+        y = degraded(clean, degradation)
         results["identity"].append(score(y, clean)["psnr"])
         for name, restorer in restorers.items():
-            results[name].append(score(restorer(y, told), clean)["psnr"])
+            results[name].append(score(restorer(y, degradation), clean)["psnr"])
     return results

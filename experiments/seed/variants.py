@@ -34,7 +34,7 @@ class Variant:
     after: str = ""
 
     def recipe(self, train: int, val: int, epochs: int | None) -> Recipe:
-        """The recipe for so many photographs; for other epochs than its own if they are given."""
+        """The recipe for a number of photographs; ``epochs`` overrides its own."""
         changes = {"limit": train + val, "holdout": val / (train + val), **self.changes}
         if epochs is not None:
             changes["budget"] = f"{epochs} epochs"

@@ -33,12 +33,12 @@ STALE = 60.0
 def write_atomic(
     path: Path, write: Callable[[BinaryIO], object], *, overwrite: bool = False, like: Path | None = None
 ) -> None:
-    """Write a file whole or not at all: `write` fills a hidden one next to `path`, which then takes its name.
+    """Write a file whole or not at all: `write` fills a hidden file in the same folder, which is then renamed.
 
     Args:
         path: The file.
         write: Fills it.
-        overwrite: Whether a file that is there may be replaced.
+        overwrite: Whether an existing file may be replaced.
         like: A file that it is made from: who may not read that, may not read it either.
 
     Raises:

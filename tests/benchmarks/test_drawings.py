@@ -23,7 +23,7 @@ def test_a_seed_and_a_number_give_one_picture(drawings):
         assert (named, picture.size, picture.mode) == (kind, (64, 64), "RGB")
         same, other = drawings.render(1, number, 64)[1], drawings.render(2, number, 64)[1]
         assert picture.tobytes() == same.tobytes() != other.tobytes()
-        assert max(np.asarray(each, float).std() for each in (picture, other)) > 5
+        assert max(np.asarray(image, float).std() for image in (picture, other)) > 5
 
 
 def test_pages_end_whatever_their_margin(drawings):

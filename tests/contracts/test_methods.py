@@ -180,14 +180,14 @@ def a_flat_image_stays_flat(name):
     np.testing.assert_allclose(run(name, flat, degradation), large, atol=0.02 if learned else 1e-4)
 
 
-def finds_the_noise_level_that_it_is_not_told(name):
+def estimates_a_noise_level_that_is_not_given(name):
     if not METHODS[name].needs.linear or "noise" not in METHODS[name].example:
         return
     degradation = parse(METHODS[name].example)
     x = textured(1)
     y = degradation(x, np.random.default_rng(0))
-    told, untold = (psnr(run(name, y, d), x) for d in (degradation, degradation.split()[0]))
-    assert abs(told - untold) < 0.5
+    given, estimated = (psnr(run(name, y, d), x) for d in (degradation, degradation.split()[0]))
+    assert abs(given - estimated) < 0.5
 
 
 def options_are_keyword_only_after_image_and_forward_model(name):
@@ -198,14 +198,14 @@ def options_are_keyword_only_after_image_and_forward_model(name):
 
 def refuses_by_name_before_any_work(name):
     for text in ("jpeg:quality=20", "mask:keep=0.5,seed=1", "downsample:scale=2"):
-        told = parse(text)
-        if name in methods_for(ForwardModel(told)):
-            check(name, ForwardModel(told))
+        degradation = parse(text)
+        if name in methods_for(ForwardModel(degradation)):
+            check(name, ForwardModel(degradation))
             continue
-        others = ", ".join(methods_for(ForwardModel(told)))
+        others = ", ".join(methods_for(ForwardModel(degradation)))
         remedy = f"these can: {others}" if others else "no method can; use a model"
-        with pytest.raises(UsageError, match=f"^{name} cannot undo {told.name}; {remedy}$"):
-            check(name, ForwardModel(told))
+        with pytest.raises(UsageError, match=f"^{name} cannot undo {degradation.name}; {remedy}$"):
+            check(name, ForwardModel(degradation))
     varied = METHODS[name].example.replace("noise:sigma=2", "noise:sigma=2..5") + " + noise:sigma=1..2" * (
         "noise" not in METHODS[name].example
     )
@@ -238,7 +238,7 @@ CHECKS = [
     keeps_its_budget,
     any_size,
     a_flat_image_stays_flat,
-    finds_the_noise_level_that_it_is_not_told,
+    estimates_a_noise_level_that_is_not_given,
     options_are_keyword_only_after_image_and_forward_model,
     refuses_by_name_before_any_work,
 ]

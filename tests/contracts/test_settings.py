@@ -71,7 +71,7 @@ def test_declarations_are_those_of_the_function(owner):
     module, _, attribute = entry.entry.partition(":")
     parameters = inspect.signature(getattr(importlib.import_module(module), attribute)).parameters.values()
     common = ("y", "forward_model", *getattr(entry, "common_options", ()))
-    own = {each.name: each.default for each in parameters if each.name not in common}
+    own = {parameter.name: parameter.default for parameter in parameters if parameter.name not in common}
     assert {name: setting.default for name, setting in entry.settings.items()} == own
     assert list(entry.settings) == list(own)
 

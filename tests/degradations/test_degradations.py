@@ -242,7 +242,7 @@ class TestBlur:
         for name, message in {
             "two.npz": "no array None; give key=, one of a, b",
             "flat.npy": "a kernel is finite with a sum above zero",
-            "line.npy": "has shape (3,); must be (H, W)",
+            "line.npy": "has shape (3,): must be (H, W); save one plane",
             "object.npy": "not a readable NumPy file",
             "torn.npz": "not a readable NumPy file",
             "empty.npy": "not a readable NumPy file",
@@ -311,10 +311,10 @@ class TestResize:
 
 class TestMask:
     def test_keeps_the_share_alike_in_all_channels(self):
-        kept = Mask(keep=0.3)(np.ones((64, 64, 3), np.float32), np.random.default_rng(0))
-        assert set(np.unique(kept)) == {0, 1}
-        assert np.array_equal(kept[..., 0], kept[..., 2])
-        assert kept.mean() == pytest.approx(0.3, abs=5 * np.sqrt(0.21 / 4096))
+        mask = Mask(keep=0.3)(np.ones((64, 64, 3), np.float32), np.random.default_rng(0))
+        assert set(np.unique(mask)) == {0, 1}
+        assert np.array_equal(mask[..., 0], mask[..., 2])
+        assert mask.mean() == pytest.approx(0.3, abs=5 * np.sqrt(0.21 / 4096))
 
     def test_drawing_fixes_the_seed(self, image):
         drawn = Mask(keep=Range(0.2, 0.8)).sample(np.random.default_rng(0))
@@ -617,7 +617,7 @@ def test_what_stays_away_leaves_the_chain():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("jpeg:quality=40 @ 1.5", "chance = 1.5: must be a number above 0, up to 1"),
         ("jpeg:quality=40 @ 1", "its own chance, below 1"),
@@ -625,8 +625,8 @@ def test_what_stays_away_leaves_the_chain():
         ("jpeg:quality=40 @ 0.5 @ 0.5", "has 2 chances; give one"),
     ],
 )
-def test_chances_that_are_wrong(text, told):
-    with pytest.raises(UsageError, match=told):
+def test_chances_that_are_wrong(text, message):
+    with pytest.raises(UsageError, match=message):
         parse(text)
 
 

@@ -339,10 +339,10 @@ def test_the_probe_gives_what_each_model_adds_without_borders():
     sample = np.random.default_rng(0).uniform(20, 200, (40, 64, 61, 3)).astype(np.float32)
     added = changes(sample, 5.0, Brighter)
     assert added.shape == (len(MODELS), 8, 48, 40, 3)
-    told = np.where(np.array(MODELS) == "denoise", 5, 0)[:, None, None, None, None]
-    np.testing.assert_allclose(added, np.broadcast_to(np.array([10, 20, 30]) + told, added.shape), atol=1e-3)
+    level = np.where(np.array(MODELS) == "denoise", 5, 0)[:, None, None, None, None]
+    np.testing.assert_allclose(added, np.broadcast_to(np.array([10, 20, 30]) + level, added.shape), atol=1e-3)
     gray = changes(sample[:3, ..., :1], 5.0, Brighter)
-    np.testing.assert_allclose(gray, np.broadcast_to(20 + told, (len(MODELS), 3, 48, 40, 1)), atol=1e-3)
+    np.testing.assert_allclose(gray, np.broadcast_to(20 + level, (len(MODELS), 3, 48, 40, 1)), atol=1e-3)
 
 
 def test_impulses_are_how_far_single_pixels_stand_out():
@@ -521,7 +521,7 @@ def test_noise_is_denoised_at_its_level_within_the_models_range():
 def test_too_little_to_tell(values):
     found = look(image(values), gains=[5.0, 0.0, 0.0])
     assert (found.model, found.gains) == (None, {})
-    assert found.reasons[-1] == "too little in it to tell what would help"
+    assert found.reasons[-1] == "too little detail to predict what would help"
 
 
 @pytest.fixture(scope="module")
@@ -589,9 +589,9 @@ def test_what_transparency_hides_does_not_count():
     rng = np.random.default_rng(0)
     y, x = np.mgrid[0:192, 0:256] / 30
     pixels = 128 + 50 * np.sin(x + y)[..., None] + rng.normal(0, 20, (192, 256, 3))
-    kept = np.dstack([pixels.clip(0, 255), np.full((192, 256), 255)]).astype(np.uint8)
-    kept[:, 128:, 3] = 0
-    blanked = kept.copy()
+    noisy = np.dstack([pixels.clip(0, 255), np.full((192, 256), 255)]).astype(np.uint8)
+    noisy[:, 128:, 3] = 0
+    blanked = noisy.copy()
     blanked[:, 128:, :3] = 0
-    found = [diagnose(Image.from_array(array)) for array in (kept, blanked)]
+    found = [diagnose(Image.from_array(array)) for array in (noisy, blanked)]
     assert found[0].noise_sigma == found[1].noise_sigma == pytest.approx(20, rel=0.15)

@@ -57,13 +57,13 @@ def test_each_channel_has_its_level(photograph):
     assert found.noise_levels == pytest.approx(sigma, rel=0.25)
     assert found.noise_sigma == pytest.approx(np.sqrt(np.mean(sigma**2)), rel=0.1)
     assert not found.noise.colored
-    assert found.noise.told == found.noise_sigma
-    assert measure(image(photograph + white(photograph.shape, 90))).told_sigma <= 75
+    assert found.noise.denoiser_sigma == found.noise_sigma
+    assert measure(image(photograph + white(photograph.shape, 90))).denoiser_sigma <= 75
 
 
 def test_noise_in_one_channel_alone_is_told(photograph):
     found = measure(image(photograph + white(photograph.shape, np.array([0, 0, 25]))))
-    assert found.told_sigma == pytest.approx(25 / np.sqrt(3), rel=0.1)
+    assert found.denoiser_sigma == pytest.approx(25 / np.sqrt(3), rel=0.1)
 
 
 @pytest.mark.parametrize("radius", [0.7, 1.2])
@@ -193,7 +193,7 @@ def test_a_strip_between_bars_is_measured_wherever_it_lies(offset):
 
 def test_equal_channels_are_measured_as_gray():
     gray = rounded(scene(192, 256).mean(2, keepdims=True) + white((192, 256, 1), 18))
-    one, three = (measure(Image.from_array(each), None, open_session) for each in (gray, gray.repeat(3, 2)))
+    one, three = (measure(Image.from_array(pixels), None, open_session) for pixels in (gray, gray.repeat(3, 2)))
     assert one.noise == three.noise
     np.testing.assert_array_equal(one.features, three.features)
 
@@ -257,7 +257,7 @@ def test_a_photograph_is_no_drawing(photograph, quality):
     assert not measure(pictured, file).content.drawing
 
 
-# --- how it is told
+# --- how it is described
 
 
 def test_the_noise_in_words(tmp_path, photograph):
@@ -307,6 +307,6 @@ def test_learning_finds_the_level():
         features = rng.standard_normal(6).astype(np.float32)
         targets = np.array([features[0], features[1], features[2], 0.1 * features[3], 0.2], np.float32) + 1
         cases.append(LevelCase("white", features, targets))
-    ensemble = learn_levels(cases[:300], about={"cases": 300}, how=replace(FIT, steps=300))
-    errors = [np.subtract(list(ensemble.predict(each.features).values()), each.targets)[:3] for each in cases[300:]]
+    ensemble = learn_levels(cases[:300], about={"cases": 300}, settings=replace(FIT, steps=300))
+    errors = [np.subtract(list(ensemble.predict(case.features).values()), case.targets)[:3] for case in cases[300:]]
     assert np.abs(errors).mean() < 0.25

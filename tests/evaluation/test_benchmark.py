@@ -106,11 +106,11 @@ def test_a_drawn_degradation(folder):
     assert {row.degradation for row in rows} == {"noise:sigma=10..60"}
     levels = [options["sigma"] for _, options in restore.calls[::2]]
     assert len(set(levels)) == 3
-    for (degraded, options), (_, told), name in zip(
+    for (degraded, options), (_, method_options), name in zip(
         restore.calls[::2], restore.calls[1::2], ("a.png", "b.png", "c.png"), strict=True
     ):
         assert 10 <= options["sigma"] <= 60
-        assert told["degradation"] == GaussianNoise(options["sigma"])
+        assert method_options["degradation"] == GaussianNoise(options["sigma"])
         assert np.std(degraded - pixels(folder, name)) * 255 == pytest.approx(options["sigma"], rel=0.1)
 
 
@@ -170,7 +170,11 @@ def test_ms_ssim_where_the_image_is_large_enough(folder, tmp_path):
 def test_progress_and_one_file(folder):
     seen = []
     rows = benchmark(
-        "denoise", folder / "b.png", restore_fn=Recorder(), methods=["nlm"], progress=lambda *told: seen.append(told)
+        "denoise",
+        folder / "b.png",
+        restore_fn=Recorder(),
+        methods=["nlm"],
+        progress=lambda *counts: seen.append(counts),
     )
     assert seen == [(done, 6) for done in range(1, 7)]
     assert {(row.dataset, row.image) for row in rows} == {("Set ü", "b.png")}
@@ -190,7 +194,7 @@ def test_every_task_can_be_parsed(task):
 
 
 @pytest.mark.parametrize(
-    ("task", "options", "told"),
+    ("task", "options", "message"),
     [
         ("denoize", {}, "did you mean 'denoise'"),
         ("denoise", {"degradations": ["noize:sigma=5"]}, "did you mean 'noise'"),
@@ -199,8 +203,8 @@ def test_every_task_can_be_parsed(task):
         ("seed", {"models": ["m.onnx"]}, "35x40 pixels"),
     ],
 )
-def test_calls_that_are_wrong(folder, task, options, told):
-    with pytest.raises((UsageError, InputError), match=told):
+def test_calls_that_are_wrong(folder, task, options, message):
+    with pytest.raises((UsageError, InputError), match=message):
         benchmark(task, folder, restore_fn=Recorder(), **options)
 
 

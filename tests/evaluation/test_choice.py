@@ -44,10 +44,10 @@ def test_the_file_has_the_subsampling_that_was_drawn(subsampling, code):
 
 
 def test_a_jpeg_may_have_been_converted():
-    told = parse("jpeg:quality=30")
-    image, file, _ = as_file(PHOTO, told, np.random.default_rng(0), hidden=1.0)
+    degradation = parse("jpeg:quality=30")
+    image, file, _ = as_file(PHOTO, degradation, np.random.default_rng(0), hidden=1.0)
     assert file is None
-    np.testing.assert_allclose(image.pixels, told(PHOTO, np.random.default_rng(0)), atol=1e-6)
+    np.testing.assert_allclose(image.pixels, degradation(PHOTO, np.random.default_rng(0)), atol=1e-6)
 
 
 @pytest.mark.parametrize("text", ["none", "jpeg:quality=37 + noise:sigma=3", "jpeg:quality=37,top=3"])
@@ -74,11 +74,11 @@ def test_a_case_holds_what_every_choice_reaches():
 
 def test_cases_come_in_order_and_obey_their_seeds():
     sources = [(str(i), lambda: PHOTO, "jpeg", 7 + i % 2) for i in range(3)]
-    told = []
-    cases = list(make_cases(sources, lambda done, total: told.append((done, total))))
+    progress = []
+    cases = list(make_cases(sources, lambda done, total: progress.append((done, total))))
     assert [case.image for case in cases] == ["0", "1", "2"]
     assert cases[0].psnr == cases[2].psnr != cases[1].psnr
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert progress == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_clean_cases_lose_by_every_model():
@@ -129,11 +129,11 @@ def test_learning_finds_what_decides():
         return Case("", "", "", seen, 2.0, False, 0.0, None, None, scores)
 
     cases = [case() for _ in range(600)]
-    chooser = learn(cases, about={"cases": 600}, how=replace(FIT, steps=300))
+    chooser = learn(cases, about={"cases": 600}, settings=replace(FIT, steps=300))
     held = [case() for _ in range(300)]
-    chosen = [each.psnr[decide(chooser, each.features, each.sigma).candidate or NOTHING] for each in held]
-    lost = [max(each.psnr.values()) - psnr for each, psnr in zip(held, chosen, strict=True)]
+    chosen = [case.psnr[decide(chooser, case.features, case.sigma).candidate or NOTHING] for case in held]
+    lost = [max(case.psnr.values()) - psnr for case, psnr in zip(held, chosen, strict=True)]
     assert np.mean(lost) < 0.1 + LEAST_GAIN
     assert min(chosen) > 30 - LEAST_GAIN
-    assert np.mean([max(each.psnr.values()) - each.psnr[NOTHING] for each in held]) > 1.5
+    assert np.mean([max(case.psnr.values()) - case.psnr[NOTHING] for case in held]) > 1.5
     assert chooser.about == {"cases": 600}

@@ -13,7 +13,7 @@ from resolvent.image import Image, write_image
 from resolvent.provenance import provenance
 from resolvent.report.compare_page import _places, compare_page
 
-TOLD = parse("noise:sigma=20")
+NOISE = parse("noise:sigma=20")
 
 
 def photograph(side=48):
@@ -24,11 +24,11 @@ def photograph(side=48):
 
 def test_every_method_that_is_named_is_tried():
     truth = photograph()
-    told = []
+    names = []
     trials = compare(
-        degrade(truth, TOLD), TOLD, ["nlm", "tv"], truth=truth, progress=lambda name, share: told.append(name)
+        degrade(truth, NOISE), NOISE, ["nlm", "tv"], truth=truth, progress=lambda name, share: names.append(name)
     )
-    assert [trial.method for trial in trials] == ["nlm", "tv"] == told
+    assert [trial.method for trial in trials] == ["nlm", "tv"] == names
     for trial in trials:
         assert trial.score.psnr > 24
         assert trial.residual == pytest.approx(20, rel=0.35)
@@ -57,7 +57,7 @@ def test_models_that_were_trained_for_it(degradation, names):
 
 def test_models_stand_beside_the_methods():
     truth = photograph(64)
-    trials = compare(degrade(truth, TOLD), TOLD, ["denoise", "tv"], truth=truth)
+    trials = compare(degrade(truth, NOISE), NOISE, ["denoise", "tv"], truth=truth)
     assert [trial.method for trial in trials] == ["denoise", "tv"]
     assert trials[0].score.psnr > trials[1].score.psnr > 24
 
@@ -71,7 +71,7 @@ def test_one_that_fails_says_why_and_does_not_stop_the_others(monkeypatch):
         return load(name)
 
     monkeypatch.setattr(methods, "load", broken)
-    failed, worked = compare(photograph(), TOLD, ["nlm", "tv"])
+    failed, worked = compare(photograph(), NOISE, ["nlm", "tv"])
     assert failed.restored is None
     assert "no more pixels" in failed.remark
     assert worked.restored is not None
@@ -79,16 +79,16 @@ def test_one_that_fails_says_why_and_does_not_stop_the_others(monkeypatch):
 
 def test_a_method_that_the_budget_cuts_off_says_so():
     truth = photograph()
-    finished, cut = compare(degrade(truth, TOLD), TOLD, ["nlm", "dip-fast"], budget=0.5)
+    finished, cut = compare(degrade(truth, NOISE), NOISE, ["nlm", "dip-fast"], budget=0.5)
     assert finished.remark == ""
     assert re.fullmatch(r"cut off by the budget after \d+ of 3000 steps", cut.remark)
-    assert cut.remark in compare_page("photo.png", truth, TOLD, [finished, cut], provenance())
+    assert cut.remark in compare_page("photo.png", truth, NOISE, [finished, cut], provenance())
 
 
 def test_the_page_holds_everything(tmp_path):
     truth = photograph(80)
-    trials = compare(degrade(truth, TOLD), TOLD, ["nlm", "wavelet"], truth=truth)
-    html = compare_page("photo.png", degrade(truth, TOLD), TOLD, trials, provenance(), truth)
+    trials = compare(degrade(truth, NOISE), NOISE, ["nlm", "wavelet"], truth=truth)
+    html = compare_page("photo.png", degrade(truth, NOISE), NOISE, trials, provenance(), truth)
     assert html.count('type="range"') == 2
     assert html.index("wavelet") > 0
     for trial in trials:
@@ -110,11 +110,11 @@ def test_wrong_calls():
     ):
         compare(image, parse("saltpepper:amount=0.1"))
     with pytest.raises(UsageError, match="truth of 48x48 pixels: must be 1 times 16x16"):
-        compare(image, TOLD, ["nlm"], truth=photograph())
+        compare(image, NOISE, ["nlm"], truth=photograph())
     with pytest.raises(UsageError, match="unknown method"):
-        compare(image, TOLD, ["nml"])
+        compare(image, NOISE, ["nml"])
     with pytest.raises(UsageError, match="model 'upscale2': enlarges by 2, and noise:sigma=20 is undone by 1"):
-        compare(image, TOLD, ["nlm", "upscale2"])
+        compare(image, NOISE, ["nlm", "upscale2"])
 
 
 def without(*packages):
@@ -125,17 +125,18 @@ def without(*packages):
 def test_methods_whose_packages_are_missing_are_left_out_and_said(monkeypatch, run, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", without("skimage", "torch"))
     monkeypatch.setattr(
-        "resolvent.evaluation.compare._try", lambda image, told, model, name, *rest: Trial(name, image.pixels, 1.0)
+        "resolvent.evaluation.compare._try",
+        lambda image, degradation, model, name, *rest: Trial(name, image.pixels, 1.0),
     )
-    trials = {trial.method: trial for trial in compare(photograph(), TOLD)}
-    assert [name for name, trial in trials.items() if trial.restored is not None] == trained_for(TOLD)
+    trials = {trial.method: trial for trial in compare(photograph(), NOISE)}
+    assert [name for name, trial in trials.items() if trial.restored is not None] == trained_for(NOISE)
     assert trials["tv"].remark.endswith(
         "needs scikit-image, which is not installed; run: pip install 'resolvent[methods]'"
     )
     assert trials["dip"].remark.endswith("needs torch, which is not installed; run: pip install 'resolvent[lab]'")
     path = tmp_path / "a.png"
     write_image(photograph(), path)
-    code, _, err = run("compare", path, "--degradation", str(TOLD), "-o", tmp_path / "a.html")
+    code, _, err = run("compare", path, "--degradation", str(NOISE), "-o", tmp_path / "a.html")
     assert code == 0
     assert "tv: left out: the method 'tv' needs scikit-image" in err
 

@@ -145,7 +145,7 @@ def test_accuracy_gives_ties_to_the_lowest_channel():
 
 
 @pytest.mark.parametrize(
-    ("metric", "a", "b", "told"),
+    ("metric", "a", "b", "message"),
     [
         (psnr, (16, 16, 3), (16, 15, 3), "must be the same"),
         (ssim, (16, 16, 1), (16, 16, 3), "must be the same"),
@@ -156,8 +156,8 @@ def test_accuracy_gives_ties_to_the_lowest_channel():
         (argmax_accuracy, (16, 16, 1), (16, 16, 1), "1 channel"),
     ],
 )
-def test_images_that_cannot_be_compared(metric, a, b, told):
-    with pytest.raises(UsageError, match=told):
+def test_images_that_cannot_be_compared(metric, a, b, message):
+    with pytest.raises(UsageError, match=message):
         metric(np.zeros(a), np.zeros(b))
 
 
@@ -184,9 +184,9 @@ def test_protocol_says_and_does_the_same():
     score = Protocol().measure(wild, truth)
     assert (score.psnr, score.ssim) == (psnr(clipped, truth), ssim(clipped, truth))
     assert Protocol(clip=False).measure(wild, truth).psnr == psnr(wild, truth) < score.psnr
-    told = Protocol(space="y", border=2, round8=True)
-    assert told.measure(wild, truth).psnr == psnr(wild, truth, space="y", border=2, round8=True)
-    assert str(told) == "PSNR and SSIM over Y (BT.601, 16 to 235), 8-bit values, 2 border pixels cut"
+    protocol = Protocol(space="y", border=2, round8=True)
+    assert protocol.measure(wild, truth).psnr == psnr(wild, truth, space="y", border=2, round8=True)
+    assert str(protocol) == "PSNR and SSIM over Y (BT.601, 16 to 235), 8-bit values, 2 border pixels cut"
     assert "not clipped" in str(Protocol(clip=False))
     assert "clipped to [0, 1], whole image" in str(Protocol())
 

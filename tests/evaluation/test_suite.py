@@ -44,10 +44,10 @@ def unchanged(degraded, **_):
 def test_every_set_meets_its_tasks_models_and_methods(sets):
     rows = suite(sets, tasks=["denoise", "real"], restore_fn=unchanged)
     assert {(row.dataset, row.task) for row in rows} == {("A", "denoise"), ("B", "denoise"), ("Camera", "real")}
-    told = [(row.method, row.degradation) for row in rows if row.dataset == "A" and row.image == "0.png"]
-    assert len(set(told)) == len(told)
-    assert {degradation for _, degradation in told} == {f"noise:sigma={sigma}" for sigma in (15, 25, 50)}
-    assert {method for method, _ in told} == {"input", "denoise", "nlm", "tv", "wavelet"} | (
+    measured = [(row.method, row.degradation) for row in rows if row.dataset == "A" and row.image == "0.png"]
+    assert len(set(measured)) == len(measured)
+    assert {degradation for _, degradation in measured} == {f"noise:sigma={sigma}" for sigma in (15, 25, 50)}
+    assert {method for method, _ in measured} == {"input", "denoise", "nlm", "tv", "wavelet"} | (
         {"restore"} & set(bundled())
     )
 
@@ -88,23 +88,23 @@ def test_published_figures_stand_below_ours():
 
 
 def test_published_figures_are_whole_and_in_range():
-    for each in published():
-        assert each.task in TASKS
-        assert set(each.psnr) <= set(TASKS[each.task].texts())
-        assert all(25 < value < 40 for value in each.psnr.values())
-        assert "doi" in each.source
+    for figure in published():
+        assert figure.task in TASKS
+        assert set(figure.psnr) <= set(TASKS[figure.task].texts())
+        assert all(25 < value < 40 for value in figure.psnr.values())
+        assert "doi" in figure.source
 
 
 @pytest.mark.parametrize(
-    ("tasks", "error", "told"),
+    ("tasks", "error", "message"),
     [
         (["denoize"], UsageError, "did you mean 'denoise'"),
         (["seed"], UsageError, "task 'seed' has no bundled model"),
         (["real"], InputError, "no set for real"),
     ],
 )
-def test_calls_that_are_wrong(sets, tasks, error, told):
-    with pytest.raises(error, match=told):
+def test_calls_that_are_wrong(sets, tasks, error, message):
+    with pytest.raises(error, match=message):
         suite(sets / "A", tasks=tasks, restore_fn=unchanged)
 
 
@@ -132,17 +132,17 @@ def test_a_peer_joins_when_it_is_installed(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     assert available_baselines(noise) == list(BASELINES)
     assert available_baselines(blur) == []
-    told = []
+    calls = []
 
     def run(y, sigma):
-        told.append((y.shape, sigma))
+        calls.append((y.shape, sigma))
         return y.astype(np.float64) / 2
 
     monkeypatch.setitem(sys.modules, "bm3d", types.SimpleNamespace(bm3d=run, bm3d_rgb=run))
     for channels in (1, 3):
         y = np.ones((4, 5, channels), np.float32)
         np.testing.assert_array_equal(run_baseline("bm3d", y, noise), y / 2)
-    assert told == [((4, 5), pytest.approx(0.2)), ((4, 5, 3), pytest.approx(0.2))]
+    assert calls == [((4, 5), pytest.approx(0.2)), ((4, 5, 3), pytest.approx(0.2))]
 
 
 def test_a_peer_that_is_not_there_names_its_package():

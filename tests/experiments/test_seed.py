@@ -78,7 +78,7 @@ def test_accuracy_is_that_of_the_largest_channel_first_of_equals():
 def test_doing_nothing_scores_what_the_blur_leaves():
     clean = np.random.default_rng(0).random((2, 32, 32, 3)).astype(np.float32)
     flowers = command.Flowers(clean, clean[:1], clean[1:])
-    scores = compare(lambda y, told: y, flowers)
+    scores = compare(lambda y, degradation: y, flowers)
     assert [scores[k]["train"]["psnr"] for k in ("5", "9", "15", "21")] == sorted(
         (scores[k]["train"]["psnr"] for k in ("5", "9", "15", "21")), reverse=True
     )
@@ -137,16 +137,16 @@ def test_the_whole_in_a_short_form(flowers, tmp_path, monkeypatch, capsys):
     ]  # fmt: skip
     monkeypatch.setattr(sys, "argv", ["seed", *map(str, arguments)])
     command.main()
-    told = json.loads((out / "results.json").read_text("utf-8"))
-    assert set(told["best"]) == {"variant", "train_accuracy", "val_accuracy", "test_gain_db_15"}
-    assert told["best"]["variant"] == "lite"
-    for scores in told["results"].values():
+    report = json.loads((out / "results.json").read_text("utf-8"))
+    assert set(report["best"]) == {"variant", "train_accuracy", "val_accuracy", "test_gain_db_15"}
+    assert report["best"]["variant"] == "lite"
+    for scores in report["results"].values():
         for split in ("train", "val", "test"):
             assert set(scores["mixture"][split]) == {"accuracy", "psnr", "ssim"}
-    assert told["results"]["identity"]["5"]["val"]["psnr"] > told["results"]["identity"]["21"]["val"]["psnr"]
+    assert report["results"]["identity"]["5"]["val"]["psnr"] > report["results"]["identity"]["21"]["val"]["psnr"]
     assert [line["epoch"] for line in Curves.read(tmp_path / "runs" / "lite")] == [1, 2, 3]
-    assert told["keras"]["lite"]["epoch"] == 3
-    assert len(told["sweep"]["psnr_by_ksize"]["lite"]) == 3
+    assert report["keras"]["lite"]["epoch"] == 3
+    assert len(report["sweep"]["psnr_by_ksize"]["lite"]) == 3
     page = (out / "README.md").read_text("utf-8")
     assert page.startswith("before\n")
     assert page.endswith("\nafter\n")

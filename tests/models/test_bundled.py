@@ -63,8 +63,8 @@ def test_card_says_all_that_it_should(name):
     resolved = json.loads(json.dumps(resolve_arguments(today.network, **today.arguments)))
     assert {"bias": True, **card.arguments} == {**resolved, "bias": card.arguments.get("bias", True)}
     assert card.parameters <= 4.1e6
-    for told in (card.license, card.commit, card.hardware, card.created, card.data["source"]):
-        assert told
+    for value in (card.license, card.commit, card.hardware, card.created, card.data["source"]):
+        assert value
     assert card.seconds >= 200  # of a GPU, or far more
     assert card.steps * trained.batch > (4000 if name in REPAIR else 8000)
     assert list(card.figures["validation"]) == list(trained.validation)
@@ -81,7 +81,7 @@ def test_better_than_its_input(name, gray, astronaut):
 
 
 def test_denoise_removes_the_noise_of_cameras_too():
-    """A network that was trained on white noise for long takes what neighbors share for detail, at any told level."""
+    """A network that was trained on white noise for long takes what neighbors share for detail, at any noise level."""
     from skimage.data import astronaut
 
     clean = astronaut()[:128, 128:256].astype(np.float32) / 255

@@ -83,9 +83,9 @@ def test_what_a_graph_says_of_itself_is_read_as_onnx_reads_it():
         read, graph = read_graph(path), onnx.load(path).graph
         assert read.nodes == len(graph.node)
         assert read.operators == {(node.domain, node.op_type) for node in graph.node}
-        constants = [each.t for node in graph.node for each in node.attribute if each.HasField("t")]
-        floats = [each for each in (*graph.initializer, *constants) if each.data_type in (1, 10)]
-        assert read.parameters == sum(int(np.prod(each.dims)) for each in floats)
+        constants = [item.t for node in graph.node for item in node.attribute if item.HasField("t")]
+        floats = [item for item in (*graph.initializer, *constants) if item.data_type in (1, 10)]
+        assert read.parameters == sum(int(np.prod(item.dims)) for item in floats)
         assert [value.name for value in read.inputs] == ["input"]
         assert read.inputs[0].shape[1] == graph.input[0].type.tensor_type.shape.dim[1].dim_value
 
@@ -96,7 +96,7 @@ def test_metadata_is_replaced_and_all_else_kept(model):
     for key, text in (("other", "ä" * 300), (METADATA_KEY, "new"), (METADATA_KEY, "newer")):
         changed = with_metadata(changed, key, text)
     before, after = onnx.load(path), onnx.load_from_string(changed)
-    assert [(each.key, each.value) for each in after.metadata_props] == [("other", "ä" * 300), (METADATA_KEY, "newer")]
+    assert [(item.key, item.value) for item in after.metadata_props] == [("other", "ä" * 300), (METADATA_KEY, "newer")]
     path.write_bytes(changed)
     assert metadata(path) == {"other": "ä" * 300, METADATA_KEY: "newer"}
     assert after.graph == before.graph

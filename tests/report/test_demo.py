@@ -25,7 +25,7 @@ def demo(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the demo asks the network"))
         folder = tmp_path_factory.mktemp("demo") / "new" / "folder"
-        page = run_demo(folder, restore_fn=restore, side=48, progress=lambda *told: seen.append(told))
+        page = run_demo(folder, restore_fn=restore, side=48, progress=lambda *counts: seen.append(counts))
     assert page == folder / "index.html"
     assert seen == [(done, 36) for done in range(1, 37)]
     return folder, calls
@@ -61,11 +61,11 @@ def test_noise_lowers_psnr_as_it_must(demo):
             assert unclipped - 0.2 < psnr[image, f"noise:sigma={sigma}"] < unclipped + 3
 
 
-def test_what_the_models_are_told(demo):
+def test_the_options_of_the_models(demo):
     _, calls = demo
-    told = [options for _, options in calls]
-    assert told[:3] == [{"model": "denoise", "sigma": sigma} for sigma in (15, 25, 50)]
-    assert told[9:] == [{"model": model} for model in ("deblur", "dejpeg", "restore") for _ in range(9)]
+    given = [options for _, options in calls]
+    assert given[:3] == [{"model": "denoise", "sigma": sigma} for sigma in (15, 25, 50)]
+    assert given[9:] == [{"model": model} for model in ("deblur", "dejpeg", "restore") for _ in range(9)]
     assert {degraded.shape for degraded, _ in calls} == {(48, 48, 3)}
     assert min(degraded.min() for degraded, _ in calls) < 0
 

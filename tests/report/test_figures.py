@@ -39,7 +39,10 @@ def place(sheet, pixels):
 
 def test_every_photograph_stands_in_its_row_and_column():
     sheet = np.asarray(figure(COMPARISONS))
-    places = [[place(sheet, p) for p in (each.truth, each.degraded, each.restored)] for each in COMPARISONS]
+    places = [
+        [place(sheet, p) for p in (comparison.truth, comparison.degraded, comparison.restored)]
+        for comparison in COMPARISONS
+    ]
     for rows in places:
         assert len({left for _, left in rows}) == 1
         assert rows[0][0] + HEIGHT <= rows[1][0] < rows[1][0] + HEIGHT < rows[2][0]

@@ -46,33 +46,33 @@ def test_margins_are_degraded_and_cut_off(recipe, photographs, tmp_path):
         assert torch.equal(whole[..., 8:-8, 8:-8], inside)
 
 
-def test_overstated_levels_are_told_and_the_noise_is_not(recipe, photographs, tmp_path):
+def test_a_level_is_overstated_but_not_the_noise(recipe, photographs, tmp_path):
     shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
     recipe = dataclasses.replace(recipe, batch=6, degradation="noise:sigma=10")
     plain = batch(recipe, shard, 0)
-    told = batch(dataclasses.replace(recipe, overstated=0.5), shard, 0)
-    assert torch.equal(told[1], plain[1])
-    levels = 255 * told[2][:, 3, 0, 0]
+    overstated = batch(dataclasses.replace(recipe, overstated=0.5), shard, 0)
+    assert torch.equal(overstated[1], plain[1])
+    levels = 255 * overstated[2][:, 3, 0, 0]
     assert torch.equal(255 * plain[2][:, 3, 0, 0], torch.full((6,), 10.0))
     assert levels.min() == 10 < levels.max() <= 75
 
 
 def test_a_share_of_the_patches_gets_one_of_the_others_instead(recipe, photographs, tmp_path):
-    """Told the RMS of what it did, about as well as an estimate is; the rest as before."""
+    """Its level is the RMS error, about as accurate as an estimate; the rest is as before."""
     shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
     others = ("grain:sigma=40,radius=1", "saltpepper:amount=0.5")
     recipe = dataclasses.replace(recipe, batch=64, degradation="noise:sigma=10", others=others, others_share=0.5)
     target, degraded, inputs = batch(recipe, shard, 0)
     error = degraded - target
     done = 255 * error.square().mean((1, 2, 3)).sqrt()
-    told = 255 * inputs[:, 3, 0, 0]
+    levels = 255 * inputs[:, 3, 0, 0]
     alike = torch.corrcoef(torch.stack([error[..., :-1].flatten(), error[..., 1:].flatten()]))[0, 1]
     assert alike > 0.1  # grain is shared by neighbors
-    white = (told == 10) & (done < 12)
+    white = (levels == 10) & (done < 12)
     grain, impulses = ~white & (done < 60), ~white & (done > 60)
     assert 20 < white.sum() < 44
     assert min(grain.sum(), impulses.sum()) > 6
-    ratio = (told / done)[~white]
+    ratio = (levels / done)[~white]
     assert 1 / 1.4 - 1e-3 < ratio.min() < 0.85
     assert 1.15 < ratio.max() < 1.4 + 1e-3
 

@@ -72,9 +72,9 @@ def test_a_filler_is_given_the_mask_and_learns_the_clean_photograph(filler, shar
 
 
 def test_margins_are_cut_off_the_mask_too(finder, shard):
-    told = dataclasses.replace(finder, patch=24, margin=4, flips=False)
+    changed = dataclasses.replace(finder, patch=24, margin=4, flips=False)
     whole = batch(dataclasses.replace(finder, patch=32, flips=False), shard, 3)
-    cut = batch(told, shard, 3)
+    cut = batch(changed, shard, 3)
     for large, small in zip(whole, cut, strict=True):
         assert torch.equal(large[..., 4:-4, 4:-4], small)
 
@@ -85,7 +85,7 @@ def test_masks_grow_by_up_to_three_pixels():
     grown = widened(mask, torch.Generator().manual_seed(0)).numpy()[:, 0]
     square = np.ones((3, 3), bool)
     possible = [ndimage.binary_dilation(mask[0, 0] > 0, square, n) if n else mask[0, 0].numpy() > 0 for n in range(4)]
-    which = [[np.array_equal(each > 0, one) for one in possible].index(True) for each in grown]
+    which = [[np.array_equal(mask > 0, one) for one in possible].index(True) for mask in grown]
     assert set(which) == {0, 1, 2, 3}
 
 
@@ -125,7 +125,7 @@ def test_it_trains_resumes_and_is_released(kind, photographs, tmp_path, request)
 
 def test_a_finder_learns(finder, photographs, tmp_path):
     """A mask of 10 % has 10 dB against nothing, and 10.5 dB against its own share everywhere."""
-    told = dataclasses.replace(
+    changed = dataclasses.replace(
         finder,
         budget="100 steps",
         batch=4,
@@ -133,4 +133,4 @@ def test_a_finder_learns(finder, photographs, tmp_path):
         degradation="holes:size=6",
         arguments={**finder.arguments, "widths": [16, 16, 16]},
     )
-    assert train(told, photographs, tmp_path, threads=1).psnr["holes:amount=0.1,size=6"] > 12
+    assert train(changed, photographs, tmp_path, threads=1).psnr["holes:amount=0.1,size=6"] > 12

@@ -46,8 +46,8 @@ def test_head_tail_and_biases_are_adamw_s(recipe):
 
 
 def test_settings_of_a_recipe_reach_the_optimizers(recipe):
-    told = dataclasses.replace(recipe, optimizer="muon", betas=(0.8, 0.9), epsilon=1e-6, weight_decay=0.02)
-    adamw, muon = build_optimizers(told, build("unet-small", **recipe.arguments))
+    changed = dataclasses.replace(recipe, optimizer="muon", betas=(0.8, 0.9), epsilon=1e-6, weight_decay=0.02)
+    adamw, muon = build_optimizers(changed, build("unet-small", **recipe.arguments))
     group = adamw.param_groups[0]
     assert (group["betas"], group["eps"], group["weight_decay"]) == ((0.8, 0.9), 1e-6, 0.02)
     assert muon.param_groups[0]["weight_decay"] == 0.02

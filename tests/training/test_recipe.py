@@ -106,9 +106,12 @@ DUST = {"degradation": "dust @ 0.5", "others": [], "others_share": 0}
         ({"prepare": "downsample:scale=16"}, "prepare = 'downsample:scale=16' reduces by 16; keep the size"),
         ({"degradation": "grain:sigma=9"}, "'grain:sigma=9' has noise 0 times"),
         ({"degradation": "noise:sigma=5 + noise:sigma=20"}, "has noise 2 times"),
-        ({"clean": 0.2}, "clean = 0.2: is for a network that gets colors alone"),
-        ({"overstated": 0.2, "arguments": {}}, "overstated = 0.2: is for a network with noise_level"),
-        ({"loss": "bce-dice"}, "bce-dice goes with outputs = 1"),
+        ({"clean": 0.2}, "clean = 0.2: a network with a noise level.*set clean = 0"),
+        (
+            {"overstated": 0.2, "arguments": {}},
+            "overstated = 0.2: needs a network with a noise level.*set overstated = 0",
+        ),
+        ({"loss": "bce-dice"}, "bce-dice goes with outputs = 1; set both or neither"),
         ({"arguments": {"outputs": 1}, **DUST, "validation": ["dust"]}, "goes with outputs = 1"),
         ({"arguments": {"mask": True}}, "'noise:sigma=0..75 [+] quantize @ 0.3' damages no pixel"),
         ({"arguments": {"mask": True}, **DUST}, "'noise:sigma=15' damages no pixel"),
@@ -120,7 +123,7 @@ DUST = {"degradation": "dust @ 0.5", "others": [], "others_share": 0}
         ({"name": ".x"}, "recipe name '.x'"),
         ({"name": "a\nb"}, "recipe name"),
         ({"degradation": "grain:sigma=9", "others": ["grain:sigma=9"]}, "'grain:sigma=9' has noise 0 times"),
-        ({"arguments": {"scale": 2, "noise_level": True}, **SMALLER}, "told a level"),
+        ({"arguments": {"scale": 2, "noise_level": True}, **SMALLER}, "enlarges and takes a level"),
         ({"together": 0}, "together = 0 must be above zero"),
     ],
 )
@@ -138,7 +141,7 @@ def test_recipe_files(tmp_path):
         with pytest.raises(UsageError, match="not valid TOML"):
             load_recipe(str(path))
     path.write_text('name = "mine"\ntask = "denoise"')
-    with pytest.raises(UsageError, match="summary, degradation, validation must be given"):
+    with pytest.raises(UsageError, match="summary, degradation, validation missing; add KEY = VALUE"):
         load_recipe(str(path))
     with pytest.raises(UsageError, match="did you mean 'denoise'"):
         load_recipe("denois")

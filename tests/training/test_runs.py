@@ -68,10 +68,10 @@ def test_a_folder_that_cannot_be_made_is_named(recipe, photographs, tmp_path):
 
 
 def result(**changes):
-    told = Recipe("tiny", "denoise", "for tests", "noise:sigma=30", ("noise:sigma=30",), start="denoise")
+    recipe = Recipe("tiny", "denoise", "for tests", "noise:sigma=30", ("noise:sigma=30",), start="denoise")
     facts = {"seconds": 1.0, "photographs": 4, "source": "", "device": "", "code": "", "machine": ""}
     figures = {"psnr": {"a": 30.0, "b": 28.0}, "inputs": {"a": 20.0, "b": 27.0}}
-    return Result(told, None, **{**figures, "steps": 900, "trained": 1000, **facts, **changes})
+    return Result(recipe, None, **{**figures, "steps": 900, "trained": 1000, **facts, **changes})
 
 
 @pytest.mark.parametrize(

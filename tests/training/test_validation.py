@@ -89,15 +89,15 @@ def test_psnr_is_that_of_scikit_image(recipe, held):
 
 
 class Clock:
-    """Time that passes only where it is told to: so much a step, and for each photograph that is measured."""
+    """Simulated time: a fixed amount for each step, and for each photograph that is measured."""
 
     def __init__(self, monkeypatch, a_photograph, a_step=1):
         self.now = 0.0
         update, measured = loop.update_average, validation.validate
 
-        def step(*told):
+        def step(*arguments):
             self.now += a_step
-            update(*told)
+            update(*arguments)
 
         def measure(network, examples, device):
             self.now += a_photograph * max(map(len, examples.values()))
@@ -173,10 +173,10 @@ def test_the_first_checkpoints_come_early(recipe, photographs, tmp_path, monkeyp
     clock, saved = Clock(monkeypatch, 0, 10), []
     save = checkpoint.save
 
-    def noted(path, *told):
+    def noted(path, *arguments):
         if path.name == "last.safetensors":
             saved.append(clock.now)
-        save(path, *told)
+        save(path, *arguments)
 
     monkeypatch.setattr(checkpoint, "save", noted)
     train(dataclasses.replace(recipe, budget="42 steps", validations=1), photographs, tmp_path, threads=1)

@@ -126,7 +126,7 @@ DEGRADATIONS = Registry("degradation", BUILT_IN, _fault)
 """All degradations: name to class."""
 
 RENAMED = {"quantise": "quantize"}
-"""Names that recipes and cards of older models hold."""
+"""Old names, in the recipes and cards of older models."""
 
 
 @overload
@@ -160,7 +160,7 @@ def degrade(source: Source, degradation: Degradation | str, seed: int = 0) -> An
     from resolvent.image.sources import as_given, open_source
 
     if seed < 0:
-        raise UsageError(f"seed {seed}: must be 0 or above")
+        raise UsageError(f"seed {seed}: must be 0 or above; leave it out for 0")
     rng = np.random.default_rng(seed)
     sampled = (parse(degradation) if isinstance(degradation, str) else degradation).sample(rng)
     if isinstance(source, np.ndarray):

@@ -67,7 +67,7 @@ class Degradation(ABC):
 
     @property
     def hides(self) -> bool:
-        """Whether it sets pixels to 0 that say nothing then, as a mask does."""
+        """Whether it sets pixels to 0, which are then unknown, as a mask does."""
         return False
 
     @property
@@ -77,7 +77,7 @@ class Degradation(ABC):
 
     @property
     def noise(self) -> Noise:
-        """What it adds, where it is not linear."""
+        """Its noise, where it is not linear."""
         return Noise() if self.linear else Noise(others=(self.name,))
 
     def circular(self) -> Degradation:

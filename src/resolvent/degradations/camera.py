@@ -98,7 +98,7 @@ class Camera(Degradation):
     soft: float | Range | Choice = field(default=Range(0, 0.6), metadata={"kind": Number(0, 1, "pixels")})
 
     def _with_target(self, image: Pixels, target: Pixels, rng: np.random.Generator | None) -> tuple[Pixels, Pixels]:
-        """Take the picture; of the target, what the camera makes without noise and without noise reduction."""
+        """Simulate the camera; the target is its result without noise and without noise reduction."""
         start = cast("np.random.Generator", copy.deepcopy(rng))
         image, target = super()._with_target(image, target, rng)
         _, rows, columns = _sensor(target.shape, start)
@@ -257,7 +257,7 @@ def _faded(x: Any, smooth: Any, threshold: Any) -> Any:
 
 
 def _gaussian(xp: Any, sigma: Any) -> tuple[Any, Any, Any]:
-    """Compute the middle tap of a Gaussian of five, and the two beside it."""
+    """Compute the middle tap of a Gaussian of five taps, and the next two."""
     beside, far = (xp.exp(-(i**2) / (2 * xp.clip(sigma, 0.1, None) ** 2)) for i in (1, 2))
     middle = 1 / (1 + 2 * beside + 2 * far)
     return middle, middle * beside, middle * far

@@ -1,4 +1,4 @@
-"""Degradations made of others: several in a row, one that happens by chance, none."""
+"""Composite degradations: a chain, a random application, and the identity."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Compose(Degradation):
 
     @property
     def noise(self) -> Noise:
-        """What the parts add."""
+        """The noise of the parts."""
         return sum((part.noise for part in self.links), Noise())
 
     @property
@@ -69,11 +69,11 @@ class Compose(Degradation):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What the parts read."""
+        """The files that the parts read."""
         return tuple(file for part in self.links for file in part.files)
 
     def sample(self, rng: np.random.Generator) -> Degradation:
-        """Sample each part, in order; leave out what does not happen."""
+        """Sample each part, in order; leave out those that are not applied."""
         samples = [part.sample(rng) for part in self.links]
         return join(tuple(part for part in samples if part != Identity())) or Identity()
 
@@ -192,7 +192,7 @@ class RandomApply(Degradation):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What the degradation reads, if it is applied."""
+        """The files that the degradation reads, if it is applied."""
         return self.degradation.files
 
     def __call__(self, image: NDArray[np.floating[Any]], rng: np.random.Generator | None = None) -> Pixels:
@@ -221,7 +221,7 @@ class RandomApply(Degradation):
             x[samples], None if target is None else target[samples], generator
         )
         if degraded.shape[1:] != x.shape[1:]:
-            raise UsageError(f"{self}: changes the size of the image, and cannot be applied to a part of a batch")
+            raise UsageError(f"{self}: changes the size, so that a batch cannot have it by chance; leave out @")
         y = x.clone()
         y[chosen] = degraded[:count]
         if target is not None and degraded_target is not None:

@@ -38,5 +38,5 @@ def read_plane(path: str, key: str | None = None) -> NDArray[np.float64]:
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not a readable NumPy file ({error}); write it with numpy.save") from error
     if plane.ndim != 2 or not plane.size:
-        raise InputError(f"{path}: has shape {plane.shape}; must be (H, W)")
+        raise InputError(f"{path}: has shape {plane.shape}: must be (H, W); save one plane")
     return plane

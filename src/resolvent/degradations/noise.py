@@ -48,7 +48,7 @@ class GaussianNoise(Degradation):
 
 @dataclass(frozen=True)
 class Grain(Degradation):
-    """Noise that neighbors share, as film grain and developed raw files have it: y = x + s (g * n), n white.
+    """Spatially correlated noise, as in film grain and developed raw files: y = x + s (g * n), n white.
 
     g is a Gaussian, the convolution wraps, and s gives what is added the standard deviation ``sigma`` everywhere, in a
     picture of more than 8 ``radius`` pixels a side; not clipped.
@@ -77,7 +77,7 @@ class Grain(Degradation):
 
 @dataclass(frozen=True)
 class ChromaNoise(Degradation):
-    """Soft color blotches, as developed photographs of high ISO have them: noise in Cb and Cr, the luma untouched.
+    """Soft color blotches, as in developed photographs of high ISO: noise in Cb and Cr, with unchanged luma.
 
     Cb and Cr are those of JFIF (ITU-T T.871), their noise independent, Gaussian, and smoothed as that of ``Grain``; not
     clipped. A gray image has no chroma and stays as it is.
@@ -195,7 +195,7 @@ class PoissonNoise(Degradation):
 
 @dataclass(frozen=True)
 class SaltPepper(Degradation):
-    """Impulse noise: each value becomes 0 or 1, as likely the one as the other, with probability ``amount``.
+    """Impulse noise: with probability ``amount`` a value becomes 0 or 1, both equally likely.
 
     Attributes:
         amount: Share of the values that are lost.
@@ -221,8 +221,8 @@ class HotPixels(Degradation):
     """Sensor sites that are stuck: hot ones at a bright value, dead ones at 0.
 
     With ``bayer`` a site has the one color of an RGGB mosaic, and bilinear demosaicing carries it to its neighbors:
-    its channel changes by v - x there, by 1/4 of that beside it in G, by 1/2 beside it and 1/4 diagonally in R and B.
-    Not clipped. In an image that has not three channels a site is always a pixel.
+    its channel changes by v - x there, by 1/4 of that at the four neighbors in G, by 1/2 there and 1/4 diagonally in R
+    and B. Not clipped. In an image that has not three channels a site is always a pixel.
 
     Attributes:
         amount: Share of the sites that are stuck.

@@ -133,7 +133,7 @@ class Mask(Degradation):
         path: A picture, a .npy or a .npz file as large as the image; below one half is missing. Read when applied.
         array: The same from Python, (H, W).
         keep: Instead of these: each pixel is kept with this probability.
-        seed: Random seed of the mask that ``keep`` draws. None draws another each time; then it has no operator.
+        seed: Random seed of the mask that ``keep`` draws. None samples another mask each time; then it has no operator.
 
     Raises:
         UsageError: Not exactly one of ``path``, ``array`` and ``keep`` is given. When applied: the mask is not as large

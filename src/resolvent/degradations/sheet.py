@@ -184,7 +184,7 @@ class Sheet:
         At most one lies in each cell of a turned grid, so that the share ends at 0.025 of small ones, 0.04 of large.
 
         Returns:
-            Coverage, and of each grain a number in [0, 1) of its own to color it by; both (N, H, W).
+            Coverage, and a random number in [0, 1) for each grain, for its color; both (N, H, W).
         """
         xp = self.xp
         cell = (2 * size + 2)[:, None, None]

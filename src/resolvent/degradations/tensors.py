@@ -231,7 +231,7 @@ def _rounded(x: Tensor) -> Tensor:
 def _halve(plane: Tensor, rows: int) -> Tensor:
     """Average each block of 1x2 or 2x2, rounded as libjpeg's h2v1_downsample and h2v2_downsample in jcsample.c.
 
-    They add 0 and 1 in turn before they halve, and 1 and 2 before they divide by 4.
+    They add 0 and 1 alternately before they halve, and 1 and 2 before they divide by 4.
     """
     height, width = plane.shape[2:]
     plane = pad(plane, (0, 0), (height % rows, -width % 16), "edge")

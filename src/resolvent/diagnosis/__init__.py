@@ -1,4 +1,4 @@
-"""What is wrong with a photograph: noise level, blur, JPEG quality; and which bundled model to give it to.
+"""Diagnose a photograph: noise level, blur, JPEG quality, and the bundled model to use.
 
 Everything is measured in at most 64 windows of 64x64 pixels at native resolution, so that the time does not grow with
 the photograph; and with numpy alone, because a restore starts here, and importing scipy takes longer than this does.
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 ENOUGH = 256**2
-"""Pixels of a sample from which on its size bears on no choice; those that the choice is learned from hold no more."""
+"""Pixels; larger samples count as this large, since the choice was learned from none larger."""
 
 NOISE_LIMIT = 75.0
 """Gray levels; the strongest noise that the denoiser was trained for."""
@@ -84,9 +84,9 @@ class Measurements:
         return self.noise.levels
 
     @property
-    def told_sigma(self) -> float:
+    def denoiser_sigma(self) -> float:
         """Noise level to give to a denoiser, in gray levels."""
-        return min(self.noise.told, NOISE_LIMIT)
+        return min(self.noise.denoiser_sigma, NOISE_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -156,12 +156,12 @@ def diagnose(
     gains: dict[str, float] = {}
     model, strength = None, 1.0
     if found.features is None:
-        reasons.append("too little in it to tell what would help")
+        reasons.append("too little detail to predict what would help")
     else:
         decision = decide(
             chooser or load_chooser(),
             found.features,
-            found.told_sigma,
+            found.denoiser_sigma,
             drawing=found.content.drawing,
             blur_sigma=found.blur_sigma,
             jpeg_quality=found.jpeg_quality,
@@ -194,7 +194,7 @@ def diagnose(
         model=model,
         strength=strength,
         change=None if model is None else strength * found.changes[model],
-        sigma=found.told_sigma if model == "denoise" else None,
+        sigma=found.denoiser_sigma if model == "denoise" else None,
         reasons=tuple(reasons),
     )
 
@@ -216,17 +216,17 @@ def measure(
     found = Measurements(noise, blur_sigma(sample, noise.sigma), quality, chroma, content, None)
     if open_session is None or min(sample.shape[1:3]) <= 3 * BORDER or (empty_share(whole, cover) == 1).all():
         return found
-    tried = changes(sample, found.told_sigma, open_session)
+    tried = changes(sample, found.denoiser_sigma, open_session)
     changed = {name: float(np.sqrt(np.square(added).mean())) for name, added in zip(MODELS, tried, strict=True)}
     return replace(found, features=features(sample, tried, _numbers(found, sample)), changes=changed)
 
 
 def _numbers(found: Measurements, sample: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What the choice rests on beside spectra, (21,)."""
+    """The features of the choice that are not spectra, (21,)."""
     noise, content, quality, grain = found.noise, found.content, found.jpeg_quality, grain_of(sample)
     return np.array(
         [
-            *np.log1p(noise.levels), np.log1p(np.median(noise.white)), np.log1p(noise.told),
+            *np.log1p(noise.levels), np.log1p(np.median(noise.white)), np.log1p(noise.denoiser_sigma),
             noise.neighbor_correlation, noise.channel_correlation,
             np.log1p(grain.roughness), np.log(grain.evenness + 0.25), found.blur_sigma,
             (100 if quality is None else quality) / 100, quality is not None,

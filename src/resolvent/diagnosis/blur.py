@@ -15,7 +15,7 @@ __all__ = ["blur_sigma"]
 NARROW, WIDE = 0.7, 1.4  # pixels, the two blurs of an edge that are compared
 EDGE = 3.0  # gray levels a pixel: the slope of a step of 30 gray levels under a blur of 4 pixels
 NOISE_SLOPE = 0.27  # the slope of noise of σ = 1 after the narrow blur, along one axis: √Σ (k ∗ [½, 0, -½])²
-FEW = 100  # edge pixels: fewer say nothing
+FEW = 100  # edge pixels: fewer give no estimate
 STRONGEST, SHARPEST = 0.05, 0.4  # of the steepest 5 %, the 40 % quantile, so that a blurred background does not count
 
 

@@ -43,19 +43,19 @@ LEAST_GAIN = 0.15
 """dB of PSNR; where no model is expected to gain so much, a photograph is left alone."""
 
 CAUTION = 1.0
-"""Standard deviations among the networks by which a gain is taken to be smaller than their mean."""
+"""Standard deviations of the networks' predictions that are subtracted from their mean."""
 
 NOVEL = 0.02
-"""Share of the features further than REACH from those that were learned, above which a prediction is not believed."""
+"""Share of features further than REACH from the training data, above which predictions are not used."""
 
 FALLBACK: Candidate = ("restore", 0.5)
-"""What is done at most to a photograph unlike all that were learned from, or against noise that is plain to see."""
+"""The strongest treatment of a photograph unlike the training data, and of obvious noise."""
 
 SEEN, PLAIN = 4.0, 6.0
-"""Gray levels of noise: of so much, JPEG is not all that is wrong; of so much, it is plain to see that something is."""
+"""Noise in gray levels from which JPEG is not the only fault, and from which noise is obvious."""
 
 BLURRED = 1.0
-"""Pixels; a drawing whose sharpest edges are as wide is blurred."""
+"""Pixels; width of the sharpest edges from which a drawing counts as blurred."""
 
 COARSE, GOOD = 50, 85
 """JPEG qualities between which noise that is seen is not JPEG's: below, JPEG leaves as much of it, and above, it often
@@ -68,7 +68,7 @@ gain is not believed there, for what seems to be missing is mostly what the phot
 BLOCK = 8
 LUMA, CHROMA = (0.1, 0.5, 0.9), (0.25, 0.75)  # quantiles over the blocks
 FLOOR = 0.25  # gray levels; the rounding to 8 bits makes a coefficient about as large
-FINE = 0.05  # gray levels; the like for what a model changes
+FINE = 0.05  # gray levels; the same for the changes by a model
 LOW = 5  # half waves a block, across and down together, below which a coefficient counts as low
 
 
@@ -92,7 +92,7 @@ def features(
         for plane, shares in zip(_planes(windows), (LUMA, CHROMA), strict=True):
             quantiles.append(np.log(np.quantile(np.abs(_coefficients(plane)), shares, axis=0) + floor))
     agreement = [_agreement(plane) for plane in _planes(changes)]
-    of_sample = [each.ravel() for each in quantiles[:2]]
+    of_sample = [spectrum.ravel() for spectrum in quantiles[:2]]
     return np.concatenate([*of_sample, *map(_bands, quantiles[2:]), *agreement, numbers]).astype(np.float32)
 
 
@@ -102,7 +102,7 @@ def _planes(windows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[
 
 
 def _agreement(changes: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How strong the changes (M, L, h, w) of models are, how strong their differences, and how alike they are.
+    """Measure the strength and similarity of the changes (M, L, h, w) of models, and of their differences.
 
     A model whose change x̂ - y is what can be known of x - y, and no more, lessens the squared error of any other
     change c by 2 c (x̂ - y) - c^2 in the mean: the gains of all models follow from products of their changes.
@@ -111,8 +111,8 @@ def _agreement(changes: NDArray[np.float32]) -> NDArray[np.float64]:
     low = _ORDER < LOW
     numbers = []
     for band in (low, ~low):
-        some = coefficients[..., band].reshape(len(changes), -1).astype(np.float64)
-        products = some @ some.T / some.shape[1]
+        selected = coefficients[..., band].reshape(len(changes), -1).astype(np.float64)
+        products = selected @ selected.T / selected.shape[1]
         power = np.diag(products)
         first, second = np.triu_indices(len(changes), 1)
         apart = power[first] + power[second] - 2 * products[first, second]
@@ -144,10 +144,10 @@ _ORDER = np.add.outer(np.arange(BLOCK), np.arange(BLOCK)).ravel()[1:]
 
 @dataclass(frozen=True)
 class Prediction:
-    """The gain that is expected of a candidate.
+    """The predicted gain of a candidate.
 
     Attributes:
-        gain: dB of PSNR, the mean of what the networks say.
+        gain: dB of PSNR, the mean prediction of the networks.
         spread: Their standard deviation in dB.
     """
 
@@ -156,7 +156,7 @@ class Prediction:
 
     @property
     def cautious(self) -> float:
-        """The gain that can be counted on, in dB."""
+        """A lower bound of the gain, in dB."""
         return self.gain - CAUTION * self.spread
 
 
@@ -165,7 +165,7 @@ class Chooser(Ensemble):
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
-        """Whose gains they are."""
+        """The candidates whose gains are predicted."""
         pairs = (output.split("@") for output in self.outputs)
         return tuple((model, float(strength)) for model, strength in pairs)
 
@@ -176,7 +176,7 @@ class Chooser(Ensemble):
         return {name: Prediction(*both) for name, *both in zip(self.candidates, gains, spreads, strict=True)}
 
     def novelty(self, measured: NDArray[np.float32]) -> float:
-        """Share of (F,) features that lie further than REACH standard deviations from those that were learned."""
+        """Share of (F,) features further than REACH standard deviations from the training data."""
         return float(np.mean(np.abs((measured - self.mean) / self.scale) > REACH))
 
 
@@ -209,20 +209,20 @@ def decide(
     jpeg_quality: int | None = None,
     jpeg_chroma: float | None = None,
 ) -> Decision:
-    """Take the candidate with the largest gain that can be counted on, if that is enough.
+    """Take the candidate with the largest lower bound of the gain, if it is large enough.
 
     That is LEAST_GAIN, and CERTAIN in a JPEG file that is NEAR_LOSSLESS, with twice the caution.
 
     Of a photograph unlike those that were learned from, FALLBACK is taken, or nothing. A measured noise and a predicted
     gain that contradict each other are not both believed: where it is seen, ``dejpeg``, which keeps it, does not do,
     but where JPEG may be what is seen; and where it is plain, FALLBACK is taken if nothing else is, unless that is
-    expected to harm, or the file is NEAR_LOSSLESS. A drawing has no noise that could be told from its dots and lines,
-    and no blur where an edge is sharp.
+    expected to harm, or the file is NEAR_LOSSLESS. The noise of a drawing cannot be
+    distinguished from its dots and lines, and it has no blur where an edge is sharp.
 
     Args:
         chooser: Predicts the gains.
         measured: (F,) features.
-        sigma: Noise level that a denoiser would be told, in gray levels.
+        sigma: Noise level for a denoiser, in gray levels.
         drawing: Whether it looks drawn or printed.
         blur_sigma: Width of the sharpest edges, in pixels.
         jpeg_quality: Of the file, 1 to 100; None if it is no JPEG.
@@ -251,6 +251,6 @@ def decide(
 
 @cache
 def load_chooser() -> Chooser:
-    """Load the one that comes with Resolvent."""
+    """Load the bundled chooser."""
     with resources.files(__package__).joinpath("choice.npz").open("rb") as file:
         return Chooser.load(file)

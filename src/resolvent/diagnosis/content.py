@@ -1,4 +1,4 @@
-"""Which parts of a photograph hold something to measure, and whether it is a photograph at all."""
+"""Find the parts of a photograph with content to measure, and recognize drawings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLIPPED = 0.9  # share of the values of a cell at the same end of the range, fro
 FEWEST = 4  # tiles: with fewer, more has to be taken
 
 CONTRAST = 50.0  # gray levels between the 2 % and 98 % quantiles of a tile that shows a contour
-SOME = 0.01  # share of the tiles that show one: with fewer, there is nothing to tell a drawing by
+SOME = 0.01  # share of the tiles that show one: with fewer, a drawing cannot be recognized
 UNTOUCHED = 0.05  # share of all pixels that equal their neighbors; fewer do where there is noise
 # What a drawing needs at contours: share of pixels that equal their neighbors, share of pixels of the commonest tone.
 DRAWN = ((0.6, 0.0), (0.1, 0.42))
@@ -121,8 +121,8 @@ def _is_drawing(sample: NDArray[np.float32]) -> bool:
         return False
     tiles, luma = tiles[contours], luma[contours]
     corner = tiles[:, :-1, :-1]
-    each = ((corner == tiles[:, 1:, :-1]) & (corner == tiles[:, :-1, 1:])).all(-1).mean((1, 2))
-    equal = float(np.median(each))
+    equal_shares = ((corner == tiles[:, 1:, :-1]) & (corner == tiles[:, :-1, 1:])).all(-1).mean((1, 2))
+    equal = float(np.median(equal_shares))
     tones = np.histogram(luma, bins=64, range=(0, 256))[0] / luma.size
     tones = np.convolve(tones, np.ones(5), "same")  # of a tone and what is within 8 gray levels
     most = int(tones.argmax())

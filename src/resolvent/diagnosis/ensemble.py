@@ -1,4 +1,4 @@
-"""A few small networks that were learned from features: their mean is the prediction, NumPy is all they need."""
+"""Ensembles of small networks on features: the mean of their outputs is the prediction. They need only NumPy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["REACH", "Ensemble"]
 
 REACH = 5.0
-"""Standard deviations: further from what was learned, a feature says no more."""
+"""Standard deviations from the training mean at which features are clipped."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Ensemble:
     about: dict[str, Any]
 
     def members(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What each member says, (members, outputs), from (F,) features."""
+        """Give the output of each member, (members, outputs), from (F,) features."""
         x = np.clip((features - self.mean) / self.scale, -REACH, REACH)[None, None]
         for i, (weight, bias) in enumerate(self.layers):
             x = (np.maximum(x, 0) if i else x) @ weight + bias

@@ -1,10 +1,10 @@
 """How strong noise of any kind is: correlated between neighbors or channels, dependent on the signal, compressed.
 
-White noise is told from texture by its flat spectrum (``noise.noise_sigma``). What a camera writes is not white: raw
-values are interpolated, mixed into colors and compressed, and the noise with them. No single figure tells such noise
-from fine texture; how strong every band of frequencies is, in the luminance and in the colors, in the plainest and in
-the other blocks, how much it varies from block to block, and how Gaussian it is, together do. Small networks, learned
-by ``benchmarks/noise_level.py --learn`` from photographs to which known noise was added, turn that into levels.
+White noise differs from texture by its flat spectrum (``noise.noise_sigma``). The noise in a camera's files is not
+white: raw values are interpolated, mixed into colors and compressed, and the noise with them. No single figure
+separates such noise from fine texture. Together these do: how strong every band of frequencies is, in luminance and in
+color, in the smoothest and in the other blocks; how much it varies from block to block; and how Gaussian it is. Small
+networks turn that into levels; ``benchmarks/noise_level.py --learn`` fits them to photographs with known added noise.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ OFFSET = 0.5
 
 BLOCK, STEP = 16, 8  # pixels a side; from one block to the next
 BANDS = 8
-LOWEST = 2  # bands below this one hold what is smooth in a picture, and do not make a block less plain
+LOWEST = 2  # bands below this one are smooth image content, and do not count as texture
 LEAST_BLOCKS = 12
 QUANTILES = (0.02, 0.1, 0.3, 0.6, 0.9)
 PLAIN = (0.05, 0.3)  # shares of the blocks, the plainest ones
@@ -49,18 +49,19 @@ COLORED = 0.3
 """Correlation of neighbors from which noise counts as correlated; JPEG and texture leave white noise some."""
 
 FAINT = 1.0
-"""Gray levels: of what is weaker, nothing is said."""
+"""Gray levels; the correlation of weaker noise is not reported."""
 
 HIDDEN_BY_JPEG = 2.8
 """JPEG takes most of weak noise out of plain blocks, where it is measured, and leaves it in the others: what is left of
-p gray levels there stands for about 3 min(p, √p), until that is less than p. Fitted to the cameras that
+p gray levels there means about 3 min(p, √p), until that is less than p. Fitted to the cameras that
 ``benchmarks/noise_level.py`` names, and checked on others."""
 
-TOLD = 1.45
-"""What a denoiser for white noise is best told, over the level of correlated noise; fitted and checked as well."""
+DENOISER_FACTOR = 1.45
+"""Best noise level for a denoiser of white noise, as a multiple of the level of correlated noise; fitted and checked
+as well."""
 
 CONTRADICTED = 3.0
-"""In JPEG files, the ratio to the prediction, 2 gray levels more, from which what passes for white noise is not."""
+"""In JPEG files, the ratio to the prediction, plus 2 gray levels, above which the white-noise estimate is rejected."""
 
 
 @dataclass(frozen=True)
@@ -86,16 +87,16 @@ class Noise:
 
     @property
     def colored(self) -> bool:
-        """Whether there is noise, and neighbors share it."""
+        """Whether there is noise that is correlated between neighbors."""
         return self.sigma >= FAINT and self.neighbor_correlation >= COLORED
 
     @property
-    def told(self) -> float:
-        """Noise level in gray levels that a denoiser for white noise is best told."""
-        return (TOLD if self.colored else 1.0) * self.sigma
+    def denoiser_sigma(self) -> float:
+        """Best noise level for a denoiser of white noise, in gray levels."""
+        return (DENOISER_FACTOR if self.colored else 1.0) * self.sigma
 
     def described(self) -> str:
-        """A phrase for a person."""
+        """Describe the noise in a phrase."""
         text = f"noise of {self.sigma:.1f} gray levels"
         low, high = min(self.levels), max(self.levels)
         if high - low > max(0.25 * self.sigma, 0.3):
@@ -130,7 +131,7 @@ def measure_noise(
     levels, neighbor, channel = predict_levels(features)
     if len(white) == 1:
         levels, channel = (float(np.sqrt(np.mean(np.square(levels)))),) * 3, 1.0
-    total, predicted = (float(np.sqrt(np.mean(np.square(each)))) for each in (white, levels))
+    total, predicted = (float(np.sqrt(np.mean(np.square(values)))) for values in (white, levels))
     enough = total >= (predicted if neighbor >= COLORED else predicted / AGREED - 1)
     enough |= quality is None and neighbor < COLORED and total > 0
     believable = quality is None or total <= predicted * CONTRADICTED + 2
@@ -143,11 +144,11 @@ def measure_noise(
 
 
 AGREED = 1.6
-"""Ratio up to which the two estimates say the same of white noise."""
+"""Ratio up to which the two estimates of white noise agree."""
 
 
 def level_features(sample: NDArray[np.float32], quality: int | None = None) -> NDArray[np.float32] | None:
-    """Measure what the levels are predicted from.
+    """Measure the features from which the levels are predicted.
 
     Args:
         sample: (K, h, w, C) windows, in gray levels 0 to 255.
@@ -165,10 +166,10 @@ def level_features(sample: NDArray[np.float32], quality: int | None = None) -> N
     order = np.argsort(power[..., LOWEST:].mean((1, 2)))
     numbers = [np.quantile(level, QUANTILES, axis=0).ravel()]
     for share in PLAIN:
-        some = order[: max(int(share * len(order)), LEAST_BLOCKS)]
-        mean = power[some].mean(0)
+        plainest = order[: max(int(share * len(order)), LEAST_BLOCKS)]
+        mean = power[plainest].mean(0)
         numbers.append(np.log(np.sqrt(mean) + FLOOR).ravel())
-    plain = coefficients[some]
+    plain = coefficients[plainest]
     gaussian = (np.abs(plain) @ _BAND).mean(0) / np.sqrt(mean + EMPTY)  # √(2 / π) if it is, less if a few stand out
     numbers.append(np.log(gaussian + FLOOR).ravel())
     for i, j in ((0, 1), (0, 2), (1, 2)):

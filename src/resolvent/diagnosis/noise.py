@@ -145,7 +145,7 @@ def grain_of(sample: NDArray[np.float32]) -> Grain:
 
 
 BLACK = 12.0  # gray levels: in blocks as near as this to black or white, clipping hides noise
-BLOCKS = 20  # fewer say nothing
+BLOCKS = 20  # fewer give no estimate
 
 
 RARE = (0.99, 0.999, 0.9999)

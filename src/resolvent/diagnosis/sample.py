@@ -27,7 +27,7 @@ def windows(
         height: Of the image.
         width: Of the image.
         size: Side of a window in pixels; less where the image has less.
-        count: At most so many windows.
+        count: Largest number of windows.
 
     Returns:
         (K, h, w, C).
@@ -36,7 +36,7 @@ def windows(
 
 
 def sample_of(image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Cut the windows that are measured; where most hold no content, others from between those that do.
+    """Cut the windows that are measured; where most hold no content, cut others around those that do.
 
     Returns:
         (K, h, w, C) in gray levels 0 to 255, C = 1 where all channels are equal; and (K, h, w), 0 where pixels are
@@ -85,7 +85,7 @@ def _shifted(boxes: list[tuple[int, int, int, int]], down: int, across: int) -> 
 
 
 MOSTLY = 0.5
-"""Share without content from which the windows are cut anew."""
+"""Share without content from which other windows are cut."""
 
 
 def _read(

@@ -174,7 +174,7 @@ def _chosen(image: Image, request: Request, source: bytes | None, open_session: 
     card = open_session(model, request.runtime).card
     if card.noise_level and sigma is None:
         low, high = card.sigma_range or (0.0, 255.0)
-        sigma = min(max(measure(image, source).told_sigma, low), high)
+        sigma = min(max(measure(image, source).denoiser_sigma, low), high)
         reasons += (f"noise level {sigma:.1f} of 255, as measured",)
     tile = _tile(image, card, request)
     sides = (reflected(side, card.multiple) for side in (image.height, image.width))

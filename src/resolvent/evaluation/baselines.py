@@ -1,4 +1,4 @@
-"""Other people's programs, which a comparison runs where a person has installed them; none is a dependency."""
+"""Programs of others to compare with, run where they are installed; none is a dependency."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from resolvent.degradations import Degradation
     from resolvent.evaluation.metrics import Pixels
 
-__all__ = ["BASELINES", "Peer", "available_baselines", "run_baseline"]
+__all__ = ["BASELINES", "Baseline", "available_baselines", "run_baseline"]
 
 
 @dataclass(frozen=True)
-class Peer:
+class Baseline:
     """A program to compare with.
 
     Attributes:
         package: That must be installed.
         summary: What it is, and what its license asks.
-        handles: The degradations that it can be told, by name.
+        handles: The degradations that it can undo, by name.
     """
 
     package: str
@@ -35,31 +35,32 @@ class Peer:
     handles: tuple[str, ...]
 
 
-BASELINES: dict[str, Peer] = {
-    "bm3d": Peer("bm3d", "BM3D, and CBM3D for color (Dabov et al., 2007); non-commercial use only", ("noise",)),
+BASELINES: dict[str, Baseline] = {
+    "bm3d": Baseline("bm3d", "BM3D, and CBM3D for color (Dabov et al., 2007); non-commercial use only", ("noise",)),
 }
 
 
 def available_baselines(degradation: Degradation) -> list[str]:
-    """The peers that are installed and can undo a degradation."""
+    """The baselines that are installed and can undo a degradation."""
     return [
         name
-        for name, peer in BASELINES.items()
-        if all(part.name in peer.handles for part in degradation.parts) and importlib.util.find_spec(peer.package)
+        for name, baseline in BASELINES.items()
+        if all(part.name in baseline.handles for part in degradation.parts)
+        and importlib.util.find_spec(baseline.package)
     ]
 
 
 def run_baseline(name: str, y: Pixels, degradation: Degradation) -> Pixels:
-    """Restore (H, W, C) with a peer.
+    """Restore (H, W, C) with a baseline.
 
     Raises:
         InputError: Its package is not installed.
     """
-    peer = BASELINES[name]
+    baseline = BASELINES[name]
     try:
-        module = importlib.import_module(peer.package)
+        module = importlib.import_module(baseline.package)
     except ModuleNotFoundError as error:
-        raise InputError(f"{name} is not installed: pip install {peer.package} ({peer.summary})") from error
+        raise InputError(f"{name} is not installed: pip install {baseline.package} ({baseline.summary})") from error
     sigma = noise_level(y.astype(np.float32), ForwardModel(degradation)) / 255
     restored = module.bm3d(y[..., 0], sigma) if y.shape[2] == 1 else module.bm3d_rgb(y, sigma)
     return np.asarray(restored, np.float32).reshape(y.shape)

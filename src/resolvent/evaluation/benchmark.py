@@ -22,12 +22,12 @@ from resolvent.physics.resize import imresize
 __all__ = ["TASKS", "Restore", "Task", "benchmark", "center_square", "default_restore", "find_images", "own_model"]
 
 Restore = Callable[..., Pixels]
-"""``resolvent.restore`` on arrays, or what stands in for it."""
+"""``resolvent.restore`` on arrays, or a substitute."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is measured when a task is named.
+    """Define what a task measures, and by which protocol.
 
     Attributes:
         summary: One line.
@@ -35,14 +35,14 @@ class Task:
         levels: The literature's.
         cases: Text forms, where a task is more than levels of one degradation.
         model: The bundled model for it, with {} for the scale; None where there is none.
-        rivals: Bundled models that ``suite`` measures beside it.
-        few: Methods are measured by ``suite`` on the first so many images alone, for they are slow.
+        rivals: Bundled models that ``suite`` measures as well.
+        few: Number of images on which ``suite`` measures methods, which are slow; None for all.
         pairs: The folder holds pairs, ``NAME_real.*`` and its reference ``NAME_mean.*``; nothing is degraded.
         protocol: How images are compared; where they are downsampled, its border becomes the scale.
         luma: Only the luma is degraded, restored and compared: Y of BT.601 in 8 bit.
         round8: The degraded image is rounded to 8 bit, as a file is.
         side: The center square of each image is resized to this many pixels a side.
-        tells_sigma: The model is told the noise level.
+        non_blind: The model is given the noise level.
         accuracy: The founding paper's accuracy is measured too.
     """
 
@@ -58,7 +58,7 @@ class Task:
     luma: bool = False
     round8: bool = False
     side: int | None = None
-    tells_sigma: bool = False
+    non_blind: bool = False
     accuracy: bool = False
 
     def texts(self, levels: Sequence[float] = ()) -> list[str]:
@@ -69,7 +69,7 @@ class Task:
     def conditions(self) -> str:
         """How an image is degraded, in a few words."""
         if self.pairs:
-            return "photographs as a camera wrote them, beside the mean of many exposures"
+            return "photographs as a camera wrote them; reference: the mean of many exposures"
         what = "luma" if self.luma else "image"
         size = f"{self.side}x{self.side} center square of the " if self.side else ""
         return f"{size}{what} degraded in float, {'then rounded to 8 bit' if self.round8 else 'not clipped'}"
@@ -82,7 +82,7 @@ TASKS: dict[str, Task] = {
         levels=(15, 25, 50),
         model="denoise",
         rivals=("restore",),
-        tells_sigma=True,
+        non_blind=True,
     ),
     "deblur": Task(
         summary="Gaussian blur of an unknown sigma in pixels, and slight noise",
@@ -151,7 +151,7 @@ def benchmark(
     restore_fn: Restore | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
-    """Measure models and methods on a folder of sharp images, beside the baseline of doing nothing.
+    """Measure models and methods on a folder of sharp images, with the input as the baseline.
 
     The image at place i of the files sorted by name is degraded with ``numpy.random.default_rng(seed + i)``, in float
     and not clipped, unless the task says otherwise. The baseline, ``input``, is the degraded image itself, or where
@@ -161,10 +161,10 @@ def benchmark(
         task: A key of TASKS.
         images: The folder, or one image.
         levels: Noise or blur sigma, kernel size, JPEG quality or scale, instead of the task's.
-        degradations: Text forms, instead of the task's; a Range or a Choice is drawn for each image.
+        degradations: Text forms, instead of the task's; a Range or a Choice is sampled for each image.
         models: Names or files; by default the task's own.
-        methods: Keys of METHODS or of BASELINES; they are told the degradation.
-        limit: Use only the first so many images.
+        methods: Keys of METHODS or of BASELINES; they are non-blind: given the degradation.
+        limit: Number of images, the first ones by name; None for all.
         seed: Added to the place of the image.
         restore_fn: Called instead of ``resolvent.restore``.
         progress: Called with (done, total) after each restoration.
@@ -181,28 +181,28 @@ def benchmark(
     if limit is not None and limit < 1:
         raise UsageError(f"limit {limit}: must be 1 or above; leave it out to use every image")
     if seed < 0:
-        raise UsageError(f"seed {seed}: must be 0 or above")
-    how = TASKS[task]
+        raise UsageError(f"seed {seed}: must be 0 or above; leave it out for 0")
+    spec = TASKS[task]
     if levels and degradations:
         raise UsageError(f"levels {levels} and degradations {degradations}: only one may be given; drop the levels")
-    if models is None and how.model is None:
+    if models is None and spec.model is None:
         raise UsageError(f"task {task!r} has no bundled model; name a model, such as the file that training wrote")
 
     restore = restore_fn or default_restore()
-    planned = [Identity()] if how.pairs else [parse(text) for text in degradations or how.texts(levels)]
-    named = [own_model(how, degradation) for degradation in planned] if models is None else []
+    planned = [Identity()] if spec.pairs else [parse(text) for text in degradations or spec.texts(levels)]
+    named = [own_model(spec, degradation) for degradation in planned] if models is None else []
     if restore_fn is None and (missing := [name for name in named if name not in bundled()]):
         raise UsageError(f"task {task!r} has no bundled model {missing[0]!r}; name a model, such as a trained file")
-    files = _files(images, how.pairs)[:limit]
+    files = _files(images, spec.pairs)[:limit]
     total = len(files) * len(planned) * (len(methods) + (1 if models is None else len(models)))
     rows: list[Row] = []
     done = 0
     for place, file in enumerate(files):
         for nth, degradation in enumerate(planned):
             rng = np.random.default_rng(seed + place)
-            case = _case(how, degradation.sample(rng), file, rng)
+            case = _case(spec, degradation.sample(rng), file, rng)
             calls = [
-                (model, {"model": model, **(case.told if _takes_sigma(model, restore_fn) else {})})
+                (model, {"model": model, **(case.model_options if _takes_sigma(model, restore_fn) else {})})
                 for model in ([named[nth]] if models is None else models)
             ]
             calls += [(method, {"method": method, "degradation": case.degradation}) for method in methods]
@@ -218,12 +218,12 @@ def benchmark(
                 Row(
                     method=method,
                     dataset=file.resolve().parent.name,
-                    degradation=CAMERA if how.pairs else str(degradation),
+                    degradation=CAMERA if spec.pairs else str(degradation),
                     image=file.name,
                     task=task,
                     seconds=seconds,
-                    protocol=f"{case.protocol}; {how.conditions}; image i with NumPy's default_rng({seed} + i)",
-                    **_measure(how, case, result),
+                    protocol=f"{case.protocol}; {spec.conditions}; image i with NumPy's default_rng({seed} + i)",
+                    **_measure(spec, case, result),
                 )
                 for method, result, seconds in results
             ]
@@ -238,8 +238,8 @@ class _Case:
         truth: (H, W, C).
         degraded: What is restored.
         baseline: The same, as large as the truth.
-        degradation: As drawn.
-        told: What a model is told of it: sigma, or nothing.
+        degradation: As sampled.
+        model_options: Options of a model: sigma, where the task is non-blind.
         protocol: How results are compared with the truth.
     """
 
@@ -247,40 +247,40 @@ class _Case:
     degraded: Pixels
     baseline: Pixels
     degradation: Degradation
-    told: dict[str, Any]
+    model_options: dict[str, Any]
     protocol: Protocol
 
 
 CAMERA = "real camera noise"
-"""Stands for the degradation where nobody knows it."""
+"""The name of an unknown degradation."""
 
 
-def own_model(how: Task, degradation: Degradation) -> str:
+def own_model(task: Task, degradation: Degradation) -> str:
     """The name of the bundled model for a task and a degradation; it may not be there."""
-    return cast(str, how.model).format(degradation.scale)
+    return cast(str, task.model).format(degradation.scale)
 
 
 def _takes_sigma(model: str, restore_fn: Restore | None) -> bool:
     return restore_fn is not None or read_card(model).noise_level
 
 
-def _case(how: Task, degradation: Degradation, file: Path, rng: np.random.Generator) -> _Case:
+def _case(task: Task, degradation: Degradation, file: Path, rng: np.random.Generator) -> _Case:
     """Read an image, prepare it and degrade it."""
     from resolvent.image import read_image
 
     given = read_image(file)
     truth = given.pixels
-    if how.pairs:
+    if task.pairs:
         reference = read_image(_reference(file)).in_range_of(given).pixels
-        return _Case(reference, truth, truth, degradation, {}, how.protocol)
-    if how.luma:
+        return _Case(reference, truth, truth, degradation, {}, task.protocol)
+    if task.luma:
         truth = Protocol(space="y", round8=True).apply(truth)
-    if how.side is not None:
-        truth = center_square(truth, how.side, file.name)
+    if task.side is not None:
+        truth = center_square(truth, task.side, file.name)
     scale = degradation.scale
     truth = truth[: len(truth) // scale * scale, : truth.shape[1] // scale * scale]
     degraded: Pixels = degradation(truth, rng)
-    if how.round8:
+    if task.round8:
         degraded = Protocol(round8=True).apply(degraded)
     level = degradation.noise.sigma
     return _Case(
@@ -288,19 +288,19 @@ def _case(how: Task, degradation: Degradation, file: Path, rng: np.random.Genera
         degraded=degraded,
         baseline=degraded if scale == 1 else imresize(degraded, shape=truth.shape[:2]),
         degradation=degradation,
-        told={"sigma": level} if how.tells_sigma and level is not None else {},
-        protocol=how.protocol if scale == 1 else replace(how.protocol, border=scale),
+        model_options={"sigma": level} if task.non_blind and level is not None else {},
+        protocol=task.protocol if scale == 1 else replace(task.protocol, border=scale),
     )
 
 
-def _measure(how: Task, case: _Case, result: Pixels) -> dict[str, Any]:
+def _measure(task: Task, case: _Case, result: Pixels) -> dict[str, Any]:
     score = case.protocol.measure(result, case.truth)
     a, b = case.protocol.apply(result), case.protocol.apply(case.truth)
     return {
         "psnr": score.psnr,
         "ssim": score.ssim,
         "ms_ssim": ms_ssim(a, b) if min(a.shape[:2]) >= MS_SSIM_SIDE else None,
-        "accuracy": argmax_accuracy(result, case.truth) if how.accuracy and result.shape[2] == 3 else None,
+        "accuracy": argmax_accuracy(result, case.truth) if task.accuracy and result.shape[2] == 3 else None,
         "megapixels": result.shape[0] * result.shape[1] / 1e6,
     }
 
@@ -321,7 +321,7 @@ def center_square(image: Pixels, side: int, name: str) -> Pixels:
 
 
 def default_restore() -> Restore:
-    """Give ``resolvent.restore`` for arrays, which here keeps every model that it has loaded."""
+    """Give ``resolvent.restore`` for arrays, with every model that it has loaded kept in memory."""
     from resolvent.engine.plan import make_plan
     from resolvent.engine.request import make_request
     from resolvent.engine.run import run
@@ -341,12 +341,12 @@ def default_restore() -> Restore:
 
 
 def _reference(file: Path) -> Path:
-    """The reference of a real photograph, which stands beside it."""
+    """The reference of a real photograph, in the same folder."""
     return file.with_name(file.name.replace("_real", "_mean"))
 
 
 def find_images(folder: Path, *, pairs: bool = False) -> list[Path]:
-    """List the images of a folder, sorted by name; of pairs, those that have a reference beside them."""
+    """List the images of a folder, sorted by name; of pairs, those whose reference is in the folder."""
     from resolvent.image import FORMATS
 
     known = {extension for extensions in FORMATS.values() for extension in extensions}

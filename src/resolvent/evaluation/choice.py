@@ -1,4 +1,4 @@
-"""How well the model for a photograph is chosen, and how that is learned: cases whose best choice is known."""
+"""Learn and evaluate the choice of the model, from cases whose best choice is known."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ NOTHING: Candidate = ("nothing", 0.0)
 
 
 PERFECT = 60.0
-"""dB at which a photograph counts as undamaged, and differences as nothing."""
+"""dB; PSNR is clipped to this, where a photograph counts as undamaged."""
 
 COLOR = "subsampling=4:2:0|4:2:2|4:4:4"
 KINDS: dict[str, str] = {
@@ -84,7 +84,7 @@ KINDS: dict[str, str] = {
     "hot pixels": "hotpixels:amount=0.0001..0.004,sites=pixel|channel|bayer + noise:sigma=0..5 @ 0.4",
     "bands": "quantize:bits=4..7",
 }
-"""What happens to the photographs; ``mixture`` is what the model ``restore`` was trained on."""
+"""The degradations by kind; ``mixture`` is the one that ``restore`` was trained on."""
 
 AGAIN = "restored"
 """The kind of a mixture that was restored and saved: there is nothing left to fix."""
@@ -93,19 +93,19 @@ SAVED = (f"jpeg:quality={QUALITY},subsampling=4:4:4", "none")
 """As results are written."""
 
 DONE = 0.3
-"""dB that doing anything to what was restored counts as losing, at least."""
+"""dB that any further restoration of a restored photograph loses, at least."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One degraded photograph and what every choice makes of it.
+    """One degraded photograph, and its PSNR after every choice.
 
     Attributes:
-        image: Of which photograph.
+        image: Name of the photograph.
         kind: A key of ``kinds``.
-        drawn: What happened to it, in text form.
-        features: What the choice rests on; None if there is too little to see.
-        sigma: Noise level that ``denoise`` was told, in gray levels.
+        drawn: Its degradation, as sampled, in text form.
+        features: Features of the choice; None if there is too little detail.
+        sigma: Noise level given to ``denoise``, in gray levels.
         drawing: Whether it looks drawn or printed.
         blur: Width of the sharpest edges, in pixels.
         quality: Of the JPEG file; None if it is none.
@@ -127,13 +127,13 @@ class Case:
 
 @cache
 def kinds() -> dict[str, str]:
-    """KINDS, the mixture, and what was restored."""
+    """Give KINDS, the mixture, and restored photographs."""
     mixture = read_card("restore").degradation
     return {**KINDS, "mixture": mixture, AGAIN: mixture}
 
 
 def foundations() -> dict[str, str]:
-    """What a case rests on, with a digest of each: the noise estimate, and the models."""
+    """Give the digests of the files that cases depend on: the noise estimate, and the models."""
     files = {"level.npz": resources.files("resolvent.diagnosis") / "level.npz", **{m: bundled()[m] for m in MODELS}}
     return {name: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for name, file in files.items()}
 
@@ -143,7 +143,7 @@ def as_file(
 ) -> tuple[Image, bytes | None, NDArray[np.float32]]:
     """Degrade a photograph (H, W, C) as a file of 8 bits holds it; a JPEG file where JPEG comes last.
 
-    With the probability ``hidden`` such a file was converted since, and nothing but its pixels tells of the JPEG.
+    With the probability ``hidden`` such a file was converted later: only its pixels show that it was a JPEG.
 
     Returns:
         The degraded photograph, the JPEG file, and what a perfect restoration would give back: the photograph, or what
@@ -177,7 +177,7 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
     before = degraded.pixels
     scores = {NOTHING: min(psnr(before, truth), PERFECT)}
     measured = measure(degraded, file, _opened)
-    restored = _all_restored(degraded, measured.told_sigma)
+    restored = _all_restored(degraded, measured.denoiser_sigma)
     for model, strength in CANDIDATES:
         blend = before + np.float32(strength) * (restored[model] - before)
         scores[model, strength] = min(psnr(blend, truth), PERFECT)
@@ -188,7 +188,7 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
         kind=kind,
         drawn=str(drawn),
         features=measured.features,
-        sigma=measured.told_sigma,
+        sigma=measured.denoiser_sigma,
         drawing=measured.content.drawing,
         blur=measured.blur_sigma,
         quality=measured.jpeg_quality,
@@ -198,13 +198,13 @@ def make_case(image: str, truth: NDArray[np.float32], kind: str, seed: int, hidd
 
 
 def _best(degraded: Image, file: bytes | None, truth: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The best of what the models make of it, and itself."""
-    restored = _all_restored(degraded, measure(degraded, file).told_sigma)
+    """Give the best of the photograph and its restorations by the models."""
+    restored = _all_restored(degraded, measure(degraded, file).denoiser_sigma)
     return max((degraded.pixels, *restored.values()), key=lambda pixels: psnr(pixels, truth))
 
 
 def _all_restored(image: Image, sigma: float) -> dict[str, NDArray[np.float32]]:
-    """What each of MODELS makes of it."""
+    """Restore it with each of MODELS."""
     return {model: _restored(image, model, sigma if model == "denoise" else None) for model in MODELS}
 
 
@@ -221,7 +221,7 @@ def make_cases(
     progress: Callable[[int, int], None] | None = None,
     hidden: float = 0.0,
 ) -> Iterator[Case]:
-    """Make cases side by side: each source gives a name, what reads the photograph, the kind and the seed."""
+    """Make cases in parallel; a source is a name, a function that reads the photograph, the kind and the seed."""
     with ThreadPoolExecutor(usable_cpus()) as pool:
         for done, case in enumerate(pool.map(lambda s: make_case(s[0], s[1](), s[2], s[3], hidden), sources), 1):
             if progress:
@@ -230,7 +230,7 @@ def make_cases(
 
 
 def drawing(side: int, seed: int) -> NDArray[np.float32]:
-    """A picture that no camera took, (side, side, 3): plain shapes, lines and words, sharp as screens show them."""
+    """Draw a synthetic picture, (side, side, 3): plain shapes, lines and words, as sharp as on a screen."""
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
@@ -259,11 +259,11 @@ def drawing(side: int, seed: int) -> NDArray[np.float32]:
 
 FIT = Fit(hidden=(256, 128), members=8, rate=2e-3, decay=0.5, steps=4000)
 WORST, MOST = -6.0, 25.0  # dB; a larger loss or gain is no harder to choose by
-HARM = 1.5  # a dB that is lost counts so many times as much as one that is missed, besides
+HARM = 1.5  # a dB that is lost counts this many times as much as one that is missed, in addition
 TEMPERATURE = 0.3  # dB; a choice that is better by this is e times as likely to be taken while learning
 
 
-def learn(cases: Sequence[Case], *, about: Mapping[str, Any], how: Fit = FIT) -> Chooser:
+def learn(cases: Sequence[Case], *, about: Mapping[str, Any], settings: Fit = FIT) -> Chooser:
     """Learn to predict the gains from cases.
 
     The networks minimize the error of the gains, that of the differences between models, and what is lost, in dB, by
@@ -273,7 +273,7 @@ def learn(cases: Sequence[Case], *, about: Mapping[str, Any], how: Fit = FIT) ->
     Args:
         cases: Hundreds of them or more, of all kinds, each with features.
         about: What they were made from, and by which code.
-        how: The networks are fitted like this.
+        settings: How the networks are fitted.
 
     Raises:
         MissingDependencyError: torch is not installed.
@@ -291,13 +291,13 @@ def learn(cases: Sequence[Case], *, about: Mapping[str, Any], how: Fit = FIT) ->
     with_nothing = F.pad(target, (0, 1))
     regret = with_nothing.max(1, keepdim=True).values - with_nothing + HARM * (-with_nothing).clamp(min=0)
 
-    def loss(y: torch.Tensor, some: torch.Tensor) -> torch.Tensor:
-        gain, chance = target[some], (F.pad(y, (0, 1)) / TEMPERATURE).softmax(-1)
+    def loss(y: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
+        gain, chance = target[batch], (F.pad(y, (0, 1)) / TEMPERATURE).softmax(-1)
         apart = F.smooth_l1_loss(_differences(y), _differences(gain), beta=TEMPERATURE)
-        return F.smooth_l1_loss(y, gain) + apart + (chance * regret[some]).sum(-1).mean()
+        return F.smooth_l1_loss(y, gain) + apart + (chance * regret[batch]).sum(-1).mean()
 
     names = tuple(f"{model}@{strength:g}" for model, strength in CANDIDATES)
-    return Chooser(names, *fit(measured, len(CANDIDATES), loss, how), dict(about))
+    return Chooser(names, *fit(measured, len(CANDIDATES), loss, settings), dict(about))
 
 
 def _differences(gains: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""One photograph restored by every method and model that can, side by side on one page."""
+"""Compare restorations of one photograph by all suitable methods and models."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["Trial", "compare", "trained_for"]
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What one method or model made of a photograph.
+    """The restoration of a photograph by one method or model.
 
     Attributes:
         method: Key of METHODS, or a model.
@@ -97,7 +97,7 @@ def compare(
     if true is not None and true.data.shape != (scale * image.height, scale * image.width, image.channels):
         raise UsageError(
             f"truth of {true.width}x{true.height} pixels: must be {scale} times {image.width}x{image.height}, "
-            "with as many channels"
+            f"with {image.channels} channels; give the ground truth of this image"
         )
     started = time.monotonic()
     stepwise = [name for name in chosen if name in methods.METHODS and "control" in methods.common_options(name)]
@@ -112,7 +112,7 @@ def compare(
 
 
 def trained_for(degradation: Degradation) -> list[str]:
-    """Name the bundled models that were trained for all that happened, as strong as it is; not those that repair."""
+    """Name the bundled models that were trained for the degradation at its strength; not those that repair."""
     found, scale = [], degradation.scale
     for name in bundled():
         card = read_card(name)
@@ -125,13 +125,13 @@ def trained_for(degradation: Degradation) -> list[str]:
 
 
 def _covers(trained: Degradation, degradation: Degradation) -> bool:
-    """Whether all that happened is part of what a model was trained for."""
+    """Whether a model was trained for every part of a degradation."""
     known = [part.degradation if isinstance(part, RandomApply) else part for part in trained.parts]
-    return all(any(_within(part, each) for each in known) for part in degradation.parts)
+    return all(any(_within(part, allowed) for allowed in known) for part in degradation.parts)
 
 
 def _within(part: Degradation, known: Degradation) -> bool:
-    """Whether a degradation is of one kind with another, and its numbers are that one's or lie in its ranges."""
+    """Whether a degradation is of the same kind as another, with its values or within its ranges."""
     if type(part) is not type(known):
         return False
     for field in fields(part):  # type: ignore[arg-type]  # every degradation is a dataclass
@@ -148,7 +148,7 @@ def _within(part: Degradation, known: Degradation) -> bool:
 
 
 def _forward_model(degradation: Degradation, *, required: bool) -> ForwardModel | None:
-    """The forward model; None where there is none and models alone are asked for."""
+    """Make the forward model; None where there is none and only models are wanted."""
     try:
         return ForwardModel(degradation)
     except UsageError:
@@ -164,7 +164,10 @@ def _check(name: str, degradation: Degradation, forward_model: ForwardModel | No
     elif not (named(name) or name.endswith(".onnx") or os.path.isdir(name)):  # noqa: PTH112 - of any name
         raise unknown("method or model", name, [*methods.METHODS, *bundled(), *added()])
     elif read_card(name).scale != scale:
-        raise UsageError(f"model {name!r}: enlarges by {read_card(name).scale}, and {degradation} is undone by {scale}")
+        raise UsageError(
+            f"model {name!r}: enlarges by {read_card(name).scale}, and {degradation} is undone by {scale}; "
+            "name a model of that scale"
+        )
 
 
 def _request(

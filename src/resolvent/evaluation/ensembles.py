@@ -1,4 +1,4 @@
-"""How the small networks of the diagnosis are learned."""
+"""Fit the small networks of the diagnosis."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ Layers = tuple[tuple["NDArray[np.float32]", "NDArray[np.float32]"], ...]
 
 @dataclass(frozen=True)
 class Fit:
-    """How an ensemble is fitted.
+    """Settings of the fit of an ensemble.
 
     Attributes:
         hidden: Widths of the hidden layers.
-        members: Networks, each with first weights and batches of its own.
-        rate: Learning rate at the start; it goes to zero in a line.
+        members: Networks, each with its own initial weights and batches.
+        rate: Learning rate at the start; it falls linearly to zero.
         decay: Weight decay.
         steps: Updates.
-        seed: Of all that is random.
+        seed: Random seed.
     """
 
     hidden: tuple[int, ...]
@@ -50,7 +50,7 @@ def fit(
     features: NDArray[np.float32],
     outputs: int,
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    how: Fit,
+    settings: Fit,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], Layers]:
     """Fit networks to cases.
 
@@ -58,7 +58,7 @@ def fit(
         features: (N, F), of the cases.
         outputs: How many numbers a network gives.
         loss: Of predictions (members, batch, outputs) for the cases of these numbers (members, batch).
-        how: The rest.
+        settings: Widths, optimizer and steps.
 
     Returns:
         Mean, scale and layers, as of an ``Ensemble``.
@@ -73,22 +73,22 @@ def fit(
         raise MissingDependencyError(str(error.name), "lab", "learning what the diagnosis predicts") from error
 
     mean, scale = features.mean(0), features.std(0) + 1e-3
-    generator = torch.Generator().manual_seed(how.seed)
+    generator = torch.Generator().manual_seed(settings.seed)
     x = torch.from_numpy((features - mean) / scale).clamp(-REACH, REACH).float()
     layers = []
-    for width, wider in pairwise((x.shape[1], *how.hidden, outputs)):
-        weight = torch.randn(how.members, width, wider, generator=generator) * (2 / width) ** 0.5
-        layers.append((weight.requires_grad_(), torch.zeros(how.members, 1, wider, requires_grad=True)))
-    optimizer = torch.optim.AdamW([p for pair in layers for p in pair], lr=how.rate, weight_decay=how.decay)
-    for step in range(how.steps):
-        some = torch.randint(len(x), (how.members, BATCH), generator=generator)
-        seen = torch.rand((how.members, BATCH, x.shape[1]), generator=generator) > DROPPED
-        y = x[some] * seen / (1 - DROPPED)
+    for width, wider in pairwise((x.shape[1], *settings.hidden, outputs)):
+        weight = torch.randn(settings.members, width, wider, generator=generator) * (2 / width) ** 0.5
+        layers.append((weight.requires_grad_(), torch.zeros(settings.members, 1, wider, requires_grad=True)))
+    optimizer = torch.optim.AdamW([p for pair in layers for p in pair], lr=settings.rate, weight_decay=settings.decay)
+    for step in range(settings.steps):
+        batch = torch.randint(len(x), (settings.members, BATCH), generator=generator)
+        seen = torch.rand((settings.members, BATCH, x.shape[1]), generator=generator) > DROPPED
+        y = x[batch] * seen / (1 - DROPPED)
         for i, (weight, bias) in enumerate(layers):
             y = torch.baddbmm(bias, F.relu(y) if i else y, weight)
         optimizer.zero_grad()
-        loss(y, some).backward()  # type: ignore[no-untyped-call]
+        loss(y, batch).backward()  # type: ignore[no-untyped-call]
         for group in optimizer.param_groups:
-            group["lr"] = how.rate * (1 - step / how.steps)
+            group["lr"] = settings.rate * (1 - step / settings.steps)
         optimizer.step()
     return mean, scale, tuple((weight.detach().numpy(), bias.detach().numpy()) for weight, bias in layers)

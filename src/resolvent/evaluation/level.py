@@ -1,4 +1,4 @@
-"""How the noise estimate is learned: photographs with noise of every kind, its level and correlation known."""
+"""Learn the noise estimate from photographs with added noise of known level and correlation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KINDS = ("camera", "clean", "grain", "clean", "camera", "white", "clean", "camer
 
 @dataclass(frozen=True)
 class LevelCase:
-    """One picture with noise that is known.
+    """One picture with known noise.
 
     Attributes:
         kind: One of KINDS.
@@ -55,7 +55,7 @@ def noise_statistics(noise: NDArray[Any]) -> tuple[NDArray[np.float64], float, f
 
 
 def make_level_case(truth: NDArray[np.float32], kind: str, seed: int) -> LevelCase | None:
-    """Give a picture (H, W, 3) in [0, 1] noise of one kind; None where too little of it is left to measure."""
+    """Add noise of one kind to a picture (H, W, 3) in [0, 1]; None if too little is left to measure."""
     rng = np.random.default_rng(seed)
     truth = _softened(truth, rng)
     noisy, clean, quality = _saved(*_MAKERS[kind](truth, rng), rng)
@@ -88,7 +88,7 @@ def page(side: int, seed: int) -> NDArray[np.float32]:
 
 
 def _softened(truth: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """As sharp as pictures are: scaled by half, or blurred, or neither; darker or brighter; sometimes gray."""
+    """Vary sharpness and brightness as photographs do: blurred or not, darker or brighter, sometimes gray."""
     if rng.random() < 0.5:
         radius = rng.uniform(0.4, 2.0)
         truth = gaussian_filter(truth, radius)
@@ -144,7 +144,7 @@ SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 def _saved(
     noisy: NDArray[np.float32], clean: NDArray[np.float32], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int | None]:
-    """Round both to 8 bits; more often than not, as JPEG files hold them, some of them converted since."""
+    """Round both to 8 bits, mostly through one or two JPEG files; for some of them the quality is unknown."""
     pair = [np.rint(x.clip(0, 1) * 255).astype(np.uint8) for x in (noisy, clean)]
     quality = None
     for _ in range(int(rng.choice([0, 1, 2], p=[0.25, 0.4, 0.35]))):
@@ -167,13 +167,13 @@ CORRELATION = 2.0
 """Gray levels of noise at which its correlation counts half as much in the loss as that of strong noise."""
 
 
-def learn_levels(cases: Sequence[LevelCase], *, about: Mapping[str, Any], how: Fit = FIT) -> Ensemble:
+def learn_levels(cases: Sequence[LevelCase], *, about: Mapping[str, Any], settings: Fit = FIT) -> Ensemble:
     """Learn to predict levels and correlations from cases.
 
     Args:
         cases: Thousands, of all kinds.
         about: What they were made from, and by which code.
-        how: The networks are fitted like this.
+        settings: How the networks are fitted.
 
     Raises:
         MissingDependencyError: torch is not installed.
@@ -189,8 +189,8 @@ def learn_levels(cases: Sequence[LevelCase], *, about: Mapping[str, Any], how: F
     weight = torch.ones_like(target)
     weight[:, 3:] = (strength / (strength + CORRELATION))[:, None] ** 2
 
-    def loss(y: torch.Tensor, some: torch.Tensor) -> torch.Tensor:
-        return (weight[some] * F.smooth_l1_loss(y, target[some], beta=0.2, reduction="none")).mean()
+    def loss(y: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
+        return (weight[batch] * F.smooth_l1_loss(y, target[batch], beta=0.2, reduction="none")).mean()
 
     features = np.stack([case.features for case in cases])
-    return Ensemble(OUTPUTS, *fit(features, len(OUTPUTS), loss, how), dict(about))
+    return Ensemble(OUTPUTS, *fit(features, len(OUTPUTS), loss, settings), dict(about))

@@ -1,7 +1,7 @@
 """How close a restored image is to the true one: PSNR, SSIM, MS-SSIM, and the founding paper's accuracy.
 
 Every function takes two images of one shape, (H, W, C) with C = 1 or 3 and values in [0, 1], and returns one number. A
-figure without its protocol cannot be compared: ``Protocol`` says it in one line, to stand beside the figure.
+figure without its protocol cannot be compared: ``Protocol`` describes it in one line, to be printed with the figure.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def argmax_accuracy(image: Pixels, truth: Pixels) -> float:
 
     It is what Keras computes for ``metrics=["accuracy"]`` on images: the mean over pixels of
     [argmax_c truth = argmax_c image], a tie going to the lowest channel. It says little of a restoration: a blurred
-    photograph returned unchanged scores about 90 %. Print it beside that baseline only.
+    photograph returned unchanged scores about 90 %. Report it only with that baseline.
 
     Args:
         image: (H, W, 3).

@@ -1,4 +1,4 @@
-"""The whole comparison: every bundled model and every method at hand, on every set of images given."""
+"""The full benchmark: every bundled model and every installed method, on every set of images."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def suite(
 ) -> list[Row]:
     """Measure every task that has a bundled model.
 
-    On each set: the task's own model, its rivals, and every peer and method that can undo the degradation in seconds;
-    ``benchmarks/methods.py`` measures the slower ones. A set of pairs (NAME_real, NAME_mean) is for the task ``real``
-    alone.
+    On each set: the task's own model, its rivals, and every baseline and method that undoes the degradation in
+    seconds; ``benchmarks/methods.py`` measures the slower ones. A set of pairs (NAME_real, NAME_mean) is for the
+    task ``real`` alone.
 
     Args:
         images: A folder of sets, each a folder of images; or one such set.
         tasks: Keys of TASKS; all that have a bundled model if not given.
-        limit: Use only the first so many images of each set.
+        limit: Number of images of each set, the first ones by name; None for all.
         seed: See ``benchmark``.
         restore_fn: Called instead of ``resolvent.restore``.
-        progress: Told what is measured next.
+        progress: Called with a description of what is measured next.
 
     Raises:
         UsageError: A task is not known or has no bundled model.
@@ -70,12 +70,12 @@ def suite(
 def _measure(
     task: str, folder: Path, degradation: str, limit: int | None, seed: int, restore_fn: Restore | None
 ) -> list[Row]:
-    how, told = TASKS[task], parse(degradation)
-    names = [name for name in (own_model(how, told), *how.rivals) if name in bundled()]
-    quick = [name for name in methods.methods_for(ForwardModel(told)) if methods.METHODS[name].cost == "seconds"]
+    spec, parsed = TASKS[task], parse(degradation)
+    names = [name for name in (own_model(spec, parsed), *spec.rivals) if name in bundled()]
+    quick = [name for name in methods.methods_for(ForwardModel(parsed)) if methods.METHODS[name].cost == "seconds"]
     quick = [name for name in quick if methods.missing(name) is None]
-    able = [] if how.pairs else [*quick, *available_baselines(told)]
-    few = min((n for n in (limit, how.few) if n), default=None)
+    able = [] if spec.pairs else [*quick, *available_baselines(parsed)]
+    few = min((n for n in (limit, spec.few) if n), default=None)
     rows: list[Row] = []
     for models, others, count in ((names, [], limit), ([], able, few)):
         if models or others:
@@ -89,9 +89,9 @@ def _measure(
 
 def _planned(task: str) -> list[str]:
     """The degradations of a task for which its own model is bundled."""
-    how = TASKS[task]
-    texts = ["none"] if how.pairs else how.texts()
-    return [text for text in texts if how.model and own_model(how, parse(text)) in bundled()]
+    spec = TASKS[task]
+    texts = ["none"] if spec.pairs else spec.texts()
+    return [text for text in texts if spec.model and own_model(spec, parse(text)) in bundled()]
 
 
 def _sets(images: Path) -> list[Path]:
@@ -108,15 +108,15 @@ def _is_paired(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Published:
-    """What others published for one set.
+    """Published figures of a method on one set.
 
     Attributes:
         task: Key of TASKS.
         dataset: Name of the set.
         method: As its authors call it.
-        psnr: dB, by degradation.
+        psnr: In dB, by degradation.
         gmac: 10^9 multiply-adds a megapixel; None where unknown.
-        source: Where it was read.
+        source: The paper.
     """
 
     task: str
@@ -149,7 +149,7 @@ def published() -> list[Published]:
 def markdown_suite(rows: Sequence[Row]) -> str:
     """The tables of a suite, a section for each task, with the published figures below our own.
 
-    A method that was measured on some images of a set alone stands in a table of its own, beside the others on those.
+    A method that was measured on only some images of a set gets a separate table, with the others on the same images.
     """
     known, sources = published(), list[str]()
     parts = []
@@ -160,12 +160,12 @@ def markdown_suite(rows: Sequence[Row]) -> str:
             whole, part = _by_coverage(ours)
             table = markdown_tables(whole, level=4, protocols=False).splitlines()
             columns = list(dict.fromkeys(row.degradation for row in whole))
-            for each in known:
-                if (each.task, each.dataset) == (task, dataset) and set(columns) <= set(each.psnr):
-                    if each.source not in sources:
-                        sources.append(each.source)
-                    cells = [f"{each.psnr[column]:.2f}" for column in columns]
-                    label = f"*{each.method}* [{sources.index(each.source) + 1}]"
+            for figure in known:
+                if (figure.task, figure.dataset) == (task, dataset) and set(columns) <= set(figure.psnr):
+                    if figure.source not in sources:
+                        sources.append(figure.source)
+                    cells = [f"{figure.psnr[column]:.2f}" for column in columns]
+                    label = f"*{figure.method}* [{sources.index(figure.source) + 1}]"
                     table.append("| " + " | ".join([label, *cells, ""]) + " |")
             parts.append("\n".join(table))
             if part:

@@ -1,4 +1,4 @@
-"""Measurements as rows, and what becomes of them: means, Markdown tables and JSON, with where they come from."""
+"""Measurements as rows, and their output: means, Markdown tables and JSON, with provenance."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def _cell(mean: Mean) -> str:
 
 
 def notes(rows: Sequence[Row]) -> list[str]:
-    """Say what the cells of ``tables`` hold, and by which protocols."""
+    """Describe the cells of ``tables`` and their protocols."""
     cells = "Cells: PSNR in dB / SSIM"
     if any(row.accuracy is not None for row in rows):
         cells += " / accuracy, the share of pixels with the same largest channel; the input unchanged is its baseline"

@@ -1,4 +1,4 @@
-"""The card of a model: what it was trained for, on what, with which result, under which license."""
+"""Model cards: task, training data, results and license."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ METADATA_KEY = "resolvent.card"
 """The key of an ONNX file's metadata that holds the card, as JSON."""
 
 MAX_LENGTH = 1_000_000
-"""Characters of a card."""
+"""Largest length of a card in characters."""
 
 MAX_DEPTH = 20
-"""Of objects and lists within each other."""
+"""Of nested objects and lists."""
 
 RANGES: dict[str, tuple[int, int]] = {
     "channels": (3, 3),
@@ -39,18 +39,18 @@ RANGES: dict[str, tuple[int, int]] = {
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model file says of itself.
+    """The description of a model in its file.
 
     Attributes:
         name: The model's name.
         task: What it is for, such as ``denoise``.
-        summary: One line for a person who chooses.
+        summary: One line, for lists of models.
         network: The key of NETWORKS that rebuilds the torch module; empty for a network of another project's.
         arguments: The full arguments of that network.
         degradation: Text form of what it was trained to undo.
         channels: Of the image that it takes; gray images are given to all of them.
         noise_level: It takes one more channel, sigma/255.
-        sigma_range: Noise levels that it was trained for, in 8-bit gray levels; None where it is not told any.
+        sigma_range: Noise levels that it was trained for, in 8-bit gray levels; None for a blind model.
         mask: It takes one more channel, 1 where a pixel is missing, and fills those alone.
         outputs: 3, an image; or 1, the probability that a pixel is damaged.
         scale: Output pixels for each input pixel and axis.
@@ -107,14 +107,14 @@ class ModelCard:
     rounding: float = 0.0
 
     def __post_init__(self) -> None:
-        for each in dataclasses.fields(self):
-            _check(each.name, str(each.type), getattr(self, each.name))
+        for attribute in dataclasses.fields(self):
+            _check(attribute.name, str(attribute.type), getattr(self, attribute.name))
         plain = {name: list(value) if isinstance(value, tuple) else value for name, value in self.arguments.items()}
         object.__setattr__(self, "arguments", plain)  # as JSON gives them back
 
     @property
     def foreign(self) -> bool:
-        """Whether the network is of another project, and runs as a graph alone."""
+        """Whether the network is from another project, so that only its graph can run."""
         return not self.network
 
     @property
@@ -148,7 +148,7 @@ class ModelCard:
             data = json.loads(text)
             if not isinstance(data, dict):
                 raise TypeError(f"a {type(data).__name__}, not an object")
-            if "licence" in data:  # so it was spelled before
+            if "licence" in data:  # the spelling of older cards
                 data["license"] = data.pop("licence")
             known = {f.name for f in dataclasses.fields(cls)}
             for key in data:

@@ -1,4 +1,4 @@
-"""The context that a network needs around a tile: measured, as sums of kernel sizes say far too much."""
+"""The context that a network needs around a tile, measured: the theoretical receptive field is far too large."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["LIMIT", "TOLERANCE", "measure_halo", "textures"]
 
 LIMIT = 96
-"""Pixels of context up to which it is looked for."""
+"""Largest context that is tried, in pixels."""
 
 TOLERANCE = 0.25 / 255
-"""The largest difference that a tile may make anywhere; a quarter of what promise 3 of the design allows."""
+"""The largest difference that tiling may make in any value, in [0, 1]."""
 
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(N, C, H, W) to (N, outputs, scale·H, scale·W)."""
@@ -26,8 +26,8 @@ Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 def measure_halo(network: Network, card: ModelCard, *, limit: int = LIMIT) -> int:
     """Measure the context that a tile needs: the least halo at which its core matches the whole image's.
 
-    Measured on random textures from fine to coarse, with hard edges, under the weakest and the strongest noise that the
-    model is told, where a network that averages looks furthest.
+    Measured on random textures from fine to coarse, with hard edges, at the weakest and the strongest noise level
+    of the model, where a network that averages has the largest receptive field.
 
     Args:
         network: With its trained weights.

@@ -61,7 +61,7 @@ def export(network: nn.Module, card: ModelCard, path: Path, *, halves: bool = Tr
     height, width = (card.multiple * torch.export.Dim(name, max=1 << 16) for name in ("rows", "columns"))
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = logger.level
-    logger.setLevel(logging.ERROR)  # it complains of a missing torchvision
+    logger.setLevel(logging.ERROR)  # it warns of a missing torchvision
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
@@ -107,7 +107,7 @@ def write(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
     finally:
         if partial.exists():
             partial.unlink()
@@ -175,15 +175,15 @@ def write_out_zero_biases(model: onnx.ModelProto) -> None:
         graph.initializer.append(numpy_helper.from_array(zeros, name))
         del node.input[2:]
         node.input.append(name)
-    kept = list(graph.node)
+    nodes = list(graph.node)
     while True:
-        used = {name for node in kept for name in node.input} | {output.name for output in graph.output}
-        alive = [node for node in kept if used.intersection(node.output)]
-        if len(alive) == len(kept):
+        used = {name for node in nodes for name in node.input} | {output.name for output in graph.output}
+        alive = [node for node in nodes if used.intersection(node.output)]
+        if len(alive) == len(nodes):
             break
-        kept = alive
+        nodes = alive
     del graph.node[:]
-    graph.node.extend(kept)
+    graph.node.extend(nodes)
 
 
 def tidy(model: onnx.ModelProto) -> None:

@@ -25,7 +25,7 @@ FLOAT, FLOAT16 = 1, 10
 """Element types, as TensorProto.DataType numbers them."""
 
 DOMAINS = ("", "ai.onnx", "com.microsoft")
-"""Of the operators that onnxruntime brings; any other is a custom operator, and needs a library of its own."""
+"""Of the operators that onnxruntime brings; any other is a custom operator, which needs its own library."""
 
 MAX_BYTES = 2**31
 """Of a file; a protocol buffer can be no larger."""
@@ -90,13 +90,13 @@ def metadata(path: Path) -> dict[str, str]:
 def with_metadata(model: bytes, key: str, text: str) -> bytes:
     """Give a serialized ONNX model a metadata entry, in place of the one of that key."""
     message = memoryview(model)
-    kept = [
+    others = [
         message[start:stop]
         for number, value, start, stop in _spans(message)
         if not (number == METADATA and _text(dict(_fields(_message(value))).get(1)) == key)
     ]
     entry = b"".join(_delimited(number, value.encode()) for number, value in ((1, key), (2, text)))
-    return b"".join([*kept, _delimited(METADATA, entry)])
+    return b"".join([*others, _delimited(METADATA, entry)])
 
 
 def read_graph(path: Path) -> Graph:
@@ -147,18 +147,20 @@ def check_graph(path: Path, card: ModelCard | None = None) -> Graph:
         raise InputError(f"{path}: needs custom operators ({_named(custom)}); export it with those of ONNX alone")
     if len(graph.inputs) != 1 or not graph.outputs:
         raise InputError(
-            f"{path}: has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; one image to another is needed"
+            f"{path}: has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; export it with one of each"
         )
     for role, value in (("input", graph.inputs[0]), ("output", graph.outputs[0])):
         if value.type not in (FLOAT, FLOAT16):
             raise InputError(f"{path}: its {role} {value.name!r} is not of floats; export it in float32 or float16")
         if value.shape is not None and len(value.shape) != 4:
-            raise InputError(f"{path}: its {role} has {len(value.shape)} axes; (N, C, H, W) is needed")
+            raise InputError(f"{path}: its {role} has {len(value.shape)} axes; export it as (N, C, H, W)")
         if value.shape is None or value.shape[1] is None or card is None:
             continue
         channels = card.planes if role == "input" else 1 if card.gray else card.outputs
         if value.shape[1] != channels:
-            raise InputError(f"{path}: its {role} has {value.shape[1]} channels, and its card says {channels}")
+            raise InputError(
+                f"{path}: its {role} has {value.shape[1]} channels, and its card says {channels}; export it again"
+            )
     return graph
 
 
@@ -182,7 +184,7 @@ def _read(message: memoryview, graph: Graph, depth: int = 0) -> None:
                 graph.outputs.append(_value(_message(value)))
             case 15:
                 _read_sparse(_message(value), graph)
-    graph.inputs += [each for each in inputs if each.name not in initialized]
+    graph.inputs += [entry for entry in inputs if entry.name not in initialized]
 
 
 def _read_node(message: memoryview, graph: Graph, depth: int = 0) -> None:
@@ -249,12 +251,12 @@ def _value(message: memoryview) -> Value:
         if number == 1:
             name = _text(value)
         elif number == 2:
-            for tensor in (_message(each) for key, each in _fields(_message(value)) if key == 1):
-                for key, each in _fields(tensor):
+            for tensor in (_message(content) for key, content in _fields(_message(value)) if key == 1):
+                for key, content in _fields(tensor):
                     if key == 1:
-                        kind = _number(each)
+                        kind = _number(content)
                     elif key == 2:
-                        sides = [dict(_fields(_message(side))) for at, side in _fields(_message(each)) if at == 1]
+                        sides = [dict(_fields(_message(side))) for at, side in _fields(_message(content)) if at == 1]
                         shape = [_number(side[1]) if side.get(1) else None for side in sides]
     return Value(name, kind, None if shape is None else tuple(shape))
 
@@ -272,7 +274,7 @@ def _parts(path: Path, wanted: int) -> list[memoryview]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Say in one line of a file that cannot be read as a model why, and what to give."""
+    """Report a file that cannot be read as not a model."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Weights of other projects to a model file: spandrel knows the network that they belong to."""
+"""Convert weights of other projects to a model file, with the networks that spandrel knows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["export_weights"]
 
 PARITY = 1e-3
-"""By how much a value may differ between torch and the exported network; a quarter of a gray level of 255."""
+"""Largest difference of a value between torch and the exported network; a quarter of a gray level of 255."""
 
 
 def export_weights(path: Path, target: Path) -> None:
@@ -52,15 +52,19 @@ def export_weights(path: Path, target: Path) -> None:
         state = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle's, zipfile's, safetensors' and torch's own
         raise InputError(
-            f"{path}: its weights cannot be read safely ({first_line(error)}); give them as published"
+            f"{path}: its weights cannot be read safely ({first_line(error)}); give an undamaged .safetensors file"
         ) from error
     try:
         with warnings.catch_warnings(action="ignore"):  # about how networks are written
             found = ModelLoader("cpu").load_from_state_dict(canonicalize_state_dict(state))
     except Exception as error:  # of each architecture, where the weights are not quite its own
-        raise InputError(f"{path}: spandrel knows no network for these weights ({first_line(error)})") from error
+        raise InputError(
+            f"{path}: spandrel knows no network for these weights ({first_line(error)}); give the model as ONNX"
+        ) from error
     if not isinstance(found, ImageModelDescriptor) or found.input_channels not in (1, 3, 4):
-        raise InputError(f"{path}: a {found.architecture.name} network, which is not from one image to another")
+        raise InputError(
+            f"{path}: a {found.architecture.name} network, which is not from one image to another; give another model"
+        )
 
     class Image(torch.nn.Module):
         """The network, of whose results only the image counts."""
@@ -83,9 +87,13 @@ def export_weights(path: Path, target: Path) -> None:
     except (InputError, MissingDependencyError):
         raise
     except Exception as error:  # whatever a network of another project's does that the exporter does not know
-        raise InputError(f"{path}: its network, {name}, cannot be exported to ONNX ({first_line(error)})") from error
+        raise InputError(
+            f"{path}: its network, {name}, cannot be exported to ONNX ({first_line(error)}); give another model"
+        ) from error
     x = np.random.default_rng(0).random((1, channels, 9 * multiple, 11 * multiple), np.float32)
     exported = onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"]).run(None, {"input": x})[0]
     change = float(np.abs(exported - as_function(network)(x)).max())
     if not change <= PARITY:
-        raise InputError(f"{path}: its network, {name}, gives other values as ONNX (by {change:.2g} of the range)")
+        raise InputError(
+            f"{path}: its network, {name}, gives other values as ONNX (by {change:.2g} of the range); give another"
+        )

@@ -1,4 +1,4 @@
-"""How a device computes convolutions fastest."""
+"""The fastest precision and memory format of a device for convolutions."""
 
 from __future__ import annotations
 

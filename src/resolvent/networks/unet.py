@@ -92,7 +92,7 @@ def fill_coarsely(x: Tensor, missing: Tensor, levels: int = 3) -> Tensor:
 class UNet(nn.Module):
     """Predicts what to add to the image: (N, 3, H, W), or (N, 4, H, W) with a noise-level map, to (N, 3, sH, sW).
 
-    With a mask it fills what is missing instead, and with one output it tells how likely each pixel is damaged.
+    With a mask it fills what is missing instead, and with one output it predicts the probability of damage.
 
     Args:
         widths: Channels at each scale, finest first.

@@ -1,4 +1,4 @@
-"""What a step trains on: which photographs, cut and degraded how; a function of the recipe and the step alone."""
+"""Training batches: patches cut and degraded as a function of the recipe and the step alone."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ __all__ = [
 
 
 def epoch_steps(recipe: Recipe, photographs: int) -> int:
-    """Updates in which every photograph is seen about once."""
+    """Count the updates of an epoch."""
     exact = photographs / recipe.batch
     return math.ceil(exact) if recipe.partial_batch else max(1, round(exact))
 
 
 def chosen(recipe: Recipe, photographs: int, step: int) -> list[int]:
-    """Which photographs a step trains on: cuts of an endless run of permutations, one for each epoch."""
+    """Give the photographs of a step: a slice of an endless sequence of permutations, one for each epoch."""
     if recipe.partial_batch:
         per_epoch = math.ceil(photographs / recipe.batch)
         epoch, position = divmod(step, per_epoch)
@@ -54,7 +54,7 @@ def chosen(recipe: Recipe, photographs: int, step: int) -> list[int]:
 
 
 def permutation(seed: int, epoch: int, n: int) -> list[int]:
-    """The order of an epoch."""
+    """Give the order of the photographs in an epoch."""
     generator = torch.Generator().manual_seed((seed << 32) + epoch)
     order: list[int] = torch.randperm(n, generator=generator).tolist()
     return order
@@ -76,7 +76,7 @@ class Batches:
         """The target (N, C, sH, sW) and the input (N, C', H, W) of a step."""
         first = step - step % self.recipe.together
         if first != self.first:
-            self.made.clear()  # before there are more, which have to fit beside them
+            self.made.clear()  # so that both sets need not fit in memory
             target, _, inputs = batch(self.recipe, self.shard, first)
             sizes = [len(chosen(self.recipe, len(self.shard), first + i)) for i in range(self.recipe.together)]
             self.made = list(zip(torch.split(target, sizes), torch.split(inputs, sizes), strict=True))
@@ -89,7 +89,7 @@ def batch(recipe: Recipe, shard: Shard, step: int) -> tuple[Tensor, Tensor, Tens
     device = shard.pixels.device
     generator = torch.Generator(device).manual_seed((recipe.seed << 32) + step + 1)
     steps = range(step, step + recipe.together)
-    which = torch.tensor([i for each in steps for i in chosen(recipe, len(shard), each)], device=device)
+    which = torch.tensor([i for nth in steps for i in chosen(recipe, len(shard), nth)], device=device)
     clean = shard.patches(which, recipe.cut, generator, flips=recipe.flips)
     gray = torch.rand(len(clean), generator=generator, device=device) < recipe.gray
     clean[gray] = clean[gray].mean(dim=1, keepdim=True)
@@ -125,7 +125,7 @@ def pairs(
         members = (kind == number).nonzero()[:, 0]
         if len(members):
             degraded, target, numbers = pair(parse(text), clean[members], gray[members], generator)
-            parts.append((members, degraded, target, told_level(recipe, text, degraded, target, numbers)))
+            parts.append((members, degraded, target, input_level(recipe, text, degraded, target, numbers)))
     order = torch.cat([members for members, *_ in parts]).argsort()
     degraded, target, level = (torch.cat([part[i] for part in parts])[order] for i in (1, 2, 3))
     off = torch.rand(len(clean), generator=generator, device=clean.device) * 2 - 1
@@ -133,11 +133,11 @@ def pairs(
 
 
 ESTIMATED = 1.4
-"""The level of noise that is not white is told up to this factor too high or too low."""
+"""Largest factor of error in the level of noise that is not white."""
 
 
-def told_level(recipe: Recipe, text: str, degraded: Tensor, target: Tensor, numbers: Mapping[str, Tensor]) -> Tensor:
-    """The noise level of each sample (N, C, H, W) that a network is told, (N,), gray levels of 255; 0 if it is not.
+def input_level(recipe: Recipe, text: str, degraded: Tensor, target: Tensor, numbers: Mapping[str, Tensor]) -> Tensor:
+    """Compute the noise level that a network gets for each sample (N, C, H, W), (N,), gray levels of 255; 0 if none.
 
     Of the recipe's degradation, its sigma; of the others, and where no noise has a sigma, the root mean square of what
     happened.
@@ -152,7 +152,7 @@ def told_level(recipe: Recipe, text: str, degraded: Tensor, target: Tensor, numb
 def pair(
     degradation: Degradation, clean: Tensor, gray: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """Degrade a batch of which some samples, gray (N,), have one channel in truth; see ``Degradation.pair_batch``."""
+    """Degrade a batch of which some samples, gray (N,), are gray photographs; see ``Degradation.pair_batch``."""
     parts = [
         (which, degradation.pair_batch(clean[which][:, :channels], generator))
         for which, channels in ((~gray, 3), (gray, 1))
@@ -170,7 +170,7 @@ OVERSTATED_TO = 75.0
 
 
 def overstate(sigma: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Raise a share of the noise levels (N,) that the network is told, evenly up to OVERSTATED_TO."""
+    """Raise a share of the noise levels (N,) that the network gets, uniformly up to OVERSTATED_TO."""
     drawn = torch.rand((2, len(sigma)), generator=generator, device=sigma.device)
     return torch.where(drawn[0] < share, sigma + drawn[1] * (OVERSTATED_TO - sigma).clamp(min=0), sigma)
 
@@ -179,12 +179,12 @@ def example(recipe: Recipe, degradation: Degradation, clean: Tensor, seed: int) 
     """The target and the network's input for photographs that are measured; the same for the same seed."""
     degraded, target, numbers = degradation.pair_batch(clean, torch.Generator().manual_seed(seed))
     if recipe.noise_level:
-        numbers = {"noise.sigma": told_level(recipe, str(degradation), degraded, target, numbers)}
+        numbers = {"noise.sigma": input_level(recipe, str(degradation), degraded, target, numbers)}
     return mask_of(numbers) if recipe.finds else target, network_input(recipe, degraded, numbers)
 
 
 def network_input(recipe: Recipe, degraded: Tensor, numbers: Mapping[str, Tensor]) -> Tensor:
-    """Append what the network has a channel for: the noise-level map, sigma/255, or the mask of what is missing."""
+    """Append the extra channel of the network: the noise-level map, sigma/255, or the mask of missing pixels."""
     if recipe.noise_level:
         level = (numbers["noise.sigma"] / 255)[:, None, None, None].expand(-1, 1, *degraded.shape[-2:])
         degraded = torch.cat([degraded, level], dim=1)
@@ -194,12 +194,12 @@ def network_input(recipe: Recipe, degraded: Tensor, numbers: Mapping[str, Tensor
 
 
 def mask_of(numbers: Mapping[str, Tensor]) -> Tensor:
-    """What any part of a degradation damaged, (N, 1, H, W): 1 or 0."""
+    """Give the union of the damage masks of all parts, (N, 1, H, W): 1 or 0."""
     return torch.stack([value for key, value in numbers.items() if key.endswith("mask")]).amax(0)
 
 
 def widened(mask: Tensor, generator: torch.Generator) -> Tensor:
-    """The mask of each sample grown by 0 to 3 pixels, as one is that a person draws or that is found."""
+    """Dilate the mask of each sample by 0 to 3 pixels, as masks drawn by hand or found automatically are."""
     pixels = torch.randint(4, (len(mask), 1, 1, 1), generator=generator, device=mask.device)
     for step in range(1, 4):
         mask = torch.where(pixels >= step, torch.nn.functional.max_pool2d(mask, 3, 1, 1), mask)
@@ -218,5 +218,5 @@ def as_color(x: Tensor) -> Tensor:
 
 
 def as_large(degraded: Tensor, clean: Tensor) -> Tensor:
-    """Repeat the pixels of a smaller batch until it can stand beside the clean one."""
+    """Repeat the pixels of a smaller batch up to the size of the clean one."""
     return torch.nn.functional.interpolate(degraded, size=clean.shape[-2:])

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a progress line with ETA, TensorBoard, a log of JSON lines."""
+"""Progress reports of a run: a progress line with ETA, TensorBoard, a log of JSON lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resolvent.errors import MissingDependencyError
-from resolvent.training.runs import beside
+from resolvent.training.runs import with_inputs
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,7 @@ __all__ = ["Callback", "RunCallback"]
 
 
 class Callback:
-    """Told of everything that happens in a run; does nothing."""
+    """Base class: its methods are called at each event of a run, and do nothing."""
 
     def packing(self, done: int, total: int) -> None:
         """A photograph was decoded."""
@@ -53,7 +53,7 @@ class Callback:
             step: Updates made.
             psnr: In dB, for each degradation.
             inputs: The same of what the network is given, which it has to beat.
-            examples: Degraded, restored and clean patches in turn.
+            examples: Degraded, restored and clean patches, interleaved.
         """
 
     def rollback(self, step: int, loss: float, rate: float) -> None:
@@ -126,7 +126,7 @@ class RunCallback(Callback):
         self.write({"step": step, "psnr": psnr, "input": inputs})
         for name, value in psnr.items():
             self.board.add_scalar(f"psnr/{name}", value, step)
-        self.say(f"step {step}: " + ", ".join(f"{name} {text}" for name, text in beside(psnr, inputs).items()))
+        self.say(f"step {step}: " + ", ".join(f"{name} {text}" for name, text in with_inputs(psnr, inputs).items()))
 
     def rollback(self, step: int, loss: float, rate: float) -> None:
         self.write({"step": step, "rollback": loss, "rate": rate})

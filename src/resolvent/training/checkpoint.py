@@ -26,7 +26,7 @@ __all__ = ["State", "load", "load_book", "restore_into", "save", "snapshot", "we
 
 @dataclass
 class State:
-    """Where a run stands: what a checkpoint keeps beside the recipe and the tensors.
+    """Progress of a run: what a checkpoint holds besides the recipe and the tensors.
 
     Attributes:
         photographs: How many are trained on.
@@ -44,7 +44,7 @@ class State:
         psnr: Of the last validation, in dB.
         best_psnr: Mean PSNR in dB of the best validation.
         measured_share: Share of the budget that was spent at the last validation.
-        validation_seconds: How long a validation takes; 0 where nobody has to know.
+        validation_seconds: How long a validation takes; 0 where it does not matter.
     """
 
     photographs: int
@@ -155,4 +155,4 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
             _ = book["recipe"], book["step"]
             yield file, book
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not a checkpoint ({error}); remove it to start anew") from error
+        raise InputError(f"{path}: not a checkpoint ({error}); remove it to start again") from error

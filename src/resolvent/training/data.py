@@ -38,7 +38,7 @@ def find_photographs(folder: Path, limit: int | None = None) -> list[Path]:
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
     found = [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
     if not found:
-        raise InputError(f"{folder}: holds no photograph ({', '.join(sorted(EXTENSIONS))})")
+        raise InputError(f"{folder}: holds no photograph ({', '.join(sorted(EXTENSIONS))}); give another folder")
     return found[:limit]
 
 
@@ -78,7 +78,7 @@ class Shard:
                 skipped = json.loads(file.metadata()["skipped"])
                 tensors = file.get_tensor("pixels"), file.get_tensor("index")
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
-            raise InputError(f"{path}: not a shard ({error}); delete it, and it is packed anew") from error
+            raise InputError(f"{path}: not a shard ({error}); delete it, and it is packed again") from error
         return cls(*tensors, tuple(names), tuple((n, r) for n, r in skipped))
 
     def to(self, device: torch.device) -> Shard:
@@ -170,7 +170,8 @@ def pack(
             progress(done, len(photographs))
     if not parts:
         raise InputError(
-            f"none of {len(photographs)} photographs can be used; the first, {skipped[0][0]}: {skipped[0][1]}"
+            f"none of {len(photographs)} photographs can be used; the first, {skipped[0][0]}: {skipped[0][1]}; "
+            "add larger, undamaged ones"
         )
     tensors = {"pixels": torch.from_numpy(np.concatenate(parts)), "index": torch.tensor(index, dtype=torch.int64)}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -215,7 +216,9 @@ def check_patch(shard: Shard, recipe: Recipe, multiple: int) -> None:
         UsageError: The patch is not a multiple of the network's, or larger with its margins than a photograph.
     """
     if recipe.patch % multiple:
-        raise UsageError(f"patch = {recipe.patch}: the network needs a multiple of {multiple}")
+        raise UsageError(
+            f"patch = {recipe.patch}: must be a multiple of {multiple}; give {-(-recipe.patch // multiple) * multiple}"
+        )
     smallest = int(shard.index[:, 1:].min())
     if recipe.cut > smallest:
         raise UsageError(

@@ -51,7 +51,7 @@ SPIKE = 5.0
 SETTLED = 50
 
 ROLLBACKS = 5
-"""After so many rollbacks the run gives up."""
+"""Number of rollbacks after which the run fails."""
 
 FIRST_CHECKPOINT = 10.0
 """Seconds to the first checkpoint; until the next it takes as much longer as has been trained, up to the usual time."""
@@ -84,13 +84,13 @@ def train(
         recipe: What to train and how.
         images: Folder of clean photographs.
         run: Folder for the shard, the checkpoints and the log.
-        validation: Folder of other photographs to choose by; None holds the last of ``images`` back.
+        validation: Folder of validation photographs, for checkpoint selection; None holds out the last of ``images``.
         device: ``cpu``, ``cuda`` or another of torch; None takes a GPU where there is one.
         threads: CPU threads; None leaves torch's choice.
         resume: Go on from the checkpoint in ``run``.
         compiled: Let torch compile the network first; some 15 % faster on a CPU, which needs a C++ compiler.
         checkpoint_every: Seconds between checkpoints; the first ones follow each other faster.
-        watch: Told of every step and measurement, and closed by the caller; None is silent.
+        watch: Called after every step and measurement, and closed by the caller; None is silent.
 
     Raises:
         InputError: The photographs cannot be used.
@@ -222,7 +222,7 @@ def train(
 
 
 def open_device(name: str | None, threads: int | None) -> torch.device:
-    """Give the device of that name, if this machine has it, with so many CPU threads.
+    """Give the device of that name, if this machine has it, and set the number of CPU threads.
 
     Raises:
         UsageError: There is no such device, or the threads are none.
@@ -255,12 +255,12 @@ def schedule(recipe: Recipe, share: float) -> float:
 def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
     """Exponential moving average of the weights, its decay climbing with the steps so that the start is forgotten.
 
-    What a network keeps beside its weights, as the statistics of a batch normalization, is taken as it is.
+    Buffers, such as the statistics of a batch normalization, are copied.
     """
     decay = min(decay, (1 + step) / (10 + step))
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
-    for kept, value in zip(average.buffers(), network.buffers(), strict=True):
-        kept.copy_(value)
+    for averaged, value in zip(average.buffers(), network.buffers(), strict=True):
+        averaged.copy_(value)
 
 
 def has_left_its_range(loss: float, state: State) -> bool:

@@ -36,7 +36,7 @@ def psnr(restored: Tensor, clean: Tensor, floor: float = 1e-5) -> Tensor:
 
 
 def largest_channel(restored: Tensor, clean: Tensor, temperature: float = 2 / 255, weight: float = 0.004) -> Tensor:
-    """Charbonnier, and what the founding paper's accuracy counts: the cross-entropy of which channel is largest.
+    """Charbonnier plus the cross-entropy of the largest channel, which the founding paper's accuracy counts.
 
     Its gradient is ``weight / temperature`` = 0.5 at most, where that of ``charbonnier`` is 1, and fades where the
     channels are further apart than the temperature; equal channels count as the first, as in ``argmax``.

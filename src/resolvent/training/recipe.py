@@ -91,7 +91,7 @@ class Recipe:
         flips: Flip and transpose patches at random.
         batch: Patches a step.
         together: Steps whose batches are cut and degraded at once: faster on a GPU, which many small operations keep
-            waiting, and needs so many times the memory.
+            waiting, and needs that many times the memory.
         partial_batch: End every epoch with a smaller batch, as Keras does, rather than run on into the next.
         limit: Use the first so many photographs, in the order of their names; None uses all.
         holdout: Share of the photographs, the last by name, held out for validation if no validation folder is given.
@@ -210,12 +210,12 @@ class Recipe:
                     "they must be the same"
                 )
         for text in (self.degradation, *self.validation) if self.noise_level else ():
-            told = sum(isinstance(part, GaussianNoise) for part in _happening(text))
-            by_residual = text in self.validation and self.scale == 1 and (text in self.others or told == 0)
-            if told != 1 and not by_residual:
+            noises = sum(isinstance(part, GaussianNoise) for part in _happening(text))
+            by_residual = text in self.validation and self.scale == 1 and (text in self.others or noises == 0)
+            if noises != 1 and not by_residual:
                 raise UsageError(
-                    f"recipe {self.name!r}: {text!r} has noise {told} times, and the network is told its level; give "
-                    "noise:sigma= once"
+                    f"recipe {self.name!r}: {text!r} has noise {noises} times, and the network takes one noise level; "
+                    "give noise:sigma= once"
                 )
         for text in (self.degradation, *self.validation):
             if (self.finds or self.fills) and not any(isinstance(part, Damage) for part in _happening(text)):
@@ -225,26 +225,28 @@ class Recipe:
                 )
         if self.finds != (self.loss == "bce-dice"):
             raise UsageError(
-                f"recipe {self.name!r}: loss = {self.loss}: bce-dice goes with outputs = 1, and only with it"
+                f"recipe {self.name!r}: loss = {self.loss}: bce-dice goes with outputs = 1; set both or neither"
             )
         if self.clean and (self.noise_level or self.finds or self.fills or self.scale > 1):
             raise UsageError(
-                f"recipe {self.name!r}: clean = {self.clean}: is for a network that gets colors alone and keeps size"
+                f"recipe {self.name!r}: clean = {self.clean}: a network with a noise level, a mask, one output or "
+                "a scale above 1 trains on degraded patches only; set clean = 0"
             )
         unfit = self.finds or self.fills or (self.noise_level and self.scale > 1)
         if bool(self.others) != (self.others_share > 0) or (self.others and unfit):
             raise UsageError(
                 f"recipe {self.name!r}: others_share = {self.others_share} with {len(self.others)} others: give both "
-                "or neither, and neither for a network that finds or fills damage, or enlarges and is told a level"
+                "or neither, and neither for a network that finds or fills damage, or enlarges and takes a level"
             )
         if self.overstated and not self.noise_level:
             raise UsageError(
-                f"recipe {self.name!r}: overstated = {self.overstated}: is for a network with noise_level = true"
+                f"recipe {self.name!r}: overstated = {self.overstated}: needs a network with a noise level; add "
+                "noise_level = true to its arguments, or set overstated = 0"
             )
 
     @property
     def noise_level(self) -> bool:
-        """Whether the network is told the noise level."""
+        """Whether the network takes the noise level."""
         return bool(self.arguments.get("noise_level"))
 
     @property
@@ -254,7 +256,7 @@ class Recipe:
 
     @property
     def fills(self) -> bool:
-        """Whether the network fills what a mask names: it is given the mask of what was damaged."""
+        """Whether the network fills missing pixels: it takes the mask of what was damaged."""
         return bool(self.arguments.get("mask"))
 
     @property
@@ -285,7 +287,7 @@ class Recipe:
                 raise unknown(f"key in {origin}:", key, fields, SYNONYMS.get(key))
         missing = [n for n, f in fields.items() if f.default is f.default_factory and n not in data]
         if missing:
-            raise UsageError(f"{origin}: {', '.join(missing)} must be given")
+            raise UsageError(f"{origin}: {', '.join(missing)} missing; add KEY = VALUE for each of them")
         values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
         if data.get("start") and not data.keys() & set(RATES):
             values |= {rate: FINE_TUNING * getattr(cls, rate) for rate in RATES}
@@ -337,5 +339,5 @@ def _happening(text: str) -> list[Degradation]:
 
 
 def _reduction(text: str) -> int:
-    """By how much a degradation makes a side smaller."""
+    """Give the factor by which a degradation reduces the image."""
     return math.prod(part.scale for part in _happening(text))

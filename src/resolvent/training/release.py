@@ -115,7 +115,7 @@ def release(
 
 
 def noise_range(degradation: str) -> tuple[float, float] | None:
-    """The noise levels that a degradation draws from; 0 is one of them where the noise may stay away."""
+    """The noise levels that a degradation samples from; 0 is one of them where the noise is optional."""
     for part in parse(degradation).parts:
         sometimes = isinstance(part, RandomApply)
         noise = part.degradation if isinstance(part, RandomApply) else part

@@ -1,4 +1,4 @@
-"""The folder of a run: its photographs, its checkpoints, what it has come to, and how another goes on from it."""
+"""The folder of a run: its photographs, its checkpoints and its results, and runs that continue another."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ __all__ = [
     "BEST",
     "LAST",
     "Result",
-    "beside",
     "branch",
     "choose_photographs",
     "claimed",
@@ -37,6 +36,7 @@ __all__ = [
     "pack_photographs",
     "refuse_another_recipe",
     "resumed_recipe",
+    "with_inputs",
 ]
 
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -48,7 +48,7 @@ SHARDS = "training.shard", "validation.shard"
 LOCK = "run.lock"
 
 COOLDOWN_VALIDATIONS = 10
-"""A cool-down is short: it is measured so often at most, however often its trunk is."""
+"""Largest number of validations of a cool-down, which is short."""
 
 LITTLE_GAIN = 0.5
 """Gain in dB over the input below which a model has hardly learned anything."""
@@ -64,7 +64,7 @@ class Result:
         recipe: That was trained.
         network: The averaged weights of the best validation PSNR, on the CPU, in evaluation mode.
         psnr: Their PSNR in dB for each degradation of the recipe's ``validation``.
-        inputs: The PSNR in dB of what the network is given, in the same way; empty for runs that did not measure it.
+        inputs: The PSNR in dB of the degraded input, in the same way; empty for runs that did not measure it.
         steps: Updates made until then.
         trained: Updates made in all.
         seconds: Training time until then, over all resumed parts.
@@ -89,7 +89,7 @@ class Result:
     machine: str
 
     def __str__(self) -> str:
-        figures = ", ".join(f"{name} {figure}" for name, figure in beside(self.psnr, self.inputs).items())
+        figures = ", ".join(f"{name} {figure}" for name, figure in with_inputs(self.psnr, self.inputs).items())
         return f"{self.recipe.name}, best after {self.steps} of {self.trained} steps: {figures}"
 
     @property
@@ -109,11 +109,11 @@ class Result:
         return found
 
 
-def beside(psnr: Mapping[str, float], inputs: Mapping[str, float]) -> dict[str, str]:
+def with_inputs(psnr: Mapping[str, float], inputs: Mapping[str, float]) -> dict[str, str]:
     """Each PSNR with that of the input, where it is known.
 
     Example:
-        >>> beside({"jpeg:quality=10": 29.256, "blur": 30}, {"jpeg:quality=10": 27.8})
+        >>> with_inputs({"jpeg:quality=10": 29.256, "blur": 30}, {"jpeg:quality=10": 27.8})
         {'jpeg:quality=10': '29.26 dB (input 27.80)', 'blur': '30.00 dB'}
     """
     return {
@@ -146,7 +146,7 @@ def claimed(run: Path) -> Iterator[None]:
 
 
 def choose_photographs(recipe: Recipe, images: Path, validation: Path | None) -> tuple[list[Path], list[Path]]:
-    """The photographs to train on, and those to validate on: the last of them, unless they have a folder of their own.
+    """The photographs to train on, and those to validate on: the last of them, unless a validation folder is given.
 
     Raises:
         InputError: A folder holds no photographs.
@@ -205,12 +205,15 @@ def branch(trunk: Path, run: Path, budget: str, name: str | None = None) -> Reci
     tensors, book = checkpoint.load(trunk / LAST)
     recipe = Recipe.from_json(book["recipe"], str(trunk))
     if recipe.schedule != "constant":
-        raise UsageError(f"{trunk}: its schedule is {recipe.schedule}; only a constant one can be cooled down")
+        raise UsageError(
+            f"{trunk}: its schedule is {recipe.schedule}; only a constant one can be cooled down; "
+            "train the trunk with schedule=constant"
+        )
     if name not in (None, recipe.name):
         raise UsageError(f"{trunk}: trains {recipe.name!r}, not {name!r}; give that recipe, or another --trunk")
     missing = [trunk / shard for shard in SHARDS if not (trunk / shard).exists()]
     if missing:
-        raise InputError(f"{missing[0]}: is not there; resume the trunk with its photographs, and it is packed anew")
+        raise InputError(f"{missing[0]}: no such file; resume the trunk with its photographs, and it is packed again")
     few = min(recipe.validations, COOLDOWN_VALIDATIONS)
     recipe = replace(recipe, schedule="cooldown", warmup=0.0, budget=budget, validations=few)
     run.mkdir(parents=True, exist_ok=True)

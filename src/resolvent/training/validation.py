@@ -1,4 +1,4 @@
-"""What the weights are chosen by: PSNR on photographs that are not trained on, beside the input's own."""
+"""Checkpoint selection: PSNR on photographs that are not trained on, and that of the degraded input."""
 
 from __future__ import annotations
 
