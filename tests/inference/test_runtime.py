@@ -20,6 +20,7 @@ def pixels(session, side=16):
 def test_onnxruntime_takes_the_threads_that_it_is_told(tiny, threads, expected):
     options = open_session(tiny[2], threads=threads).session.get_session_options()
     assert options.intra_op_num_threads == expected
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"  # a small picture pays for it
 
 
 @pytest.mark.parametrize("threads", [3, None])
