@@ -15,7 +15,7 @@ from PIL import Image
 
 from resolvent import degradations, methods, networks
 from resolvent.degradations import DEGRADATIONS, parse
-from resolvent.methods import METHODS
+from resolvent.methods import METHODS, registry
 from resolvent.models.registry import read_card
 from resolvent.networks import NETWORKS
 from resolvent.plugins import Registry
@@ -149,7 +149,7 @@ def test_another_package(tmp_path, monkeypatch, caplog):
     (info / "entry_points.txt").write_text("".join(lines))
     monkeypatch.syspath_prepend(tmp_path)
     last = []
-    for module, name in ((degradations, "DEGRADATIONS"), (methods, "METHODS"), (networks, "NETWORKS")):
+    for module, name in ((degradations, "DEGRADATIONS"), (registry, "METHODS"), (networks, "NETWORKS")):
         found = getattr(module, name)
         monkeypatch.setattr(module, name, Registry(found._kind, module.BUILT_IN, found._fault))
         last.append(list(getattr(module, name))[-1])

@@ -10,6 +10,7 @@ import pytest
 from resolvent import degradations, methods, networks
 from resolvent.degradations import parse
 from resolvent.errors import UsageError
+from resolvent.methods import registry
 from resolvent.physics.forward_model import ForwardModel
 from resolvent.plugins import Registry
 
@@ -50,7 +51,7 @@ def install(tmp_path, monkeypatch):
         sys.modules.pop("acme_invert", None)
 
     monkeypatch.syspath_prepend(tmp_path)
-    for package, name in ((degradations, "DEGRADATIONS"), (methods, "METHODS"), (networks, "NETWORKS")):
+    for package, name in ((degradations, "DEGRADATIONS"), (registry, "METHODS"), (networks, "NETWORKS")):
         found = getattr(package, name)
         monkeypatch.setattr(package, name, Registry(found._kind, package.BUILT_IN, found._fault))
     yield put
@@ -74,7 +75,7 @@ def test_a_plug_in_is_used_by_name_and_listed_after_the_built_in_ones(install):
     assert methods.load("upright")(0.25, ForwardModel(parse("invert"))) == 0.75
     assert methods.methods_for(ForwardModel(parse("invert"))) == ["upright"]
     assert list(degradations.DEGRADATIONS) == [*degradations.BUILT_IN, "invert"]
-    assert list(methods.METHODS) == [*methods.BUILT_IN, "upright"]
+    assert list(methods.METHODS) == [*registry.BUILT_IN, "upright"]
     assert len(networks.NETWORKS) == len(networks.BUILT_IN) + 1
     with pytest.raises(UsageError, match=r"^the network 'nowhere': acme_invert:Nowhere cannot be imported"):
         networks.build("nowhere")
@@ -135,8 +136,8 @@ def test_a_broken_plug_in_is_an_error_by_name_and_one_warning_in_a_list(install,
 
 def test_a_built_in_name_cannot_be_replaced(install, caplog):
     install("[resolvent.methods]\nnlm = acme_invert:METHOD\n")
-    assert list(methods.METHODS) == list(methods.BUILT_IN)
-    assert methods.METHODS["nlm"] is methods.BUILT_IN["nlm"]
+    assert list(methods.METHODS) == list(registry.BUILT_IN)
+    assert methods.METHODS["nlm"] is registry.BUILT_IN["nlm"]
     expected = "plug-in acme-invert 1.2: its method 'nlm' (acme_invert:METHOD) is left out, for that name is built in"
     assert caplog.messages == [expected]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from resolvent.batch.local import restore_many
 from resolvent.batch.progress import Event
 from resolvent.degradations import Degradation, Jpeg
-from resolvent.engine.request import Options
+from resolvent.engine.options import Options
 from resolvent.evaluation.benchmark import find_images
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import read_image

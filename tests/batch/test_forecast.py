@@ -7,7 +7,7 @@ from resolvent.batch import forecast, worker
 from resolvent.batch.local import restore_many
 from resolvent.batch.report import CHECKED
 from resolvent.engine import plan as planning
-from resolvent.engine.request import make_request
+from resolvent.engine.options import make_request
 from resolvent.engine.run import run
 from resolvent.image import Image, write_image
 from tests.batch.conftest import put, tree

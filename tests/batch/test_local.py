@@ -11,8 +11,8 @@ from resolvent.batch import local, pipe, progress, worker
 from resolvent.batch.jobs import Job, find_jobs
 from resolvent.batch.local import restore_many
 from resolvent.batch.pipe import restore_piped
+from resolvent.engine import options, request
 from resolvent.engine import plan as planning
-from resolvent.engine import request
 from resolvent.engine.request import ModelRequest
 from resolvent.engine.run import Restoration
 from resolvent.errors import MissingDependencyError, QualityError, UsageError
@@ -46,7 +46,8 @@ def sessions(monkeypatch):
         opened.append((model, runtime))
         return Soft()
 
-    monkeypatch.setattr(request, "read_card", lambda model: CARD)
+    for home in (options, request):
+        monkeypatch.setattr(home, "read_card", lambda model: CARD)
     for module in (local, pipe):
         monkeypatch.setattr(module, "open_session", open_session)
     return opened

@@ -15,7 +15,7 @@ from resolvent.batch.jobs import KINDS, find_jobs
 from resolvent.batch.local import restore_many
 from resolvent.batch.pipe import restore_piped
 from resolvent.engine import plan as planning
-from resolvent.engine.request import make_request
+from resolvent.engine.options import make_request
 from resolvent.errors import OutputError, UsageError
 from resolvent.image import Image
 from resolvent.io import sweep, write_atomic

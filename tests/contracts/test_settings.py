@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from resolvent.degradations import parse
-from resolvent.engine.request import make_request
+from resolvent.engine.options import make_request
 from resolvent.errors import UsageError
-from resolvent.methods import METHODS, PRESETS, check_settings, load, read_settings
+from resolvent.methods import METHODS, check_settings, load, read_settings
 from resolvent.methods.control import Control
 from resolvent.methods.kinds import DenoiserName, Picture
+from resolvent.methods.registry import PRESETS
 from resolvent.methods.untrained import dip
 from resolvent.networks import NETWORKS, build
 from resolvent.parameters import Flag, Number, Several, Word

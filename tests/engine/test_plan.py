@@ -9,10 +9,10 @@ import pytest
 from resolvent.degradations import parse
 from resolvent.diagnosis import diagnose
 from resolvent.diagnosis.choice import LEAST_GAIN, Decision, Prediction
+from resolvent.engine import options, request
 from resolvent.engine import plan as module
-from resolvent.engine import request
 from resolvent.engine import restore as restoring
-from resolvent.engine.request import make_request
+from resolvent.engine.options import make_request
 from resolvent.engine.restore import plan
 from resolvent.errors import InputError, UsageError
 from resolvent.image import Image
@@ -38,7 +38,8 @@ def cards(monkeypatch):
         "deblur": card(name="deblur", noise_level=False, sigma_range=None),
         "enlarge": card(name="enlarge", noise_level=False, sigma_range=None, scale=2),
     }
-    monkeypatch.setattr(request, "read_card", known.__getitem__)
+    for home in (options, request):
+        monkeypatch.setattr(home, "read_card", known.__getitem__)
 
     def opened(name, runtime):
         """Diagnosis tries the bundled models, whatever their cards say here."""

@@ -9,9 +9,9 @@ import pytest
 from scipy import ndimage
 
 import resolvent
-from resolvent.engine import repair, request
+from resolvent.engine import options, repair, request
+from resolvent.engine.options import make_request
 from resolvent.engine.plan import make_plan
-from resolvent.engine.request import make_request
 from resolvent.engine.run import run
 from resolvent.errors import InputError, QualityError, UsageError
 from resolvent.image import Image, read_image, write_image
@@ -55,7 +55,8 @@ def models(monkeypatch):
         "inpaint": make(quarter, "inpaint", mask=True),
         "invert": make(lambda x: x[:, :3] * 0.98, "invert"),
     }
-    monkeypatch.setattr(request, "read_card", lambda name: known[str(name)].card)
+    for home in (options, request):
+        monkeypatch.setattr(home, "read_card", lambda name: known[str(name)].card)
     return known
 
 

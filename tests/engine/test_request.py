@@ -8,15 +8,8 @@ import pytest
 import resolvent
 from resolvent.cli.photographs import restore as command
 from resolvent.degradations import parse
-from resolvent.engine.request import (
-    MethodRequest,
-    ModelRequest,
-    Options,
-    RepairRequest,
-    Request,
-    TiledRequest,
-    make_request,
-)
+from resolvent.engine.options import Options, make_request
+from resolvent.engine.request import MethodRequest, ModelRequest, RepairRequest, Request, TiledRequest
 from resolvent.errors import UsageError
 from resolvent.methods import METHODS, check
 from resolvent.physics.forward_model import ForwardModel

@@ -13,8 +13,9 @@ from resolvent.batch.jobs import SUFFIX, Job, check_side_files, find_jobs
 from resolvent.batch.progress import Event, Progress
 from resolvent.batch.report import BatchReport, Result
 from resolvent.batch.worker import Files, restore_one
+from resolvent.engine.options import Options, make_request
 from resolvent.engine.plan import Opener
-from resolvent.engine.request import Options, Request, make_request
+from resolvent.engine.request import Request
 from resolvent.errors import ResolventError, UsageError, internal
 from resolvent.image import Limits
 from resolvent.inference.runtime import open_session

@@ -22,8 +22,8 @@ from resolvent.batch.worker import (
     settled,
     take_time,
 )
+from resolvent.engine.options import Options, make_request
 from resolvent.engine.plan import make_plan
-from resolvent.engine.request import Options, make_request
 from resolvent.engine.run import run
 from resolvent.errors import OutputError, UsageError
 from resolvent.image import Limits, encode_image, output_format, unsupported

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resolvent.batch.report import Result
-    from resolvent.engine.request import Options
+    from resolvent.engine.options import Options
 
 __all__ = ["degrade", "demo", "restore"]
 
@@ -132,18 +132,18 @@ def restore(
     Writes photo.restored.jpg beside photo.jpg, or to -o; inputs are never changed or replaced. With --repair or --mask,
     only damage is filled, unless a model, a method or -s is given too: that follows.
     """
+    from resolvent import methods
     from resolvent.batch.local import restore_many
     from resolvent.batch.pipe import restore_piped
     from resolvent.batch.report import BatchReport
     from resolvent.image import Limits
-    from resolvent.methods import read_settings
 
     method = method and method.lower()
     if settings and method is None:
         raise UsageError(f"--set {settings[0]}: is a setting of a method; give --method too")
     options: Options = {
         "model": model, "sigma": sigma, "scale": scale, "method": method, "degradation": degradation,
-        "settings": read_settings(method, settings) if method and settings else None, "budget": budget,
+        "settings": methods.read_settings(method, settings) if method and settings else None, "budget": budget,
         "preview": preview, "repair": repair, "mask": mask, "write_mask": write_mask, "strength": strength,
         "memory": memory, "seed": seed, "tile": tile, "runtime": runtime,
     }  # fmt: skip

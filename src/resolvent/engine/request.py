@@ -8,8 +8,8 @@
     │   └── RepairRequest    filling what is damaged, and what comes after that
     └── MethodRequest        a method, and the degradation that it is to undo
 
-The defaults of every front end stand here. ``make_request`` turns options, as ``resolvent.restore`` and the command
-line take them, into one of these, and refuses what does not go together before any work.
+The defaults of every front end stand here. ``options.make_request`` turns options, as ``resolvent.restore`` and the
+command line take them, into one of these.
 """
 
 from __future__ import annotations
@@ -18,14 +18,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from resolvent import methods
-from resolvent.degradations import Degradation, parse
 from resolvent.errors import UsageError, unknown
 from resolvent.image.sources import Source
 from resolvent.inference.runtime import RUNTIMES
@@ -33,18 +29,13 @@ from resolvent.inference.tiles import SMALLEST_TILE
 from resolvent.io import check_writable
 from resolvent.methods.control import Control
 from resolvent.models.registry import bundled, read_card
-from resolvent.physics.forward_model import ForwardModel
 from resolvent.system import parse_memory
 
-__all__ = [
-    "MethodRequest",
-    "ModelRequest",
-    "Options",
-    "RepairRequest",
-    "Request",
-    "TiledRequest",
-    "make_request",
-]
+if TYPE_CHECKING:
+    from resolvent.degradations import Degradation
+    from resolvent.physics.forward_model import ForwardModel
+
+__all__ = ["MethodRequest", "ModelRequest", "RepairRequest", "Request", "TiledRequest"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +170,8 @@ class MethodRequest(Request):
         Raises:
             UsageError: It has none.
         """
+        from resolvent.physics.forward_model import ForwardModel
+
         return ForwardModel(self.degradation)
 
     @property
@@ -235,92 +228,6 @@ class RepairRequest(TiledRequest):
         return tuple((model, self.runtime) for model in own) + (self.then.models() if self.then else ())
 
 
-class Options(TypedDict, total=False):
-    """The options of a restoration, as Python and the command line take them by keyword; None counts as not given.
-
-    Attributes:
-        model: See ModelRequest, as for the next two. One that finds or fills damage takes the place of the bundled one
-            in a repair.
-        sigma: Needs ``model``.
-        scale: Where ``model`` names the enlarging model, it alone runs.
-        method: Instead of a model; see MethodRequest, as for the next four.
-        degradation: What the method is to undo, or its text form.
-        settings: Needs ``method``.
-        budget: Needs an iterative method, as for the next one.
-        preview: A PNG.
-        repair: Find scratches, dust and creases and fill them, before anything else; without a model, a method or a
-            scale, nothing else is done.
-        mask: Fill this too; see RepairRequest, as for the next one.
-        write_mask: Needs ``repair`` or ``mask``.
-        strength: See Request, as for the next two.
-        memory: For tiles, or for a method.
-        seed: Of a method.
-        tile: See TiledRequest, as for the next one.
-        runtime: Of models.
-    """
-
-    model: str | Path | None
-    sigma: float | None
-    scale: int | None
-    method: str | None
-    degradation: Degradation | str | None
-    settings: Mapping[str, Any] | None
-    budget: float | None
-    preview: str | Path | None
-    repair: bool
-    mask: Source | None
-    write_mask: str | Path | None
-    strength: float
-    memory: int | str | None
-    seed: int
-    tile: int | None
-    runtime: str
-
-
-_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
-    **dict.fromkeys(("scale", "seed", "tile"), ((Integral,), "a whole number")),
-    **dict.fromkeys(("sigma", "strength", "budget"), ((Real,), "a number")),
-    **dict.fromkeys(("model", "preview", "write_mask"), ((str, os.PathLike), "a name or a path, as text or Path")),
-    **dict.fromkeys(("method", "runtime"), ((str,), "a name")),
-    "degradation": ((str, Degradation), "a text such as 'blur:sigma=1.6', or a Degradation"),
-    "settings": ((Mapping,), "a mapping of names to values"),
-    "memory": ((Integral, str), "a number of bytes, or a text such as '512M'"),
-    "repair": ((bool, np.bool_), "True or False"),
-}
-"""What the values of options may be, and how a person says it."""
-
-
-def _check_types(given: Mapping[str, Any]) -> None:
-    for name, value in given.items():
-        kinds, rule = _TYPES.get(name, ((object,), ""))
-        truth = isinstance(value, bool) and name != "repair" and rule  # to Python a whole number
-        if truth or not isinstance(value, kinds):
-            raise UsageError(f"{name} {value!r:.80}: must be {rule}")
-
-
-def make_request(**options: Unpack[Options]) -> Request:
-    """Turn options into a request, and check all that can be checked before there is an image.
-
-    Raises:
-        UsageError: An option is unknown or breaks its rule, or two do not go together.
-        InputError: A model's file cannot be used.
-    """
-    for name in options:
-        if name not in Options.__annotations__:
-            raise unknown("option", name, Options.__annotations__)
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    _check_types(given)
-    common = _only(given, "strength", "memory", "seed")
-    tiled = common | _only(given, "tile", "runtime")
-    TiledRequest(**tiled)  # whatever is asked for, a value that breaks its rule is refused
-    repair = _repair_options(given)
-    after = _method_request(given, common) if "method" in given else _model_request(given, tiled)
-    if not repair:
-        return after
-    alone = isinstance(after, ModelRequest) and after.model is None and after.scale is None
-    return RepairRequest(**tiled, **repair, then=None if alone else after)
-
-
 def _enlarger(scale: int) -> str:
     """Name the bundled model that enlarges by a scale.
 
@@ -332,108 +239,3 @@ def _enlarger(scale: int) -> str:
     if scale not in known:
         raise UsageError(f"scale {scale}: the bundled models enlarge by {' or '.join(map(str, sorted(known)))}")
     return known[scale]
-
-
-def _only(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: given[name] for name in names if name in given}
-
-
-def _repair_options(given: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a RepairRequest; none where nothing is to be repaired. Takes a ``model`` that repairs with it."""
-    find, mask, written = given.get("repair", False), given.get("mask"), given.get("write_mask")
-    found: dict[str, Any] = {"find": find, "mask": mask} if find or mask is not None else {}
-    card = read_card(given["model"]) if "model" in given else None
-    if card is not None and card.outputs == 1:
-        if not find:
-            raise UsageError(
-                f"model {card.name!r}: finds damage, and restores nothing alone; give repair (--repair) too"
-            )
-        found["finder"] = given.pop("model")
-    if card is not None and card.mask:
-        if not found:
-            raise UsageError(
-                f"model {card.name!r}: fills what a mask names; give mask (--mask) or repair (--repair) too"
-            )
-        found["filler"] = given.pop("model")
-    if written is not None:
-        if not found:
-            raise UsageError(f"write_mask {written}: writes what repair finds; give repair (--repair) too")
-        found["write_mask"] = _png("write_mask", written)
-    return found
-
-
-def _png(option: str, path: str | Path) -> Path:
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"{option} {path}: is a PNG; give a name that ends in .png")
-    return path
-
-
-def _model_request(given: Mapping[str, Any], tiled: Mapping[str, Any]) -> ModelRequest:
-    for name in ("budget", "preview"):
-        if name in given:
-            raise UsageError(f"{name} {given[name]}: is for an iterative method, such as pnp; leave it out")
-    if "degradation" in given:
-        raise UsageError(f"degradation '{given['degradation']}': tells a method what to undo; give method= too")
-    if given.get("settings"):
-        raise UsageError(f"settings {', '.join(given['settings'])}: are of a method; give method= too")
-    request = ModelRequest(**tiled, **_only(given, "model", "sigma", "scale"))
-    _check_model(request)
-    return request
-
-
-def _check_model(request: ModelRequest) -> None:
-    model, sigma, scale = request.named(), request.sigma, request.scale
-    card = None if model is None else read_card(model)
-    if card is not None and scale not in (None, card.scale):
-        raise UsageError(f"scale {scale}: not what model {str(model)!r} does; leave one of them out")
-    if card is not None and card.scale > 1 and request.strength < 1:
-        raise UsageError(
-            f"strength {request.strength:g}: model {card.name!r} enlarges, and there is nothing to blend with"
-        )
-    if sigma is None:
-        return
-    if card is None:
-        raise UsageError(f"sigma {sigma:g}: tells a model the noise level; give model='denoise' (-m denoise) too")
-    if not card.noise_level:
-        raise UsageError(f"sigma {sigma:g}: model {card.name!r} takes no noise level; leave it out")
-    low, high = card.sigma_range or (0.0, 255.0)
-    if not low <= sigma <= high:
-        raise UsageError(f"sigma {sigma:g}: model {card.name!r} is for {low:g} to {high:g} gray levels of 255")
-
-
-def _method_request(given: Mapping[str, Any], common: Mapping[str, Any]) -> MethodRequest:
-    name, told = given["method"], given.get("degradation")
-    for other in ("model", "scale"):
-        if other in given:
-            value = given[other] if other == "scale" else repr(str(given[other]))
-            raise UsageError(f"{other} {value} and method {name!r}: give one of them")
-    if name not in methods.METHODS:
-        raise unknown("method", name, methods.METHODS)
-    if "sigma" in given:
-        sigma = f"{given['sigma']:g}"
-        raise UsageError(f"sigma {sigma}: is for a model; a method reads it from degradation='noise:sigma={sigma}'")
-    if told is None:
-        example = methods.METHODS[name].example
-        raise UsageError(f"method {name!r}: must know what to undo; give degradation= (--degradation) {example!r}")
-    request = MethodRequest(
-        method=name,
-        degradation=parse(told) if isinstance(told, str) else told,
-        preview=_png("preview", given["preview"]) if "preview" in given else None,
-        **common,
-        **_only(given, "settings", "budget"),
-    )
-    _check_method(request)
-    return request
-
-
-def _check_method(request: MethodRequest) -> None:
-    name = request.method
-    iterative = {"budget": request.budget, "preview": request.preview}
-    refused = [f"{key} {value}" for key, value in iterative.items() if value is not None]
-    if refused and not request.iterative:
-        raise UsageError(f"{refused[0]}: is for an iterative method, such as pnp; leave it out")
-    methods.check(name, request.forward_model)
-    methods.check_settings(name, request.settings)
-    if request.strength < 1 and request.forward_model.scale > 1:
-        raise UsageError(f"strength {request.strength:g}: {name} enlarges here, and there is nothing to blend with")

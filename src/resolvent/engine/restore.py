@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 import numpy as np
 
+from resolvent.engine.options import Options, make_request
 from resolvent.engine.plan import Plan, make_plan
-from resolvent.engine.request import Options, make_request
 from resolvent.engine.run import Progress, Restoration, run
 from resolvent.image import Image, Limits
 from resolvent.image.sources import File, Source, as_given, open_source

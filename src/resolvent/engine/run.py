@@ -26,10 +26,10 @@ from resolvent.image.sources import Source, open_source
 from resolvent.inference.runtime import Session, open_session
 from resolvent.inference.stitch import Box, Runner
 from resolvent.methods.control import Control, Steps
-from resolvent.physics.forward_model import ForwardModel
 
 if TYPE_CHECKING:
     from resolvent.models.card import ModelCard
+    from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["Progress", "Restoration", "run"]
 

@@ -322,8 +322,8 @@ def center_square(image: Pixels, side: int, name: str) -> Pixels:
 
 def default_restore() -> Restore:
     """Give ``resolvent.restore`` for arrays, with every model that it has loaded kept in memory."""
+    from resolvent.engine.options import make_request
     from resolvent.engine.plan import make_plan
-    from resolvent.engine.request import make_request
     from resolvent.engine.run import run
     from resolvent.image import Image
     from resolvent.inference.runtime import open_session

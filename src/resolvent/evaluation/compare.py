@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from resolvent import methods
 from resolvent.degradations import Degradation, RandomApply, parse
+from resolvent.engine.options import make_request
 from resolvent.engine.plan import make_plan
-from resolvent.engine.request import Request, make_request
+from resolvent.engine.request import Request
 from resolvent.engine.run import run
 from resolvent.errors import ResolventError, UsageError, unknown
 from resolvent.evaluation.metrics import Pixels, Protocol, Score
