@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -85,30 +85,30 @@ class Runner:
             )
             return np.pad(read(inside), ((0, 0), (0, 0), rows, columns), mode="reflect")
 
-        rows, columns = (reflected(side, card.multiple) for side in (height, width))
-        for box, values in self._blocks(read_reflected, rows, columns, tile, lambda box: wanted(own(box))):
+        sides = (reflected(side, card.multiple) for side in (height, width))
+        rows, columns = (spans(side, tile, card.halo, card.multiple) for side in sides)
+        for box, values in self._joined(read_reflected, rows, columns, lambda box: wanted(own(box))):
             inside = own(box)
             if inside.top < inside.bottom and inside.left < inside.right:
                 top, left = box.top - before, box.left - before
                 part = Box(inside.top - top, inside.left - left, inside.bottom - top, inside.right - left)
                 yield inside, values[:, *part.slices(card.scale)]
 
-    def _blocks(
+    def _joined(
         self,
         read: Callable[[Box], NDArray[np.float32]],
-        height: int,
-        width: int,
-        tile: int,
+        down: Sequence[Span],
+        across: Sequence[Span],
         wanted: Callable[[Box], bool] = lambda box: True,
     ) -> Iterator[tuple[Box, NDArray[np.float32]]]:
-        """Restore an image whose sides are multiples of the network's, as ``blocks`` does, without reflecting it."""
+        """Run the model over the tiles that spans make, and join what they contribute; see ``blocks``."""
         card = self.session.card
         s = card.scale
         below = beside = np.empty((0, 0, 0), np.float32)  # what the row above, and the tile to the left, faded out
-        for rows in spans(height, tile, card.halo, card.multiple):
-            above, below = below, np.empty((card.outputs, s * rows.trail, s * width), np.float32)
+        for rows in down:
+            above, below = below, np.empty((card.outputs, s * rows.trail, s * across[-1].stop), np.float32)
             bottom = rows.stop - rows.trail
-            for columns in spans(width, tile, card.halo, card.multiple):
+            for columns in across:
                 right = columns.stop - columns.trail
                 box = Box(rows.start, columns.start, bottom, right)
                 if wanted(Box(rows.start, columns.start, rows.stop, columns.stop)):
@@ -155,6 +155,7 @@ class Runner:
                 f"out of memory on a tile of {width} x {height} pixels, the smallest; close other programs"
             )
         y = np.empty((1, card.outputs, card.scale * height, card.scale * width), np.float32)
-        for box, values in self._blocks(lambda box: x[:, :, *box.slices()], height, width, tile):
+        rows, columns = (spans(side, tile, card.halo, card.multiple) for side in (height, width))
+        for box, values in self._joined(lambda box: x[:, :, *box.slices()], rows, columns):
             y[0, :, *box.slices(card.scale)] = values
         return y

@@ -145,18 +145,9 @@ def restore_fast(
     seed: int = 0,
     control: Control | None = None,
 ) -> NDArray[np.float32]:
-    """Deep image prior with a quarter of the filters, in bfloat16 where that is faster; see ``restore``.
+    """Deep image prior with a quarter of the filters, in bfloat16 where that is faster.
 
-    Args:
-        y: (H, W, C) in [0, 1] or beyond.
-        forward_model: See ``restore``.
-        iterations: At most so many; by default those of the published preset for the degradation.
-        stop: See ``restore``.
-        seed: Of the network, its input and all noise.
-        control: See Control.
-
-    Returns:
-        (H, W, C), or (scale H, scale W, C), a new array: the running mean of the outputs.
+    Arguments and result are as of ``restore``.
     """
     preset = fast_preset(choose(forward_model))
     return _restore(y, forward_model, preset, {"iterations": iterations}, stop, None, seed, control)

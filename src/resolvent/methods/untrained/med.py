@@ -38,23 +38,20 @@ def restore(
     seed: int = 0,
     control: Control | None = None,
 ) -> NDArray[np.float32]:
-    """Fit a generator with enhancers after it, min_θ ‖A f_θ(z) - y‖² [1]; what is open there is as in ``dip``.
+    """Fit a generator with enhancers after it, min_θ ‖A f_θ(z) - y‖² [1]; what is not said here is as of ``dip``.
 
     Args:
-        y: (H, W, C) in [0, 1] or beyond.
-        forward_model: See ``dip``.
+        y: See ``dip.restore``, as for the next one.
+        forward_model: What degraded it.
         levels: Scales of the generator, and of each enhancer.
         width: Filters everywhere.
         skip: Filters of the links between equal scales; 0 leaves them out.
         cascade: Show the input to every stage again.
         resize: Size of what goes from one sub-network to the next, as a share.
-        iterations: At most so many.
-        stop: See ``dip``.
-        seed: Of the network, its input and all noise.
-        control: See Control.
-
-    Returns:
-        (H, W, C), or (scale H, scale W, C), a new array: the running mean of the outputs.
+        iterations: See ``dip.restore``, as for the rest.
+        stop: When to stop.
+        seed: Random seed.
+        control: Stops it early.
 
     References:
         [1] I. Mastan, S. Raman, Multi-level encoder-decoder architectures for image restoration, CVPR workshops 2019.
