@@ -305,15 +305,15 @@ def test_completion_and_help_are_there(run):
 
 
 def test_a_pipe_says_now_and_then_how_far_it_is(run, album, tiny, tmp_path, monkeypatch):
-    from resolvent.batch import pipe
+    from resolvent.batch import worker
 
     def slow(image, chosen, progress, sessions, **more):
         progress(1, 4)
         time.sleep(0.2)
         return real(image, chosen, progress, sessions, **more)
 
-    real = pipe.run
-    monkeypatch.setattr(pipe, "run", slow)
+    real = worker.run
+    monkeypatch.setattr(worker, "run", slow)
     monkeypatch.setattr("resolvent.cli.console.BEAT", 0.02)
     monkeypatch.setattr("resolvent.cli.photographs.emit", lambda data: None)
     call = ("restore", album / "a.png", "-o", "-", "-m", tiny[2], "--sigma", 20)

@@ -29,11 +29,19 @@ KINDS = {extension: kind for kind, extensions in FORMATS.items() for extension i
 
 @dataclass(frozen=True)
 class Job:
-    """One input and where its output goes; `asked`: the extension of that, and so its format, has been asked for."""
+    """One input and where its output goes.
+
+    Attributes:
+        source: The input.
+        target: The output.
+        format: That which is asked for, a key of FORMATS; None where the name of the output is only that of the input.
+        content: The bytes of the input, where it comes from a pipe.
+    """
 
     source: Path
     target: Path
-    asked: bool = False
+    format: str | None = None
+    content: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +158,7 @@ def find_jobs(
     if place is not None and one_file and place.suffix and not is_folder(place):
         if ext not in (None, written_extension(place.suffix.lower())):
             raise UsageError(f"output {place} and ext {ext}: name two formats; leave one of them out")
-        found = Found((Job(paths[0], place, asked=True),), {}, {}, ())
+        found = Found((Job(paths[0], place, KINDS.get(place.suffix.lower())),), {}, {}, ())
     else:
         named = place is not None and place.suffix.lower() in KINDS and not is_folder(place)
         if place is not None and (is_file(place) or named):
@@ -158,7 +166,8 @@ def find_jobs(
         search = _search(paths, place, suffix)
         targets = _targets(list(search.images.values()), place, suffix if place is None else "", ext)
         pairs = zip(search.images.values(), targets, strict=True)
-        jobs = tuple(Job(image.path, target, asked=ext is not None) for image, target in pairs)
+        asked = None if ext is None else KINDS[ext]
+        jobs = tuple(Job(image.path, target, asked) for image, target in pairs)
         found = Found(jobs, search.unusable, search.ignored, tuple(search.repeated))
     _check_targets(found.jobs)
     return found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,14 +18,16 @@ from resolvent.batch.forecast import Forecast
 from resolvent.batch.jobs import KINDS, Job
 from resolvent.batch.progress import Progress
 from resolvent.batch.report import CHECKED, LEAST_CHANGE, Result
+from resolvent.diagnosis import Blended
 from resolvent.engine.plan import Opener, Plan, make_plan
 from resolvent.engine.request import ModelRequest, RepairRequest, Request
 from resolvent.engine.run import Restoration, run
 from resolvent.errors import OutputError, UsageError, unknown
-from resolvent.image import QUALITY, Limits, output_format, read_image, write_image
+from resolvent.image import QUALITY, Limits, encode_image, output_format, read_image, unsupported, write_image
 from resolvent.image.encode import is_lossy
 from resolvent.image.files import check_quality
 from resolvent.image.formats import LONGEST
+from resolvent.image.found import LeftOut
 from resolvent.image.strip import STRIPS, stripped
 from resolvent.io import check_writable, write_atomic
 from resolvent.methods.control import Control, Steps
@@ -31,17 +35,7 @@ from resolvent.methods.control import Control, Steps
 if TYPE_CHECKING:
     from resolvent.image import Image
 
-__all__ = [
-    "Files",
-    "check_size",
-    "fine_quality",
-    "make_folder",
-    "recompressed",
-    "restore_one",
-    "result_of",
-    "settled",
-    "take_time",
-]
+__all__ = ["Files", "check_size", "restore_one", "result_of", "settled"]
 
 
 @dataclass(frozen=True)
@@ -98,20 +92,34 @@ def restore_one(
     watch: Progress,
     forecast: Forecast | None = None,
     control: Control | None = None,
+    emit: Callable[[bytes], None] | None = None,
 ) -> Result:
     """Restore one photograph and write it, or copy it where there is nothing to fix; with a forecast, only tell.
+
+    Args:
+        job: The photograph, and where it goes.
+        request: What is asked.
+        files: How files are read and written.
+        sessions: Loads models.
+        watch: Told of the plan and of each step.
+        forecast: Tells how long it would take.
+        control: Cancels an iterative method.
+        emit: Takes the bytes of the result in the place of a file.
 
     Raises:
         ResolventError: Whatever ends it; see ``restore_many``.
     """
-    if os.path.lexists(job.target) and not files.overwrite:
-        if files.resume:
-            return Result(job.source, job.target, "skipped", ("output exists",))
-        raise OutputError(f"{job.target}: exists; choose another output, or give --resume or --overwrite")
-    check_writable(job.target)
+    if emit is None:
+        if os.path.lexists(job.target) and not files.overwrite:
+            if files.resume:
+                return Result(job.source, job.target, "skipped", ("output exists",))
+            remedy = "--overwrite" if job.content is not None else "--resume or --overwrite"
+            raise OutputError(f"{job.target}: exists; choose another output, or give {remedy}")
+        check_writable(job.target)
     began = time.perf_counter()
-    image = files.read(job.source)
-    chosen = make_plan(image, request, open_session=sessions)
+    source = job.source if job.content is None else job.content
+    image = files.read(source)
+    chosen = make_plan(image, request, job.content, sessions)
     watch.tell(chosen)
     kind = _kind(job, image)
     check_size(image, chosen, kind)
@@ -124,16 +132,18 @@ def restore_one(
         return replace(planned, reasons=reasons, expected=None if left is None else spent + left)
     restored = run(image, chosen, lambda done, total: watch.tell(chosen, done / total), sessions, control=control)
     restored = settled(image, restored)
-    make_folder(job.target.parent)
     copied = restored.plan.unchanged and kind == image.format and files.copies
+    fine = fine_quality(files.quality, image)
+    lost = () if copied else unsupported(restored.image, kind) + recompressed(restored.plan, kind, fine)
+    if emit is not None:
+        emit(_content(source) if copied else encode_image(restored.image, kind, fine))
+        return result_of(job, restored, lost, copied=copied)
+    make_folder(job.target.parent)
     if copied:
-        _copy(job.source, job.target, files.overwrite)
-        lost: tuple[str, ...] = ()
+        _copy(job, files.overwrite)
     else:
-        fine = fine_quality(files.quality, image)
-        lost = write_image(restored.image, job.target, overwrite=files.overwrite, format=kind, quality=fine)
-        lost += recompressed(restored.plan, kind, fine)
-    if files.keep_time:
+        write_image(restored.image, job.target, overwrite=files.overwrite, format=kind, quality=fine)
+    if files.keep_time and job.content is None:
         take_time(job.source, job.target)
     return result_of(job, restored, lost, copied=copied)
 
@@ -153,14 +163,9 @@ def check_size(image: Image, chosen: Plan, kind: str) -> None:
 
 
 def _kind(job: Job, image: Image) -> str:
-    """The format that the output's name asks for; a name that is only kept from the input asks for none."""
+    """The format that is asked for, or that the output's name asks for; a name kept from the input asks for none."""
     before, after = job.source.suffix.lower(), job.target.suffix.lower()
-    return KINDS[after] if after in KINDS and (job.asked or after != before) else output_format(image)
-
-
-def _of_a_copy(image: Image) -> tuple[str, ...]:
-    """The warnings of a photograph whose file is copied: it keeps what reading it leaves out."""
-    return tuple(line for line in image.warnings if not line.endswith("left out"))
+    return job.format or (KINDS[after] if after in KINDS and after != before else output_format(image))
 
 
 ROWS = 256
@@ -191,7 +196,7 @@ def _by_diagnosis(plan: Plan) -> bool:
 def _left_alone(plan: Plan, change: str) -> Plan:
     """The plan of a photograph that its model would change by so many gray levels, next to nothing: none."""
     reason = f"{plan.model} would change it by {change} gray levels, next to nothing: left as it is"
-    reasons = (*(line for line in plan.reasons if not line.startswith("blended")), reason)
+    reasons = (*(line for line in plan.reasons if not isinstance(line, Blended)), reason)
     return replace(plan, model=None, sigma=None, reasons=reasons)
 
 
@@ -223,7 +228,7 @@ def result_of(job: Job, restored: Restoration, lost: tuple[str, ...], *, copied:
         job.target,
         "unchanged" if plan.unchanged else "restored",
         reasons,
-        (_of_a_copy(image) if copied else restored.warnings) + lost,
+        tuple(line for line in restored.warnings if not (copied and isinstance(line, LeftOut))) + lost,
         model=plan.runs,
         sigma=plan.sigma,
         steps=None if plan.unchanged else restored.steps,
@@ -244,6 +249,11 @@ def take_time(source: Path, target: Path) -> None:
     os.utime(target, ns=(known.st_atime_ns, known.st_mtime_ns))
 
 
-def _copy(source: Path, target: Path, overwrite: bool) -> None:
-    with source.open("rb") as whole:
-        write_atomic(target, lambda file: shutil.copyfileobj(whole, file), overwrite=overwrite, like=source)
+def _copy(job: Job, overwrite: bool) -> None:
+    with job.source.open("rb") if job.content is None else io.BytesIO(job.content) as whole:
+        like = job.source if job.content is None else None
+        write_atomic(job.target, lambda file: shutil.copyfileobj(whole, file), overwrite=overwrite, like=like)
+
+
+def _content(source: Path | bytes) -> bytes:
+    return source if isinstance(source, bytes) else source.read_bytes()

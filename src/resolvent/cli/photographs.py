@@ -174,7 +174,7 @@ def restore(
                 keep_time=keep_time,
                 limits=limits,
                 frame=frame,
-                progress=lambda done, total: bar.show(done / total, str(paths[0])),
+                on_event=lambda event: bar.show(event.done, str(paths[0])),
                 control=control,
                 **options,
             )

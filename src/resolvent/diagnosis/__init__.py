@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LEAST_GAIN",
     "NOISE_LIMIT",
+    "Blended",
     "Content",
     "Diagnosis",
     "Measurements",
@@ -46,6 +47,10 @@ ENOUGH = 256**2
 
 NOISE_LIMIT = 75.0
 """Gray levels; the strongest noise that the denoiser was trained for."""
+
+
+class Blended(str):
+    """A reason: the result is blended with the photograph."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +186,8 @@ def diagnose(
                 why = "what is measured speaks against it" if first in decision.unfit else "it is less certain"
                 reasons.append(f"not {first}: {why}")
         if strength < 1:
-            reasons.append(f"blended with the photograph at {strength:.0%}, for not all of it is certain to help")
+            uncertain = f"blended with the photograph at {strength:.0%}, for not all of it is certain to help"
+            reasons.append(Blended(uncertain))
     return Diagnosis(
         noise_sigma=found.noise_sigma,
         noise_levels=found.noise_levels,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from resolvent.errors import InputError
 
-__all__ = ["PILLOW_ERRORS", "damaged", "judged"]
+__all__ = ["PILLOW_ERRORS", "StrayBytes", "damaged", "judged"]
 
 PILLOW_ERRORS = (
     *(SyntaxError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, RuntimeError, AttributeError),
@@ -38,9 +38,14 @@ _HARMLESS = re.compile(
 )
 """Warnings about tags and chunks that do not concern the pixels; those are read, or named as lost, elsewhere."""
 
+
+class StrayBytes(str):
+    """A warning about bytes outside of any segment."""
+
+
 _MILD = {
-    r"(\d+) extraneous bytes before marker": r"holds \1 bytes outside of any segment: it may be damaged",
-    r"^(?!tRNS)([a-z]\w{3}): CRC error": r"the check sum of its \1 is wrong: it may be damaged",
+    r"(\d+) extraneous bytes before marker": (StrayBytes, r"holds \1 bytes outside of any segment: it may be damaged"),
+    r"^(?!tRNS)([a-z]\w{3}): CRC error": (str, r"the check sum of its \1 is wrong: it may be damaged"),
 }
 """The pixels are there, and every other program shows them."""
 
@@ -61,7 +66,9 @@ def judged(complaints: Iterable[str]) -> list[str]:
     """
     warnings: dict[str, None] = {}
     for line in complaints:
-        mild = next((match.expand(text) for form, text in _MILD.items() if (match := re.search(form, line))), None)
+        mild = next(
+            (kind(match.expand(text)) for form, (kind, text) in _MILD.items() if (match := re.search(form, line))), None
+        )
         if mild:
             warnings[mild] = None
         elif not _HARMLESS.search(line):

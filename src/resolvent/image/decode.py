@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from resolvent.errors import InputError, MissingDependencyError
 from resolvent.image import boxes, color, gif, jpeg, png, tiff, unusual, vips, webp
-from resolvent.image.complaints import PILLOW_ERRORS, damaged, judged
+from resolvent.image.complaints import PILLOW_ERRORS, StrayBytes, damaged, judged
 from resolvent.image.exif import resolution, upright_exif
-from resolvent.image.found import Check, Found
+from resolvent.image.found import Check, Found, LeftOut
 from resolvent.image.iptc import turned_resources
 from resolvent.image.jpeg_header import JpegHeader
 from resolvent.image.metadata import Metadata
@@ -140,7 +140,7 @@ def _decode_vips(file: BinaryIO, kind: str, check: Check, found: Found, frame: i
         values = np.frombuffer(image.write_to_memory(), unusual.DTYPES[image.format])
         complaints = vips.complaints()
     # of a file that has been made whole, they are of the bytes that it has got
-    found.warnings += [line for line in judged(complaints) if not (found.whole and line.startswith("holds"))]
+    found.warnings += [line for line in judged(complaints) if not (found.whole and isinstance(line, StrayBytes))]
     values = _usual(values.reshape(image.height, image.width, image.bands), found)
     blobs = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data"}
     for name, key in blobs.items():
@@ -252,7 +252,7 @@ def _decoded(values: NDArray[Any], found: Found, orientation: int = 1, *, turned
     try:
         known["exif"] = upright_exif(known["exif"]) if known.get("exif") else None
     except ValueError as error:
-        warnings.append(f"EXIF left out: {error}")
+        warnings.append(LeftOut(f"EXIF left out: {error}"))
         known["exif"] = None
     known["dpi"] = known.get("dpi") or resolution(known["exif"])
     for name in ("dpi", "density"):

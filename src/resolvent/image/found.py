@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from resolvent.errors import InputError
 from resolvent.image.jpeg_header import JpegHeader
 
-__all__ = ["SHORT", "Check", "Found"]
+__all__ = ["SHORT", "Check", "Found", "LeftOut"]
 
 Check = Callable[[int, int, int], None]
 """Called with width, height and bytes of a pixel before any is decoded; raises to refuse."""
@@ -17,6 +17,10 @@ Check = Callable[[int, int, int], None]
 
 SHORT = 64
 """Bytes of the end of a file that may be missing: of a few pixels."""
+
+
+class LeftOut(str):
+    """A warning of something that the file holds, and a copy of it keeps, but what is read from it does not."""
 
 
 @dataclass
@@ -54,4 +58,4 @@ class Found:
 
     def leave_out(self, what: str) -> None:
         """Name what is not kept."""
-        self.warnings.append(f"{what}: left out")
+        self.warnings.append(LeftOut(f"{what}: left out"))

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from resolvent.image import color
-from resolvent.image.found import Check, Found
+from resolvent.image.found import Check, Found, LeftOut
 
 if TYPE_CHECKING:
     from resolvent.image.metadata import Metadata
@@ -126,7 +126,7 @@ def _color(read: dict[bytes, bytes], found: Found) -> None:
             found.leave_out(f"its color (cICP {', '.join(map(str, cicp))})")
         else:
             if made and profile and made != profile:
-                found.warnings.append("its ICC profile is left out: its cICP takes precedence")
+                found.warnings.append(LeftOut("its ICC profile is left out: its cICP takes precedence"))
             profile = made or profile
     elif profile is None and b"sRGB" not in read and (b"gAMA" in read or b"cHRM" in read):
         gamma = int.from_bytes(read.get(b"gAMA", b"")[:4], "big") / 1e5
