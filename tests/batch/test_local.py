@@ -11,6 +11,7 @@ from resolvent.batch import local, pipe, progress, worker
 from resolvent.batch.jobs import Job, find_jobs
 from resolvent.batch.local import restore_many
 from resolvent.batch.pipe import restore_piped
+from resolvent.diagnosis import Blended
 from resolvent.engine import options, request
 from resolvent.engine import plan as planning
 from resolvent.engine.request import ModelRequest
@@ -421,7 +422,7 @@ def test_what_diagnosis_chose_is_kept_only_if_it_changes_something(change, settl
     """A JPEG that is written again loses more than such a change gains."""
     top = np.iinfo(dtype).max
     data = (texture() / 255 * top).astype(dtype)
-    image, planned = Image.from_array(data), planning.Plan(ModelRequest(), ("noise",), "soft", 3.0)
+    image, planned = Image.from_array(data), planning.Plan(ModelRequest(), (Blended("half"), "noise"), "soft", 3.0)
     other = data.copy()
     other[0, 0, 0] ^= 1
     other[8:] = np.where(other[8:] > top // 2, other[8:] - change * (top // 255), other[8:] + change * (top // 255))
@@ -430,6 +431,7 @@ def test_what_diagnosis_chose_is_kept_only_if_it_changes_something(change, settl
     assert told.plan.unchanged == settled
     assert (told.image is image) == settled
     assert (told.reasons[-1] != "noise") == settled
+    assert ("half" in told.reasons) != settled  # nothing is blended where nothing is done
     for asked in (ModelRequest(model="soft"), ModelRequest(strength=0.5)):
         kept = replace(made, plan=replace(planned, request=asked))
         assert worker.settled(image, kept) is kept

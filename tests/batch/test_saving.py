@@ -172,3 +172,27 @@ def test_the_place_or_all_metadata_is_left_out_on_request(tmp_path, strength, so
     assert minutes not in (tmp_path / "gps.jpg").read_bytes()
     with pytest.raises(UsageError, match="unknown strip 'place': Known: all, gps"):
         restore_many([source], strip="place")
+
+
+def test_a_copy_keeps_what_reading_left_out(tmp_path):
+    """However its warning is worded."""
+    PIL.Image.fromarray(texture()).save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    (copied,) = restore_many([tmp_path / "a.jpg"], tmp_path / "b.jpg", strength=0).results
+    (written,) = restore_many([tmp_path / "a.jpg"], tmp_path / "b.png", strength=0).results
+    piped, _ = restore_piped((tmp_path / "a.jpg").read_bytes(), strength=0)
+    assert (copied.warnings, piped.warnings) == ((), ())
+    assert written.warnings == ("EXIF left out: it ends too soon",)
+
+
+def test_bytes_from_a_pipe_go_into_a_file_as_they_came(tmp_path, soft):
+    source = put(tmp_path / "a.png")
+    content = source.read_bytes()
+    result, emitted = restore_piped(content, tmp_path / "new" / "b.png", strength=0)
+    assert (result.status, str(result.source), emitted) == ("unchanged", "-", b"")
+    assert (tmp_path / "new" / "b.png").read_bytes() == content
+    with pytest.raises(OutputError, match=r"exists; choose another output, or give --overwrite$"):
+        restore_piped(content, tmp_path / "new" / "b.png", **soft)
+    restored, emitted = restore_piped(content, **soft)
+    assert restored.status == "restored"
+    restore_many([source], tmp_path / "c.png", **soft)
+    assert (tmp_path / "c.png").read_bytes() == emitted
