@@ -255,7 +255,7 @@ def test_restore_shows_what_it_did(run, album, tiny, tmp_path):
         (["--sigma", "20"], "give -m denoise too"),
         (["--write-mask", "m.png"], "give --repair too"),
         (["--degradation", "noise:sigma=5"], "give --method too"),
-        (["--method", "tv"], "--method 'tv': must know what to undo; give --degradation"),
+        (["--method", "tv"], "--method 'tv': needs the degradation that it inverts; give --degradation"),
         (["--method", "tv", "--sigma", "5"], "--sigma 5: is for a model"),
         (["--method", "tv", "-s", "2"], "-s 2 and --method 'tv': give one of them"),
         (["--resume", "--overwrite"], "--resume keeps the outputs that are there and --overwrite replaces them"),

@@ -69,10 +69,10 @@ def scene(sigma, shape=(128, 160, 3)):
         ({"model": "denoise", "sigma": 51}, "sigma 51: model 'denoise' is for 5 to 50 gray levels"),
         ({"model": "denoise", "sigma": float("nan")}, "sigma nan: model 'denoise' is for 5 to 50"),
         ({"model": "deblur", "sigma": 25}, "sigma 25: model 'deblur' takes no noise level"),
-        ({"sigma": 25}, "sigma 25: tells a model the noise level"),
+        ({"sigma": 25}, "sigma 25: is the noise level for a model"),
         ({"model": "enlarge", "strength": 0.5}, "strength 0.5: model 'enlarge' enlarges"),
-        ({"degradation": "blur:sigma=2"}, "degradation 'blur:sigma=2': tells a method what to undo"),
-        ({"method": "wiener"}, "method 'wiener': must know what to undo"),
+        ({"degradation": "blur:sigma=2"}, "degradation 'blur:sigma=2': is what a method inverts"),
+        ({"method": "wiener"}, "method 'wiener': needs the degradation that it inverts"),
         ({"method": "weiner", "degradation": "blur:sigma=2"}, "unknown method 'weiner': did you mean 'wiener'"),
         ({"method": "wiener", "degradation": "jpeg:quality=20"}, "wiener cannot undo jpeg"),
         ({"method": "wiener", "degradation": "blurr:sigma=20"}, "unknown degradation 'blurr'"),
@@ -257,7 +257,7 @@ def test_an_enlarging_method_has_nothing_to_blend_with():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_what_a_method_proposes_it_does_not_refuse(name):
-    with pytest.raises(UsageError, match="must know what to undo") as refused:
+    with pytest.raises(UsageError, match="needs the degradation that it inverts") as refused:
         make_request(method=name)
     example = str(refused.value).rpartition("(--degradation) ")[2]
     assert make_request(method=name, degradation=literal_eval(example)).method == name

@@ -82,7 +82,7 @@ def test_a_picture_of_one_color_is_left_alone_whatever_noise_is_told(model_file)
 def test_an_overstated_noise_level_is_warned_of(model_file, there, told, warned):
     chosen = plan(eight_bits(scene(there)), model=model_file, sigma=told)
     assert chosen.sigma == told
-    assert any("is told" in reason for reason in chosen.reasons) == warned
+    assert any("is given, " in reason for reason in chosen.reasons) == warned
 
 
 def test_reasons_come_once_where_two_steps_are_planned():

@@ -90,7 +90,7 @@ def test_every_option_is_a_field_and_front_ends_have_its_default():
             {"method": "nlm", "sigma": 15},
             "^sigma 15: is for a model; a method reads it from degradation='noise:sigma=15'",
         ),
-        ({"repair": True, "sigma": 15}, "^sigma 15: tells a model"),
+        ({"repair": True, "sigma": 15}, "^sigma 15: is the noise level for a model"),
         ({"method": "red", "degradation": "blur:sigma=1", "budget": float("nan")}, "budget nan: must be above 0"),
         ({"method": "nlm", "degradation": "noise:sigma=5", "settings": {"size": 1}}, "unknown setting of nlm 'size'"),
         ({"repair": True, "model": "inpaint", "scale": 3}, "scale 3: the bundled models enlarge by 2 or 4"),
@@ -105,7 +105,7 @@ def test_what_does_not_go_together_is_refused(options, message):
 @pytest.mark.parametrize("name", METHODS)
 def test_the_remedy_for_a_method_that_is_told_nothing_is_one_that_it_takes(name):
     """That for ``nlm`` was refused in turn."""
-    with pytest.raises(UsageError, match=f"method '{name}': must know what to undo") as caught:
+    with pytest.raises(UsageError, match=f"method '{name}': needs the degradation that it inverts") as caught:
         make_request(method=name)
     check(name, ForwardModel(parse(str(caught.value).split("'")[-2])))
 

@@ -54,8 +54,8 @@ def in_flags(message: str) -> str:
         "--sigma 90: model 'denoise' is for 0 to 75 gray levels of 255"
         >>> in_flags("write_mask m.png: writes what repair finds; give repair (--repair) too")
         '--write-mask m.png: writes what repair finds; give --repair too'
-        >>> in_flags("method 'tv': must know what to undo; give degradation='noise:sigma=25'")
-        "--method 'tv': must know what to undo; give --degradation 'noise:sigma=25'"
+        >>> in_flags("method 'tv': needs the degradation that it inverts; give degradation='noise:sigma=25'")
+        "--method 'tv': needs the degradation that it inverts; give --degradation 'noise:sigma=25'"
         >>> in_flags("model of pnp = 'dejpeg': must be a model that takes a noise level")
         "model of pnp = 'dejpeg': must be a model that takes a noise level"
     """

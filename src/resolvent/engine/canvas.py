@@ -35,13 +35,13 @@ class Canvas:
         known: NDArray[np.bool_] | None = None,
         degraded: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
     ) -> None:
-        """Take what a box of the image became.
+        """Take the restored pixels of a box of the image.
 
         Args:
             box: Of the image.
             restored: (scale * h, scale * w, channels of the model).
             known: (h, w), True where the image says something about what should be there; the rest is not judged.
-            degraded: What makes of a result what the image should show, (h, w, C): that is judged instead of it.
+            degraded: Applies the forward model to a result, (h, w, C); the degraded result is judged in its place.
 
         Raises:
             QualityError: The result is not finite.
@@ -53,8 +53,8 @@ class Canvas:
         stored = self.image.data[box.slices()]
         outliers = self.image.value_range.outliers(stored)
         hidden = None if self.image.alpha is None else self.image.alpha[box.slices()] == 0
-        told = (None if outliers is None else outliers.any(2), hidden, None if known is None else ~known)
-        unjudged = [part for part in told if part is not None and part.any()]
+        excluded = (None if outliers is None else outliers.any(2), hidden, None if known is None else ~known)
+        unjudged = [part for part in excluded if part is not None and part.any()]
         compared = restored if degraded is None else degraded(restored)
         if unjudged:
             judged = ~np.logical_or.reduce(unjudged)
@@ -74,7 +74,7 @@ class Canvas:
         return values.repeat(self.scale, 0).repeat(self.scale, 1)
 
     def finish(self, judge: bool) -> Image:
-        """Give the whole, judged if so wanted."""
+        """Return the whole image; with ``judge``, once it has passed the checks."""
         if judge:
             self.checks.finish()
         alpha = self.image.alpha

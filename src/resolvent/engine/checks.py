@@ -44,7 +44,7 @@ def check_finite(values: NDArray[np.float32]) -> None:
 class Checks:
     """Compares a result with its input, block by block, in constant memory.
 
-    The noise σ that may excuse a change is the level that is told, if one is, but no more than what is measured in the
+    The noise σ that may excuse a change is the known level, if there is one, but no more than what is measured in the
     input: 1.75 times the standard deviation of white noise by which neighbors in a row would differ as much as they
     do. That counts in detail, and what clipping has taken from noise: it is an upper bound.
 
@@ -58,11 +58,11 @@ class Checks:
     A flat result, of values that span no more than 2 % of the input's standard deviation or half a step of its type, is
     damage where the input varied by more than its noise: by a standard deviation above 2 σ and two steps.
 
-    Noise that is not told excuses only what clipping does, for in the whole it cannot be told from texture.
+    Noise of unknown level excuses only what clipping does: over a whole image it cannot be told apart from texture.
 
     Args:
         channels: Of the image.
-        sigma: Of the noise that is to be removed, in 8-bit gray levels; None where it is not told.
+        sigma: Of the noise that is to be removed, in 8-bit gray levels; None where it is unknown.
         step: Between two values of the input's type, in 8-bit gray levels; 0 for floats.
     """
 
@@ -135,15 +135,15 @@ class Checks:
         variance = 255**2 * self.squares / (self.pixels[0] * len(before)) - np.mean(before**2)
         spread = math.sqrt(max(variance, 0.0))
         span = 255 * (self.high - self.low)
-        told = 0.0 if self.sigma is None else noise
-        if span <= max(FLAT * spread, self.step / 2) and spread > 2 * told + 2 * self.step:
+        removed = 0.0 if self.sigma is None else noise
+        if span <= max(FLAT * spread, self.step / 2) and spread > 2 * removed + 2 * self.step:
             raise QualityError(
                 f"the result is flat, {255 * self.high:.0f} of 255 everywhere, and the image is not; it is not kept; "
                 f"{REMEDY}"
             )
         clipped = np.minimum(self.ends / self.pixels[0], 0.5)
         shifts = np.abs(after - before)
-        limits = SHIFT + 0.05 * told + 0.8 * noise * clipped + (16 * SHIFT + 4 * told) / math.sqrt(self.pixels[0])
+        limits = SHIFT + 0.05 * removed + 0.8 * noise * clipped + (16 * SHIFT + 4 * removed) / math.sqrt(self.pixels[0])
         worst = int(np.argmax(shifts - limits))
         if shifts[worst] > limits[worst]:
             overstated = (self.sigma or 0) > 2 * noise + SHIFT

@@ -35,7 +35,7 @@ class Options(TypedDict, total=False):
         sigma: Needs ``model``.
         scale: Where ``model`` names the enlarging model, it alone runs.
         method: Instead of a model; see MethodRequest, as for the next four.
-        degradation: What the method is to undo, or its text form.
+        degradation: What the method inverts, or its text form.
         settings: Needs ``method``.
         budget: Needs an iterative method, as for the next one.
         preview: A PNG.
@@ -156,7 +156,7 @@ def _model_request(given: Mapping[str, Any], tiled: Mapping[str, Any]) -> ModelR
         if name in given:
             raise UsageError(f"{name} {given[name]}: is for an iterative method, such as pnp; leave it out")
     if "degradation" in given:
-        raise UsageError(f"degradation '{given['degradation']}': tells a method what to undo; give method= too")
+        raise UsageError(f"degradation '{given['degradation']}': is what a method inverts; give method= too")
     if given.get("settings"):
         raise UsageError(f"settings {', '.join(given['settings'])}: are of a method; give method= too")
     request = ModelRequest(**tiled, **_only(given, "model", "sigma", "scale"))
@@ -176,7 +176,7 @@ def _check_model(request: ModelRequest) -> None:
     if sigma is None:
         return
     if card is None:
-        raise UsageError(f"sigma {sigma:g}: tells a model the noise level; give model='denoise' (-m denoise) too")
+        raise UsageError(f"sigma {sigma:g}: is the noise level for a model; give model='denoise' (-m denoise) too")
     if not card.noise_level:
         raise UsageError(f"sigma {sigma:g}: model {card.name!r} takes no noise level; leave it out")
     low, high = card.sigma_range or (0.0, 255.0)
@@ -199,7 +199,9 @@ def _method_request(given: Mapping[str, Any], common: Mapping[str, Any]) -> Meth
         raise UsageError(f"sigma {sigma}: is for a model; a method reads it from degradation='noise:sigma={sigma}'")
     if degradation is None:
         example = methods.METHODS[name].example
-        raise UsageError(f"method {name!r}: must know what to undo; give degradation= (--degradation) {example!r}")
+        raise UsageError(
+            f"method {name!r}: needs the degradation that it inverts; give degradation= (--degradation) {example!r}"
+        )
     request = MethodRequest(
         method=name,
         degradation=parse(degradation) if isinstance(degradation, str) else degradation,

@@ -41,7 +41,7 @@ class Plan:
         request: What was asked.
         reasons: Sentences for a person.
         model: Name or path of the model that will run; None if a method will, or nothing.
-        sigma: Noise level that it is told, in 8-bit gray levels.
+        sigma: Noise level that it is given, in 8-bit gray levels.
         tile: Pixels a side that a tile contributes.
         tiles: How many tiles there are, those of ``first`` included.
         first: What is done before, where a photograph is repaired or restored and then enlarged.
@@ -98,7 +98,7 @@ def make_plan(
     Args:
         image: The image.
         request: What is asked; see ``make_request``.
-        source: The bytes of the file, if it was not read from a path; they tell the JPEG quality.
+        source: The bytes of the file, if it was not read from a path; the JPEG quality is read from them.
         open_session: Loads a model into a runtime; pass a caching one to restore many images.
 
     Raises:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["nothing_to_do", "remarks"]
 
 OVERSTATED = (2.0, 5.0)
-"""A told noise level is far above the measured one from so many times that, and so many gray levels, on."""
+"""A given noise level is far above the measured one if it is more than so many times that, plus so many gray levels."""
 
 
 def nothing_to_do(image: Image, request: Request) -> str | None:
@@ -28,7 +28,7 @@ def nothing_to_do(image: Image, request: Request) -> str | None:
         request: What is asked.
 
     Raises:
-        InputError: The noise level that is told is more than the image's greatest and least value differ by.
+        InputError: The noise level that is given is more than the image's greatest and least value differ by.
     """
     if not isinstance(request, ModelRequest):
         return None
@@ -49,7 +49,7 @@ def nothing_to_do(image: Image, request: Request) -> str | None:
 
 
 def remarks(image: Image, plan: Plan, source: bytes | None = None) -> tuple[str, ...]:
-    """Say what of an image bears on its restoration: its range of values, gray, noise far below what is told.
+    """Say what of an image bears on its restoration: its range of values, gray, noise far below the given level.
 
     Args:
         image: The image.
@@ -63,12 +63,12 @@ def remarks(image: Image, plan: Plan, source: bytes | None = None) -> tuple[str,
         found.append("black and white only: the result is gray")
     elif is_gray(image):
         found.append("its channels are equal: restored as gray")
-    told = plan.request.sigma if isinstance(plan.request, ModelRequest) else None
-    if told is not None:
+    given_sigma = plan.request.sigma if isinstance(plan.request, ModelRequest) else None
+    if given_sigma is not None:
         noise = measure(image, source).noise_sigma
         times, more = OVERSTATED
-        if told > times * noise + more:
+        if given_sigma > times * noise + more:
             found.append(
-                f"noise of {told:g} gray levels is told, {noise:.1f} is measured: detail will be lost; leave sigma out"
+                f"sigma {given_sigma:g} is given, {noise:.1f} is measured: detail will be lost; leave sigma out"
             )
     return tuple(found)

@@ -6,7 +6,7 @@
     ├── TiledRequest         what models share: tile, runtime
     │   ├── ModelRequest     a model, the one that is named or the one that diagnosis chooses; enlarging
     │   └── RepairRequest    filling what is damaged, and what comes after that
-    └── MethodRequest        a method, and the degradation that it is to undo
+    └── MethodRequest        a method, and the degradation that it inverts
 
 The defaults of every front end stand here. ``options.make_request`` turns options, as ``resolvent.restore`` and the
 command line take them, into one of these.
@@ -66,16 +66,16 @@ class Request:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that it reads beside the photograph."""
+        """The files that it reads besides the photograph."""
         return ()
 
     @property
     def written(self) -> dict[str, Path]:
-        """The files that it writes beside the result, by the name of their option."""
+        """The files that it writes besides the result, by the name of their option."""
         return {}
 
     def check_written(self, *, overwrite: bool = False) -> None:
-        """Refuse, before any work, files to be written beside the result that exist or that could not be written.
+        """Refuse, before any work, files to be written besides the result that exist or that could not be written.
 
         Raises:
             UsageError: One exists, and is not to be replaced.
@@ -147,10 +147,10 @@ class MethodRequest(Request):
 
     Attributes:
         method: A key of METHODS.
-        degradation: What it is to undo.
+        degradation: What it inverts.
         settings: Its own options, by name.
         budget: Seconds after which an iterative method gives what it has.
-        preview: A PNG that such a method writes again every few seconds while it works.
+        preview: A PNG of the image so far, updated every few seconds by an iterative method.
     """
 
     method: str
@@ -176,7 +176,7 @@ class MethodRequest(Request):
 
     @property
     def iterative(self) -> bool:
-        """Whether the method goes step by step, and can be watched and stopped."""
+        """Whether the method is iterative: it reports its steps, and can be stopped."""
         return "control" in methods.common_options(self.method)
 
     @property

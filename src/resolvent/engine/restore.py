@@ -133,10 +133,10 @@ def restore(
               if not given.
             - scale: Enlarge by 2 or 4 with a bundled model, after restoring what diagnosis finds wrong.
             - method: A key of METHODS, instead of a model; see ``list_methods``.
-            - degradation: What the method is to undo, such as ``"blur:sigma=1.6 + noise:sigma=2"``.
+            - degradation: The known degradation that the method inverts, such as ``"blur:sigma=1.6 + noise:sigma=2"``.
             - settings: Options of the method itself, by name.
             - budget: Seconds after which an iterative method gives what it has.
-            - preview: A PNG that such a method writes again every few seconds; a new file.
+            - preview: A PNG of the image so far, updated every few seconds by an iterative method; a new file.
             - repair: Find scratches, dust and creases and fill them, before anything else, and change no other pixel;
               without a model, a method or a scale, nothing else is done.
             - mask: Fill this too: a picture, or an array (H, W), as large as the photograph; white or True is filled.

@@ -31,7 +31,7 @@ RESERVED = ("add", "remove", "list")
 """Names that are commands."""
 
 NOISE_LEVELS = (0.0, 75.0)
-"""For which a network counts as trained that is told the noise level: about the literature's."""
+"""Range for which a network with a noise-level input counts as trained: about that of the literature."""
 
 UNLIKE = 0.25
 """Mean difference, of the whole range, at which a result is no restored image of what was given."""

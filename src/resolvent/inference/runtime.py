@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["RUNTIMES", "Runtime", "Session", "open_session"]
 
 MOST_MEMORY = 2**32
-"""Bytes that models together get from onnxruntime which did not come with Resolvent: whatever they ask for."""
+"""Bytes that onnxruntime allocates at most for all models together that did not come with Resolvent."""
 
 Runtime = Literal["auto", "onnxruntime", "openvino", "torch"]
 
@@ -64,13 +64,13 @@ class _Session:
         """Give another project's network one image at a time, in its own range, and a gray one each color alone."""
         card, colors = self.card, len(x[0])
         if card.gray and (x == x[:, :1]).all():  # gray in all colors
-            return np.repeat(self._each(x[:, :1]), colors, 1)
+            return np.repeat(self._one_by_one(x[:, :1]), colors, 1)
         if card.gray:
-            y = self._each(x.reshape(-1, 1, *x.shape[2:]))
+            y = self._one_by_one(x.reshape(-1, 1, *x.shape[2:]))
             return y.reshape(len(x), -1, *y.shape[2:])
-        return self._each(x)
+        return self._one_by_one(x)
 
-    def _each(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _one_by_one(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         white = np.float32(self.card.data_range)
         return np.concatenate([self.raw(white * image[None]) / white for image in x])
 

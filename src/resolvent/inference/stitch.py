@@ -104,7 +104,7 @@ class Runner:
         """Run the model over the tiles that spans make, and join what they contribute; see ``blocks``."""
         card = self.session.card
         s = card.scale
-        below = beside = np.empty((0, 0, 0), np.float32)  # what the row above, and the tile to the left, faded out
+        below = right_seam = np.empty((0, 0, 0), np.float32)  # what the row above, and the tile to the left, fades out
         for rows in down:
             above, below = below, np.empty((card.outputs, s * rows.trail, s * across[-1].stop), np.float32)
             bottom = rows.stop - rows.trail
@@ -117,8 +117,8 @@ class Runner:
                     shape = (card.outputs, s * (rows.stop - rows.start), s * (columns.stop - columns.start))
                     values = np.zeros(shape, np.float32)
                 if columns.lead:
-                    values[..., : s * columns.lead] += beside
-                values, beside = np.split(values, [s * (right - columns.start)], axis=2)
+                    values[..., : s * columns.lead] += right_seam
+                values, right_seam = np.split(values, [s * (right - columns.start)], axis=2)
                 if rows.lead:
                     values[:, : s * rows.lead] += above[..., box.slices(s)[1]]
                 values, below[..., box.slices(s)[1]] = np.split(values, [s * (bottom - rows.start)], axis=1)

@@ -1,4 +1,4 @@
-"""How an iterative method is watched and stopped, and how far it came."""
+"""Callbacks and cancellation of iterative methods, and how many steps were done."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Steps:
 
     @property
     def remark(self) -> str:
-        """What a person should know of its end; empty where it did all its steps."""
+        """How it ended, as a sentence; empty where it did all its steps."""
         return "" if self.ended == "finished" else f"{PHRASES[self.ended]} after {self.done} of {self.total} steps"
 
 
@@ -77,11 +77,11 @@ class Control:
         self.done = self.total = 0
         self.canceled = False
         self._cut: End | None = None
-        self._listeners = [each for each in (on_step, self.on_step) if each is not None]
+        self._listeners = [listener for listener in (on_step, self.on_step) if listener is not None]
 
     @contextmanager
     def run(self, budget: float | None = None, on_step: OnStep | None = None) -> Iterator[None]:
-        """Begin anew for the run of a method in a ``with`` statement.
+        """Reset for the run of a method, in a ``with`` statement.
 
         Args:
             budget: Seconds; None keeps the budget that the control was made with.
@@ -95,7 +95,7 @@ class Control:
             self.running = False
 
     def cancel(self) -> bool:
-        """Let the method stop after its next step, and give what it has.
+        """Stop the method after its next step; it returns its image so far.
 
         Returns:
             Whether a method is running that was not canceled before.
@@ -105,7 +105,7 @@ class Control:
         return news
 
     def step(self, done: int, total: int, image: Callable[[], NDArray[np.float32]]) -> bool:
-        """Take note of a step; whether to go on."""
+        """Report a step to the callbacks; return whether to go on."""
         self.done, self.total = done, total
         for listener in self._listeners:
             listener(done, total, image)

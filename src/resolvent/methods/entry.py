@@ -20,10 +20,10 @@ Restore = Callable[..., "NDArray[np.float32]"]
 
 @dataclass(frozen=True)
 class Needs:
-    """What a method must be told.
+    """The degradations that a method can invert.
 
     Attributes:
-        handles: The degradations that it takes account of, by name; a chain of any of these.
+        handles: The degradations that its forward model may hold, by name, in any chain.
         linear: One of them is linear.
         single: There is only one of them, and it merges pixels rather than leaving some out.
         closed: The border is continued by mirroring in all of them, or in none.
@@ -47,7 +47,7 @@ class Method:
     Attributes:
         entry: ``module:function``, imported only when the method is used.
         summary: One line.
-        needs: What it must be told.
+        needs: The degradations that it can invert.
         example: Text form of a degradation that it is meant for.
         reference: Where it was published.
         cost: What a color photograph of 256x256 pixels takes at most on a processor core, if nothing ends it early.

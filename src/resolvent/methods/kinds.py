@@ -16,7 +16,7 @@ __all__ = ["DenoiserName", "Picture"]
 
 @dataclass(frozen=True)
 class DenoiserName:
-    """A model that is told the noise level; with ``methods``, also a method that removes noise."""
+    """A model with a noise-level input; with ``methods``, also a method that removes noise."""
 
     methods: bool = False
 

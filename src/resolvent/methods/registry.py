@@ -24,7 +24,7 @@ WAVELETS = (
 )  # fmt: skip
 
 # Shared by deep image prior and its variants.
-MOST_STEPS = Setting(Whole(1, 1_000_000), None, "at most so many; those of the preset")
+MOST_STEPS = Setting(Whole(1, 1_000_000), None, "maximum number; default: that of the preset")
 STOP = Setting(
     Word(("auto", "discrepancy", "variance", "none")),
     "auto",
@@ -64,7 +64,7 @@ BUILT_IN: dict[str, Method] = {
         memory=90,
         settings={
             "weight": Setting(Real(0, 1000, above=True), 0.75, "weight of the variation, as a share of sigma"),
-            "iterations": Setting(Whole(1, 10_000), 200, "at most so many"),
+            "iterations": Setting(Whole(1, 10_000), 200, "maximum number"),
         },
         requires=("skimage",),
     ),
@@ -105,7 +105,7 @@ BUILT_IN: dict[str, Method] = {
         "seconds",
         memory=220,
         settings={
-            "iterations": Setting(Whole(1, 10_000), 100, "at most so many"),
+            "iterations": Setting(Whole(1, 10_000), 100, "maximum number"),
         },
     ),
     "self-similarity": Method(
@@ -169,13 +169,13 @@ BUILT_IN: dict[str, Method] = {
         common_options=("control",),
         settings={
             "sparsity": Setting(Real(0, 10, above=True), None, "weight of the l1 norm; chosen by the noise level"),
-            "iterations": Setting(Whole(1, 10_000), 250, "at most so many"),
+            "iterations": Setting(Whole(1, 10_000), 250, "maximum number"),
         },
         requires=("torch",),
     ),
     "dip": Method(
         "resolvent.methods.untrained.dip:restore",
-        "deep image prior: an untrained network takes to images sooner than to noise",
+        "deep image prior: an untrained network fits natural images before noise",
         Needs(handles=(*BLURS, "downsample", "mask", "noise", "jpeg")),
         "noise:sigma=25",
         "Ulyanov, Vedaldi, Lempitsky 2020, https://doi.org/10.1007/s11263-020-01303-4",
@@ -212,7 +212,7 @@ BUILT_IN: dict[str, Method] = {
     ),
     "multi-target-dip": Method(
         "resolvent.methods.untrained.multi_target_dip:restore",
-        "deep image prior with cleaned targets beside the noisy one, ended by the noise level",
+        "deep image prior with denoised auxiliary targets, stopped by the discrepancy principle",
         Needs(handles=("noise",)),
         "noise:sigma=25",
         "X. Chen et al. 2021",
@@ -221,12 +221,14 @@ BUILT_IN: dict[str, Method] = {
         common_options=("control", "seed"),
         settings={
             "targets": Setting(
-                Several(DenoiserName(methods=True), 0, 8), ("denoise", "nlm"), "what makes a target each"
+                Several(DenoiserName(methods=True), 0, 8),
+                ("denoise", "nlm"),
+                "denoisers that make one target each",
             ),
             "weights": Setting(
                 Several(Real(0, 1), 1, 9), None, "of the noisy image and of each target, summing to 1; equal"
             ),
-            "iterations": Setting(Whole(1, 1_000_000), 3000, "at most so many"),
+            "iterations": Setting(Whole(1, 1_000_000), 3000, "maximum number"),
             "fast": Setting(Flag(), False, "with the network of dip-fast"),
             "warm": Setting(Flag(), True, "start from the targets; otherwise from noise, as published"),
         },
@@ -262,7 +264,7 @@ BUILT_IN: dict[str, Method] = {
         memory=16_000,
         common_options=("control", "seed"),
         settings={
-            "iterations": Setting(Whole(1, 1_000_000), 3000, "at most so many"),
+            "iterations": Setting(Whole(1, 1_000_000), 3000, "maximum number"),
             "learning_rate": Setting(Real(0, 1, above=True), 0.01, "of Adam"),
             "threshold": Setting(Real(0, 1), 0.05, "singular values up to this share of the largest count as zero"),
         },

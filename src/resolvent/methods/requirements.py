@@ -1,4 +1,4 @@
-"""What a method asks for: packages, a degradation that it can undo, settings that keep to their rules."""
+"""What a method requires: its packages, a degradation that it can invert, valid settings."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def read_settings(name: str, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def check(name: str, forward_model: ForwardModel) -> None:
-    """Refuse, before any work, a degradation that a method cannot undo, and a method that is not installed whole.
+    """Refuse, before any work, a degradation that a method cannot undo, and a method whose packages are not installed.
 
     Raises:
         UsageError: There is no such method, or it cannot undo the degradation; the message names those that can.

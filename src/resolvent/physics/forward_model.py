@@ -155,7 +155,7 @@ class ForwardModel:
         return float(np.sqrt(squares[known].mean())) if known.any() else 0.0
 
     def expected_residual(self, y: NDArray[np.floating[Any]]) -> float | None:
-        """What ``residual`` is for the true x, in [0, 1]; None where the noise is not told, or is no noise."""
+        """What ``residual`` is for the true x, in [0, 1]; None where the noise level is unknown, or N is no noise."""
         if not (self.noise.named and self.noise.additive):
             return None
         known = self.known(_size(y))

@@ -180,8 +180,8 @@ class Convolution(LinearOperator):
         return _filtered(spread, self.response.conj())
 
     def _pinv(self, y: Any, rtol: float) -> Any:
-        kept = self.power > rtol**2 * self.power.max()
-        return self._adjoint(_filtered(y, np.where(kept, 1 / np.where(kept, self.power, 1), 0)))
+        invertible = self.power > rtol**2 * self.power.max()
+        return self._adjoint(_filtered(y, np.where(invertible, 1 / np.where(invertible, self.power, 1), 0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,8 +265,8 @@ class Separable(LinearOperator):
     def _pinv(self, y: Any, rtol: float) -> Any:
         down, across = self._factors
         values = np.outer(down.S, across.S)
-        kept = values > rtol * values.max()
-        inverse = np.where(kept, 1 / np.where(kept, values, 1), 0)
+        invertible = values > rtol * values.max()
+        inverse = np.where(invertible, 1 / np.where(invertible, values, 1), 0)
         seen = _like(down.U.T, y) @ y @ _like(across.U, y)
         return _like(down.Vh.T, y) @ (seen * _like(inverse, y)) @ _like(across.Vh, y)
 

@@ -75,7 +75,7 @@ def test_the_lowest_averaged_loss_is_kept():
     stop = LowestLoss(window=2, patience=3)
     ended = []
     for i, loss in enumerate([5, 4, 1, 6, 2, 2, 7, 8, 9, 9]):
-        stop.hear(float(loss), 0.5)
+        stop.record(float(loss), 0.5)
         ended.append(stop.add(i, torch.zeros(1), torch.full((1,), float(i)), 0.0))
     assert stop.best is not None
     assert float(stop.best) == 5
@@ -84,7 +84,7 @@ def test_the_lowest_averaged_loss_is_kept():
 
 def test_a_collapsing_divergence_ends_the_fit():
     stop = LowestLoss(window=2)
-    stop.hear(1.0, 0.3)
+    stop.record(1.0, 0.3)
     stop.add(0, torch.zeros(1), torch.zeros(1), 0.0)
-    stop.hear(0.5, -0.9)
+    stop.record(0.5, -0.9)
     assert stop.add(1, torch.zeros(1), torch.zeros(1), 0.0)

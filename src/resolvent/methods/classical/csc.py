@@ -62,7 +62,7 @@ def restore(
     iterations: int = 250,
     control: Control | None = None,
 ) -> NDArray[np.float32]:
-    """Code what is not smooth, and take what the atoms make of it [1, 2].
+    """Code the image without its smooth part, and reconstruct it from the atoms [1, 2].
 
     min_z ½ ‖m (x_high - Σ_k d_k * z_k)‖² + β Σ_k ‖z_k‖₁, by the alternating direction method of multipliers with
     Fourier transforms [1]; the linear system at each frequency has rank one plus the identity, and Sherman-Morrison's
@@ -70,7 +70,7 @@ def restore(
 
     Args:
         y: (H, W, C) in [0, 1] or beyond; each channel is coded by itself.
-        forward_model: White noise, whose level is estimated if not told, or a mask, or both.
+        forward_model: White noise, whose level is estimated if not given, or a mask, or both.
         sparsity: β; by default for the noise level.
         iterations: At most so many.
         control: See Control.
@@ -91,7 +91,7 @@ def restore(
     beta = sparsity or (0.0 if mask is None else 0.007) + NOISE_SHARE * sigma
     if beta == 0:
         return y.copy()
-    told = Coding(beta, iterations=iterations) if mask is None else Coding(beta, 50.0, iterations)
+    coding = Coding(beta, iterations=iterations) if mask is None else Coding(beta, 50.0, iterations)
     boxes = _boxes(*y.shape)
     tiles = [_Tile(y, mask, around) for _, around, _ in boxes]
     result = np.empty_like(y)
@@ -107,7 +107,7 @@ def restore(
 
             return control.step(i * iterations + done, len(tiles) * iterations, so_far)
 
-        result[inside] = tile.image(code(tile.detail, load_dictionary(), told, mask=tile.mask, step=step))[own]
+        result[inside] = tile.image(code(tile.detail, load_dictionary(), coding, mask=tile.mask, step=step))[own]
         if control.over:
             break
     return result
@@ -141,7 +141,7 @@ class _Tile:
         self.detail = plane - self.low
 
     def image(self, codes: Tensor | None) -> NDArray[np.float32]:
-        """What the codes make of it; the smooth part alone without them."""
+        """The image that the codes represent; the smooth part alone without them."""
         x = self.low if codes is None else self.low + _synthesis(codes, load_dictionary())
         image: NDArray[np.float32] = x[BORDER:-BORDER, BORDER:-BORDER].numpy()
         return image
@@ -208,7 +208,7 @@ def _shrunk(x: Tensor, threshold: float) -> Tensor:
 def code(
     x: Tensor,
     dictionary: Tensor,
-    told: Coding = Coding(),
+    coding: Coding = Coding(),
     *,
     mask: Tensor | None = None,
     step: Callable[[int, Callable[[], Tensor]], bool] | None = None,
@@ -218,7 +218,7 @@ def code(
     Args:
         x: (H, W), which wraps around.
         dictionary: (K, h, w) atoms of norm 1.
-        told: How.
+        coding: Parameters of the solver.
         mask: (H, W), 1 where ``x`` is known; an atom of one pixel, whose code costs nothing, takes up the rest.
         step: Called with the steps done and a function that gives the codes so far; returns whether to go on.
 
@@ -228,12 +228,12 @@ def code(
     height, width = x.shape
     atoms = _spectra(dictionary, height, width)
     power = atoms.abs().square().sum(0)
-    mu = told.penalty * told.sparsity + (0.1 if mask is not None else 0.0)
+    mu = coding.penalty * coding.sparsity + (0.1 if mask is not None else 0.0)
     shape = (len(dictionary), height, width)
     t, u = torch.zeros(shape), torch.zeros(shape)
     known = x if mask is None else mask * x
     block, dual = known, torch.zeros_like(x)
-    for done in range(1, told.iterations + 1):
+    for done in range(1, coding.iterations + 1):
         data = torch.fft.rfft2(x if mask is None else block - dual)
         right = atoms.conj() * data + mu * torch.fft.rfft2(t - u)
         z_hat = (right - atoms.conj() * ((atoms * right).sum(0) / (mu + power))) / mu
@@ -242,14 +242,14 @@ def code(
             made = torch.fft.irfft2((atoms * z_hat).sum(0), s=(height, width))
             block = torch.where(mask > 0, (known + made + dual) / 2, made + dual)
             dual = dual + made - block
-        relaxed = told.relaxation * z + (1 - told.relaxation) * t
-        before, t = t, _shrunk(relaxed + u, told.sparsity / mu)
+        relaxed = coding.relaxation * z + (1 - coding.relaxation) * t
+        before, t = t, _shrunk(relaxed + u, coding.sparsity / mu)
         u = u + relaxed - t
         primal = (z - t).norm() / torch.maximum(z.norm(), t.norm()).clamp(min=1e-12)
         moved = (t - before).norm() / u.norm().clamp(min=1e-12)
         if step is not None and not step(done, lambda t=t: t):  # type: ignore[misc]
             break
-        if bool(t.any()) and float(primal) < told.tolerance and float(moved) < told.tolerance:
+        if bool(t.any()) and float(primal) < coding.tolerance and float(moved) < coding.tolerance:
             break
     return t
 
@@ -283,11 +283,11 @@ def learn(
     """
     generator = torch.Generator().manual_seed(seed)
     dictionary = _normed(torch.randn((count, side, side), generator=generator))
-    told = Coding(sparsity, 10.0, iterations=40, tolerance=1e-3)
+    coding = Coding(sparsity, 10.0, iterations=40, tolerance=1e-3)
     height, width = images.shape[1:]
     for done in range(rounds):
         x = images[done % len(images)]
-        codes = code(x, dictionary, told)
+        codes = code(x, dictionary, coding)
         spectra = torch.fft.rfft2(codes)
         target = torch.fft.rfft2(x)
         bound = float(spectra.abs().square().sum(0).max())

@@ -125,7 +125,7 @@ def _sharpened(
     image: NDArray[np.float32], blurred: NDArray[np.float32], factor: float, neighbors: int, radius: int, levels: int,
     bandwidth: float,
 ) -> NDArray[np.float32]:  # fmt: skip
-    """What ``blurred``, ``image`` enlarged by ``factor``, should be, by what ``image`` is beside its own blur."""
+    """Sharpen ``blurred``, ``image`` enlarged by ``factor``, by the difference of ``image`` and its own blur."""
     height, width = blurred.shape
     query, mean = _descriptors(blurred)
     distance = np.full((height * width, neighbors), np.inf, np.float32)

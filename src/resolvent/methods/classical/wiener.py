@@ -33,13 +33,13 @@ def restore(
     maximum-likelihood estimate, which expectation maximization finds.
 
     That takes the image to wrap around. It is given a margin that makes it so, and whose pixels are replaced, again and
-    again, by what the blur makes of the restored image there: the fixed point is the filter for the photograph alone.
+    again, by the blurred restored image there: the fixed point is the filter for the photograph alone.
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
         forward_model: One or more blurs, then noise; one without a noise level has it estimated.
-        regularization: Factor of the term beside |k|²; above 1, because a few strong edges hold most of the gradients'
-            power, and the rest of the image has less.
+        regularization: Factor of the term added to |k|²; above 1, because a few strong edges hold most of the power
+            of the gradients, and the rest of the image has less.
         iterations: How often the margin is replaced; none is needed where the blur itself wraps around.
 
     Returns:

@@ -23,7 +23,7 @@ AREA = 768 * 768
 
 
 class Denoiser:
-    """A model that is told the noise level, on images of any size, tile by tile.
+    """A model with a noise-level input, on images of any size, tile by tile.
 
     Args:
         model: Name of a bundled model, or a model file.

@@ -50,7 +50,7 @@ def restore(
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
-        forward_model: Linear, in any order; then noise, whose level is estimated if not told.
+        forward_model: Linear, in any order; then noise, whose level is estimated if not given.
         model: A denoiser that takes the noise level.
         iterations: By default 8, and 24 where pixels are missing.
         start: First σ_k in gray levels.
@@ -85,7 +85,7 @@ def schedule(count: int, start: float, end: float) -> NDArray[np.float64]:
 
 
 def turned(x: NDArray[np.float32], k: int, *, back: bool = False) -> NDArray[np.float32]:
-    """One of the eight flips and quarter turns of (H, W, C); ``back`` undoes it."""
+    """One of the eight flips and quarter turns of (H, W, C); ``back`` inverts it."""
     if not back:
         return np.ascontiguousarray(np.rot90(x[::-1] if k % 8 >= 4 else x, k % 4))
     x = np.rot90(x, -(k % 4))

@@ -39,7 +39,7 @@ def restore(
         forward_model: See ``pnp``.
         model: A denoiser that takes the noise level.
         iterations: How often.
-        level: The noise level that the denoiser is told, in gray levels.
+        level: The noise level that the denoiser is given, in gray levels.
         strength: λ, for σ in gray levels.
         control: See Control.
 

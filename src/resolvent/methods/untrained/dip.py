@@ -107,8 +107,8 @@ def restore(
         preset: A key of PRESETS; by default for the degradation.
         iterations: At most so many; by default the preset's.
         stop: ``discrepancy``, where the residual is as strong as the noise; ``variance``, where the outputs hardly
-            move; ``none``, after the last iteration; ``auto``, the first where noise is told that no JPEG has changed,
-            and else the second, which may come too soon on an even photograph.
+            move; ``none``, after the last iteration; ``auto``, the first where the noise level is given and no JPEG
+            follows the noise, and else the second, which may come too soon on an even photograph.
         guide: (H, W, 3), or the path of a picture: the input instead of noise, such as the flash picture of a pair.
         input_noise: See Settings, as for the next two; by default the preset's.
         weight_noise: Which [1] meant for its large hole; its code changes nothing there.

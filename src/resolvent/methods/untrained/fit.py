@@ -1,4 +1,4 @@
-"""Fit an untrained network to one image: the loop that deep image prior and its kin share.
+"""Fit an untrained network to one image: the loop that deep image prior and its variants share.
 
 The network prefers images to noise, so that on its way to the data it passes near the clean image; what differs
 between the methods is the loss, and when to stop.
@@ -103,7 +103,7 @@ class MovingVariance(Stop):
         self.frames: deque[Tensor] = deque(maxlen=window)
         self.patience, self.every = patience, every
         self.least, self.since = math.inf, 0
-        self.kept: Tensor | None = None
+        self.best_mean: Tensor | None = None
         self.sum: Tensor | None = None
         self.squares = 0.0
 
@@ -121,14 +121,14 @@ class MovingVariance(Stop):
         count = len(self.frames)
         variance = (self.squares - float(self.sum.square().sum()) / count) / count / frame.numel()
         if variance < self.least:
-            self.least, self.since, self.kept = variance, 0, mean.clone()
+            self.least, self.since, self.best_mean = variance, 0, mean.clone()
         else:
             self.since += 1
         return self.since >= self.patience
 
     @property
     def best(self) -> Tensor | None:
-        return self.kept
+        return self.best_mean
 
 
 class Discrepancy(Stop):
@@ -205,7 +205,7 @@ def fit(
     network.to(z.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     mean = torch.zeros(())
-    kept, kept_residual = copy.deepcopy(network.state_dict()), math.inf
+    checkpoint, checkpoint_residual = copy.deepcopy(network.state_dict()), math.inf
     for step in range(1, settings.iterations + 1):
         if settings.weight_noise:
             _shake(network, settings.weight_noise, generator)
@@ -223,10 +223,10 @@ def fit(
         if stop.add(step, output, mean, residual):
             break
         if step % BACKTRACK == 0:
-            if residual > 10 ** (DROP / 10) * kept_residual:
-                network.load_state_dict(kept)
+            if residual > 10 ** (DROP / 10) * checkpoint_residual:
+                network.load_state_dict(checkpoint)
             else:
-                kept, kept_residual = copy.deepcopy(network.state_dict()), residual
+                checkpoint, checkpoint_residual = copy.deepcopy(network.state_dict()), residual
         if not control.step(step, settings.iterations, lambda mean=mean: to_image(give(mean))):  # type: ignore[misc]
             break
     return give(mean if stop.best is None else stop.best)

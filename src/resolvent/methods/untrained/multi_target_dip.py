@@ -38,7 +38,7 @@ def restore(
     seed: int = 0,
     control: Control | None = None,
 ) -> NDArray[np.float32]:
-    """Fit an untrained network to the noisy image and to what other denoisers make of it [1].
+    """Fit an untrained network to the noisy image and to the results of other denoisers [1].
 
     min_θ w_0 ‖f_θ(z) - y‖² + Σ_i w_i ‖f_θ(z) - t_i‖² = min_θ ‖f_θ(z) - t̄‖² + const, with t̄ = w_0 y + Σ_i w_i t_i and
     weights that sum to one.
@@ -60,7 +60,7 @@ def restore(
 
     Returns:
         (H, W, C), a new array: the running mean of the outputs, or, while that of a warm start is farther from ``y``
-        than the noise is strong, the mean of the clean targets, from which there is then more to learn.
+        than the noise is strong, the mean of the clean targets, which is then closer to the truth.
 
     Raises:
         UsageError: The weights do not fit the targets.

@@ -28,7 +28,7 @@ NETWORK: dict[str, Any] = {"down": (128,) * 5, "skip": (4,) * 5}
 """That of deep image prior, as [1] has it."""
 
 EPSILON = 1e-3
-"""Step of the divergence; far above the resolution of float32, and small beside any pixel."""
+"""Step of the divergence; far above the resolution of float32, and small against any pixel."""
 
 
 def restore(
@@ -45,15 +45,15 @@ def restore(
 
     With P = A⁺ A, E ‖P (f(u) - x)‖² is, up to a constant, ‖A⁺ (A f(u) - y)‖² + 2 σ² div_u P f(u): the second term is
     what fitting the noise would cost, and keeps the network from it. The divergence is bᵀ P (f(u + ε b) - f(u)) / ε
-    with b ~ N(0, I) drawn anew at every step; both evaluations are one batch, and so share the statistics of their
-    normalization. The projection is real: the published code takes the imaginary part of its transfer function, which
-    is zero for a symmetric blur, and with it the second term.
+    with b ~ N(0, I), sampled independently at every step; both evaluations are one batch, and so share the statistics
+    of their normalization. The projection is real: the published code takes the imaginary part of its transfer
+    function, which is zero for a symmetric blur, and with it the second term.
 
     A wraps around at the border; a photograph that was blurred otherwise gets a margin first.
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
-        forward_model: Blurs and a downsampling, or neither; then noise; its level is estimated if not told.
+        forward_model: Blurs and a downsampling, or neither; then noise; its level is estimated if not given.
         iterations: At most so many.
         learning_rate: Of Adam.
         threshold: Singular values of A up to this share of the largest count as zero.
@@ -86,7 +86,7 @@ def restore(
         misfit = operator.pinv(operator(output) - measured, threshold).square().mean()
         free = divergence(operator.pinv(operator(moved - output), threshold), pair.direction[..., : size[0], : size[1]])
         value = misfit + 2 * sigma**2 * free
-        stop.hear(float(value.detach()), float(free.detach()))
+        stop.record(float(value.detach()), float(free.detach()))
         return value, float(misfit.detach())
 
     fitted = fit(
@@ -136,10 +136,10 @@ class LowestLoss(Stop):
         self.losses: deque[float] = deque(maxlen=window)
         self.divergences: deque[float] = deque(maxlen=window)
         self.patience, self.least, self.since = patience, math.inf, 0
-        self.kept: Tensor | None = None
+        self.best_mean: Tensor | None = None
 
-    def hear(self, loss: float, free: float) -> None:
-        """Of one step."""
+    def record(self, loss: float, free: float) -> None:
+        """Record the loss and the divergence of one step."""
         self.losses.append(loss)
         self.divergences.append(free)
 
@@ -150,7 +150,7 @@ class LowestLoss(Stop):
             return False
         loss = sum(self.losses) / count
         if loss < self.least:
-            self.least, self.since, self.kept = loss, 0, mean.clone()
+            self.least, self.since, self.best_mean = loss, 0, mean.clone()
         else:
             self.since += 1
         return self.since >= self.patience or sum(self.divergences) / count < -0.1
@@ -158,4 +158,4 @@ class LowestLoss(Stop):
     @property
     def best(self) -> Tensor | None:
         """See Stop."""
-        return self.kept
+        return self.best_mean
