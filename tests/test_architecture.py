@@ -147,6 +147,16 @@ def test_heavy_packages_are_not_loaded(program):
     assert not loaded_after(program) & heavy
 
 
+def test_a_restoration_by_a_model_starts_without_degradations_and_methods():
+    program = (
+        "import sys, numpy as np, resolvent\n"
+        "resolvent.restore(np.random.default_rng(0).random((32, 32, 3), np.float32), model='denoise', sigma=25)\n"
+        "late = ('resolvent.degradations', 'resolvent.methods.registry', 'resolvent.physics.forward_model')\n"
+        "assert not set(late) & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 LIGHT = """
 sys.modules.update(dict.fromkeys(("scipy", "skimage", "pywt", "torch")))  # as if they were not installed
 import numpy as np, resolvent

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from resolvent.methods.classical.fourier import gradient_power
 from resolvent.methods.control import Control
 from resolvent.methods.noise_level import noise_level
 
@@ -153,7 +154,7 @@ def _mirrored(plane: NDArray[np.float32]) -> Tensor:
 
 def lowpass(x: Tensor, smoothness: float, mask: Tensor | None = None) -> Tensor:
     """argmin_l ½ ‖m (x - l)‖² + λ/2 ‖∇l‖² of (H, W) that wraps around; in closed form, or by conjugate gradients."""
-    gradient = _gradient_power(x.shape[0], x.shape[1]).to(x)
+    gradient = torch.from_numpy(gradient_power(x.shape[0], x.shape[1])).to(x)
     if mask is None:
         smooth: Tensor = torch.fft.irfft2(torch.fft.rfft2(x) / (1 + smoothness * gradient), s=x.shape)
         return smooth
@@ -177,13 +178,6 @@ def lowpass(x: Tensor, smoothness: float, mask: Tensor | None = None) -> Tensor:
         before, power = power, residual.square().sum()
         direction = residual + power / before * direction
     return solution
-
-
-def _gradient_power(height: int, width: int) -> Tensor:
-    """|∇|² of the differences between neighbors, in rfft2's layout."""
-    down, across = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)
-    power: Tensor = 4 * torch.sin(torch.pi * down).square() + 4 * torch.sin(torch.pi * across).square()
-    return power
 
 
 def _spectra(dictionary: Tensor, height: int, width: int) -> Tensor:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resolvent.methods.classical.fourier import convolve, transfer
+from resolvent.methods.classical.fourier import convolve, gradient_power, transfer
 from resolvent.methods.noise_level import noise_level
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def extend(
     for _ in range(TAPERS):
         extended = inside * extended + (1 - inside) * convolve(extended, response)
     sigma = max(noise_level(y, forward_model), FLOOR) / 255
-    gradient = _gradient_power(*extended.shape[:2])
+    gradient = gradient_power(*extended.shape[:2])[..., None]
     periodogram = (np.abs(np.fft.rfft2(extended, axes=(0, 1))) ** 2).mean(2, keepdims=True) / extended[..., 0].size
     power = _signal_power(periodogram, np.abs(response) ** 2, gradient, sigma)
     gain = response.conj() / (np.abs(response) ** 2 + regularization * sigma**2 * gradient / power)
@@ -100,13 +100,6 @@ def continued(y: NDArray[np.float32], forward_model: ForwardModel) -> tuple[NDAr
     padded = np.pad(y, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="symmetric")
     start, (rows, columns, _), scale = forward_model.scale * MARGIN, y.shape, forward_model.scale
     return padded, (slice(start, start + scale * rows), slice(start, start + scale * columns))
-
-
-def _gradient_power(height: int, width: int) -> NDArray[np.float32]:
-    """|∇|² of the differences between neighbors, in rfft2's layout, (height, width // 2 + 1, 1)."""
-    down, across = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
-    power: NDArray[np.float64] = 4 * np.sin(np.pi * down) ** 2 + 4 * np.sin(np.pi * across) ** 2
-    return power[..., None].astype(np.float32)
 
 
 def _signal_power(
