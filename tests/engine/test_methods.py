@@ -6,7 +6,7 @@ import torch
 
 import resolvent
 from resolvent.degradations import parse
-from resolvent.errors import UsageError
+from resolvent.errors import QualityError, UsageError
 from resolvent.methods import check, load
 from resolvent.physics.forward_model import ForwardModel
 
@@ -26,6 +26,15 @@ def test_a_result_is_judged_by_what_the_degradation_makes_of_it():
     y = parse(text)(waves(), np.random.default_rng(0))
     restored = resolvent.restore(y, method="pnp", degradation=text)
     assert psnr(restored, waves()) > psnr(y, waves()) + 10
+
+
+def test_the_noise_level_that_a_method_is_given_excuses_what_it_clipped(monkeypatch):
+    """Noise of sigma 50 on black, clipped, has a mean of 20 levels; black is the right answer, and flat."""
+    monkeypatch.setattr("resolvent.methods.load", lambda name: lambda y, forward_model, **options: 0 * y)
+    noisy = np.clip(50 / 255 * np.random.default_rng(0).standard_normal((64, 64, 3), np.float32), 0, 1)
+    assert resolvent.restore(noisy, method="nlm", degradation="noise:sigma=50").max() == 0
+    with pytest.raises(QualityError, match="flat"):
+        resolvent.restore(noisy, method="nlm", degradation="noise:sigma=1")
 
 
 @pytest.mark.parametrize("method", ["csc", "pnp"])
