@@ -49,12 +49,12 @@ class Ensemble:
         return dict(zip(self.outputs, self.members(features).mean(0).tolist(), strict=True))
 
     def save(self, file: IO[bytes] | Path) -> None:
-        """Write it as .npz, the weights in float16."""
+        """Write it as .npz, the weights in float16; not compressed: they hardly shrink, and reading takes longer."""
         arrays: dict[str, Any] = {}
         for i, (weight, bias) in enumerate(self.layers):
             arrays |= {f"w{i}": weight.astype(np.float16), f"b{i}": bias.astype(np.float16)}
         text = json.dumps({"outputs": self.outputs, "about": self.about})
-        np.savez_compressed(file, text=np.array(text), mean=self.mean, scale=self.scale, **arrays)
+        np.savez(file, text=np.array(text), mean=self.mean, scale=self.scale, **arrays)
 
     @classmethod
     def load(cls, file: IO[bytes] | Path) -> Self:
