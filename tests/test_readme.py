@@ -10,7 +10,7 @@ import typer
 
 import resolvent
 from resolvent.cli import app, spread
-from resolvent.engine.request import Options
+from resolvent.engine.options import Options
 
 TEXT = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 SHELL = "\n".join(re.findall(r"^```\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)).splitlines()
