@@ -20,7 +20,7 @@ BRIGHTEST = 24
 def samples_figure(path: Path, rows: Sequence[tuple[str, str, Samples]]) -> None:
     """Draw a row for each (task, sampler, samples): pictures, and how much they differ beside how wrong they are."""
     titles = ("truth", "start", "sample", "sample", "mean of all", "sd", "|error of the mean|")
-    sheet = Figure(figsize=(1.5 * len(titles) + 1.1, 1.5 * len(rows) + 0.5), layout="constrained")
+    sheet = Figure(figsize=(1.42 * len(titles) + 0.6, 1.42 * len(rows) + 0.8), layout="constrained")
     sheet.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     grid = sheet.subplots(len(rows), len(titles), squeeze=False)
     shown = None
