@@ -56,3 +56,25 @@ def tiny(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "tiny model ü.onnx"
     export(network, card, path)
     return network, replace(card), path
+
+
+@pytest.fixture
+def headed(tiny, tmp_path):
+    """The small network's file with a head for maps of errors, which says the same of every pixel."""
+    from onnx import load
+
+    from resolvent.models.branch import with_branch
+    from resolvent.models.export import write
+    from resolvent.networks.uncertainty import UncertaintyHead
+    from resolvent.training.recipe import Recipe
+
+    network, card, path = tiny
+    recipe = Recipe(
+        name="tiny", task="denoise", summary="for tests", degradation="noise:sigma=5..20",
+        validation=("noise:sigma=10",), network="unet-small", arguments={**ARGUMENTS, "noise_level": True},
+    )  # fmt: skip
+    model = load(path)
+    head = UncertaintyHead(network.tail.in_channels, fold=network.fold, channels=4)
+    card = replace(with_branch(model, head, card), recipe=recipe.to_json())
+    write(model, card, tmp_path / "headed.onnx")
+    return tmp_path / "headed.onnx"

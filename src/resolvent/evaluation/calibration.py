@@ -73,7 +73,8 @@ class Histogram:
     @property
     def misses(self) -> NDArray[np.float64]:
         """The share of values outside, for each of LAMBDAS."""
-        return 1 - self.counts.cumsum()[:-1] / self.counts.sum()
+        outside: NDArray[np.float64] = 1 - self.counts.cumsum()[:-1] / self.counts.sum()
+        return outside
 
 
 def calibrate(

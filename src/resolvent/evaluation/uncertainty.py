@@ -125,7 +125,7 @@ def measure(
     import torch
 
     from resolvent.image import read_image
-    from resolvent.training.batches import network_input, pairs
+    from resolvent.training.batches import network_input, pairs, stream
     from resolvent.training.head import misstate
     from resolvent.training.recipe import Recipe
 
@@ -146,13 +146,13 @@ def measure(
         top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
         center = np.broadcast_to(pixels, (*pixels.shape[:2], 3))[top : top + height, left : left + width]
         clean = torch.from_numpy(np.ascontiguousarray(center.transpose(2, 0, 1)[None]))
-        generator = torch.Generator().manual_seed((seed << 32) + number)
+        generator = torch.Generator().manual_seed(stream(seed, number))
         gray = torch.tensor([pixels.shape[2] == 1])
         degraded, target, numbers = pairs(recipe, clean, gray, generator)
         x = network_input(recipe, degraded, numbers)
         if wide:
             x = misstate(x, 0.5, generator)
-        *restored, b = session.run(np.ascontiguousarray(x.numpy()), errors=True)[0]
+        *restored, b = session.run_with_errors(np.ascontiguousarray(x.numpy()))[0]
         inside = slice(cut, -cut)
         error = (np.clip(np.stack(restored), 0, 1) - target[0].numpy())[:, inside, inside]
         yield Trial(255 * error, 255 * NINE_OF_TEN * b[inside, inside])
@@ -250,7 +250,8 @@ def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     ranks = np.empty((2, a.size))
     for rank, values in zip(ranks, (a, b), strict=True):
         rank[np.argsort(values, axis=None, kind="stable")] = np.arange(values.size)
-    return float(np.corrcoef(ranks)[0, 1])
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    return float((ranks[0] * ranks[1]).sum() / math.sqrt(float(np.square(ranks).sum(axis=1).prod())))
 
 
 def local(trial: Trial) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -30,17 +30,25 @@ MOST_MEMORY = 2**32
 Runtime = Literal["auto", "onnxruntime", "openvino", "torch"]
 
 
-class Session(Protocol):
-    """A model ready to run."""
+class Model(Protocol):
+    """What takes a batch and gives one."""
 
     card: ModelCard
 
-    def run(self, x: NDArray[np.float32], *, errors: bool = False) -> NDArray[np.float32]:
+    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Restore (N, C, H, W), H and W multiples of ``card.multiple``, to (N, outputs, scale·H, scale·W).
 
-        Args:
-            x: What the model takes.
-            errors: One more channel follows: the scale b of the error, the largest of the colors'.
+        Raises:
+            MemoryError: The runtime could not allocate what it needs.
+            InputError: The model cannot take it, or gives something else than its card says.
+        """
+
+
+class Session(Model, Protocol):
+    """A model ready to run."""
+
+    def run_with_errors(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same, followed by one channel more: the scale b of the error, the largest of the colors'.
 
         Raises:
             UsageError: The model or the runtime gives no map of errors.
@@ -57,14 +65,17 @@ class _Session:
     def __init__(self, path: Path, card: ModelCard) -> None:
         self.path, self.card = path, card
 
-    def run(self, x: NDArray[np.float32], *, errors: bool = False) -> NDArray[np.float32]:
+    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """See Session."""
-        if errors:
-            y = self._guarded(self._run_with_errors, x)
-        else:
-            y = self._foreign(x) if self.card.foreign else self.raw(x)
+        return self._checked(x, self._foreign(x) if self.card.foreign else self.raw(x), self.card.outputs)
+
+    def run_with_errors(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See Session."""
+        return self._checked(x, self._guarded(self._run_with_errors, x), self.card.outputs + 1)
+
+    def _checked(self, x: NDArray[np.float32], y: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
         s = self.card.scale
-        expected = (len(x), self.card.outputs + errors, s * x.shape[2], s * x.shape[3])
+        expected = (len(x), channels, s * x.shape[2], s * x.shape[3])
         if y.shape != expected:
             raise InputError(f"{self.path}: gives {y.shape} for {x.shape}, and its card says {expected}")
         return y
@@ -150,6 +161,8 @@ class OnnxSession(_Session):
         return result.astype(np.float32, copy=False)
 
     def _run_with_errors(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        if CONDITION not in {value.name for value in self.session.get_overridable_initializers()}:
+            raise UsageError(f"model {self.card.name!r}: has no map of errors; train one with resolvent train head")
         asked = {self.input: x.astype(self.type, copy=False), CONDITION: np.array(True)}
         restored, b = self.session.run(None, asked)[:2]
         return np.concatenate([restored, b.max(axis=1, keepdims=True)], axis=1)

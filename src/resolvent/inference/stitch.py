@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from resolvent.errors import InputError
 from resolvent.inference.tiles import Span, border, largest_tile, reflected, spans
 
 if TYPE_CHECKING:
-    from resolvent.inference.runtime import Session
+    from resolvent.inference.runtime import Model, Session
 
 __all__ = ["Box", "Runner"]
 
@@ -38,11 +38,12 @@ class Runner:
 
     Args:
         session: The model.
-        errors: Whether a channel of the scale of errors follows those of the image; see ``Session.run``.
+        errors: Whether a channel of the scale of errors follows those of the image; see ``Session``.
     """
 
-    def __init__(self, session: Session, *, errors: bool = False) -> None:
-        self.session, self.errors = session, errors
+    def __init__(self, session: Model, *, errors: bool = False) -> None:
+        self.session = session
+        self.run = cast("Session", session).run_with_errors if errors else session.run
         self.channels = session.card.outputs + errors
         self.halo = session.card.halo + errors * ERRORS_HALO
         self.area: int | None = None  # pixels that a tile may read, since memory ran out
@@ -92,7 +93,7 @@ class Runner:
             return np.pad(read(inside), ((0, 0), (0, 0), rows, columns), mode="reflect")
 
         sides = (reflected(side, card.multiple) for side in (height, width))
-        rows, columns = (spans(side, tile, card.halo, card.multiple) for side in sides)
+        rows, columns = (spans(side, tile, self.halo, card.multiple) for side in sides)
         for box, values in self._joined(read_reflected, rows, columns, lambda box: wanted(own(box))):
             inside = own(box)
             if inside.top < inside.bottom and inside.left < inside.right:
@@ -152,7 +153,7 @@ class Runner:
         card = self.session.card
         if self.area is None or height * width <= self.area:
             try:
-                return self.session.run(x, errors=True) if self.errors else self.session.run(x)
+                return self.run(x)
             except MemoryError:
                 self.area = height * width // 2
         tile = largest_tile(self.area, height, width, self.halo, card.multiple)

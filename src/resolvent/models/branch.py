@@ -53,7 +53,8 @@ def with_branch(model: onnx.ModelProto, head: UncertaintyHead, card: ModelCard, 
     takers = [node for node in graph.node if node.op_type == "Conv" and casts.get(node.input[1], node.input[1]) == last]
     if len(takers) != 1:
         raise InputError(f"{card.name}: its graph has {len(takers)} convolutions of {last!r}, one is needed")
-    names = {"features": takers[0].input[0], "x": graph.input[0].name, "restored": graph.output[0].name}
+    result = PREFIX + "restored"  # by a name of its own: OpenVINO takes no output of the graph twice into a branch
+    names = {"features": takers[0].input[0], "x": graph.input[0].name, "restored": result}
     branch = _exported(head, card)
     renamed = {**names}
     for value in (*branch.initializer, *(name for node in branch.node for name in node.output)):
@@ -75,6 +76,7 @@ def with_branch(model: onnx.ModelProto, head: UncertaintyHead, card: ModelCard, 
         [],
         [_value(PREFIX + "empty")],
     )
+    graph.node.append(helper.make_node("Identity", [graph.output[0].name], [result], name=PREFIX + "identity"))
     graph.node.append(
         helper.make_node("If", [CONDITION], [MAP], name=PREFIX + "if", then_branch=taken, else_branch=left)
     )
@@ -87,13 +89,10 @@ def with_branch(model: onnx.ModelProto, head: UncertaintyHead, card: ModelCard, 
 def without_branch(model: onnx.ModelProto) -> None:
     """Take the head out of a model's graph, changed in place; a graph without one stays as it is."""
     graph = model.graph
-    for parts, gone in ((graph.node, PREFIX + "if"), (graph.input, CONDITION), (graph.initializer, CONDITION)):
-        kept = [part for part in parts if part.name != gone]
+    for parts in (graph.node, graph.input, graph.initializer, graph.output):
+        rest = [part for part in parts if not part.name.startswith(PREFIX) and part.name not in (CONDITION, MAP)]
         del parts[:]
-        parts.extend(kept)
-    outputs = [output for output in graph.output if output.name != MAP]
-    del graph.output[:]
-    graph.output.extend(outputs)
+        parts.extend(rest)
 
 
 def _value(name: str) -> onnx.ValueInfoProto:
@@ -112,6 +111,6 @@ def _exported(head: UncertaintyHead, card: ModelCard) -> onnx.GraphProto:
     sides = {"features": card.multiple // fold, "x": card.multiple, "restored": card.multiple * scale}
     channels = {"features": head.enter.in_channels, "x": card.inputs, "restored": 3}
     example = {name: torch.zeros(2, channels[name], 4 * side, 6 * side) for name, side in sides.items()}
-    model = to_onnx(head, example, list(sides.values()))
+    model = to_onnx(head, example, list(sides.values()), folded=True)
     tidy(model)
     return model.graph

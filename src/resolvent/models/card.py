@@ -126,10 +126,13 @@ class ModelCard:
         """
         if not self.uncertainty:
             return None
-        factors = [self.uncertainty.get(key) for key in ("factor", "wide")]
-        if not all(_is_number(factor) and 0 < factor < 1000 for factor in factors):
-            raise InputError(f"{self.name}: factor and wide of its uncertainty, {factors}: must be numbers above 0")
-        return float(factors[0]), float(factors[1])
+        factors = []
+        for key in ("factor", "wide"):
+            factor = self.uncertainty.get(key)
+            if not _is_number(factor) or not 0 < float(factor or 0) < 1000:
+                raise InputError(f"{self.name}: {key} {factor!r} of its uncertainty: must be a number from 0 to 1000")
+            factors.append(float(factor or 0))
+        return factors[0], factors[1]
 
     @property
     def foreign(self) -> bool:

@@ -69,13 +69,16 @@ def export(network: nn.Module, card: ModelCard, path: Path, *, halves: bool = Tr
     return card
 
 
-def to_onnx(module: nn.Module, example: Mapping[str, torch.Tensor], multiples: Sequence[int]) -> onnx.ModelProto:
+def to_onnx(
+    module: nn.Module, example: Mapping[str, torch.Tensor], multiples: Sequence[int], *, folded: bool = False
+) -> onnx.ModelProto:
     """Translate a torch module to an ONNX model with a dynamic batch, height and width and one output.
 
     Args:
         module: Its forward takes the tensors of ``example`` in their order.
         example: A tensor (2, C, H, W) for each input, by its name in the graph.
         multiples: Of which the sides of each input are multiples; their ratios are fixed.
+        folded: Whether constants are computed now, and weights may lose their names by that.
 
     Raises:
         OutputError: torch gives no program.
@@ -89,6 +92,7 @@ def to_onnx(module: nn.Module, example: Mapping[str, torch.Tensor], multiples: S
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
+            warnings.filterwarnings("ignore", "# The axis name", UserWarning)  # of inputs that share their sides
             program = torch.onnx.export(
                 module.eval().cpu(),
                 tuple(example.values()),
@@ -99,7 +103,7 @@ def to_onnx(module: nn.Module, example: Mapping[str, torch.Tensor], multiples: S
                 ),
                 opset_version=OPSET,
                 dynamo=True,
-                optimize=False,
+                optimize=folded,
                 verbose=False,
             )
     finally:

@@ -49,8 +49,8 @@ class UncertaintyHead(nn.Module):
         self.conv1 = nn.Conv2d(width + channels + 8, width, 3)
         self.conv2 = nn.Conv2d(width, width, 3)
         self.leave = nn.Conv2d(width, 3 * (self.cell // 2) ** 2, 1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.constant_(self.leave.bias, 1.5)  # 4.5 gray levels, until it has learned better
+        for weights, start in zip(self.leave.parameters(), (0.0, 1.5), strict=True):  # 4.5 gray levels everywhere
+            nn.init.constant_(weights, start)
 
     def forward(self, features: Tensor, x: Tensor, restored: Tensor) -> Tensor:
         """Predict b.
@@ -66,23 +66,28 @@ class UncertaintyHead(nn.Module):
         cells = torch.cat([F.relu(self.enter(features)), self._statistics(x, restored)], dim=1)
         cells = F.relu(self.conv1(F.pad(cells, (1, 1, 1, 1), mode="replicate")))
         cells = F.relu(self.conv2(F.pad(cells, (1, 1, 1, 1), mode="replicate")))
-        log_b = _box(F.pixel_shuffle(self.leave(cells), self.cell // 2), 3).clamp(LOWEST, HIGHEST)
-        return F.interpolate(log_b, scale_factor=2.0, mode="bilinear").exp() / 255
+        parts = self.cell // 2
+        log_b = _box(F.pixel_shuffle(self.leave(cells), parts), 3).clamp(LOWEST, HIGHEST)
+        return F.interpolate(log_b, scale_factor=self.cell / parts, mode="bilinear").exp() / 255
 
     def _statistics(self, x: Tensor, restored: Tensor) -> Tensor:
         """The colors, the local contrast of the result and the local change that led to it, for each cell."""
         image, cell = x[:, :3], self.cell
         if self.scale > 1:
             image = F.interpolate(image, scale_factor=float(self.scale), mode="bilinear")
-        given = F.interpolate(x, scale_factor=self.scale / cell, mode="nearest") if self.scale > cell else None
-        given = F.avg_pool2d(x, cell // self.scale) if given is None else given
+        given = F.avg_pool2d(x, cell // self.scale)
         mean = F.avg_pool2d(restored, cell)
-        gray = restored.mean(dim=1, keepdim=True)
-        local = _box(torch.cat([F.avg_pool2d(gray, cell), F.avg_pool2d(gray.square(), cell)], dim=1), 3)
-        contrast = (local[:, 1:] - local[:, :1].square()).clamp(min=1e-8).sqrt()
+        gray = _mean(restored)
+        around, squares = (_box(F.avg_pool2d(values, cell), 3) for values in (gray, gray * gray))
+        contrast = (squares - around * around).clamp(min=1e-8).sqrt()
         change = F.avg_pool2d((restored - image).abs(), cell)
-        far = _box(change.mean(dim=1, keepdim=True), 5)
+        far = _box(_mean(change), 5)
         return torch.cat([given, mean, torch.log1p(255 * torch.cat([contrast, change, far], dim=1)) / 3], dim=1)
+
+
+def _mean(x: Tensor) -> Tensor:
+    """The mean of three channels, (N, 1, H, W), in operators that every runtime takes within a branch."""
+    return (x[:, :1] + x[:, 1:2] + x[:, 2:]) / 3
 
 
 def _box(x: Tensor, side: int) -> Tensor:

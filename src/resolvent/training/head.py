@@ -151,7 +151,7 @@ def _fit(cache: tuple[Tensor, ...], card: ModelCard, steps: int, seed: int, prog
         b = head(features[chosen].float(), x[chosen].float(), result)
         loss = laplace_loss(b, result, target[chosen].float())
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(head.parameters(), CLIP)
         optimizer.step()
         schedule.step()
