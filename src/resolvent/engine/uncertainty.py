@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resolvent.errors import UsageError
+from resolvent.models.registry import bundled, read_card
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from resolvent.inference.stitch import Box
     from resolvent.models.card import ModelCard
 
-__all__ = ["FAINT", "STRONG", "Uncertainty", "Widths"]
+__all__ = ["FAINT", "RED", "STRONG", "Uncertainty", "Widths", "check_calibrated"]
 
 NINE_OF_TEN = math.log(10)
 """|e| < b ln 10 holds for nine of ten errors e of a Laplace distribution of scale b."""
@@ -46,7 +47,8 @@ class Uncertainty:
     @property
     def half_width(self) -> NDArray[np.float32]:
         """float32 (H, W), in gray levels of 255."""
-        return self.steps.astype(np.float32) / 256
+        width: NDArray[np.float32] = self.steps / np.float32(256)
+        return width
 
     def to_json(self) -> dict[str, float | str]:
         """The median, the 90th percentile and the share of the red areas."""
@@ -65,11 +67,24 @@ class Uncertainty:
 
     def __str__(self) -> str:
         """For a person."""
-        width = float(np.median(self.steps)) / 256
+        width, red = float(np.median(self.steps)) / 256, 100 * self.red_share
         text = f"9 of 10 pixels are within ±w of the truth, w {width:.{0 if width >= 2 else 1}f} of 255 at the median"
-        if self.red_share >= 0.0005:
-            text += f", {RED:.0f} or more in the red areas ({100 * self.red_share:.{0 if self.red_share >= 0.01 else 1}f} %)"
+        if red >= 0.05:
+            text += f", {RED:.0f} or more in the red areas ({red:.{0 if red >= 1 else 1}f} %)"
         return f"{text}; {self.basis}"
+
+
+def check_calibrated(card: ModelCard) -> tuple[float, float]:
+    """Return the factors of a model's map of errors.
+
+    Raises:
+        UsageError: It has no map, or none that is calibrated.
+    """
+    if card.factors is None:
+        able = [name for name in bundled() if read_card(name).factors]
+        others = f"; {', '.join(able)} have one" if able else ""
+        raise UsageError(f"uncertainty and model {card.name!r}: it has no calibrated map of errors{others}")
+    return card.factors
 
 
 class Widths:
@@ -86,14 +101,8 @@ class Widths:
     """
 
     def __init__(self, image: Image, card: ModelCard, strength: float, *, wide: bool) -> None:
-        factors = card.factors
-        if factors is None:
-            raise UsageError(
-                f"uncertainty: model {card.name!r} has no calibrated map of errors; give another model, or calibrate "
-                "it with resolvent calibrate"
-            )
         self.image, self.strength, self.wide, self.scale = image, strength, wide, card.scale
-        self.factor = 255 * NINE_OF_TEN * factors[wide]
+        self.factor = 255 * NINE_OF_TEN * check_calibrated(card)[wide]
         rounding = 0.0 if image.depth == 32 else 0.5 / (image.value_range.high - image.value_range.low)
         self.rounding = 255 * rounding
         self.steps = np.empty((card.scale * image.height, card.scale * image.width), np.uint16)

@@ -1,4 +1,4 @@
-"""A map of errors over the photograph that it belongs to: gray where the result can be trusted, red where it may not."""
+"""A map of errors over the photograph that it belongs to: gray where it can be trusted, red where it may be off."""
 
 from __future__ import annotations
 
@@ -70,4 +70,5 @@ def _tinted(gray: NDArray[np.float32], half_width: NDArray[np.float32]) -> NDArr
     """Gray (h, w) in [0, 1], red by as much as the half-widths lie between FAINT and STRONG; uint8 (h, w, 3)."""
     share = np.clip((half_width - FAINT) / (STRONG - FAINT), 0, 1)[..., None]
     colors = 255 * np.clip(gray, 0, 1)[..., None] * (1 - share) + share * np.array(ALARM, np.float32)
-    return np.rint(colors).astype(np.uint8)
+    tinted: NDArray[np.uint8] = np.rint(colors).astype(np.uint8)
+    return tinted
