@@ -47,8 +47,7 @@ class Uncertainty:
     @property
     def half_width(self) -> NDArray[np.float32]:
         """float32 (H, W), in gray levels of 255."""
-        width: NDArray[np.float32] = self.steps / np.float32(256)
-        return width
+        return self.steps.astype(np.float32) * np.float32(1 / 256)
 
     def to_json(self) -> dict[str, float | str]:
         """The median, the 90th percentile and the share of the red areas."""
