@@ -1,5 +1,7 @@
+import shutil
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -58,9 +60,9 @@ def tiny(tmp_path_factory):
     return network, replace(card), path
 
 
-@pytest.fixture
-def headed(tiny, tmp_path):
-    """The small network's file with a head for maps of errors, which says the same of every pixel."""
+@pytest.fixture(scope="session")
+def headed_once(tiny, tmp_path_factory):
+    """What ``headed`` is a copy of."""
     from onnx import load
 
     from resolvent.models.branch import with_branch
@@ -76,5 +78,12 @@ def headed(tiny, tmp_path):
     model = load(path)
     head = UncertaintyHead(network.tail.in_channels, fold=network.fold, channels=4)
     card = replace(with_branch(model, head, card), recipe=recipe.to_json())
-    write(model, card, tmp_path / "headed.onnx")
-    return tmp_path / "headed.onnx"
+    path = tmp_path_factory.mktemp("headed") / "headed.onnx"
+    write(model, card, path)
+    return path
+
+
+@pytest.fixture
+def headed(headed_once, tmp_path):
+    """The small network's file with a head for maps of errors, which says the same of every pixel."""
+    return Path(shutil.copy(headed_once, tmp_path))

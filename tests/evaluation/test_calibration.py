@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from resolvent.errors import UsageError
-from resolvent.evaluation.calibration import LAMBDAS, Histogram, calibrate, upper_bound
+from resolvent.evaluation.calibration import LAMBDAS, Histogram, calibrate, calibrate_halves, upper_bound
 
 RNG = np.random.default_rng(0)
 
@@ -58,3 +58,19 @@ def test_factor_is_the_least_that_holds():
 def test_too_few_photographs_certify_nothing():
     with pytest.raises(UsageError, match="5 photographs cannot"):
         calibrate([Histogram.of(np.zeros(9), np.ones(9))] * 5)
+
+
+def test_halves_hold_as_often_as_the_bound_says_and_no_photograph_is_in_both():
+    """Photographs that differ: Laplace errors of scales 0.7 to 1.3."""
+    scales = RNG.uniform(0.7, 1.3, 100)
+    photographs = [Histogram.of(RNG.laplace(scale=scale, size=400), np.full(400, np.log(10))) for scale in scales]
+    factors, misses = calibrate_halves(photographs, splits=5)
+    assert (misses <= 0.1).all()
+    assert misses.mean() > 0.05
+    assert 1 < factors.min() < factors.max() < 1.4
+    order = np.random.default_rng(0).permutation(100)
+    assert factors[0] == calibrate([photographs[i] for i in order[:50]])
+    at = list(LAMBDAS).index(factors[0])
+    assert misses[0] == pytest.approx(np.mean([photographs[i].misses[at] for i in order[50:]]))
+    with pytest.raises(UsageError, match="4 photographs cannot"):
+        calibrate_halves(photographs[:8])

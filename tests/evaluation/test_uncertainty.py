@@ -10,8 +10,11 @@ from resolvent.evaluation.uncertainty import (
     area_under_sparsification,
     certify,
     cover,
+    degrade_centers,
+    fit_factor,
     local,
     measure,
+    rank,
     spearman,
 )
 from resolvent.inference.runtime import open_session
@@ -48,6 +51,64 @@ def test_local_errors_are_means_over_windows():
     inside = slice(3, -3)
     assert errors == pytest.approx(np.sqrt(uniform_filter((trial.error**2).mean(0), 7))[inside, inside], abs=1e-4)
     assert widths == pytest.approx(uniform_filter(trial.width, 7)[inside, inside], abs=1e-5)
+
+
+def trials_of(widths, *, lift=0.0):
+    """Photographs whose errors are Laplace of the scale of their widths, in 3 channels."""
+    return [
+        Trial(RNG.laplace(scale=w, size=(3, *w.shape)).astype(np.float32), (w + lift).astype(np.float32))
+        for w in widths
+    ]
+
+
+def test_rankings_within_photographs_are_means_and_those_of_all_are_of_the_pool():
+    trials = trials_of([np.exp(RNG.normal(i, 1, (24, 20))) for i in range(3)])
+    found = rank(trials)
+    values = [spearmanr(np.abs(each.error).ravel(), np.tile(each.width.ravel(), 3)).statistic for each in trials]
+    assert found.spearman == pytest.approx(np.mean(values), abs=1e-3)
+    assert found.local == pytest.approx(np.mean([spearman(*local(each)) for each in trials]))
+    errors = np.concatenate([np.abs(each.error).ravel() for each in trials])
+    widths = np.concatenate([np.tile(each.width.ravel(), 3) for each in trials])
+    assert found.ause == pytest.approx(area_under_sparsification(errors, widths), abs=1e-3)
+    assert found.local_ause < found.ause < area_under_sparsification(errors, RNG.random(len(errors)))
+    with pytest.raises(UsageError, match="no photograph"):
+        rank([])
+
+
+def test_a_map_that_knows_the_photograph_alone_ranks_the_pool_and_not_the_pixels():
+    trials = [Trial(RNG.laplace(scale=s, size=(3, 30, 30)), s + 1e-6 * RNG.random((30, 30))) for s in (1, 4, 16)]
+    found = rank(trials)
+    assert abs(found.local) < 0.2
+    assert found.local_ause < 0.2
+
+
+def test_fitted_factor_is_the_least_that_holds_the_share():
+    trials = trials_of([np.exp(RNG.normal(0, 1, (40, 40))) for _ in range(4)])
+    factor = fit_factor(trials)
+    assert factor == pytest.approx(np.log(10), rel=0.03)
+    assert cover(trials, factor * (1 + 1e-6)).inside >= 0.9 - 1e-9 > cover(trials, factor * (1 - 1e-3)).inside
+    assert fit_factor(trials, 0.5) == pytest.approx(np.log(2), rel=0.03)
+    with pytest.raises(UsageError, match="no photograph"):
+        fit_factor([])
+
+
+def test_trials_are_in_gray_levels_of_what_lies_within_the_border():
+    restored, target = RNG.normal(0.5, 1, (3, 10, 12)), RNG.random((3, 10, 12))
+    found = Trial.of(restored, target, target[0], 2)
+    assert found.error == pytest.approx(255 * (restored.clip(0, 1) - target)[:, 2:-2, 2:-2], abs=1e-4)
+    assert found.width == pytest.approx(255 * target[0, 2:-2, 2:-2], abs=1e-4)
+    assert Trial.of(restored, target, target[0]).error.shape == (3, 10, 12)
+
+
+def test_degraded_centers_hold_the_noise_that_the_model_is_told(headed, photographs):
+    (x, target), *rest = degrade_centers(read_card(headed), photographs[:2], degradation="noise:sigma=20", side=32)
+    assert (x.shape, target.shape, len(rest)) == ((1, 4, 64, 64), (3, 64, 64), 1)
+    assert x[0, 3] == pytest.approx(np.full((64, 64), 20 / 255))
+    assert (x[0, :3] - target).std() == pytest.approx(20 / 255, rel=0.05)
+    with Image.open(photographs[0]) as picture:
+        assert np.array_equal(
+            (255 * target).round().astype(np.uint8), np.asarray(picture).transpose(2, 0, 1)[:, 4:68, 8:72]
+        )
 
 
 def test_coverage_counts_by_photograph_and_by_quarter_of_the_widths():

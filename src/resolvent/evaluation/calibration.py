@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from resolvent.errors import UsageError
 
-__all__ = ["ALPHA", "DELTA", "LAMBDAS", "Histogram", "calibrate", "upper_bound"]
+__all__ = ["ALPHA", "DELTA", "LAMBDAS", "Histogram", "calibrate", "calibrate_halves", "upper_bound"]
 
 ALPHA = DELTA = 0.1
 """The share of pixels that may lie outside, and the probability that more do."""
@@ -105,3 +105,31 @@ def calibrate(
             f"{len(histograms)} photographs cannot certify that at most {alpha:.0%} of pixels lie outside; give more"
         )
     return chosen
+
+
+def calibrate_halves(
+    histograms: list[Histogram], splits: int = 100, alpha: float = ALPHA, delta: float = DELTA, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Calibrate on a random half of the photographs and look at the other, again and again.
+
+    Args:
+        histograms: One for each photograph.
+        splits: How many times.
+        alpha: See ``calibrate``.
+        delta: See ``calibrate``.
+        seed: Random seed.
+
+    Returns:
+        The factor of each split, and the mean miss by it on the other half.
+
+    Raises:
+        UsageError: The photographs of a half are too few.
+    """
+    rng, factors, misses = np.random.default_rng(seed), [], []
+    for _ in range(splits):
+        order = rng.permutation(len(histograms))
+        half, rest = np.array_split(order, 2)
+        factors.append(calibrate([histograms[i] for i in half], alpha, delta))
+        at = int(np.searchsorted(LAMBDAS, factors[-1]))
+        misses.append(float(np.mean([histograms[i].misses[at] for i in rest])))
+    return np.array(factors), np.array(misses)

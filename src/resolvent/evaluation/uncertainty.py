@@ -21,14 +21,19 @@ if TYPE_CHECKING:
     from resolvent.models.card import ModelCard
 
 __all__ = [
+    "MARGIN",
     "NINE_OF_TEN",
     "Coverage",
+    "Ranking",
     "Trial",
     "area_under_sparsification",
     "certify",
     "cover",
+    "degrade_centers",
+    "fit_factor",
     "local",
     "measure",
+    "rank",
     "spearman",
 ]
 
@@ -61,6 +66,15 @@ class Trial:
 
     error: NDArray[np.float32]
     width: NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls, restored: NDArray[np.floating], target: NDArray[np.floating], width: NDArray[np.floating], cut: int = 0
+    ) -> Trial:
+        """Compare (C, H, W) with the truth, all in the unit of the image, but for ``cut`` pixels at the border."""
+        inside = np.s_[..., cut : restored.shape[1] - cut, cut : restored.shape[2] - cut]
+        error, half = 255 * (np.clip(restored, 0, 1) - target), 255 * width
+        return cls(error[inside].astype(np.float32), half[inside].astype(np.float32))
 
     @property
     def histogram(self) -> Histogram:
@@ -97,30 +111,31 @@ class Coverage:
         }
 
 
-def measure(
-    session: Session,
+def degrade_centers(
+    card: ModelCard,
     images: Sequence[Path],
     *,
     degradation: str | None = None,
     wide: bool = False,
     seed: int = 0,
     side: int = 256,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Iterator[Trial]:
-    """Degrade the center of photographs, restore it and compare.
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Degrade the center of photographs as a model expects them, with MARGIN more on every side.
 
     Args:
-        session: A model whose file holds a map of errors.
+        card: Of the model.
         images: Clean photographs.
         degradation: Text form; None takes what the model was trained on, whose noise level it is told exactly.
         wide: Tell the noise level wrongly, up to ``training.head.MISSTATED`` times, or take one of the other
             degradations of the model's recipe instead, half of the time each.
         seed: Random seed; a photograph's degradation depends on it and on its place among ``images``.
-        side: Of the center, in pixels of the result; what lies at its border is not compared.
-        progress: Called with the number of photographs that are done, and of all.
+        side: Of the center, in pixels of the result.
+
+    Yields:
+        What the model takes, (1, channels, H, W), and the truth, (3, scale H, scale W).
 
     Raises:
-        UsageError: The file holds no map of errors, or ``wide`` is for a model that takes no noise level.
+        UsageError: ``wide`` is for a model that takes no noise level.
     """
     import torch
 
@@ -129,7 +144,6 @@ def measure(
     from resolvent.training.head import misstate
     from resolvent.training.recipe import Recipe
 
-    card = session.card
     recipe = Recipe.from_json(card.recipe, card.name)
     if wide and not card.noise_level:
         raise UsageError(f"model {card.name!r}: takes no noise level that could be wrong; leave wide out")
@@ -152,10 +166,37 @@ def measure(
         x = network_input(recipe, degraded, numbers)
         if wide:
             x = misstate(x, 0.5, generator)
-        *restored, b = session.run_with_errors(np.ascontiguousarray(x.numpy()))[0]
-        inside = slice(cut, -cut)
-        error = (np.clip(np.stack(restored), 0, 1) - target[0].numpy())[:, inside, inside]
-        yield Trial(255 * error, 255 * NINE_OF_TEN * b[inside, inside])
+        yield np.ascontiguousarray(x.numpy()), target[0].numpy()
+
+
+def measure(
+    session: Session,
+    images: Sequence[Path],
+    *,
+    degradation: str | None = None,
+    wide: bool = False,
+    seed: int = 0,
+    side: int = 256,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[Trial]:
+    """Degrade the center of photographs, restore it and compare.
+
+    Args:
+        session: A model whose file holds a map of errors.
+        images: Clean photographs.
+        degradation: See ``degrade_centers``, as for ``wide``, ``seed`` and ``side``.
+        wide: See there.
+        seed: See there.
+        side: See there.
+        progress: Called with the number of photographs that are done, and of all.
+
+    Raises:
+        UsageError: The file holds no map of errors, or ``wide`` is for a model that takes no noise level.
+    """
+    cases = degrade_centers(session.card, images, degradation=degradation, wide=wide, seed=seed, side=side)
+    for number, (x, target) in enumerate(cases):
+        *restored, b = session.run_with_errors(x)[0]
+        yield Trial.of(np.stack(restored), target, NINE_OF_TEN * b, MARGIN * session.card.scale)
         progress(number + 1, len(images))
 
 
@@ -243,6 +284,53 @@ def cover(trials: Iterable[Trial], factor: float) -> Coverage:
         len(inside), float(np.mean(inside)), float(np.sort(inside)[:few].mean()), (first, second, third, fourth),
         float(np.mean(widths)),
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How well widths rank errors; no factor changes it.
+
+    Attributes:
+        spearman: Correlation of the ranks of the values' errors and of their widths, the mean over photographs.
+        local: The same of the errors and the widths over windows, see ``local``.
+        ause: Area under the sparsification error, of the values of all photographs together.
+        local_ause: The same of the windows.
+    """
+
+    spearman: float
+    local: float
+    ause: float
+    local_ause: float
+
+
+def rank(trials: Sequence[Trial]) -> Ranking:
+    """How well the widths rank the errors.
+
+    Raises:
+        UsageError: There is no trial.
+    """
+    if not trials:
+        raise UsageError("ranking: there is no photograph to measure it on")
+    values = [(np.abs(each.error).ravel(), np.broadcast_to(each.width, each.error.shape).ravel()) for each in trials]
+    windows = [local(each) for each in trials]
+    means, areas = [], []
+    for pairs in (values, windows):
+        means.append(float(np.mean([spearman(*pair) for pair in pairs])))
+        errors, widths = (np.concatenate([part.ravel() for part in parts]) for parts in zip(*pairs, strict=True))
+        areas.append(area_under_sparsification(errors, widths))
+    return Ranking(means[0], means[1], areas[0], areas[1])
+
+
+def fit_factor(trials: Sequence[Trial], share: float = 1 - ALPHA) -> float:
+    """The factor by which the widths hold ``share`` of all values: no bound, to compare maps by.
+
+    Raises:
+        UsageError: There is no trial.
+    """
+    if not trials:
+        raise UsageError("factor: there is no photograph to fit it to")
+    ratios = [(np.abs(each.error) / np.maximum(each.width, 1e-12)).ravel() for each in trials]
+    return float(np.quantile(np.concatenate(ratios), share, method="inverted_cdf"))
 
 
 def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
