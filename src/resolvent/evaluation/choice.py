@@ -25,7 +25,7 @@ from resolvent.evaluation.ensembles import Fit, fit
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import QUALITY, Image, read_image
 from resolvent.inference.runtime import open_session
-from resolvent.models.registry import bundled, read_card
+from resolvent.models.registry import read_card
 from resolvent.system import usable_cpus
 
 if TYPE_CHECKING:
@@ -133,9 +133,25 @@ def kinds() -> dict[str, str]:
 
 
 def foundations() -> dict[str, str]:
-    """Give the digests of the files that cases depend on: the noise estimate, and the models."""
-    files = {"level.npz": resources.files("resolvent.diagnosis") / "level.npz", **{m: bundled()[m] for m in MODELS}}
-    return {name: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for name, file in files.items()}
+    """Give digests of what cases depend on: the coefficients of the noise estimate, and the weights of the models.
+
+    Of the values alone, however their files store them, and whatever else those hold.
+    """
+    from resolvent.models.export import load_module
+
+    with np.load(str(resources.files("resolvent.diagnosis") / "level.npz")) as stored:
+        values = {"level.npz": {name: stored[name] for name in stored.files}}
+    for model in MODELS:
+        values[model] = {name: tensor.numpy() for name, tensor in load_module(model)[0].state_dict().items()}
+    return {name: _digest(arrays) for name, arrays in values.items()}
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    found = hashlib.sha256()
+    for name in sorted(arrays):
+        found.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
+        found.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return found.hexdigest()[:16]
 
 
 def as_file(
