@@ -81,7 +81,7 @@ def check_calibrated(card: ModelCard) -> tuple[float, float]:
     """
     if card.factors is None:
         able = [name for name in bundled() if read_card(name).factors]
-        others = f"; {', '.join(able)} have one" if able else ""
+        others = f"; {', '.join(able)} have one" if able else "; resolvent calibrate gives one to a model with a head"
         raise UsageError(f"uncertainty and model {card.name!r}: it has no calibrated map of errors{others}")
     return card.factors
 
