@@ -18,8 +18,10 @@ def unseen(tmp_path):
 
 
 def test_a_calibrated_model_says_how_far_to_trust_each_pixel(run, headed, unseen, tmp_path):
+    noisy = np.random.default_rng(0).normal(128, 20, (64, 80, 3)).clip(0, 255).astype(np.uint8)
+    Image.fromarray(noisy).save(tmp_path / "noisy.png")
     code, _, err = run(
-        "restore", unseen / "0.png", "-m", headed, "--sigma", 5, "--uncertainty", "-o", tmp_path / "o.png"
+        "restore", tmp_path / "noisy.png", "-m", headed, "--sigma", 20, "--uncertainty", "-o", tmp_path / "o.png"
     )
     assert code == 2
     assert "has no calibrated map of errors" in err
@@ -30,7 +32,7 @@ def test_a_calibrated_model_says_how_far_to_trust_each_pixel(run, headed, unseen
     assert found["coverage"]["unseen"]["inside"] > 0.85
     target = tmp_path / "o.png"
     code, out, err = run(
-        "restore", unseen / "0.png", "-m", headed, "--sigma", 5, "--uncertainty", "-o", target, "--json"
+        "restore", tmp_path / "noisy.png", "-m", headed, "--sigma", 20, "--uncertainty", "-o", target, "--json"
     )
     assert code == 0
     assert json.loads(out)["results"][0]["uncertainty"]["median"] > 0
