@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.page import fill
 from experiments.seed.curves import Curves
 from experiments.seed.figures import curves_figure, rows_figure, sweep_figure
 from experiments.seed.flowers import Flowers, arrange, prepare, sizes
@@ -31,7 +32,6 @@ SWEPT = tuple(range(3, 42, 2))
 NOISES = (5, 10, 15, 20, 25, 30, 40, 50)
 SHOWN = 3
 """Test photographs in the figures."""
-BEGIN, END = "<!-- tables -->", "<!-- /tables -->"
 
 
 def trained(name: str, variant: Variant, work: Path, photographs: Path, options: argparse.Namespace) -> Result:
@@ -143,12 +143,6 @@ def draw(
     named = [{labels.get(name, name): values for name, values in swept.items()} for swept in (by_ksize, by_sigma)]
     sweep_figure(out / "sweep.svg", SWEPT, named[0], NOISES, named[1], BLURS)
     return {"ksize": list(SWEPT), "psnr_by_ksize": by_ksize, "sigma": list(NOISES), "psnr_by_sigma": by_sigma}
-
-
-def fill(page: Path, text: str) -> None:
-    """Put the tables between the marks of the page."""
-    before, _, rest = page.read_text("utf-8").partition(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", "utf-8")
 
 
 def main() -> None:
