@@ -1,5 +1,7 @@
+import shutil
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -56,3 +58,32 @@ def tiny(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "tiny model ü.onnx"
     export(network, card, path)
     return network, replace(card), path
+
+
+@pytest.fixture(scope="session")
+def headed_once(tiny, tmp_path_factory):
+    """What ``headed`` is a copy of."""
+    from onnx import load
+
+    from resolvent.models.branch import with_branch
+    from resolvent.models.export import write
+    from resolvent.networks.uncertainty import UncertaintyHead
+    from resolvent.training.recipe import Recipe
+
+    network, card, path = tiny
+    recipe = Recipe(
+        name="tiny", task="denoise", summary="for tests", degradation="noise:sigma=5..20",
+        validation=("noise:sigma=10",), network="unet-small", arguments={**ARGUMENTS, "noise_level": True},
+    )  # fmt: skip
+    model = load(path)
+    head = UncertaintyHead(network.tail.in_channels, fold=network.fold, channels=4)
+    card = replace(with_branch(model, head, card), recipe=recipe.to_json())
+    path = tmp_path_factory.mktemp("headed") / "headed.onnx"
+    write(model, card, path)
+    return path
+
+
+@pytest.fixture
+def headed(headed_once, tmp_path):
+    """The small network's file with a head for maps of errors, which says the same of every pixel."""
+    return Path(shutil.copy(headed_once, tmp_path))

@@ -81,10 +81,13 @@ def test_brackets_in_a_card_are_text(model, run):
 def test_what_a_graph_says_of_itself_is_read_as_onnx_reads_it():
     for path in bundled().values():
         read, graph = read_graph(path), onnx.load(path).graph
-        assert read.nodes == len(graph.node)
-        assert read.operators == {(node.domain, node.op_type) for node in graph.node}
-        constants = [item.t for node in graph.node for item in node.attribute if item.HasField("t")]
-        floats = [item for item in (*graph.initializer, *constants) if item.data_type in (1, 10)]
+        graphs = [graph, *(item.g for node in graph.node for item in node.attribute if item.HasField("g"))]
+        nodes = [node for part in graphs for node in part.node]
+        assert read.nodes == len(nodes)
+        assert read.operators == {(node.domain, node.op_type) for node in nodes}
+        constants = [item.t for node in nodes for item in node.attribute if item.HasField("t")]
+        weights = [item for part in graphs for item in part.initializer]
+        floats = [item for item in (*weights, *constants) if item.data_type in (1, 10)]
         assert read.parameters == sum(int(np.prod(item.dims)) for item in floats)
         assert [value.name for value in read.inputs] == ["input"]
         assert read.inputs[0].shape[1] == graph.input[0].type.tensor_type.shape.dim[1].dim_value

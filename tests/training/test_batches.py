@@ -143,3 +143,13 @@ def test_a_share_of_the_patches_stays_clean(recipe, photographs, tmp_path):
     same_pixels = (clean == degraded).flatten(1).all(1)
     assert 8 <= int(same_pixels.sum()) <= 24
     assert torch.equal(inputs, degraded)
+
+
+def test_another_seed_trains_on_other_patches_in_another_order(recipe):
+    """torch's generator on the CPU takes 32 bits of a seed alone."""
+    shard = Shard(torch.arange(48 * 48 * 3).remainder(251).to(torch.uint8), torch.tensor([[0, 48, 48]]), ("one",))
+    first, again, other = (batch(dataclasses.replace(recipe, seed=seed), shard, 0)[2] for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    orders = [chosen(dataclasses.replace(recipe, seed=seed, batch=9), 9, 0) for seed in range(3)]
+    assert len(set(map(tuple, orders))) == 3

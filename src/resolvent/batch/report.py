@@ -39,6 +39,7 @@ class Result:
         sigma: Noise level that the model was given.
         seconds: That it took.
         steps: How far the model or the method came, and what ended it; None if nothing ran.
+        uncertainty: How far to trust it, see ``Uncertainty.to_json``; None if that was not asked for.
         expected: Seconds that restoring would take, where nothing was done; None for a method, and in a real run.
     """
 
@@ -52,6 +53,7 @@ class Result:
     seconds: float = 0.0
     steps: Steps | None = None
     expected: float | None = None
+    uncertainty: dict[str, float | str] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, in characters that any terminal prints."""
@@ -67,6 +69,7 @@ class Result:
             "steps": self.steps and self.steps.done,
             "total_steps": self.steps and self.steps.total,
             "ended": self.steps and self.steps.ended,
+            **({} if self.uncertainty is None else {"uncertainty": self.uncertainty}),
             **({} if self.expected is None else {"expected_seconds": round(self.expected, 1)}),
         }
 

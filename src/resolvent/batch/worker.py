@@ -16,6 +16,7 @@ import numpy as np
 
 from resolvent.batch.forecast import Forecast
 from resolvent.batch.jobs import KINDS, Job
+from resolvent.batch.maps import check_maps, write_maps
 from resolvent.batch.progress import Progress
 from resolvent.batch.report import CHECKED, LEAST_CHANGE, Result
 from resolvent.diagnosis import Blended
@@ -116,6 +117,10 @@ def restore_one(
             remedy = "--overwrite" if job.content is not None else "--resume or --overwrite"
             raise OutputError(f"{job.target}: exists; choose another output, or give {remedy}")
         check_writable(job.target)
+        if request.uncertain:
+            check_maps(job.target, overwrite=files.overwrite)
+    elif request.uncertain:
+        raise UsageError("uncertainty: its map is a file beside the result; give an output file with -o")
     began = time.perf_counter()
     source = job.source if job.content is None else job.content
     image = files.read(source)
@@ -145,6 +150,8 @@ def restore_one(
         write_image(restored.image, job.target, overwrite=files.overwrite, format=kind, quality=fine)
     if files.keep_time and job.content is None:
         take_time(job.source, job.target)
+    if restored.uncertainty is not None:
+        write_maps(restored.image, restored.uncertainty, job.target, overwrite=files.overwrite)
     return result_of(job, restored, lost, copied=copied)
 
 
@@ -183,7 +190,7 @@ def settled(image: Image, restored: Restoration) -> Restoration:
     change = 255 / (known.high - known.low) * (total / image.data.size) ** 0.5
     if change >= LEAST_CHANGE:
         return restored
-    return replace(restored, image=image, plan=_left_alone(restored.plan, f"{change:.2f}"))
+    return replace(restored, image=image, plan=_left_alone(restored.plan, f"{change:.2f}"), uncertainty=None)
 
 
 def _by_diagnosis(plan: Plan) -> bool:
@@ -221,6 +228,8 @@ def result_of(job: Job, restored: Restoration, lost: tuple[str, ...], *, copied:
     """What became of a photograph that was written, or whose file was copied."""
     plan, image = restored.plan, restored.image
     reasons = plan.reasons
+    if restored.uncertainty is not None:
+        reasons += (str(restored.uncertainty),)
     if plan.unchanged and max(image.width, image.height) <= SMALL and plan.request == ModelRequest():
         reasons += (f"small, {image.width}x{image.height} pixels: scale 2 (-s 2) enlarges it",)
     return Result(
@@ -232,6 +241,7 @@ def result_of(job: Job, restored: Restoration, lost: tuple[str, ...], *, copied:
         model=plan.runs,
         sigma=plan.sigma,
         steps=None if plan.unchanged else restored.steps,
+        uncertainty=None if restored.uncertainty is None else restored.uncertainty.to_json(),
     )
 
 

@@ -18,7 +18,7 @@ import typer
 from resolvent import __version__
 from resolvent.cli.diagnosis import diagnose
 from resolvent.cli.flags import in_flags
-from resolvent.cli.lab import benchmark, compare, export, train
+from resolvent.cli.lab import benchmark, calibrate, compare, export, train
 from resolvent.cli.lists import degradations, methods, networks, recipes
 from resolvent.cli.models import app as models
 from resolvent.cli.options import fail
@@ -55,7 +55,7 @@ def common(
         logging.getLogger("resolvent").setLevel(logging.DEBUG)
 
 
-for command in (restore, diagnose, degrade, train, export, benchmark, compare, demo):
+for command in (restore, diagnose, degrade, train, export, calibrate, benchmark, compare, demo):
     app.command()(command)
 app.add_typer(models, name="models")
 for listing in (methods, degradations, networks, recipes):

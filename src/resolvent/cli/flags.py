@@ -36,6 +36,7 @@ FLAGS |= {
             "resume",
             "overwrite",
             "limit",
+            "uncertainty",
             "levels",
             "epochs",
         ),

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from resolvent.models.card import ModelCard
     from resolvent.training.runs import Result
 
-__all__ = ["benchmark", "compare", "export", "train"]
+__all__ = ["benchmark", "calibrate", "compare", "export", "train"]
 
 
 def train(
     recipe: Annotated[
-        str, typer.Argument(help="Bundled recipe, such as denoise (see resolvent recipes), or TOML file.")
+        str,
+        typer.Argument(
+            help="Bundled recipe, such as denoise (see resolvent recipes), or TOML file; or head, with --model."
+        ),
     ],
     images: Annotated[Path, typer.Option("--images", help="Folder of clean training photographs.")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Run folder. Default: runs/NAME.")] = None,
@@ -36,6 +39,10 @@ def train(
         str | None, typer.Option("--budget", help="Training budget, such as 30m, 3h or '2000 steps'.")
     ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="Training budget in epochs.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Model whose uncertainty is learned, for the recipe head; it stays as it is."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -65,7 +72,20 @@ def train(
     license: License = UNSTATED,  # noqa: A002
     as_json: Json = False,
 ) -> None:
-    """Train a model on a folder of clean photographs, and write it as an .onnx file with its model card."""
+    """Train a model on a folder of clean photographs, and write it as an .onnx file with its model card.
+
+    The recipe head adds a map of uncertainty to the model that --model names, and writes both to the file -o.
+    """
+    if recipe == "head":
+        refused = {
+            "--validation": validation, "--budget": budget, "--epochs": epochs, "--set": settings,
+            "--cooldown": cooldown, "--trunk": trunk, "--resume": resume, "--compile": compiled, "--device": device,
+            "--data": data,
+        }  # fmt: skip
+        _train_head(model, images, output, threads, [flag for flag, value in refused.items() if value], as_json=as_json)
+        return
+    if model is not None:
+        raise UsageError(f"--model {model}: is for resolvent train head; to fine-tune, give --set start={model}")
     from contextlib import closing
 
     from resolvent.training.callbacks import RunCallback
@@ -106,6 +126,64 @@ def train(
     _print_result(path, result, card, as_json=as_json)
     if not as_json:
         say(f"resolvent restore PHOTO -m {path}" + " --repair" * (card.mask or card.outputs == 1))
+
+
+def _train_head(
+    model: str | None, images: Path, output: Path | None, threads: int | None, refused: list[str], *, as_json: bool
+) -> None:
+    from resolvent.training.head import train_head
+
+    if model is None:
+        raise UsageError("train head: learns the uncertainty of one model; give --model")
+    if refused:
+        raise UsageError(f"train head and {refused[0]}: it takes --model, --images, -o and --threads alone")
+    target = output or Path(f"{Path(model).stem}.head.onnx")
+    check_report("-o", target, ".onnx", overwrite=False)
+    with Bar() as bar:
+        card = train_head(model, images, target, threads=threads, progress=lambda stage, share: bar.show(share, stage))
+    if as_json:
+        show_json({"model": str(target), "card": card.to_json()})
+        return
+    say(f"resolvent calibrate {target} --images UNSEEN")
+
+
+def calibrate(
+    model: Annotated[Path, typer.Argument(help="Model file of resolvent train head; its card gets the certificate.")],
+    images: Annotated[
+        list[Path],
+        typer.Option("--images", help="Folder of photographs that the model has never seen, 200 in all; repeatable."),
+    ],
+    test: Annotated[
+        list[Path] | None, typer.Option("--test", help="Folder on which the coverage is measured too; repeatable.")
+    ] = None,
+    seed: Seed = 0,
+    threads: Annotated[int | None, typer.Option("--threads", help="Number of CPU threads.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Calibrate a model's map of uncertainty, so that 9 of 10 pixels lie within it on unseen photographs."""
+    from resolvent.evaluation.uncertainty import certify
+    from resolvent.training.data import find_photographs
+
+    photographs = [path for folder in images for path in find_photographs(folder)]
+    tests = {folder.name: find_photographs(folder) for folder in test or ()}
+    with Bar() as bar:
+        card = certify(
+            model,
+            photographs,
+            tests,
+            seed=seed,
+            threads=threads,
+            progress=lambda stage, done, total: bar.show(done / total, f"{stage}: {done} of {total}"),
+        )
+    if as_json:
+        show_json(card.uncertainty)
+        return
+    found = card.uncertainty
+    say(f"{model}: factor {found['factor']}, {found['wide']} where the noise is another; {found['images']} photographs")
+    for name, coverage in found["coverage"].items():
+        say(
+            f"{name}: {coverage['inside']:.1%} within ±{coverage['width']} on average, {coverage['worst']:.1%} at worst"
+        )
 
 
 def export(

@@ -78,6 +78,13 @@ def restore(
     page: Annotated[
         Path | None, OUTPUT("--page", help="HTML page with a before/after slider for each restored photograph.")
     ] = None,
+    uncertainty: Annotated[
+        bool,
+        OUTPUT(
+            "--uncertainty",
+            help="Write how far each pixel may be from the truth, as NAME.uncertainty.tif and an overlay (.png).",
+        ),
+    ] = False,
     as_json: Annotated[bool, OUTPUT("--json", help="Print the results as one JSON object on stdout.")] = False,
     stream: Annotated[
         bool, OUTPUT("--jsonl", help="Print each result as a line of JSON on stdout, as soon as it is finished.")
@@ -145,7 +152,7 @@ def restore(
         "model": model, "sigma": sigma, "scale": scale, "method": method, "degradation": degradation,
         "settings": methods.read_settings(method, settings) if method and settings else None, "budget": budget,
         "preview": preview, "repair": repair, "mask": mask, "write_mask": write_mask, "strength": strength,
-        "memory": memory, "seed": seed, "tile": tile, "runtime": runtime,
+        "memory": memory, "seed": seed, "tile": tile, "runtime": runtime, "uncertainty": uncertainty,
     }  # fmt: skip
     limits = Limits(megapixels, megabytes)
     if as_json and stream:

@@ -16,6 +16,7 @@ import numpy as np
 
 from resolvent import methods
 from resolvent.engine.request import MethodRequest, ModelRequest, RepairRequest, Request, TiledRequest
+from resolvent.engine.uncertainty import check_calibrated
 from resolvent.errors import UsageError, unknown
 from resolvent.image.sources import Source
 from resolvent.models.registry import read_card
@@ -34,6 +35,7 @@ class Options(TypedDict, total=False):
             in a repair.
         sigma: Needs ``model``.
         scale: Where ``model`` names the enlarging model, it alone runs.
+        uncertainty: Of a model; see ModelRequest. What comes of it is in ``Restoration.uncertainty``.
         method: Instead of a model; see MethodRequest, as for the next four.
         degradation: What the method inverts, or its text form.
         settings: Needs ``method``.
@@ -53,6 +55,7 @@ class Options(TypedDict, total=False):
     model: str | Path | None
     sigma: float | None
     scale: int | None
+    uncertainty: bool
     method: str | None
     degradation: Degradation | str | None
     settings: Mapping[str, Any] | None
@@ -68,6 +71,8 @@ class Options(TypedDict, total=False):
     runtime: str
 
 
+_SWITCHES = ("repair", "uncertainty")
+
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("scale", "seed", "tile"), ((Integral,), "a whole number")),
     **dict.fromkeys(("sigma", "strength", "budget"), ((Real,), "a number")),
@@ -75,7 +80,7 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("method", "runtime"), ((str,), "a name")),
     "settings": ((Mapping,), "a mapping of names to values"),
     "memory": ((Integral, str), "a number of bytes, or a text such as '512M'"),
-    "repair": ((bool, np.bool_), "True or False"),
+    **dict.fromkeys(_SWITCHES, ((bool, np.bool_), "True or False")),
 }
 """What the values of options may be, and how a person says it."""
 
@@ -88,7 +93,7 @@ def _check_types(given: Mapping[str, Any]) -> None:
         types["degradation"] = ((str, Degradation), "a text such as 'blur:sigma=1.6', or a Degradation")
     for name, value in given.items():
         kinds, rule = types.get(name, ((object,), ""))
-        truth = isinstance(value, bool) and name != "repair" and rule  # to Python a whole number
+        truth = isinstance(value, bool) and name not in _SWITCHES and rule  # to Python a whole number
         if truth or not isinstance(value, kinds):
             raise UsageError(f"{name} {value!r:.80}: must be {rule}")
 
@@ -109,6 +114,8 @@ def make_request(**options: Unpack[Options]) -> Request:
     tiled = common | _only(given, "tile", "runtime")
     TiledRequest(**tiled)  # whatever is asked for, a value that breaks its rule is refused
     repair = _repair_options(given)
+    if given.get("uncertainty"):
+        _check_uncertainty(given)
     after = _method_request(given, common) if "method" in given else _model_request(given, tiled)
     if not repair:
         return after
@@ -159,9 +166,26 @@ def _model_request(given: Mapping[str, Any], tiled: Mapping[str, Any]) -> ModelR
         raise UsageError(f"degradation '{given['degradation']}': is what a method inverts; give method= too")
     if given.get("settings"):
         raise UsageError(f"settings {', '.join(given['settings'])}: are of a method; give method= too")
-    request = ModelRequest(**tiled, **_only(given, "model", "sigma", "scale"))
+    request = ModelRequest(**tiled, **_only(given, "model", "sigma", "scale", "uncertainty"))
     _check_model(request)
     return request
+
+
+def _check_uncertainty(given: Mapping[str, Any]) -> None:
+    """Refuse what a map of errors cannot be given for."""
+    for name in ("method", "repair", "mask"):
+        if given.get(name) is not None and given.get(name) is not False:
+            raise UsageError(f"uncertainty and {name}: it is of a model that restores; leave one of them out")
+    if (runtime := given.get("runtime", "auto")) not in ("auto", "onnxruntime"):
+        raise UsageError(f"uncertainty and runtime {runtime}: needs onnxruntime; leave runtime (--runtime) out")
+    if "scale" in given and "model" not in given:
+        example = f"upscale{given['scale']}"
+        raise UsageError(
+            f"uncertainty and scale {given['scale']}: unknown after restoring and enlarging in turn; give one model, "
+            f"model={example!r} (-m {example})"
+        )
+    if "model" in given:
+        check_calibrated(read_card(given["model"]))
 
 
 def _check_model(request: ModelRequest) -> None:

@@ -16,12 +16,15 @@ from resolvent.diagnosis import diagnose, measure
 from resolvent.engine.remarks import nothing_to_do, remarks
 from resolvent.engine.repair import FILL_TILE, count_tiles, find_damage, read_mask
 from resolvent.engine.request import MethodRequest, ModelRequest, RepairRequest, Request, TiledRequest
+from resolvent.engine.uncertainty import check_calibrated
 from resolvent.errors import InputError, UsageError
 from resolvent.inference.runtime import Session, open_session
+from resolvent.inference.stitch import ERRORS_HALO
 from resolvent.inference.tiles import SMALLEST_TILE, largest_tile, margin, reflected, spans
 from resolvent.system import available_memory, parse_memory, tile_memory
 
 if TYPE_CHECKING:
+    from resolvent.diagnosis.level import Noise
     from resolvent.image import Image
     from resolvent.models.card import ModelCard
 
@@ -29,6 +32,12 @@ if TYPE_CHECKING:
 Opener = Callable[[str | Path, str], Session]
 """Loads a model, by name or path, into a runtime."""
 
+
+TOLERANCE = 0.15
+"""By which share a noise level may be off before a map of errors has to allow for it."""
+
+LEAST = 2.0
+"""Gray levels; below, measuring is off by more than a share."""
 
 __all__ = ["Opener", "Plan", "make_plan"]
 
@@ -49,6 +58,8 @@ class Plan:
         confidence: Share of the restoration that diagnosis trusts; it multiplies the strength.
         change: Gray levels, root mean square, by which diagnosis expects the image to change; None where it was asked.
         scale: By how much the result is larger than the image.
+        wide: Whether the noise is not white, or not of the level that the model is given, and a map of errors has to
+            allow for it.
     """
 
     request: Request
@@ -62,6 +73,7 @@ class Plan:
     confidence: float = 1.0
     change: float | None = None
     scale: int = 1
+    wide: bool = False
 
     @property
     def strength(self) -> float:
@@ -171,17 +183,29 @@ def _chosen(image: Image, request: Request, source: bytes | None, open_session: 
             return Plan(request, found.reasons)
         model, sigma, reasons, confidence = found.model, found.sigma, found.reasons, found.strength
         change = found.change
-    card = open_session(model, request.runtime).card
+    card, wide = open_session(model, request.runtime).card, False
     if card.noise_level and sigma is None:
         low, high = card.sigma_range or (0.0, 255.0)
         sigma = min(max(measure(image, source).denoiser_sigma, low), high)
         reasons += (f"noise level {sigma:.1f} of 255, as measured",)
+    if request.uncertainty:
+        check_calibrated(card)
+        card = replace(card, halo=card.halo + ERRORS_HALO)
+        wide = card.noise_level and not _is_as_given(measure(image, source).noise, cast("float", sigma))
     tile = _tile(image, card, request)
     sides = (reflected(side, card.multiple) for side in (image.height, image.width))
     tiles = math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides)
     tiles += first.tiles if first else 0
     scale = card.scale
-    return Plan(request, reasons, model, sigma, tile, tiles, first, confidence=confidence, change=change, scale=scale)
+    return Plan(
+        request, reasons, model, sigma, tile, tiles, first,
+        confidence=confidence, change=change, scale=scale, wide=wide,
+    )  # fmt: skip
+
+
+def _is_as_given(noise: Noise, sigma: float) -> bool:
+    """Whether noise is white and of a level, within TOLERANCE of it."""
+    return not noise.colored and abs(noise.sigma - sigma) <= TOLERANCE * max(noise.sigma, LEAST)
 
 
 def _check_memory(image: Image, request: MethodRequest) -> None:

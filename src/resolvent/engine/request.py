@@ -86,6 +86,11 @@ class Request:
                 raise UsageError(f"{name} {path}: exists; give another name, or overwrite (--overwrite)")
             check_writable(path)
 
+    @property
+    def uncertain(self) -> bool:
+        """Whether a map of errors is wanted."""
+        return False
+
     def models(self) -> tuple[tuple[str | Path, str], ...]:
         """The models that are known to run whatever the image, each with its runtime."""
         return ()
@@ -121,11 +126,13 @@ class ModelRequest(TiledRequest):
         model: Name of a bundled model, or path of a model file; None lets diagnosis choose.
         sigma: Noise level for the model, in 8-bit gray levels of the range that the image uses; measured if not given.
         scale: Enlarge by this with a bundled model, after restoring what diagnosis finds wrong.
+        uncertainty: Also say of each pixel how far it may be from the truth.
     """
 
     model: str | Path | None = None
     sigma: float | None = None
     scale: int | None = None
+    uncertainty: bool = False
 
     def named(self) -> str | Path | None:
         """The model that is named, or the bundled one that enlarges by ``scale``; None if neither is given.
@@ -134,6 +141,11 @@ class ModelRequest(TiledRequest):
             UsageError: None enlarges so much.
         """
         return _enlarger(self.scale) if self.model is None and self.scale is not None else self.model
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether a map of errors is wanted."""
+        return self.uncertainty
 
     def models(self) -> tuple[tuple[str | Path, str], ...]:
         """The one that is named."""

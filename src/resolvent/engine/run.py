@@ -19,6 +19,7 @@ from resolvent.engine.plan import Opener, Plan
 from resolvent.engine.preview import Preview
 from resolvent.engine.repair import fill, save_mask
 from resolvent.engine.request import MethodRequest, ModelRequest, RepairRequest
+from resolvent.engine.uncertainty import Uncertainty, Widths
 from resolvent.engine.visible import visible_colors
 from resolvent.errors import InputError, QualityError, UsageError
 from resolvent.image import Image
@@ -48,12 +49,14 @@ class Restoration:
         plan: What was done, and why.
         steps: How far the model or the method came, and what ended it: tiles or iterations, done of planned.
         seconds: That it took.
+        uncertainty: How far each pixel may be from the truth; None if that was not asked for, or nothing was changed.
     """
 
     image: Image
     plan: Plan
     steps: Steps
     seconds: float = 0.0
+    uncertainty: Uncertainty | None = None
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -99,21 +102,21 @@ def run(
     image, _ = open_source(source)
     gray = not plan.unchanged and is_gray(image)
     seen = as_gray(image) if gray else image
-    restored, steps = _restored(seen, plan, progress, open_session, judge, control)
+    restored, steps, uncertainty = _restored(seen, plan, progress, open_session, judge, control)
     if gray:
         restored = as_stored(image, restored)
-    return Restoration(restored, plan, steps, time.perf_counter() - began)
+    return Restoration(restored, plan, steps, time.perf_counter() - began, uncertainty)
 
 
 def _restored(
     image: Image, plan: Plan, progress: Progress | None, open_session: Opener, judge: bool, control: Control
-) -> tuple[Image, Steps]:
-    """Do what comes first, then what the plan says; gives the image, and how far it came."""
+) -> tuple[Image, Steps, Uncertainty | None]:
+    """Do what comes first, then what the plan says; gives the image, how far it came, and how far to trust it."""
     if plan.unchanged:
         _save_mask(plan)
-        return image, Steps()
+        return image, Steps(), None
     if plan.first is not None:
-        image, _ = _restored(image, plan.first, progress, open_session, judge, control)
+        image, *_ = _restored(image, plan.first, progress, open_session, judge, control)
     name = image.path or "the image"
     try:
         if plan.mask is not None:
@@ -121,15 +124,16 @@ def _restored(
             session = open_session(repair.filler, repair.runtime)
             filled = fill(image, plan.mask, session, plan.tile, repair.strength, progress)
             _save_mask(plan)
-            return filled, Steps(plan.tiles, plan.tiles)
+            return filled, Steps(plan.tiles, plan.tiles), None
         if isinstance(plan.request, MethodRequest):
             canvas = _run_method(image, plan.request, progress, control)
             steps = control.steps if plan.request.iterative else Steps(1, 1)
             cut = steps.ended in ("budget", "canceled")  # such a result is kept, whatever is still wrong with it
-            return canvas.finish(judge and not cut), steps
+            return canvas.finish(judge and not cut), steps, None
         model, request = cast("str | Path", plan.model), cast("ModelRequest", plan.request)
-        canvas = _run_model(image, plan, open_session(model, request.runtime), progress)
-        return canvas.finish(judge), Steps(plan.tiles, plan.tiles)
+        canvas, widths = _run_model(image, plan, open_session(model, request.runtime), progress)
+        uncertainty = None if widths is None else widths.finish()
+        return canvas.finish(judge), Steps(plan.tiles, plan.tiles), uncertainty
     except (InputError, QualityError) as error:
         raise type(error)(f"{name}: {error}") from error
     except MemoryError as error:
@@ -178,20 +182,25 @@ def _known(image: Image, forward_model: ForwardModel) -> NDArray[np.bool_] | Non
     return known
 
 
-def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | None) -> Canvas:
+def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | None) -> tuple[Canvas, Widths | None]:
     card, sigma = session.card, plan.sigma or 0.0
 
     def read(box: Box) -> NDArray[np.float32]:
         return _tensor(visible_colors(image, box, card.halo), card, sigma)
 
+    asked = cast("ModelRequest", plan.request).uncertainty
+    widths = Widths(image, card, plan.strength, wide=plan.wide) if asked else None
     canvas = Canvas(image, plan.strength, sigma if card.noise_level else None, card.scale)
     before = plan.first.tiles if plan.first else 0
-    blocks = Runner(session).blocks(read, image.height, image.width, plan.tile)
+    blocks = Runner(session, errors=asked).blocks(read, image.height, image.width, plan.tile)
     for done, (box, values) in enumerate(blocks, before + 1):
-        canvas.put(box, values.transpose(1, 2, 0))
+        restored = values[: card.outputs].transpose(1, 2, 0)
+        canvas.put(box, restored)
+        if widths is not None:
+            widths.put(box, restored, values[-1])
         if progress is not None:
             progress(done, plan.tiles)
-    return canvas
+    return canvas, widths
 
 
 def _tensor(pixels: NDArray[np.float32], card: ModelCard, sigma: float) -> NDArray[np.float32]:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from resolvent.errors import InputError, MissingDependencyError, first_line, unknown
-from resolvent.models.card import ModelCard
+from resolvent.errors import InputError, MissingDependencyError, UsageError, first_line, unknown
+from resolvent.models.card import CONDITION, ModelCard
 from resolvent.models.graph import check_graph
 from resolvent.models.registry import bundled, find, read_card
 from resolvent.system import usable_cpus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -29,8 +30,8 @@ MOST_MEMORY = 2**32
 Runtime = Literal["auto", "onnxruntime", "openvino", "torch"]
 
 
-class Session(Protocol):
-    """A model ready to run."""
+class Model(Protocol):
+    """What takes a batch and gives one."""
 
     card: ModelCard
 
@@ -38,6 +39,19 @@ class Session(Protocol):
         """Restore (N, C, H, W), H and W multiples of ``card.multiple``, to (N, outputs, scale·H, scale·W).
 
         Raises:
+            MemoryError: The runtime could not allocate what it needs.
+            InputError: The model cannot take it, or gives something else than its card says.
+        """
+
+
+class Session(Model, Protocol):
+    """A model ready to run."""
+
+    def run_with_errors(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same, followed by one channel more: the scale b of the error, the largest of the colors'.
+
+        Raises:
+            UsageError: The model or the runtime gives no map of errors.
             MemoryError: The runtime could not allocate what it needs.
             InputError: The model cannot take it, or gives something else than its card says.
         """
@@ -53,9 +67,15 @@ class _Session:
 
     def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """See Session."""
-        y = self._foreign(x) if self.card.foreign else self.raw(x)
+        return self._checked(x, self._foreign(x) if self.card.foreign else self.raw(x), self.card.outputs)
+
+    def run_with_errors(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See Session."""
+        return self._checked(x, self._guarded(self._run_with_errors, x), self.card.outputs + 1)
+
+    def _checked(self, x: NDArray[np.float32], y: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
         s = self.card.scale
-        expected = (len(x), self.card.outputs, s * x.shape[2], s * x.shape[3])
+        expected = (len(x), channels, s * x.shape[2], s * x.shape[3])
         if y.shape != expected:
             raise InputError(f"{self.path}: gives {y.shape} for {x.shape}, and its card says {expected}")
         return y
@@ -75,9 +95,17 @@ class _Session:
         return np.concatenate([self.raw(white * image[None]) / white for image in x])
 
     def raw(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the graph as it is, and turn a runtime's errors, which share no class, into two of ours."""
+        """Run the graph as it is."""
+        return self._guarded(self._run, x)
+
+    def _guarded(
+        self, run: Callable[[NDArray[np.float32]], NDArray[np.float32]], x: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Turn a runtime's errors, which share no class, into two of ours."""
         try:
-            return self._run(x)
+            return run(x)
+        except UsageError:
+            raise
         except Exception as error:
             if re.search(r"allocat|bad_alloc|out of memory", str(error), re.IGNORECASE):
                 raise MemoryError(first_line(error)) from error
@@ -85,6 +113,9 @@ class _Session:
 
     def _run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         raise NotImplementedError
+
+    def _run_with_errors(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        raise UsageError("uncertainty: needs the runtime onnxruntime; leave runtime (--runtime) out")
 
 
 class OnnxSession(_Session):
@@ -128,6 +159,13 @@ class OnnxSession(_Session):
     def _run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         result: NDArray[Any] = self.session.run(None, {self.input: x.astype(self.type, copy=False)})[0]
         return result.astype(np.float32, copy=False)
+
+    def _run_with_errors(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        if CONDITION not in {value.name for value in self.session.get_overridable_initializers()}:
+            raise UsageError(f"model {self.card.name!r}: has no map of errors; train one with resolvent train head")
+        asked = {self.input: x.astype(self.type, copy=False), CONDITION: np.array(True)}
+        restored, b = self.session.run(None, asked)[:2]
+        return np.concatenate([restored, b.max(axis=1, keepdims=True)], axis=1)
 
 
 @cache

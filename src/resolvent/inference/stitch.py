@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,12 @@ from resolvent.errors import InputError
 from resolvent.inference.tiles import Span, border, largest_tile, reflected, spans
 
 if TYPE_CHECKING:
-    from resolvent.inference.runtime import Session
+    from resolvent.inference.runtime import Model, Session
 
 __all__ = ["Box", "Runner"]
+
+ERRORS_HALO = 16
+"""Pixels of context more that a map of errors depends on than the image does; see ``networks.uncertainty``."""
 
 
 class Box(NamedTuple):
@@ -35,10 +38,14 @@ class Runner:
 
     Args:
         session: The model.
+        errors: Whether a channel of the scale of errors follows those of the image; see ``Session``.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Model, *, errors: bool = False) -> None:
         self.session = session
+        self.run = cast("Session", session).run_with_errors if errors else session.run
+        self.channels = session.card.outputs + errors
+        self.halo = session.card.halo + errors * ERRORS_HALO
         self.area: int | None = None  # pixels that a tile may read, since memory ran out
 
     def blocks(
@@ -86,7 +93,7 @@ class Runner:
             return np.pad(read(inside), ((0, 0), (0, 0), rows, columns), mode="reflect")
 
         sides = (reflected(side, card.multiple) for side in (height, width))
-        rows, columns = (spans(side, tile, card.halo, card.multiple) for side in sides)
+        rows, columns = (spans(side, tile, self.halo, card.multiple) for side in sides)
         for box, values in self._joined(read_reflected, rows, columns, lambda box: wanted(own(box))):
             inside = own(box)
             if inside.top < inside.bottom and inside.left < inside.right:
@@ -106,7 +113,7 @@ class Runner:
         s = card.scale
         below = right_seam = np.empty((0, 0, 0), np.float32)  # what the row above, and the tile to the left, fades out
         for rows in down:
-            above, below = below, np.empty((card.outputs, s * rows.trail, s * across[-1].stop), np.float32)
+            above, below = below, np.empty((self.channels, s * rows.trail, s * across[-1].stop), np.float32)
             bottom = rows.stop - rows.trail
             for columns in across:
                 right = columns.stop - columns.trail
@@ -114,7 +121,7 @@ class Runner:
                 if wanted(Box(rows.start, columns.start, rows.stop, columns.stop)):
                     values = self._contribution(read, rows, columns)
                 else:
-                    shape = (card.outputs, s * (rows.stop - rows.start), s * (columns.stop - columns.start))
+                    shape = (self.channels, s * (rows.stop - rows.start), s * (columns.stop - columns.start))
                     values = np.zeros(shape, np.float32)
                 if columns.lead:
                     values[..., : s * columns.lead] += right_seam
@@ -146,16 +153,16 @@ class Runner:
         card = self.session.card
         if self.area is None or height * width <= self.area:
             try:
-                return self.session.run(x)
+                return self.run(x)
             except MemoryError:
                 self.area = height * width // 2
-        tile = largest_tile(self.area, height, width, card.halo, card.multiple)
+        tile = largest_tile(self.area, height, width, self.halo, card.multiple)
         if not tile:
             raise InputError(
                 f"out of memory on a tile of {width} x {height} pixels, the smallest; close other programs"
             )
-        y = np.empty((1, card.outputs, card.scale * height, card.scale * width), np.float32)
-        rows, columns = (spans(side, tile, card.halo, card.multiple) for side in (height, width))
+        y = np.empty((1, self.channels, card.scale * height, card.scale * width), np.float32)
+        rows, columns = (spans(side, tile, self.halo, card.multiple) for side in (height, width))
         for box, values in self._joined(lambda box: x[:, :, *box.slices()], rows, columns):
             y[0, :, *box.slices(card.scale)] = values
         return y

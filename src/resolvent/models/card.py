@@ -10,10 +10,13 @@ from typing import Any
 
 from resolvent.errors import InputError, unknown
 
-__all__ = ["METADATA_KEY", "ModelCard"]
+__all__ = ["CONDITION", "METADATA_KEY", "ModelCard"]
 
 METADATA_KEY = "resolvent.card"
 """The key of an ONNX file's metadata that holds the card, as JSON."""
+
+CONDITION = "uncertainty"
+"""The name of the graph's input that asks for a map of errors, where it has one; see ``models.branch``."""
 
 MAX_LENGTH = 1_000_000
 """Largest length of a card in characters."""
@@ -71,6 +74,7 @@ class ModelCard:
         gray: The network takes and gives one channel; each color goes through it on its own.
         conditional: Its graph may hold the operator ``If``, which is refused otherwise.
         rounding: The largest change of a weight when it was stored as float16.
+        uncertainty: How its map of errors is calibrated, see ``evaluation.uncertainty.certify``; empty without a map.
 
     Raises:
         InputError: A value has the wrong type or is out of range, or a text holds control characters.
@@ -105,12 +109,30 @@ class ModelCard:
     gray: bool = False
     conditional: bool = False
     rounding: float = 0.0
+    uncertainty: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for attribute in dataclasses.fields(self):
             _check(attribute.name, str(attribute.type), getattr(self, attribute.name))
         plain = {name: list(value) if isinstance(value, tuple) else value for name, value in self.arguments.items()}
         object.__setattr__(self, "arguments", plain)  # as JSON gives them back
+
+    @property
+    def factors(self) -> tuple[float, float] | None:
+        """By which the widths of its map are multiplied: as it was trained, and where the noise is another; or None.
+
+        Raises:
+            InputError: One is no positive number.
+        """
+        if not self.uncertainty:
+            return None
+        factors = []
+        for key in ("factor", "wide"):
+            factor = self.uncertainty.get(key)
+            if not _is_number(factor) or not 0 < float(factor or 0) < 1000:
+                raise InputError(f"{self.name}: {key} {factor!r} of its uncertainty: must be a number from 0 to 1000")
+            factors.append(float(factor or 0))
+        return factors[0], factors[1]
 
     @property
     def foreign(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from resolvent.models.registry import find, read_card
 
 if TYPE_CHECKING:
     import onnx
+    import torch
     from numpy.typing import NDArray
     from torch import nn
 
@@ -56,31 +58,8 @@ def export(network: nn.Module, card: ModelCard, path: Path, *, halves: bool = Tr
     except ModuleNotFoundError as error:
         raise MissingDependencyError(str(error.name), "lab", "exporting a model") from error
 
-    network = network.eval().cpu()
     example = torch.zeros(2, card.planes, 8 * card.multiple, 16 * card.multiple)
-    height, width = (card.multiple * torch.export.Dim(name, max=1 << 16) for name in ("rows", "columns"))
-    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
-    level = logger.level
-    logger.setLevel(logging.ERROR)  # it warns of a missing torchvision
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
-            program = torch.onnx.export(
-                network,
-                (example,),
-                input_names=["input"],
-                output_names=["output"],
-                dynamic_shapes=({0: torch.export.Dim("batch"), 2: height, 3: width},),
-                opset_version=OPSET,
-                dynamo=True,
-                optimize=False,
-                verbose=False,
-            )
-    finally:
-        logger.setLevel(level)
-    if program is None:
-        raise OutputError(f"{path}: torch exported nothing; report this")
-    model = program.model_proto
+    model = to_onnx(network, {"input": example}, [card.multiple])
     if halves:
         card = replace(card, rounding=store_as_float16(model))
     write_out_zero_biases(model)
@@ -88,6 +67,50 @@ def export(network: nn.Module, card: ModelCard, path: Path, *, halves: bool = Tr
     onnx.checker.check_model(model)
     write(model, card, path)
     return card
+
+
+def to_onnx(
+    module: nn.Module, example: Mapping[str, torch.Tensor], multiples: Sequence[int], *, folded: bool = False
+) -> onnx.ModelProto:
+    """Translate a torch module to an ONNX model with a dynamic batch, height and width and one output.
+
+    Args:
+        module: Its forward takes the tensors of ``example`` in their order.
+        example: A tensor (2, C, H, W) for each input, by its name in the graph.
+        multiples: Of which the sides of each input are multiples; their ratios are fixed.
+        folded: Whether constants are computed now, and weights may lose their names by that.
+
+    Raises:
+        OutputError: torch gives no program.
+    """
+    import torch
+
+    height, width = (torch.export.Dim(name, max=1 << 16) for name in ("rows", "columns"))
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it warns of a missing torchvision
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
+            warnings.filterwarnings("ignore", "# The axis name", UserWarning)  # of inputs that share their sides
+            program = torch.onnx.export(
+                module.eval().cpu(),
+                tuple(example.values()),
+                input_names=list(example),
+                output_names=["output"],
+                dynamic_shapes=tuple(
+                    {0: torch.export.Dim("batch"), 2: multiple * height, 3: multiple * width} for multiple in multiples
+                ),
+                opset_version=OPSET,
+                dynamo=True,
+                optimize=folded,
+                verbose=False,
+            )
+    finally:
+        logger.setLevel(level)
+    if program is None:
+        raise OutputError("torch exported nothing; report this")
+    return program.model_proto
 
 
 def write(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:

@@ -49,7 +49,7 @@ class Triple(nn.Module):
         return torch.cat([last, x if self.skip_input else first], dim=1)
 
 
-class Dropout(nn.Module):
+class Dropout(nn.Dropout):
     """Dropout of single values from 16 random bits each, several times cheaper on a CPU than PyTorch's Bernoulli draws.
 
     Args:
@@ -57,7 +57,7 @@ class Dropout(nn.Module):
     """
 
     def __init__(self, p: float) -> None:
-        super().__init__()
+        super().__init__(p)
         self.dropped = round(p * 2**16)
 
     def forward(self, x: Tensor) -> Tensor:

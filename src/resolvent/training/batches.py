@@ -53,16 +53,21 @@ def chosen(recipe: Recipe, photographs: int, step: int) -> list[int]:
     return [orders[p // photographs][p % photographs] for p in places]
 
 
+def stream(seed: int, number: int) -> int:
+    """The seed of one step, epoch or photograph; of 32 bits, for torch's generator on the CPU drops the others."""
+    return (seed * 0x9E3779B1 + number) % 2**32
+
+
 def permutation(seed: int, epoch: int, n: int) -> list[int]:
     """Give the order of the photographs in an epoch."""
-    generator = torch.Generator().manual_seed((seed << 32) + epoch)
+    generator = torch.Generator().manual_seed(stream(seed, epoch))
     order: list[int] = torch.randperm(n, generator=generator).tolist()
     return order
 
 
 def seed_step(seed: int, step: int) -> None:
     """Seed the default generators, which dropout draws from, by the number of the step."""
-    torch.manual_seed((seed << 32) + step + 1)
+    torch.manual_seed(stream(seed, step + 1))
 
 
 class Batches:
@@ -87,7 +92,7 @@ class Batches:
 def batch(recipe: Recipe, shard: Shard, step: int) -> tuple[Tensor, Tensor, Tensor]:
     """The target, the degraded patches and the network's input of ``recipe.together`` steps from one on."""
     device = shard.pixels.device
-    generator = torch.Generator(device).manual_seed((recipe.seed << 32) + step + 1)
+    generator = torch.Generator(device).manual_seed(stream(recipe.seed, step + 1))
     steps = range(step, step + recipe.together)
     which = torch.tensor([i for nth in steps for i in chosen(recipe, len(shard), nth)], device=device)
     clean = shard.patches(which, recipe.cut, generator, flips=recipe.flips)

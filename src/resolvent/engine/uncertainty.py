@@ -1,0 +1,132 @@
+"""How far a restored image may be from the truth, pixel by pixel."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resolvent.errors import UsageError
+from resolvent.models.registry import bundled, read_card
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from resolvent.image import Image
+    from resolvent.inference.stitch import Box
+    from resolvent.models.card import ModelCard
+
+__all__ = ["FAINT", "RED", "STRONG", "Uncertainty", "Widths", "check_calibrated"]
+
+NINE_OF_TEN = math.log(10)
+"""|e| < b ln 10 holds for nine of ten errors e of a Laplace distribution of scale b."""
+
+FAINT, STRONG = 8.0, 32.0
+"""Half-widths in gray levels of 255 from which an overlay turns red, and at which it is red."""
+
+RED = (FAINT + STRONG) / 2
+
+LARGEST = np.iinfo(np.uint16).max
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """An interval for each pixel: on average nine of ten values lie within ``half_width`` of the truth.
+
+    Attributes:
+        steps: uint16 (H, W), the half-widths in steps of 1/256 of a gray level of 255; the largest of the colors. The
+            largest number stands for itself and all above.
+        basis: What the intervals rest on, in a sentence.
+    """
+
+    steps: NDArray[np.uint16]
+    basis: str
+
+    @property
+    def half_width(self) -> NDArray[np.float32]:
+        """float32 (H, W), in gray levels of 255."""
+        return self.steps.astype(np.float32) * np.float32(1 / 256)
+
+    def to_json(self) -> dict[str, float | str]:
+        """The median, the 90th percentile and the share of the red areas."""
+        median, high = (float(value) / 256 for value in np.percentile(self.steps, [50, 90]))
+        return {
+            "median": round(median, 2),
+            "percentile_90": round(high, 2),
+            "red_share": round(self.red_share, 4),
+            "basis": self.basis,
+        }
+
+    @property
+    def red_share(self) -> float:
+        """Share of the pixels whose half-width is RED or more."""
+        return float((self.steps >= 256 * RED).mean())
+
+    def __str__(self) -> str:
+        """For a person."""
+        width, red = float(np.median(self.steps)) / 256, 100 * self.red_share
+        text = f"9 of 10 pixels are within ±w of the truth, w {width:.{0 if width >= 2 else 1}f} of 255 at the median"
+        if red >= 0.05:
+            text += f", {RED:.0f} or more in the red areas ({red:.{0 if red >= 1 else 1}f} %)"
+        return f"{text}; {self.basis}"
+
+
+def check_calibrated(card: ModelCard) -> tuple[float, float]:
+    """Return the factors of a model's map of errors.
+
+    Raises:
+        UsageError: It has no map, or none that is calibrated.
+    """
+    if card.factors is None:
+        able = [name for name in bundled() if read_card(name).factors]
+        others = f"; {', '.join(able)} have one" if able else "; resolvent calibrate gives one to a model with a head"
+        raise UsageError(f"uncertainty and model {card.name!r}: it has no calibrated map of errors{others}")
+    return card.factors
+
+
+class Widths:
+    """The half-widths while they are put together, block by block.
+
+    Args:
+        image: That is restored.
+        card: Of the model, whose file holds a map of errors.
+        strength: At which the result is blended with the image.
+        wide: Whether the noise may be of another kind or level than the model is given.
+
+    Raises:
+        UsageError: The map is not calibrated.
+    """
+
+    def __init__(self, image: Image, card: ModelCard, strength: float, *, wide: bool) -> None:
+        self.image, self.strength, self.wide, self.scale = image, strength, wide, card.scale
+        self.factor = 255 * NINE_OF_TEN * check_calibrated(card)[wide]
+        rounding = 0.0 if image.depth == 32 else 0.5 / (image.value_range.high - image.value_range.low)
+        self.rounding = 255 * rounding
+        self.steps = np.empty((card.scale * image.height, card.scale * image.width), np.uint16)
+        self.images = int(card.uncertainty.get("images", 0))
+
+    def put(self, box: Box, restored: NDArray[np.float32], b: NDArray[np.float32]) -> None:
+        """Take what the model says of a box of the image.
+
+        The interval around the model's result is moved, by what blending moves that, and widened by as much.
+
+        Args:
+            box: Of the image.
+            restored: (scale * h, scale * w, C), by the model.
+            b: (scale * h, scale * w), the scale of its error.
+        """
+        width = self.factor * b + self.rounding
+        if self.strength < 1:
+            before = self.image.read(*box)
+            result = restored.mean(2, keepdims=True) if self.image.channels == 1 else restored
+            width = width + 255 * (1 - self.strength) * np.abs(np.clip(result, 0, 1) - before).max(axis=2)
+        self.steps[box.slices(self.scale)] = np.minimum(np.ceil(256 * width), LARGEST)
+
+    def finish(self) -> Uncertainty:
+        """Give the whole."""
+        basis = f"on average over photographs like the {self.images} that it was calibrated on"
+        if self.wide:
+            basis += ", and wide, for the noise is not white or not of the level that was given"
+        return Uncertainty(self.steps, basis)

@@ -1,0 +1,64 @@
+"""Maps of uncertainty from the command line."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def unseen(tmp_path):
+    folder = tmp_path / "unseen"
+    folder.mkdir()
+    for i in range(30):
+        waves = np.cumsum(np.random.default_rng(i).normal(size=(72, 80, 3)), axis=1) * 8 + 128
+        Image.fromarray(waves.clip(0, 255).astype(np.uint8)).save(folder / f"{i}.png")
+    return folder
+
+
+def test_a_calibrated_model_says_how_far_to_trust_each_pixel(run, headed, unseen, tmp_path):
+    noisy = np.random.default_rng(0).normal(128, 20, (64, 80, 3)).clip(0, 255).astype(np.uint8)
+    Image.fromarray(noisy).save(tmp_path / "noisy.png")
+    code, _, err = run(
+        "restore", tmp_path / "noisy.png", "-m", headed, "--sigma", 20, "--uncertainty", "-o", tmp_path / "o.png"
+    )
+    assert code == 2
+    assert "has no calibrated map of errors" in err
+    code, out, _ = run("calibrate", headed, "--images", unseen, "--test", unseen, "--threads", 1, "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["images"] == 30
+    assert found["coverage"]["unseen"]["inside"] > 0.85
+    target = tmp_path / "o.png"
+    code, out, err = run(
+        "restore", tmp_path / "noisy.png", "-m", headed, "--sigma", 20, "--uncertainty", "-o", target, "--json"
+    )
+    assert code == 0
+    assert json.loads(out)["results"][0]["uncertainty"]["median"] > 0
+    assert target.with_name("o.uncertainty.tif").exists()
+    with Image.open(target.with_name("o.uncertainty.png")) as overlay:
+        assert overlay.width == 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["head", "--images", "."], "give --model"),
+        (["head", "--images", ".", "--model", "denoise", "--budget", "1m"], "train head and --budget"),
+        (["head", "--images", ".", "--model", "denoise", "-o", "a.pt"], "must end in .onnx"),
+        (["denoise", "--images", ".", "--model", "denoise"], "--set start=denoise"),
+    ],
+)
+def test_train_head_takes_a_model_and_photographs_alone(run, arguments, said):
+    code, _, err = run("train", *arguments)
+    assert code == 2
+    assert said in err
+
+
+def test_too_few_photographs_calibrate_nothing(run, headed, unseen):
+    for path in sorted(unseen.iterdir())[8:]:
+        path.unlink()
+    code, _, err = run("calibrate", headed, "--images", unseen, "--threads", 1)
+    assert code == 2
+    assert "8 photographs cannot certify" in err

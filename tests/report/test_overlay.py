@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+
+from resolvent.image import Image
+from resolvent.report import overlay as module
+from resolvent.report.overlay import overlay
+
+
+def test_red_where_the_result_may_be_off_and_gray_elsewhere():
+    photograph = Image.from_array(np.full((300, 400, 3), 128, np.uint8))
+    width = np.zeros((300, 400), np.float32)
+    width[:100], width[100:200] = 40, 20
+    drawn = np.asarray(overlay(photograph, width))
+    assert drawn.shape[1:] == (400, 3)
+    assert drawn.shape[0] > 300
+    assert (drawn[50, 50] == (214, 24, 24)).all()
+    assert (drawn[250, 50] == 128).all()
+    assert drawn[150, 50] == pytest.approx((171, 76, 76), abs=1)
+    assert (drawn[300:] == (26, 29, 33)).all(axis=2).any()
+
+
+def test_a_large_photograph_is_shown_smaller(monkeypatch):
+    monkeypatch.setattr(module, "LONGEST", 64)
+    values = np.random.default_rng(0).integers(0, 255, (90, 130), np.uint8)
+    drawn = overlay(Image.from_array(values), np.zeros((90, 130), np.float32))
+    assert drawn.width == 43
+    assert np.asarray(drawn)[0, 0, 0] == pytest.approx(values[:3, :3].mean(), abs=1)
