@@ -30,6 +30,9 @@ def test_a_calibrated_model_says_how_far_to_trust_each_pixel(run, headed, unseen
     found = json.loads(out)
     assert found["images"] == 30
     assert found["coverage"]["unseen"]["inside"] > 0.85
+    code, _, err = run("models", headed)
+    assert code == 0
+    assert "unseen, 30 photographs: " in err
     target = tmp_path / "o.png"
     code, out, err = run(
         "restore", tmp_path / "noisy.png", "-m", headed, "--sigma", 20, "--uncertainty", "-o", target, "--json"

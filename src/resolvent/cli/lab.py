@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from resolvent.cli.console import Bar, console, emit, say, show_json
+from resolvent.cli.models import certificate
 from resolvent.cli.options import UNSTATED, Json, License, Output, Overwrite, Seed, check_report
 from resolvent.errors import UsageError
 from resolvent.io import write_atomic
@@ -178,12 +179,8 @@ def calibrate(
     if as_json:
         show_json(card.uncertainty)
         return
-    found = card.uncertainty
-    say(f"{model}: factor {found['factor']}, {found['wide']} where the noise is another; {found['images']} photographs")
-    for name, coverage in found["coverage"].items():
-        say(
-            f"{name}: {coverage['inside']:.1%} within ±{coverage['width']} on average, {coverage['worst']:.1%} at worst"
-        )
+    for line in certificate(card):
+        say(line)
 
 
 def export(

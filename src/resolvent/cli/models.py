@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -12,7 +12,10 @@ from resolvent.cli.console import Bar, say, show_json
 from resolvent.cli.lists import show_table
 from resolvent.cli.options import UNSTATED, Json, License, Overwrite
 
-__all__ = ["app"]
+if TYPE_CHECKING:
+    from resolvent.models.card import ModelCard
+
+__all__ = ["app", "certificate"]
 
 
 class ListByDefault(TyperGroup):
@@ -65,8 +68,27 @@ def list_(
             for key, card in cards.items()
         ]
         show_table(("model", "for", "parameters", "license", "photographs", "origin"), rows)
+        for line in certificate(cards[name]) if name else ():
+            say(line)
     for line in broken:
         say(line)
+
+
+def certificate(card: ModelCard) -> list[str]:
+    """Say how a model's map of uncertainty is calibrated, and what was measured elsewhere; nothing without a map."""
+    found = card.uncertainty
+    if not found:
+        return []
+    lines = [
+        f"uncertainty: calibrated on {found['images']} photographs ({found['source']}): with probability "
+        f"{1 - found['delta']:.0%}, {1 - found['alpha']:.0%} of the pixels lie within, on average over such photographs"
+    ]
+    for test, measured in found["coverage"].items():
+        lines.append(
+            f"  {test}, {measured['images']} photographs: {measured['inside']:.1%} within, "
+            f"{measured['worst']:.1%} on the worst 5 %, ±{measured['width']:.1f} of 255 on average"
+        )
+    return lines
 
 
 @app.command()
