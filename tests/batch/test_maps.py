@@ -52,3 +52,14 @@ def test_a_pipe_has_no_place_for_it(job):
     source, _, options = job
     with pytest.raises(UsageError, match="give an output file"):
         restore_piped(source.read_bytes(), None, **options)
+
+
+def test_two_photographs_of_one_name_keep_their_own_maps(job):
+    source, out, options = job
+    write_image(read_image(source), source.with_suffix(".tif"))
+    report = restore_many([source.parent], out, **options)
+    assert [result.status for result in report.results] == ["restored"] * 2
+    assert tree(out) == [
+        "a.png", "a.png.uncertainty.png", "a.png.uncertainty.tif", "a.tif", "a.tif.uncertainty.png",
+        "a.tif.uncertainty.tif",
+    ]  # fmt: skip

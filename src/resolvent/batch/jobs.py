@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +36,14 @@ class Job:
         target: The output.
         format: That which is asked for, a key of FORMATS; None where the name of the output is only that of the input.
         content: The bytes of the input, where it comes from a pipe.
+        alike: Whether the names of two outputs differ in their extension alone, as of ``a.jpg`` and ``a.png``.
     """
 
     source: Path
     target: Path
     format: str | None = None
     content: bytes | None = None
+    alike: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,12 @@ def find_jobs(
         jobs = tuple(Job(image.path, target, asked) for image, target in pairs)
         found = Found(jobs, search.unusable, search.ignored, tuple(search.repeated))
     _check_targets(found.jobs)
-    return found
+    stems = Counter(_stem(job) for job in found.jobs)
+    return replace(found, jobs=tuple(replace(job, alike=stems[_stem(job)] > 1) for job in found.jobs))
+
+
+def _stem(job: Job) -> Path:
+    return job.target.with_suffix("")
 
 
 def _listed(inputs: str | Path | Sequence[str | Path]) -> list[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolvent.errors import OutputError
@@ -12,35 +11,39 @@ from resolvent.io import check_writable, write_atomic
 from resolvent.report.overlay import overlay
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from resolvent.batch.jobs import Job
     from resolvent.engine.uncertainty import Uncertainty
 
 __all__ = ["check_maps", "map_files", "write_maps"]
 
 
-def map_files(target: Path) -> tuple[Path, Path]:
+def map_files(job: Job) -> tuple[Path, Path]:
     """The half-widths, a TIFF of 16 bit in 1/256 gray level, and the overlay, a PNG, of an output."""
-    return target.with_name(f"{target.stem}.uncertainty.tif"), target.with_name(f"{target.stem}.uncertainty.png")
+    name = job.target.name if job.alike else job.target.stem
+    return job.target.with_name(f"{name}.uncertainty.tif"), job.target.with_name(f"{name}.uncertainty.png")
 
 
-def check_maps(target: Path, *, overwrite: bool) -> None:
+def check_maps(job: Job, *, overwrite: bool) -> None:
     """Refuse, before any work, maps that exist or could not be written.
 
     Raises:
         OutputError: As it says.
     """
-    for path in map_files(target):
+    for path in map_files(job):
         if os.path.lexists(path) and not overwrite:
             raise OutputError(f"{path}: exists; choose another output, or give --overwrite")
         check_writable(path)
 
 
-def write_maps(photograph: Image, uncertainty: Uncertainty, target: Path, *, overwrite: bool) -> None:
+def write_maps(photograph: Image, uncertainty: Uncertainty, job: Job, *, overwrite: bool) -> None:
     """Write both files.
 
     Raises:
         OutputError: One cannot be written.
     """
-    steps, picture = map_files(target)
+    steps, picture = map_files(job)
     write_image(Image.from_array(uncertainty.steps[..., None]), steps, overwrite=overwrite)
     drawn = overlay(photograph, uncertainty.half_width)
     write_atomic(picture, lambda file: drawn.save(file, "PNG"), overwrite=overwrite)

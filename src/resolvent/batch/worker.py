@@ -118,7 +118,7 @@ def restore_one(
             raise OutputError(f"{job.target}: exists; choose another output, or give {remedy}")
         check_writable(job.target)
         if request.uncertain:
-            check_maps(job.target, overwrite=files.overwrite)
+            check_maps(job, overwrite=files.overwrite)
     elif request.uncertain:
         raise UsageError("uncertainty: its map is a file beside the result; give an output file with -o")
     began = time.perf_counter()
@@ -151,7 +151,7 @@ def restore_one(
     if files.keep_time and job.content is None:
         take_time(job.source, job.target)
     if restored.uncertainty is not None:
-        write_maps(restored.image, restored.uncertainty, job.target, overwrite=files.overwrite)
+        write_maps(restored.image, restored.uncertainty, job, overwrite=files.overwrite)
     return result_of(job, restored, lost, copied=copied)
 
 
