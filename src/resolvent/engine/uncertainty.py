@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from resolvent.inference.stitch import Box
     from resolvent.models.card import ModelCard
 
-__all__ = ["FAINT", "RED", "STRONG", "Uncertainty", "Widths", "check_calibrated"]
+__all__ = ["FAINT", "NINE_OF_TEN", "RED", "STRONG", "Uncertainty", "Widths", "check_calibrated"]
 
 NINE_OF_TEN = math.log(10)
 """|e| < b ln 10 holds for nine of ten errors e of a Laplace distribution of scale b."""

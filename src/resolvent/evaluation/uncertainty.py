@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from resolvent.engine.uncertainty import NINE_OF_TEN
 from resolvent.errors import UsageError
 from resolvent.evaluation.calibration import ALPHA, DELTA, Histogram, calibrate
 from resolvent.inference.runtime import Session, open_session
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MARGIN",
-    "NINE_OF_TEN",
     "Coverage",
     "Ranking",
     "Trial",
@@ -36,9 +36,6 @@ __all__ = [
     "rank",
     "spearman",
 ]
-
-NINE_OF_TEN = math.log(10)
-"""|e| < b ln 10 holds for nine of ten errors e of a Laplace distribution of scale b."""
 
 WIDE = "noise of another kind or level"
 """What the wide factor is for."""

@@ -54,18 +54,17 @@ def with_branch(model: onnx.ModelProto, head: UncertaintyHead, card: ModelCard, 
     if len(takers) != 1:
         raise InputError(f"{card.name}: its graph has {len(takers)} convolutions of {last!r}, one is needed")
     result = PREFIX + "restored"  # by a name of its own: OpenVINO takes no output of the graph twice into a branch
-    names = {"features": takers[0].input[0], "x": graph.input[0].name, "restored": result}
     branch = _exported(head, card)
-    renamed = {**names}
-    for value in (*branch.initializer, *(name for node in branch.node for name in node.output)):
-        name = value if isinstance(value, str) else value.name
-        renamed[name] = PREFIX + name
+    own = [initializer.name for initializer in branch.initializer]
+    own += [name for node in branch.node for name in node.output]
+    renamed = {"features": takers[0].input[0], "x": graph.input[0].name, "restored": result}
+    renamed |= {name: PREFIX + name for name in own}
     for initializer in branch.initializer:
         initializer.name = renamed[initializer.name]
     for node in branch.node:
         node.name = PREFIX + node.name
-        for names_of in (node.input, node.output):
-            names_of[:] = [renamed.get(name, name) for name in names_of]
+        for names in (node.input, node.output):
+            names[:] = [renamed.get(name, name) for name in names]
     taken = helper.make_graph(
         branch.node, PREFIX + "map", [], [_value(PREFIX + branch.output[0].name)], list(branch.initializer)
     )

@@ -21,7 +21,7 @@ from resolvent.models.branch import with_branch
 from resolvent.models.export import load_module, write
 from resolvent.models.registry import find
 from resolvent.networks.uncertainty import UncertaintyHead, features_of, laplace_loss
-from resolvent.training.batches import batch
+from resolvent.training.batches import OVERSTATED_TO, batch
 from resolvent.training.data import Shard, find_photographs, pack
 from resolvent.training.recipe import Recipe
 
@@ -111,7 +111,7 @@ def misstate(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
     low, high = (math.log(factor) for factor in MISSTATED)
     drawn = torch.rand(2, len(x), generator=generator)
     factors = torch.where(drawn[0] < share, (low + drawn[1] * (high - low)).exp(), torch.ones(len(x)))
-    level = (x[:, 3:] * factors[:, None, None, None]).clamp(max=75 / 255)
+    level = (x[:, 3:] * factors[:, None, None, None]).clamp(max=OVERSTATED_TO / 255)
     return torch.cat([x[:, :3], level], dim=1)
 
 
@@ -136,9 +136,10 @@ def _run_once(
 
 def _fit(cache: tuple[Tensor, ...], card: ModelCard, steps: int, seed: int, progress: Report) -> UncertaintyHead:
     features, x, restored, target = cache
-    torch.manual_seed(seed)
     fold = int(card.arguments.get("fold", 1))
-    head = UncertaintyHead(features.shape[1], scale=card.scale, fold=fold, channels=x.shape[1])
+    with torch.random.fork_rng(devices=[]):  # the caller's generator stays as it is
+        torch.manual_seed(seed)
+        head = UncertaintyHead(features.shape[1], scale=card.scale, fold=fold, channels=x.shape[1])
     optimizer = torch.optim.Adam(head.parameters(), RATE)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
