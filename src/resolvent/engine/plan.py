@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -184,14 +185,15 @@ def _chosen(image: Image, request: Request, source: bytes | None, open_session: 
         model, sigma, reasons, confidence = found.model, found.sigma, found.reasons, found.strength
         change = found.change
     card, wide = open_session(model, request.runtime).card, False
+    measured = cache(lambda: measure(image, source))
     if card.noise_level and sigma is None:
         low, high = card.sigma_range or (0.0, 255.0)
-        sigma = min(max(measure(image, source).denoiser_sigma, low), high)
+        sigma = min(max(measured().denoiser_sigma, low), high)
         reasons += (f"noise level {sigma:.1f} of 255, as measured",)
     if request.uncertainty:
         check_calibrated(card)
         card = replace(card, halo=card.halo + ERRORS_HALO)
-        wide = card.noise_level and not _is_as_given(measure(image, source).noise, cast("float", sigma))
+        wide = card.noise_level and not _is_as_given(measured().noise, cast("float", sigma))
     tile = _tile(image, card, request)
     sides = (reflected(side, card.multiple) for side in (image.height, image.width))
     tiles = math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides)
