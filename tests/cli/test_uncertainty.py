@@ -65,3 +65,33 @@ def test_too_few_photographs_calibrate_nothing(run, headed, unseen):
     code, _, err = run("calibrate", headed, "--images", unseen, "--threads", 1)
     assert code == 2
     assert "8 photographs cannot certify" in err
+
+
+def test_the_jacobian_of_a_denoiser_needs_no_calibration(run, tiny, tmp_path):
+    noisy = np.random.default_rng(0).normal(128, 20, (64, 80, 3)).clip(0, 255).astype(np.uint8)
+    Image.fromarray(noisy).save(tmp_path / "noisy.png")
+    target = tmp_path / "o.png"
+    code, out, err = run(
+        "restore", "--uncertainty", "jacobian:probes=2", tmp_path / "noisy.png", "-m", tiny[2], "--sigma", 20,
+        "-o", target, "--json",
+    )  # fmt: skip
+    assert code == 0
+    (result,) = json.loads(out)["results"]
+    assert result["evidence"]["expected"] == 20
+    assert "if its noise is white and of level 20.0" in result["uncertainty"]["basis"]
+    assert "residual " in err
+    assert target.with_name("o.uncertainty.tif").exists()
+
+
+def test_a_photograph_that_follows_the_option_is_not_its_value(run, tmp_path):
+    Image.fromarray(np.full((16, 16, 3), 99, np.uint8)).save(tmp_path / "jacobian.png")
+    code, _, err = run("restore", "--uncertainty", tmp_path / "jacobian.png", "-m", "denoise", "--sigma", 20)
+    assert code == 0, err
+    assert (tmp_path / "jacobian.restored.png").exists()
+
+
+def test_an_unknown_kind_is_one_line(run, tmp_path):
+    code, _, err = run("restore", "x.png", "--uncertainty=jacobi")
+    assert code == 2
+    assert "jacobi" in err
+    assert len(err.strip().splitlines()) == 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resolvent.engine.request import TiledRequest
+from resolvent.engine.request import ModelRequest, TiledRequest
 from resolvent.inference.tiles import reflected, spans
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ class Forecast:
         before = 0.0 if plan.first is None else self(image, plan.first)
         card = self.sessions(plan.runs, request.runtime).card
         share = 1.0 if plan.mask is None else float(plan.mask.any(1).mean() * plan.mask.any(0).mean())
-        return (before or 0.0) + share * self.seconds_a_pixel(plan.runs, request.runtime) * _pixels_read(
-            image, card, plan.tile
-        )
+        error_map = request.uncertainty if isinstance(request, ModelRequest) else None
+        passes = 1 + (error_map.passes if error_map is not None else 0)
+        seconds = passes * self.seconds_a_pixel(plan.runs, request.runtime)
+        return (before or 0.0) + share * seconds * _pixels_read(image, card, plan.tile)
 
     def _seconds_a_pixel(self, model: str | Path, runtime: str) -> float:
         """What a pixel of a tile takes, once the session is warm."""

@@ -40,6 +40,7 @@ class Result:
         seconds: That it took.
         steps: How far the model or the method came, and what ended it; None if nothing ran.
         uncertainty: How far to trust it, see ``Uncertainty.to_json``; None if that was not asked for.
+        evidence: What else speaks for it, see ``Evidence.to_json``; None if there is nothing.
         expected: Seconds that restoring would take, where nothing was done; None for a method, and in a real run.
     """
 
@@ -54,6 +55,7 @@ class Result:
     steps: Steps | None = None
     expected: float | None = None
     uncertainty: dict[str, float | str] | None = None
+    evidence: dict[str, float | None] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, in characters that any terminal prints."""
@@ -70,6 +72,7 @@ class Result:
             "total_steps": self.steps and self.steps.total,
             "ended": self.steps and self.steps.ended,
             **({} if self.uncertainty is None else {"uncertainty": self.uncertainty}),
+            **({} if self.evidence is None else {"evidence": self.evidence}),
             **({} if self.expected is None else {"expected_seconds": round(self.expected, 1)}),
         }
 

@@ -190,7 +190,9 @@ def settled(image: Image, restored: Restoration) -> Restoration:
     change = 255 / (known.high - known.low) * (total / image.data.size) ** 0.5
     if change >= LEAST_CHANGE:
         return restored
-    return replace(restored, image=image, plan=_left_alone(restored.plan, f"{change:.2f}"), uncertainty=None)
+    return replace(
+        restored, image=image, plan=_left_alone(restored.plan, f"{change:.2f}"), uncertainty=None, evidence=None
+    )
 
 
 def _by_diagnosis(plan: Plan) -> bool:
@@ -227,9 +229,7 @@ SMALL = 640
 def result_of(job: Job, restored: Restoration, lost: tuple[str, ...], *, copied: bool = False) -> Result:
     """What became of a photograph that was written, or whose file was copied."""
     plan, image = restored.plan, restored.image
-    reasons = plan.reasons
-    if restored.uncertainty is not None:
-        reasons += (str(restored.uncertainty),)
+    reasons = plan.reasons + restored.trust
     if plan.unchanged and max(image.width, image.height) <= SMALL and plan.request == ModelRequest():
         reasons += (f"small, {image.width}x{image.height} pixels: scale 2 (-s 2) enlarges it",)
     return Result(
@@ -242,6 +242,7 @@ def result_of(job: Job, restored: Restoration, lost: tuple[str, ...], *, copied:
         sigma=plan.sigma,
         steps=None if plan.unchanged else restored.steps,
         uncertainty=None if restored.uncertainty is None else restored.uncertainty.to_json(),
+        evidence=None if restored.evidence is None else restored.evidence.to_json(),
     )
 
 

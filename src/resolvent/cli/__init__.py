@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -73,6 +74,9 @@ RENAMED = {"--licence": "--license"}
 SEVERAL = ("--sigma", "--levels", "--degradation", "--methods", "--models", "--tasks")
 """Options of ``benchmark`` and ``compare`` that take several values: ``--sigma 15 25 50``."""
 
+UNCERTAINTY = "--uncertainty"
+ERROR_MAPS = ("learned", "jacobian")
+
 
 def main() -> NoReturn:
     """Run the command line, with one line for every wrong call and every error that Resolvent raises on purpose."""
@@ -100,14 +104,20 @@ def main() -> NoReturn:
 
 
 def spread(arguments: list[str]) -> list[str]:
-    """Repeat an option of ``benchmark`` or ``compare`` for each of its values, and let ``--json`` stand without one.
+    """Repeat an option of ``benchmark`` or ``compare`` for each of its values; let some options stand without a value.
+
+    These are ``--json`` of these two, and ``--uncertainty`` of ``restore``.
 
     Example:
         >>> spread(["benchmark", "denoise", "--sigma", "15", "25", "--json"])
         ['benchmark', 'denoise', '--sigma', '15', '--sigma', '25', '--json', '-']
         >>> spread(["compare", "--methods", "nlm", "tv", "-o", "a.html", "b.png"])
         ['compare', '--methods', 'nlm', '--methods', 'tv', '-o', 'a.html', 'b.png']
+        >>> spread(["restore", "--uncertainty", "photo.jpg"])
+        ['restore', '--uncertainty', 'learned', 'photo.jpg']
     """
+    if arguments[:1] == ["restore"]:
+        return with_kind(arguments)
     if arguments[:1] not in (["benchmark"], ["compare"]):
         return arguments
     result: list[str] = []
@@ -123,3 +133,13 @@ def spread(arguments: list[str]) -> list[str]:
             values += 1
         result.append(argument)
     return result[:-1]
+
+
+def with_kind(arguments: list[str]) -> list[str]:
+    """Name the kind of uncertainty where ``--uncertainty`` stands without one."""
+    result: list[str] = []
+    for argument, following in pairwise([*arguments, ""]):
+        result.append(argument)
+        if argument == UNCERTAINTY and following.partition(":")[0] not in ERROR_MAPS:
+            result.append(ERROR_MAPS[0])
+    return result

@@ -79,12 +79,14 @@ def restore(
         Path | None, OUTPUT("--page", help="HTML page with a before/after slider for each restored photograph.")
     ] = None,
     uncertainty: Annotated[
-        bool,
+        str | None,
         OUTPUT(
             "--uncertainty",
-            help="Write how far each pixel may be from the truth, as NAME.uncertainty.tif and an overlay (.png).",
+            metavar="[KIND]",
+            help="Write how far each pixel may be from the truth, as NAME.uncertainty.tif and an overlay (.png). KIND: "
+            "learned (the default), or jacobian:probes=4 for a denoiser with -m.",
         ),
-    ] = False,
+    ] = None,
     as_json: Annotated[bool, OUTPUT("--json", help="Print the results as one JSON object on stdout.")] = False,
     stream: Annotated[
         bool, OUTPUT("--jsonl", help="Print each result as a line of JSON on stdout, as soon as it is finished.")

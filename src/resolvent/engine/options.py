@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 
 from resolvent import methods
+from resolvent.engine.error_maps import ErrorMap, Jacobian, read_error_map
 from resolvent.engine.request import MethodRequest, ModelRequest, RepairRequest, Request, TiledRequest
-from resolvent.engine.uncertainty import check_calibrated
 from resolvent.errors import UsageError, unknown
 from resolvent.image.sources import Source
 from resolvent.models.registry import read_card
@@ -35,7 +35,8 @@ class Options(TypedDict, total=False):
             in a repair.
         sigma: Needs ``model``.
         scale: Where ``model`` names the enlarging model, it alone runs.
-        uncertainty: Of a model; see ModelRequest. What comes of it is in ``Restoration.uncertainty``.
+        uncertainty: Of a model: True or ``"learned"`` for its own map, ``"jacobian:probes=4"`` for that of a denoiser's
+            Jacobian. What comes of it is in ``Restoration.uncertainty``.
         method: Instead of a model; see MethodRequest, as for the next four.
         degradation: What the method inverts, or its text form.
         settings: Needs ``method``.
@@ -55,7 +56,7 @@ class Options(TypedDict, total=False):
     model: str | Path | None
     sigma: float | None
     scale: int | None
-    uncertainty: bool
+    uncertainty: bool | str | None
     method: str | None
     degradation: Degradation | str | None
     settings: Mapping[str, Any] | None
@@ -72,6 +73,7 @@ class Options(TypedDict, total=False):
 
 
 _SWITCHES = ("repair", "uncertainty")
+"""Options that True and False are values of."""
 
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("scale", "seed", "tile"), ((Integral,), "a whole number")),
@@ -80,7 +82,8 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("method", "runtime"), ((str,), "a name")),
     "settings": ((Mapping,), "a mapping of names to values"),
     "memory": ((Integral, str), "a number of bytes, or a text such as '512M'"),
-    **dict.fromkeys(_SWITCHES, ((bool, np.bool_), "True or False")),
+    "repair": ((bool, np.bool_), "True or False"),
+    "uncertainty": ((bool, np.bool_, str), "True or False, or a text such as 'jacobian:probes=4'"),
 }
 """What the values of options may be, and how a person says it."""
 
@@ -114,9 +117,8 @@ def make_request(**options: Unpack[Options]) -> Request:
     tiled = common | _only(given, "tile", "runtime")
     TiledRequest(**tiled)  # whatever is asked for, a value that breaks its rule is refused
     repair = _repair_options(given)
-    if given.get("uncertainty"):
-        _check_uncertainty(given)
-    after = _method_request(given, common) if "method" in given else _model_request(given, tiled)
+    uncertainty = _read_uncertainty(given)
+    after = _method_request(given, common) if "method" in given else _model_request(given, tiled, uncertainty)
     if not repair:
         return after
     alone = isinstance(after, ModelRequest) and after.model is None and after.scale is None
@@ -158,7 +160,7 @@ def _png(option: str, path: str | Path) -> Path:
     return path
 
 
-def _model_request(given: Mapping[str, Any], tiled: Mapping[str, Any]) -> ModelRequest:
+def _model_request(given: Mapping[str, Any], tiled: Mapping[str, Any], uncertainty: ErrorMap | None) -> ModelRequest:
     for name in ("budget", "preview"):
         if name in given:
             raise UsageError(f"{name} {given[name]}: is for an iterative method, such as pnp; leave it out")
@@ -166,26 +168,32 @@ def _model_request(given: Mapping[str, Any], tiled: Mapping[str, Any]) -> ModelR
         raise UsageError(f"degradation '{given['degradation']}': is what a method inverts; give method= too")
     if given.get("settings"):
         raise UsageError(f"settings {', '.join(given['settings'])}: are of a method; give method= too")
-    request = ModelRequest(**tiled, **_only(given, "model", "sigma", "scale", "uncertainty"))
+    request = ModelRequest(**tiled, **_only(given, "model", "sigma", "scale"), uncertainty=uncertainty)
     _check_model(request)
     return request
 
 
-def _check_uncertainty(given: Mapping[str, Any]) -> None:
-    """Refuse what a map of errors cannot be given for."""
+def _read_uncertainty(given: Mapping[str, Any]) -> ErrorMap | None:
+    """The map of errors that is wanted; refuse what it cannot be given for."""
+    wanted = given.get("uncertainty", False)
+    if not wanted:
+        return None
+    error_map = read_error_map(wanted if isinstance(wanted, str) else "learned")
     for name in ("method", "repair", "mask"):
         if given.get(name) is not None and given.get(name) is not False:
             raise UsageError(f"uncertainty and {name}: it is of a model that restores; leave one of them out")
-    if (runtime := given.get("runtime", "auto")) not in ("auto", "onnxruntime"):
-        raise UsageError(f"uncertainty and runtime {runtime}: needs onnxruntime; leave runtime (--runtime) out")
-    if "scale" in given and "model" not in given:
+    error_map.check_runtime(given.get("runtime", "auto"))
+    if "model" in given:
+        error_map.check(read_card(given["model"]))
+    elif "scale" in given:
         example = f"upscale{given['scale']}"
         raise UsageError(
             f"uncertainty and scale {given['scale']}: unknown after restoring and enlarging in turn; give one model, "
             f"model={example!r} (-m {example})"
         )
-    if "model" in given:
-        check_calibrated(read_card(given["model"]))
+    elif isinstance(error_map, Jacobian):
+        raise UsageError("uncertainty jacobian: is of one denoiser; give model='denoise' (-m denoise)")
+    return error_map
 
 
 def _check_model(request: ModelRequest) -> None:

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 
 from resolvent import methods
 from resolvent.diagnosis import diagnose, measure
+from resolvent.engine.error_maps import Jacobian
 from resolvent.engine.remarks import nothing_to_do, remarks
 from resolvent.engine.repair import FILL_TILE, count_tiles, find_damage, read_mask
 from resolvent.engine.request import MethodRequest, ModelRequest, RepairRequest, Request, TiledRequest
-from resolvent.engine.uncertainty import check_calibrated
 from resolvent.errors import InputError, UsageError
 from resolvent.inference.runtime import Session, open_session
-from resolvent.inference.stitch import ERRORS_HALO
 from resolvent.inference.tiles import SMALLEST_TILE, largest_tile, margin, reflected, spans
 from resolvent.system import available_memory, parse_memory, tile_memory
 
@@ -190,10 +189,15 @@ def _chosen(image: Image, request: Request, source: bytes | None, open_session: 
         low, high = card.sigma_range or (0.0, 255.0)
         sigma = min(max(measured().denoiser_sigma, low), high)
         reasons += (f"noise level {sigma:.1f} of 255, as measured",)
-    if request.uncertainty:
-        check_calibrated(card)
-        card = replace(card, halo=card.halo + ERRORS_HALO)
+    if request.uncertainty is not None:
+        request.uncertainty.check(card)
+        card = replace(card, halo=card.halo + request.uncertainty.halo)
         wide = card.noise_level and not _is_as_given(measured().noise, cast("float", sigma))
+        if isinstance(request.uncertainty, Jacobian) and measured().noise.colored:
+            raise InputError(
+                f"{image.path or 'the image'}: its noise is correlated between neighbors, and uncertainty jacobian is "
+                "for white noise; take the map of the model, uncertainty=True (--uncertainty)"
+            )
     tile = _tile(image, card, request)
     sides = (reflected(side, card.multiple) for side in (image.height, image.width))
     tiles = math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides)

@@ -33,6 +33,7 @@ from resolvent.system import parse_memory
 
 if TYPE_CHECKING:
     from resolvent.degradations import Degradation
+    from resolvent.engine.error_maps import ErrorMap
     from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["MethodRequest", "ModelRequest", "RepairRequest", "Request", "TiledRequest"]
@@ -126,13 +127,13 @@ class ModelRequest(TiledRequest):
         model: Name of a bundled model, or path of a model file; None lets diagnosis choose.
         sigma: Noise level for the model, in 8-bit gray levels of the range that the image uses; measured if not given.
         scale: Enlarge by this with a bundled model, after restoring what diagnosis finds wrong.
-        uncertainty: Also say of each pixel how far it may be from the truth.
+        uncertainty: Also say of each pixel how far it may be from the truth, in this way.
     """
 
     model: str | Path | None = None
     sigma: float | None = None
     scale: int | None = None
-    uncertainty: bool = False
+    uncertainty: ErrorMap | None = None
 
     def named(self) -> str | Path | None:
         """The model that is named, or the bundled one that enlarges by ``scale``; None if neither is given.
@@ -145,7 +146,7 @@ class ModelRequest(TiledRequest):
     @property
     def uncertain(self) -> bool:
         """Whether a map of errors is wanted."""
-        return self.uncertainty
+        return self.uncertainty is not None
 
     def models(self) -> tuple[tuple[str | Path, str], ...]:
         """The one that is named."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from resolvent import methods
 from resolvent.engine.canvas import Canvas
 from resolvent.engine.colors import as_gray, as_stored, is_gray
+from resolvent.engine.error_maps import Jacobian
+from resolvent.engine.evidence import Evidence, Tally, of_method
 from resolvent.engine.plan import Opener, Plan
 from resolvent.engine.preview import Preview
 from resolvent.engine.repair import fill, save_mask
@@ -24,6 +26,7 @@ from resolvent.engine.visible import visible_colors
 from resolvent.errors import InputError, QualityError, UsageError
 from resolvent.image import Image
 from resolvent.image.sources import Source, open_source
+from resolvent.inference.jacobian import places
 from resolvent.inference.runtime import Session, open_session
 from resolvent.inference.stitch import Box, Runner
 from resolvent.methods.control import Control, Steps
@@ -50,6 +53,7 @@ class Restoration:
         steps: How far the model or the method came, and what ended it: tiles or iterations, done of planned.
         seconds: That it took.
         uncertainty: How far each pixel may be from the truth; None if that was not asked for, or nothing was changed.
+        evidence: Of a method, and of a model that is told the noise level if ``uncertainty`` was asked for; else None.
     """
 
     image: Image
@@ -57,11 +61,17 @@ class Restoration:
     steps: Steps
     seconds: float = 0.0
     uncertainty: Uncertainty | None = None
+    evidence: Evidence | None = None
+
+    @property
+    def trust(self) -> tuple[str, ...]:
+        """Sentences for a person: how far to trust it."""
+        return tuple(str(part) for part in (self.evidence, self.uncertainty) if part is not None)
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Sentences for a person: those of the plan, and that it was cut short, if it was."""
-        return self.plan.reasons + ((self.steps.remark,) if self.steps.remark else ())
+        """Sentences for a person: those of the plan, that it was cut short, if it was, and how far to trust it."""
+        return self.plan.reasons + ((self.steps.remark,) if self.steps.remark else ()) + self.trust
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -102,21 +112,20 @@ def run(
     image, _ = open_source(source)
     gray = not plan.unchanged and is_gray(image)
     seen = as_gray(image) if gray else image
-    restored, steps, uncertainty = _restored(seen, plan, progress, open_session, judge, control)
-    if gray:
-        restored = as_stored(image, restored)
-    return Restoration(restored, plan, steps, time.perf_counter() - began, uncertainty)
+    restoration = _restored(seen, plan, progress, open_session, judge, control)
+    restored = as_stored(image, restoration.image) if gray else restoration.image
+    return replace(restoration, image=restored, seconds=time.perf_counter() - began)
 
 
 def _restored(
     image: Image, plan: Plan, progress: Progress | None, open_session: Opener, judge: bool, control: Control
-) -> tuple[Image, Steps, Uncertainty | None]:
-    """Do what comes first, then what the plan says; gives the image, how far it came, and how far to trust it."""
+) -> Restoration:
+    """Do what comes first, then what the plan says."""
     if plan.unchanged:
         _save_mask(plan)
-        return image, Steps(), None
+        return Restoration(image, plan, Steps())
     if plan.first is not None:
-        image, *_ = _restored(image, plan.first, progress, open_session, judge, control)
+        image = _restored(image, plan.first, progress, open_session, judge, control).image
     name = image.path or "the image"
     try:
         if plan.mask is not None:
@@ -124,16 +133,16 @@ def _restored(
             session = open_session(repair.filler, repair.runtime)
             filled = fill(image, plan.mask, session, plan.tile, repair.strength, progress)
             _save_mask(plan)
-            return filled, Steps(plan.tiles, plan.tiles), None
+            return Restoration(filled, plan, Steps(plan.tiles, plan.tiles))
         if isinstance(plan.request, MethodRequest):
-            canvas = _run_method(image, plan.request, progress, control)
+            canvas, known = _run_method(image, plan.request, progress, control)
             steps = control.steps if plan.request.iterative else Steps(1, 1)
             cut = steps.ended in ("budget", "canceled")  # such a result is kept, whatever is still wrong with it
-            return canvas.finish(judge and not cut), steps, None
+            return Restoration(canvas.finish(judge and not cut), plan, steps, evidence=known)
         model, request = cast("str | Path", plan.model), cast("ModelRequest", plan.request)
-        canvas, widths = _run_model(image, plan, open_session(model, request.runtime), progress)
-        uncertainty = None if widths is None else widths.finish()
-        return canvas.finish(judge), Steps(plan.tiles, plan.tiles), uncertainty
+        canvas, uncertainty, evidence = _run_model(image, plan, open_session(model, request.runtime), progress)
+        steps = Steps(plan.tiles, plan.tiles)
+        return Restoration(canvas.finish(judge), plan, steps, uncertainty=uncertainty, evidence=evidence)
     except (InputError, QualityError) as error:
         raise type(error)(f"{name}: {error}") from error
     except MemoryError as error:
@@ -145,7 +154,9 @@ def _save_mask(plan: Plan) -> None:
         save_mask(plan.mask, plan.request.write_mask)
 
 
-def _run_method(image: Image, request: MethodRequest, progress: Progress | None, control: Control) -> Canvas:
+def _run_method(
+    image: Image, request: MethodRequest, progress: Progress | None, control: Control
+) -> tuple[Canvas, Evidence]:
     name = request.method
     whole = Box(0, 0, image.height, image.width)
     forward_model = request.forward_model
@@ -165,7 +176,7 @@ def _run_method(image: Image, request: MethodRequest, progress: Progress | None,
         restored = methods.load(name)(y, forward_model, **options, **request.settings)
     canvas = Canvas(image, request.strength, forward_model.noise.sigma, forward_model.scale)
     canvas.put(whole, restored, known, forward_model if forward_model.parts else None)
-    return canvas
+    return canvas, of_method(restored, y, forward_model)
 
 
 def _known(image: Image, forward_model: ForwardModel) -> NDArray[np.bool_] | None:
@@ -182,25 +193,38 @@ def _known(image: Image, forward_model: ForwardModel) -> NDArray[np.bool_] | Non
     return known
 
 
-def _run_model(image: Image, plan: Plan, session: Session, progress: Progress | None) -> tuple[Canvas, Widths | None]:
+def _run_model(
+    image: Image, plan: Plan, session: Session, progress: Progress | None
+) -> tuple[Canvas, Uncertainty | None, Evidence | None]:
     card, sigma = session.card, plan.sigma or 0.0
+    request = cast("ModelRequest", plan.request)
+    asked = request.uncertainty
 
     def read(box: Box) -> NDArray[np.float32]:
-        return _tensor(visible_colors(image, box, card.halo), card, sigma)
+        x = _tensor(visible_colors(image, box, card.halo), card, sigma)
+        return np.concatenate([x, places(box)[None, None]], axis=1) if isinstance(asked, Jacobian) else x
 
-    asked = cast("ModelRequest", plan.request).uncertainty
-    widths = Widths(image, card, plan.strength, wide=plan.wide) if asked else None
     canvas = Canvas(image, plan.strength, sigma if card.noise_level else None, card.scale)
+    if asked is None:
+        runner = Runner(session)
+    else:
+        runner = Runner(asked.session(session, sigma, gray=image.channels == 1), channels=1, halo=asked.halo)
+        widths, tally = Widths(image, card.scale, plan.strength), Tally(sigma, plan.strength)
     before = plan.first.tiles if plan.first else 0
-    blocks = Runner(session, errors=asked).blocks(read, image.height, image.width, plan.tile)
-    for done, (box, values) in enumerate(blocks, before + 1):
+    for done, (box, values) in enumerate(runner.blocks(read, image.height, image.width, plan.tile), before + 1):
         restored = values[: card.outputs].transpose(1, 2, 0)
         canvas.put(box, restored)
-        if widths is not None:
-            widths.put(box, restored, values[-1])
+        if asked is not None:
+            widths.put(box, restored, asked.half_width(values[-1], card, wide=plan.wide))
+            if card.noise_level:
+                tally.add(visible_colors(image, box, card.halo), restored, values[-1])
         if progress is not None:
             progress(done, plan.tiles)
-    return canvas, widths
+    if asked is None:
+        return canvas, None, None
+    known = isinstance(asked, Jacobian) and request.sigma is not None and not plan.wide
+    evidence = tally.finish(known=known) if card.noise_level else None
+    return canvas, Uncertainty(widths.steps, asked.basis(card, sigma, wide=plan.wide)), evidence
 
 
 def _tensor(pixels: NDArray[np.float32], card: ModelCard, sigma: float) -> NDArray[np.float32]:

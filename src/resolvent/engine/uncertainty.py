@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resolvent.errors import UsageError
-from resolvent.models.registry import bundled, read_card
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from resolvent.image import Image
     from resolvent.inference.stitch import Box
-    from resolvent.models.card import ModelCard
 
-__all__ = ["FAINT", "NINE_OF_TEN", "RED", "STRONG", "Uncertainty", "Widths", "check_calibrated"]
+__all__ = ["FAINT", "NINE_OF_TEN", "RED", "STRONG", "Uncertainty", "Widths"]
 
 NINE_OF_TEN = math.log(10)
 """|e| < b ln 10 holds for nine of ten errors e of a Laplace distribution of scale b."""
@@ -73,41 +69,21 @@ class Uncertainty:
         return f"{text}; {self.basis}"
 
 
-def check_calibrated(card: ModelCard) -> tuple[float, float]:
-    """Return the factors of a model's map of errors.
-
-    Raises:
-        UsageError: It has no map, or none that is calibrated.
-    """
-    if card.factors is None:
-        able = [name for name in bundled() if read_card(name).factors]
-        others = f"; {', '.join(able)} have one" if able else "; resolvent calibrate gives one to a model with a head"
-        raise UsageError(f"uncertainty and model {card.name!r}: it has no calibrated map of errors{others}")
-    return card.factors
-
-
 class Widths:
     """The half-widths while they are put together, block by block.
 
     Args:
         image: That is restored.
-        card: Of the model, whose file holds a map of errors.
+        scale: By how much the result is larger.
         strength: At which the result is blended with the image.
-        wide: Whether the noise may be of another kind or level than the model is given.
-
-    Raises:
-        UsageError: The map is not calibrated.
     """
 
-    def __init__(self, image: Image, card: ModelCard, strength: float, *, wide: bool) -> None:
-        self.image, self.strength, self.wide, self.scale = image, strength, wide, card.scale
-        self.factor = 255 * NINE_OF_TEN * check_calibrated(card)[wide]
-        rounding = 0.0 if image.depth == 32 else 0.5 / (image.value_range.high - image.value_range.low)
-        self.rounding = 255 * rounding
-        self.steps = np.empty((card.scale * image.height, card.scale * image.width), np.uint16)
-        self.images = int(card.uncertainty.get("images", 0))
+    def __init__(self, image: Image, scale: int, strength: float) -> None:
+        self.image, self.strength, self.scale = image, strength, scale
+        self.rounding = 0.0 if image.depth == 32 else 0.5 / (image.value_range.high - image.value_range.low)
+        self.steps = np.empty((scale * image.height, scale * image.width), np.uint16)
 
-    def put(self, box: Box, restored: NDArray[np.float32], b: NDArray[np.float32]) -> None:
+    def put(self, box: Box, restored: NDArray[np.float32], half_width: NDArray[np.float32]) -> None:
         """Take what the model says of a box of the image.
 
         The interval around the model's result is moved, by what blending moves that, and widened by as much.
@@ -115,18 +91,11 @@ class Widths:
         Args:
             box: Of the image.
             restored: (scale * h, scale * w, C), by the model.
-            b: (scale * h, scale * w), the scale of its error.
+            half_width: (scale * h, scale * w), around that, in the unit of the image.
         """
-        width = self.factor * b + self.rounding
+        width = half_width + self.rounding
         if self.strength < 1:
             before = self.image.read(*box)
             result = restored.mean(2, keepdims=True) if self.image.channels == 1 else restored
-            width = width + 255 * (1 - self.strength) * np.abs(np.clip(result, 0, 1) - before).max(axis=2)
-        self.steps[box.slices(self.scale)] = np.minimum(np.ceil(256 * width), LARGEST)
-
-    def finish(self) -> Uncertainty:
-        """Give the whole."""
-        basis = f"on average over photographs like the {self.images} that it was calibrated on"
-        if self.wide:
-            basis += ", and wide, for the noise is not white or not of the level that was given"
-        return Uncertainty(self.steps, basis)
+            width = width + (1 - self.strength) * np.abs(np.clip(result, 0, 1) - before).max(axis=2)
+        self.steps[box.slices(self.scale)] = np.minimum(np.ceil(256 * 255 * width), LARGEST)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,9 @@ from resolvent.errors import InputError
 from resolvent.inference.tiles import Span, border, largest_tile, reflected, spans
 
 if TYPE_CHECKING:
-    from resolvent.inference.runtime import Model, Session
+    from resolvent.inference.runtime import Model
 
 __all__ = ["Box", "Runner"]
-
-ERRORS_HALO = 16
-"""Pixels of context more that a map of errors depends on than the image does; see ``networks.uncertainty``."""
 
 
 class Box(NamedTuple):
@@ -38,14 +35,14 @@ class Runner:
 
     Args:
         session: The model.
-        errors: Whether a channel of the scale of errors follows those of the image; see ``Session``.
+        channels: How many it gives besides those of the image.
+        halo: Pixels of context that they depend on, beyond those that the image does.
     """
 
-    def __init__(self, session: Model, *, errors: bool = False) -> None:
+    def __init__(self, session: Model, *, channels: int = 0, halo: int = 0) -> None:
         self.session = session
-        self.run = cast("Session", session).run_with_errors if errors else session.run
-        self.channels = session.card.outputs + errors
-        self.halo = session.card.halo + errors * ERRORS_HALO
+        self.channels = session.card.outputs + channels
+        self.halo = session.card.halo + halo
         self.area: int | None = None  # pixels that a tile may read, since memory ran out
 
     def blocks(
@@ -153,7 +150,7 @@ class Runner:
         card = self.session.card
         if self.area is None or height * width <= self.area:
             try:
-                return self.run(x)
+                return self.session.run(x)
             except MemoryError:
                 self.area = height * width // 2
         tile = largest_tile(self.area, height, width, self.halo, card.multiple)

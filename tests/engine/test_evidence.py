@@ -1,0 +1,153 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import resolvent
+from resolvent.engine.error_maps import Jacobian, Learned, read_error_map
+from resolvent.engine.evidence import Evidence
+from resolvent.engine.options import make_request
+from resolvent.engine.plan import make_plan
+from resolvent.engine.request import ModelRequest
+from resolvent.engine.run import run
+from resolvent.errors import InputError, UsageError
+from resolvent.image import Image
+from resolvent.models.card import ModelCard
+
+SIGMA, OWN = 20.0, 0.75
+
+
+CARD = ModelCard(
+    name="shrinking", task="denoise", summary="", network="", arguments={}, degradation="", noise_level=True,
+    multiple=1, halo=0,
+)  # fmt: skip
+
+
+class Shrinking:
+    """The best denoiser of pixels N(1/2, 3 σ²) apart from each other, whose posterior has the variance 3/4 σ²."""
+
+    card = CARD
+
+    def run(self, x):
+        return (0.5 + OWN * (x[:, :3] - 0.5)).astype(np.float32)
+
+
+def pair(seed=0, shape=(96, 128, 3)):
+    """The truth and what was measured, in floats that no file clips."""
+    rng = np.random.default_rng(seed)
+    truth = 0.5 + np.sqrt(3) * SIGMA / 255 * rng.normal(size=shape)
+    return truth, (truth + SIGMA / 255 * rng.normal(size=shape)).astype(np.float32)
+
+
+def restoration(y, probes=1, **options):
+    """Without judging whether the noise is what it is said to be: here it is, and the truth looks like noise too."""
+    request = ModelRequest(model="denoise", uncertainty=Jacobian(probes), **{"sigma": SIGMA, **options})
+    image, sessions = Image.from_array(y), lambda name, runtime: Shrinking()
+    planned = replace(make_plan(image, request, open_session=sessions), wide=False)
+    return run(image, planned, open_session=sessions, judge=False)
+
+
+def test_nine_of_ten_are_within_the_width_of_the_posterior():
+    truth, y = pair()
+    found = restoration(y)
+    half_width = 1.6449 * np.sqrt(OWN) * SIGMA
+    assert found.uncertainty.half_width == pytest.approx(half_width, abs=0.01)
+    inside = np.abs(found.image.data - truth) <= found.uncertainty.half_width[..., None] / 255
+    assert inside.mean() == pytest.approx(0.9, abs=0.01)
+    assert "white and of level 20.0" in found.uncertainty.basis
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.4])
+def test_sure_tells_the_psnr_within_its_margin(strength):
+    off = []
+    for seed in range(20):
+        truth, y = pair(seed)
+        found = restoration(y, strength=strength)
+        psnr = -10 * np.log10(np.square(found.image.data - truth).mean())
+        off.append((found.evidence.psnr - psnr) / found.evidence.margin)
+    assert np.abs(off).max() < 2
+    assert 0.2 < np.std(off) < 0.8
+
+
+def test_what_is_not_known_is_not_printed():
+    _, y = pair()
+    assert restoration(y).evidence.psnr is not None
+    measured = restoration(y, sigma=None).evidence
+    assert (measured.psnr, measured.margin) == (None, None)
+    request = ModelRequest(model="denoise", sigma=SIGMA, uncertainty=Jacobian(1))
+    image, sessions = Image.from_array(y), lambda name, runtime: Shrinking()
+    planned = replace(make_plan(image, request, open_session=sessions), wide=True)
+    found = run(image, planned, open_session=sessions, judge=False)
+    assert found.evidence.psnr is None
+    assert "which is not what is measured" in found.uncertainty.basis
+
+
+def test_the_residual_of_a_model_stands_beside_its_noise():
+    _, y = pair()
+    evidence = restoration(y).evidence
+    assert evidence.residual == pytest.approx(255 * (1 - OWN) * (y - 0.5).std(), rel=1e-3)
+    assert evidence.expected == SIGMA
+
+
+@pytest.mark.parametrize(("degradation", "expected"), [("blur:sigma=1 + noise:sigma=4", 4.0), ("blur:sigma=1", None)])
+def test_the_residual_of_a_method_stands_beside_the_noise(degradation, expected):
+    rng = np.random.default_rng(1)
+    y = resolvent.degrade(rng.random((64, 64, 3)).astype(np.float32), degradation, seed=0)
+    restorer = resolvent.Restorer(method="wiener", degradation=degradation)
+    found = restorer.run(y)
+    again = np.asarray(restorer.request.forward_model(found.image.pixels))
+    assert found.evidence.residual == pytest.approx(
+        255 * np.sqrt(np.square(again - y).mean()), abs=0.3
+    )  # it is clipped
+    assert found.evidence.expected == expected
+    assert str(found.evidence) in found.reasons
+
+
+def test_correlated_noise_has_no_posterior_by_the_jacobian():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(256, 256, 3))
+    noise = sum(np.roll(noise, shift, axis) for axis in (0, 1) for shift in (-1, 0, 1)) / 6
+    values = (128 + 30 * noise).clip(0, 255).astype(np.uint8)
+    with pytest.raises(InputError, match="correlated between neighbors"):
+        make_plan(Image.from_array(values), make_request(model="denoise", uncertainty="jacobian"))
+
+
+@pytest.mark.parametrize(
+    ("text", "error_map"),
+    [("learned", Learned()), ("jacobian", Jacobian(4)), ("jacobian: probes = 1", Jacobian(1))],
+)
+def test_text_forms(text, error_map):
+    assert read_error_map(text) == error_map
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"uncertainty": "jacobian:probes=0"},
+            "probes of uncertainty jacobian = 0: must be a whole number from 1 to 64",
+        ),
+        ({"uncertainty": "jacobian:steps=3"}, "steps"),
+        ({"uncertainty": "jacobi"}, "jacobian"),
+        ({"uncertainty": ""}, None),
+        ({"uncertainty": 3}, "uncertainty 3: must be True or False, or a text"),
+        ({"uncertainty": "jacobian"}, "of one denoiser; give model='denoise'"),
+        ({"uncertainty": "jacobian", "model": "restore"}, "model 'restore': is for a denoiser"),
+        ({"uncertainty": "jacobian", "model": "upscale2"}, "model 'upscale2': is for a denoiser"),
+        ({"uncertainty": "jacobian", "method": "nlm", "degradation": "noise:sigma=9"}, "uncertainty and method"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_work(options, said):
+    if said is None:
+        assert make_request(**options).uncertainty is None
+        return
+    with pytest.raises(UsageError, match=said):
+        make_request(**options)
+
+
+def test_a_person_reads_one_line():
+    assert str(Evidence(24.24, 25.0, 31.24, 0.31)) == (
+        "residual 24.2 of 255, where the noise is 25.0; PSNR about 31.2 dB, ±0.3 (SURE)"
+    )
+    assert str(Evidence(3.0)) == "residual 3.0 of 255"
+    assert Evidence(3.004).to_json() == {"residual": 3.0, "expected": None, "psnr": None, "psnr_margin": None}
