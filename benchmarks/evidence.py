@@ -1,13 +1,13 @@
 """How far maps of errors can be trusted, beside simpler maps, and what they cost.
 
-python benchmarks/evidence.py --model denoise.onnx restore.onnx deblur.onnx --images CBSD68/ --calibration UNSEEN/
+python benchmarks/evidence.py --model denoise restore deblur --images CBSD68/ --calibration UNSEEN/
     --flowers FLOWERS/ --run runs/dropout/ --pairs POLYU/ [--only maps blind splits dropout mismatch camera]
     [--limit 34] [--side 256]
 
-A model's file has to hold a map of errors; for ``mismatch`` a certificate too. ``splits`` takes the photographs of
-``--calibration``, ``dropout`` those of ``--flowers``; what it trains stands in ``--run``, in the folders 0 and 1, and
-is taken from there if it is there already, such as longer runs of the recipe ``seed``. ``camera`` takes pairs
-NAME_real, a photograph, and NAME_mean, its truth, and the bundled models.
+A model, a name or a file, has to hold a map of errors; for ``mismatch`` a certificate too. ``splits`` takes the
+photographs of ``--calibration``, ``dropout`` those of ``--flowers``; what it trains stands in ``--run``, in the folders
+0 and 1, and is taken from there if it is there already, such as longer runs of the recipe ``seed``. ``camera`` takes
+pairs NAME_real, a photograph, and NAME_mean, its truth, and the bundled models.
 """
 
 from __future__ import annotations
@@ -352,7 +352,7 @@ SECTIONS = {
 def main() -> None:
     """Measure and write the sections."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, nargs="+", default=[], help="model files with maps of errors")
+    parser.add_argument("--model", nargs="+", default=[], help="models with maps of errors, by name or file")
     parser.add_argument("--images", type=Path, help="folder of clean photographs to measure on")
     parser.add_argument("--calibration", type=Path, help="folder of clean photographs that no model has seen")
     parser.add_argument("--flowers", type=Path, help="folder of the photographs of the recipe seed")
@@ -362,7 +362,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only the first so many photographs")
     parser.add_argument("--side", type=int, default=256, help="of the centers, in pixels")
     options = parser.parse_args()
-    sessions = [open_session(path, threads=1) for path in options.model]
+    sessions = [open_session(model, threads=1) for model in options.model]
     images = find_images(options.images)[: options.limit] if options.images else []
     for name in options.only:
         title, needs, write = SECTIONS[name]
@@ -371,7 +371,7 @@ def main() -> None:
         command = f"python benchmarks/evidence.py --only {name}"
         for need in needs:
             given = getattr(options, need)
-            command += f" --{need} " + (" ".join(p.name for p in given) if need == "model" else f"{given.name}/")
+            command += f" --{need} " + (" ".join(Path(m).name for m in given) if need == "model" else f"{given.name}/")
         command += f" --limit {options.limit}" * bool(options.limit) + f" --side {options.side}" * (options.side != 256)
         write_section(f"Maps of errors: {title}", command, write(options, sessions, images))
 

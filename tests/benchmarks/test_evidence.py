@@ -1,6 +1,7 @@
 """The maps and the tables of benchmarks/evidence.py."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from resolvent.engine.restore import Restorer
 from resolvent.errors import UsageError
+from resolvent.evaluation.calibration import calibrate_halves
 from resolvent.evaluation.uncertainty import Ranking, Trial
 from resolvent.inference.runtime import open_session
 
@@ -95,6 +97,9 @@ def test_sections_of_a_small_model(evidence, headed, tmp_path, monkeypatch):
     assert [row[:2] for row in rows[::3]] == [["tiny, own mixture", "head"], ["tiny, `noise:sigma=10`", "head"]]
     assert {len(row) for row in rows} == {10}
     assert sentence == "tiny: a map that says the same everywhere ranks nothing."
+    monkeypatch.setattr(evidence, "calibrate_halves", partial(calibrate_halves, splits=3))
+    rows = evidence.splits(session, photographs * 15, 32)
+    assert [row[:2] for row in rows] == [["tiny", "60"], ["tiny, wide", "60"]]
     with pytest.raises(UsageError, match="no certificate"):
         evidence.mismatch(session, photographs, 32)
     certified(headed, factor=1.0, wide=3.0)
