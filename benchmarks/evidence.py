@@ -1,11 +1,13 @@
 """How far maps of errors can be trusted, beside simpler maps, and what they cost.
 
-python benchmarks/evidence.py --model denoise.onnx restore.onnx deblur.onnx --images CBSD68/ --calibration UNSEEN/
-    --flowers FLOWERS/ --run runs/dropout/ [--only maps blind splits dropout mismatch] [--limit 34] [--side 256]
+python benchmarks/evidence.py --model denoise restore deblur --images CBSD68/ --calibration UNSEEN/
+    --flowers FLOWERS/ --run runs/dropout/ --pairs POLYU/ [--only maps blind splits dropout mismatch camera]
+    [--limit 34] [--side 256]
 
-A model's file has to hold a map of errors; for ``mismatch`` a certificate too. ``splits`` takes the photographs of
-``--calibration``, ``dropout`` those of ``--flowers``; what it trains stands in ``--run``, in the folders 0 and 1, and
-is taken from there if it is there already, such as longer runs of the recipe ``seed``.
+A model, a name or a file, has to hold a map of errors; for ``mismatch`` a certificate too. ``splits`` takes the
+photographs of ``--calibration``, ``dropout`` those of ``--flowers``; what it trains stands in ``--run``, in the folders
+0 and 1, and is taken from there if it is there already, such as longer runs of the recipe ``seed``. ``camera`` takes
+pairs NAME_real, a photograph, and NAME_mean, its truth, and the bundled models.
 """
 
 from __future__ import annotations
@@ -15,112 +17,50 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Unpack
 
 import numpy as np
 from error_maps import Array, Case, change, contrast, jacobian, joined, rivals, symmetries
+from map_tables import DEFINED, WORST, Row, crossed, factors, holds, markdown, ranking, ranks, table
 from results import write_section
 
 from resolvent.degradations import parse
+from resolvent.engine.options import Options
+from resolvent.engine.restore import Restorer
+from resolvent.engine.uncertainty import NINE_OF_TEN
 from resolvent.errors import UsageError
-from resolvent.evaluation.benchmark import find_images
+from resolvent.evaluation.benchmark import find_images, reference_of
 from resolvent.evaluation.calibration import ALPHA, calibrate_halves
 from resolvent.evaluation.dropout import ensemble, mc_dropout
-from resolvent.evaluation.uncertainty import (
-    MARGIN,
-    NINE_OF_TEN,
-    Trial,
-    cover,
-    degrade_centers,
-    fit_factor,
-    measure,
-    rank,
-)
+from resolvent.evaluation.metrics import psnr
+from resolvent.evaluation.uncertainty import MARGIN, Ranking, Trial, cover, degrade_centers, measure
+from resolvent.image import read_image
 from resolvent.inference.runtime import Session, open_session
 
 SIGMAS = (25, 50)
-TOLD = (25, 15, 40)
-"""Noise levels that the model is told of noise of the first."""
+GIVEN = (25, 15, 40)
+"""Noise levels that the model is given; the first is the true one."""
 FIXED = {
     "denoise": ("noise:sigma=25", "noise:sigma=50"),
     "restore": ("noise:sigma=25", "blur:sigma=1.6 + noise:sigma=2", "jpeg:quality=30"),
     "deblur": ("blur:sigma=1.6 + noise:sigma=1", "blur:sigma=3 + noise:sigma=1"),
 }
 """What a model is tried on besides its own mixture, by its name; of others, what its training was validated on."""
+CAMERA: dict[str, Options] = {
+    "automatic": {},
+    "`-m denoise`": {"model": "denoise"},
+    "`-m restore`": {"model": "restore"},
+}
+"""Options by which photographs of cameras are restored, by what the table calls them."""
 OTHER = "denoise-white"
 """The second member of the ensemble."""
 PASSES, TRAINED, SIDE = 20, "300 steps", 64
 """Of dropout; of training, each run; pixels a side of its photographs."""
 NETWORK = ("network=seed_unet-lite", 'arguments={"widths"=[8,16,32,192],"output"="residual"}')
 """The paper's U-Net at a quarter of its widths, adding to its input: two minutes of a CPU make it better than that."""
-
-DEFINED = (
-    "Spearman: correlation of the ranks of |error| and half-width over the values of a photograph, the mean over "
-    "photographs; local: of the root mean square error and the mean half-width over windows of 7x7 pixels. AUSE: area "
-    "under the sparsification error over all photographs together, 0 as if ordered by the errors themselves, 1 as by "
-    "lot, of values and of the 7x7 windows. Every map is multiplied by one factor, so that it holds 90 % of the values "
-    "of one half of the photographs, and its mean half-width, in gray levels, and its coverage are measured on the "
-    "other half, both ways. Extra cost: passes of the network, and CPU time over that of the one pass that restores."
-)
-
-
-@dataclass
-class Row:
-    """A map of errors on all photographs.
-
-    Attributes:
-        name: For the table.
-        passes: Of the network, beside the one that restores.
-        trials: One for each photograph.
-        seconds: Of the CPU, for the maps alone.
-    """
-
-    name: str
-    passes: int
-    trials: list[Trial] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def add(self, target: Array, y: Array, draw: Callable[[], Array], cut: int = 0) -> None:
-        """Draw a map and compare it."""
-        start = time.process_time()
-        width = draw()
-        self.seconds += time.process_time() - start
-        self.trials.append(Trial.of(y, target, width, cut))
-
-
-def factors(trials: Sequence[Trial]) -> tuple[float, float]:
-    """What each of two halves of the photographs, every second one, needs to be multiplied by."""
-    return fit_factor(trials[::2]), fit_factor(trials[1::2])
-
-
-def crossed(trials: Sequence[Trial], fitted: tuple[float, float]) -> list[Trial]:
-    """Every trial's width multiplied by the factor of the half that it is not in."""
-    return [replace(each, width=np.float32(fitted[1 - i % 2]) * each.width) for i, each in enumerate(trials)]
-
-
-def ranks(trials: Sequence[Trial]) -> list[str]:
-    """Cells: Spearman, local, AUSE and that of windows; a map that says the same everywhere ranks nothing."""
-    if all(np.ptp(each.width) == 0 for each in trials):
-        return ["–"] * 4
-    found = rank(trials)
-    return [f"{number:.3f}" for number in (found.spearman, found.local, found.ause, found.local_ause)]
-
-
-def table(rows: Sequence[Row], pass_seconds: float) -> str:
-    """A line for each map; ``pass_seconds`` of the CPU restored all photographs."""
-    lines = [
-        "| map | Spearman | local | AUSE | AUSE 7x7 | half-width | coverage | passes | CPU |",
-        "|---" * 9 + "|",
-    ]
-    for row in rows:
-        found = cover(crossed(row.trials, factors(row.trials)), 1.0)
-        cost = [f"+{row.passes}", f"+{row.seconds / pass_seconds:.2f}"]
-        cells = [*ranks(row.trials), f"{found.width:.2f}", f"{found.inside:.3f}", *cost]
-        lines.append(f"| {row.name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 def restoring(session: Session, x: Array) -> tuple[Array, float]:
@@ -131,7 +71,7 @@ def restoring(session: Session, x: Array) -> tuple[Array, float]:
 
 
 def maps(session: Session, images: Sequence[Path], sigma: float, side: int) -> str:
-    """A denoiser's map of errors beside others, on white noise of a level that it is told."""
+    """A denoiser's map of errors beside others, on white noise of a level that it is given."""
     other = open_session(OTHER, threads=1)
     drawn: dict[str, tuple[int, Callable[[Case], Array]]] = {
         "constant": (0, lambda case: np.ones(case.y.shape[1:], np.float32)),
@@ -148,70 +88,101 @@ def maps(session: Session, images: Sequence[Path], sigma: float, side: int) -> s
         y, seconds = restoring(session, x)
         total += seconds
         for name, (_, draw) in drawn.items():
-            rows[name].add(target, y, partial(draw, Case(session.run, x, y)), MARGIN)
+            rows[name].add(target, y, partial(draw, Case(session.run, x, y)))
     rows["head"].seconds -= total  # it comes with the result
     return f"sigma {sigma:g}, {len(images)} photographs\n\n{table(list(rows.values()), total)}"
 
 
-def blind(session: Session, images: Sequence[Path], side: int) -> list[str]:
-    """Lines of a model on its own mixture and on fixed degradations; the factors are those of its own mixture."""
-    card, lines, fitted = session.card, [], {}
+def blind(session: Session, images: Sequence[Path], side: int) -> tuple[list[list[str]], str]:
+    """Rows of a model on its own mixture and on fixed degradations; and a sentence on its head.
+
+    The factors are those of its own mixture.
+    """
+    card, rows, fitted, own = session.card, [], {}, {}
     for degradation in (None, *FIXED.get(card.name, card.recipe["validation"])):
-        rows = [Row(name, 0) for name in ("head", "local sd", "8 symmetries")]
+        trials: dict[str, list[Trial]] = {"head": [], "local sd": [], "8 symmetries": []}
         for x, target in degrade_centers(card, images, degradation=degradation, side=side):
             *colors, b = session.run_with_errors(x)[0]
             case = Case(session.run, x, np.stack(colors))
-            for row, draw in zip(
-                rows, (lambda b=b: b, partial(contrast, case), partial(symmetries, case)), strict=True
-            ):
-                row.add(target, case.y, draw, MARGIN * card.scale)
-        for row in rows:
-            fitted.setdefault(row.name, factors(row.trials))
-            found = cover(crossed(row.trials, fitted[row.name]), 1.0)
-            cells = [*ranks(row.trials), f"{found.width:.2f}", f"{found.inside:.3f}", f"{found.worst:.3f}"]
-            cells.append(" ".join(f"{share:.3f}" for share in found.quartiles))
-            name = f"{card.name}, {f'`{degradation}`' if degradation else 'own mixture'}"
-            lines.append(f"| {name} | {row.name} | " + " | ".join(cells) + " |")
-    return lines
+            for name, width in zip(trials, (b, contrast(case), symmetries(case)), strict=True):
+                trials[name].append(Trial.of(case.y, target, width, MARGIN * card.scale))
+        test = f"{card.name}, {f'`{degradation}`' if degradation else 'own mixture'}"
+        for name, found in trials.items():
+            factor, ranked = fitted.setdefault(name, factors(found)), ranking(found)
+            own.setdefault(name, ranked)
+            rows.append([test, name, *ranks(ranked), *holds(cover(crossed(found, factor), 1.0))])
+    return rows, compared(card.name, own["head"], own["local sd"])
 
 
-def splits(session: Session, photographs: Sequence[Path], side: int) -> list[str]:
-    """Lines of how a calibration on one half holds on the other, for each of the card's factors."""
-    lines = []
+def compared(model: str, head: Ranking | None, local_sd: Ranking | None) -> str:
+    """Say whether a head ranks better than local contrast, within a photograph and over all of them."""
+    if head is None or local_sd is None:
+        return f"{model}: a map that says the same everywhere ranks nothing."
+
+    def than(one: float, other: float) -> str:
+        return "as well as" if round(one, 3) == round(other, 3) else "better than" if one > other else "worse than"
+
+    regions, values = than(head.local, local_sd.local), than(-head.ause, -local_sd.ause)
+    return (
+        f"{model}, own mixture: within one photograph the head ranks the regions {regions} the local sd (local "
+        f"{head.local:.3f} and {local_sd.local:.3f}); over all photographs together, where it counts which of them are "
+        f"bad, it ranks the values {values} that (AUSE {head.ause:.3f} and {local_sd.ause:.3f}, lower is better)."
+    )
+
+
+def splits(session: Session, photographs: Sequence[Path], side: int) -> list[list[str]]:
+    """Rows of how a calibration on one half holds on the other, for each of the card's factors."""
+    rows = []
     for wide in (False, True) if session.card.noise_level else (False,):
-        histograms = [each.histogram for each in measure(session, photographs, wide=wide, side=side)]
-        found, misses = calibrate_halves(histograms)
+        trials = measure(session, degrade_centers(session.card, photographs, wide=wide, side=side))
+        found, misses = calibrate_halves([each.histogram for each in trials])
         low, middle, high = np.quantile(found, (0.05, 0.5, 0.95))
-        cells = [
+        rows.append([
             session.card.name + ", wide" * wide, str(len(photographs)), f"{low:.3f} {middle:.3f} {high:.3f}",
             f"{misses.mean():.3f}", f"{misses.max():.3f}", f"{(misses <= ALPHA).mean():.0%}",
-        ]  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+        ])  # fmt: skip
+    return rows
 
 
-def mismatch(session: Session, images: Sequence[Path], side: int) -> list[str]:
-    """Lines of a denoiser that is told a wrong level, by both factors of its card.
+def mismatch(session: Session, images: Sequence[Path], side: int) -> list[list[str]]:
+    """Rows of a denoiser that is given a wrong level, by both factors of its card.
 
     Raises:
         UsageError: The card holds no certificate.
     """
     card = session.card
     if card.factors is None:
-        raise UsageError(f"{card.name}: its map of errors has no certificate; give it one with certify()")
-    lines = []
-    for told in TOLD:
-        row = Row("head", 0)
-        for x, target in degrade_centers(card, images, degradation=f"noise:sigma={TOLD[0]}", side=side):
-            x[:, 3] = told / 255
-            *colors, b = session.run_with_errors(x)[0]
-            row.add(target, np.stack(colors), lambda b=b: NINE_OF_TEN * b, MARGIN)
-        cells = [f"{card.name}, {TOLD[0]} told {told}", *ranks(row.trials)]
-        for factor in card.factors:
-            found = cover(row.trials, factor)
-            cells += [f"{found.inside:.3f}", f"{found.worst:.3f}", f"{found.width:.2f}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+        raise UsageError(f"{card.name}: its map of errors has no certificate; give it one with resolvent calibrate")
+    rows = []
+    for given in GIVEN:
+        centers = degrade_centers(card, images, degradation=f"noise:sigma={GIVEN[0]}", side=side)
+        wrong = ((np.concatenate([x[:, :3], 0 * x[:, 3:] + given / 255], 1), target) for x, target in centers)
+        trials = list(measure(session, wrong))
+        cells = [cell for factor in card.factors for cell in holds(cover(trials, factor))[:3]]
+        rows.append([f"{card.name}, {GIVEN[0]} given as {given}", *ranks(ranking(trials)), *cells])
+    return rows
+
+
+def camera(name: str, photographs: Sequence[Path], **options: Unpack[Options]) -> list[str]:
+    """A row of how often the map holds that comes with a restored photograph, against the mean of many exposures.
+
+    Photographs that are left alone have no map; the coverage is that of the others.
+    """
+    restorer, trials, scores, wide = Restorer(uncertainty=True, **options), list[Trial](), [], 0
+    for path in photographs:
+        image = read_image(path)
+        truth = read_image(reference_of(path)).in_range_of(image).pixels
+        restoration = restorer.run(image)
+        restored = restoration.image.pixels
+        scores.append((psnr(truth, image.pixels), psnr(truth, restored)))
+        if restoration.uncertainty is not None:
+            width = restoration.uncertainty.half_width / 255
+            trials.append(Trial.of(restored.transpose(2, 0, 1), truth.transpose(2, 0, 1), width))
+            wide += restoration.plan.wide
+    counts = [str(count) for count in (len(photographs), len(photographs) - len(trials), wide)]
+    before, after = np.mean(scores, axis=0)
+    held = holds(cover(trials, 1.0)) if trials else ["–"] * 4
+    return [name, *counts, f"{before:.2f}", f"{after:.2f}", *held]
 
 
 def trained(flowers: Path, runs: Path) -> list[Path]:
@@ -225,7 +196,7 @@ def trained(flowers: Path, runs: Path) -> list[Path]:
             command += ["--budget", TRAINED, "--threads", "1"]
             command += [part for setting in settings for part in ("--set", setting)]
             subprocess.run(command, check=True)
-        files.append(next(iter(sorted(run.glob("*.onnx")))))
+        files.append(min(run.glob("*.onnx")))
     return files
 
 
@@ -273,11 +244,11 @@ def dropout(flowers: Path, runs: Path, limit: int | None) -> str:
             row.trials.append(Trial.of(result, target, width))
         inputs.append(Trial.of(x[0], target, np.ones(y.shape[2:])))
     for row in rows:
-        row.name += f" ({psnr(row.trials):.2f} dB)"
+        row.name += f" ({mean_psnr(row.trials):.2f} dB)"
     about = (
         f"{card.parameters / 1e6:.1f} million parameters, trained for {card.steps} steps "
         f"({card.seconds:.0f} s) at {recipe.resize}x{recipe.resize}; {len(unseen)} flowers that it has not seen, "
-        f"blurred by {', '.join(recipe.validation)} in turn, {psnr(inputs):.2f} dB."
+        f"blurred by {', '.join(recipe.validation)} in turn, {mean_psnr(inputs):.2f} dB."
     )
     return f"{about}\n\n{table(rows, total)}"
 
@@ -287,7 +258,7 @@ def in_one(found: tuple[Array, Array]) -> tuple[Array, Array]:
     return found[0][0], joined(found[1][0] ** 2)
 
 
-def psnr(trials: Sequence[Trial]) -> float:
+def mean_psnr(trials: Sequence[Trial]) -> float:
     """In dB, the mean over photographs."""
     return float(np.mean([-10 * np.log10(np.square(each.error / 255).mean()) for each in trials]))
 
@@ -295,49 +266,66 @@ def psnr(trials: Sequence[Trial]) -> float:
 def write_maps(options: argparse.Namespace, sessions: Sequence[Session], images: Sequence[Path]) -> str:
     """Tables of the denoisers at every level."""
     tables = [maps(each, images, sigma, options.side) for each in sessions if leveled(each) for sigma in SIGMAS]
-    return "\n\n".join([f"White noise, float, not clipped, of a level that the model is told. {DEFINED}", *tables])
+    return "\n\n".join([f"White noise, float, not clipped, of a level that the model is given. {DEFINED}", *tables])
 
 
 def write_blind(options: argparse.Namespace, sessions: Sequence[Session], images: Sequence[Path]) -> str:
-    """The table of all models."""
-    header = (
-        "| model, test | map | Spearman | local | AUSE | AUSE 7x7 | half-width | coverage | worst 5 % | quartiles |\n"
-        + "|---" * 10 + "|"
-    )  # fmt: skip
+    """The table of all models, and what it says of each."""
+    found = [blind(each, images, options.side) for each in sessions]
     about = (
         f"{len(images)} photographs. {DEFINED.partition(' Extra cost')[0]} The factors are fitted to the model's own "
-        "mixture and kept for every other degradation. Worst 5 %: mean coverage of the worst photographs; quartiles: "
-        "coverage among the narrowest quarter of the intervals, to the widest."
+        f"mixture and kept for every other degradation. {WORST}"
     )
-    return "\n".join([about, "", header, *(line for each in sessions for line in blind(each, images, options.side))])
+    head = (
+        "model, test | map | Spearman | local | AUSE | AUSE 7x7 | half-width | coverage | worst 5 % | "
+        "coverage by quartile"
+    )
+    rows = markdown(head, (row for rows, _ in found for row in rows))
+    return "\n\n".join([about, rows, "\n".join(f"- {sentence}" for _, sentence in found)])
 
 
 def write_splits(options: argparse.Namespace, sessions: Sequence[Session], images: Sequence[Path]) -> str:
     """The table of all models."""
     photographs = find_images(options.calibration)[: options.limit]
-    header = (
-        "| model | photographs | factor: 5 %, median, 95 % | mean miss | largest | splits within |\n" + "|---" * 6 + "|"
-    )
     about = (
         f"100 random splits: calibrated on one half with the betting bound (alpha = delta = {ALPHA:g}), measured on "
         f"the other. Miss: share of the values outside; within: it is at most {ALPHA:g}."
     )
-    return "\n".join(
-        [about, "", header, *(line for each in sessions for line in splits(each, photographs, options.side))]
-    )
+    head = "model | photographs | factor: 5 %, median, 95 % | mean miss | largest | splits within"
+    return f"{about}\n\n{markdown(head, (row for each in sessions for row in splits(each, photographs, options.side)))}"
 
 
 def write_mismatch(options: argparse.Namespace, sessions: Sequence[Session], images: Sequence[Path]) -> str:
     """The table of the denoisers."""
-    header = (
-        "| noise | Spearman | local | AUSE | AUSE 7x7 | matched factor: coverage | worst 5 % | half-width | "
-        "wide factor: coverage | worst 5 % | half-width |\n" + "|---" * 11 + "|"
+    about = f"{len(images)} photographs, white noise of another level than the model is given, by the card's factors."
+    head = (
+        "noise | Spearman | local | AUSE | AUSE 7x7 | matched factor: half-width | coverage | worst 5 % | "
+        "wide factor: half-width | coverage | worst 5 %"
     )
+    rows = [row for each in sessions if leveled(each) for row in mismatch(each, images, options.side)]
+    return f"{about}\n\n{markdown(head, rows)}"
+
+
+def write_camera(options: argparse.Namespace, sessions: Sequence[Session], images: Sequence[Path]) -> str:
+    """The table of what the bundled models say of photographs of cameras.
+
+    Raises:
+        UsageError: There is no pair.
+    """
+    photographs = find_images(options.pairs, pairs=True)[: options.limit]
+    if not photographs:
+        raise UsageError(f"{options.pairs}: no pairs in it; give a folder of NAME_real and NAME_mean images")
     about = (
-        f"{len(images)} photographs, white noise of another level than the model is told, by the card's own factors."
+        f"{len(photographs)} photographs as a camera wrote them, whole, restored with `--uncertainty`; the model, the "
+        "noise level and the factor of the map are those that `resolvent restore` takes. Truth: the mean of many "
+        "exposures. PSNR-RGB in dB, the mean over all; half-width in gray levels and coverage, the share of the values "
+        f"within it, the mean over those that were not left alone. {WORST}"
     )
-    lines = [line for each in sessions if leveled(each) for line in mismatch(each, images, options.side)]
-    return "\n".join([about, "", header, *lines])
+    head = (
+        "model | photographs | left alone | wide factor | PSNR before | after | half-width | coverage | worst 5 % | "
+        "coverage by quartile"
+    )
+    return f"{about}\n\n{markdown(head, (camera(name, photographs, **given) for name, given in CAMERA.items()))}"
 
 
 def write_dropout(options: argparse.Namespace, sessions: Sequence[Session], images: Sequence[Path]) -> str:
@@ -346,7 +334,7 @@ def write_dropout(options: argparse.Namespace, sessions: Sequence[Session], imag
 
 
 def leveled(session: Session) -> bool:
-    """Whether a model is told the level of noise."""
+    """Whether a model takes the level of noise."""
     return session.card.noise_level
 
 
@@ -356,6 +344,7 @@ SECTIONS = {
     "splits": ("calibration on halves", ("model", "calibration"), write_splits),
     "dropout": ("the paper's U-Net", ("flowers", "run"), write_dropout),
     "mismatch": ("a wrong level of noise", ("model", "images"), write_mismatch),
+    "camera": ("photographs of cameras", ("pairs",), write_camera),
 }
 """By name: the title, the options that it needs, and what writes it."""
 
@@ -363,16 +352,17 @@ SECTIONS = {
 def main() -> None:
     """Measure and write the sections."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, nargs="+", default=[], help="model files with maps of errors")
+    parser.add_argument("--model", nargs="+", default=[], help="models with maps of errors, by name or file")
     parser.add_argument("--images", type=Path, help="folder of clean photographs to measure on")
     parser.add_argument("--calibration", type=Path, help="folder of clean photographs that no model has seen")
     parser.add_argument("--flowers", type=Path, help="folder of the photographs of the recipe seed")
     parser.add_argument("--run", type=Path, help="folder of the runs of the paper's U-Net")
+    parser.add_argument("--pairs", type=Path, help="folder of photographs NAME_real and their truths NAME_mean")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--limit", type=int, help="only the first so many photographs")
     parser.add_argument("--side", type=int, default=256, help="of the centers, in pixels")
     options = parser.parse_args()
-    sessions = [open_session(path, threads=1) for path in options.model]
+    sessions = [open_session(model, threads=1) for model in options.model]
     images = find_images(options.images)[: options.limit] if options.images else []
     for name in options.only:
         title, needs, write = SECTIONS[name]
@@ -381,7 +371,7 @@ def main() -> None:
         command = f"python benchmarks/evidence.py --only {name}"
         for need in needs:
             given = getattr(options, need)
-            command += f" --{need} " + (" ".join(p.name for p in given) if need == "model" else f"{given.name}/")
+            command += f" --{need} " + (" ".join(Path(m).name for m in given) if need == "model" else f"{given.name}/")
         command += f" --limit {options.limit}" * bool(options.limit) + f" --side {options.side}" * (options.side != 256)
         write_section(f"Maps of errors: {title}", command, write(options, sessions, images))
 

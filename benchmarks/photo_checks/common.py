@@ -15,7 +15,7 @@ from resolvent.batch.local import restore_many
 from resolvent.batch.progress import Event
 from resolvent.degradations import Degradation, Jpeg
 from resolvent.engine.options import Options
-from resolvent.evaluation.benchmark import find_images
+from resolvent.evaluation.benchmark import find_images, reference_of
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import read_image
 
@@ -59,7 +59,7 @@ class Sets:
     def pairs(self) -> list[tuple[Path, Path]]:
         """The photographs of PolyU, each with its reference."""
         files = find_images(self.folder("PolyU"), pairs=True)[: self.limit]
-        return [(file, file.with_name(file.name.replace("_real", "_mean"))) for file in files]
+        return [(file, reference_of(file)) for file in files]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,17 @@
 """The maps and the tables of benchmarks/evidence.py."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from resolvent.engine.restore import Restorer
 from resolvent.errors import UsageError
-from resolvent.evaluation.uncertainty import Trial
+from resolvent.evaluation.calibration import calibrate_halves
+from resolvent.evaluation.uncertainty import Ranking, Trial
 from resolvent.inference.runtime import open_session
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -64,22 +69,91 @@ def test_every_half_is_measured_by_the_factor_of_the_other(evidence):
     assert line.endswith("| +7 | +1.50 |")
 
 
-def test_sections_of_a_small_model(evidence, headed, tmp_path, monkeypatch):
-    from PIL import Image
+def photograph():
+    waves = np.cumsum(RNG.normal(size=(72, 72, 3)), axis=1) * 8 + 128
+    return waves.clip(0, 255).astype(np.uint8)
 
-    photographs = []
-    for i in range(4):
-        waves = np.cumsum(RNG.normal(size=(72, 72, 3)), axis=1) * 8 + 128
-        photographs.append(tmp_path / f"{i}.png")
-        Image.fromarray(waves.clip(0, 255).astype(np.uint8)).save(photographs[-1])
+
+def certified(path, **factors):
+    """Give the model of a file these factors."""
+    from onnx import load
+
+    from resolvent.models.export import write
+    from resolvent.models.registry import read_card
+
+    write(load(path), replace(read_card(path), uncertainty=factors), path)
+
+
+def test_sections_of_a_small_model(evidence, headed, tmp_path, monkeypatch):
+    photographs = [tmp_path / f"{i}.png" for i in range(4)]
+    for path in photographs:
+        Image.fromarray(photograph()).save(path)
     session = open_session(headed, threads=1)
     monkeypatch.setattr(evidence, "OTHER", headed)
     lines = evidence.maps(session, photographs, 25, 32).splitlines()
     assert len(lines) == 12
     assert lines[-1].startswith("| head | ")
-    blind = evidence.blind(session, photographs, 32)
-    assert [line.split(" | ")[:2] for line in blind[::3]] == [
-        ["| tiny, own mixture", "head"], ["| tiny, `noise:sigma=10`", "head"],
-    ]  # fmt: skip
+    rows, sentence = evidence.blind(session, photographs, 32)
+    assert [row[:2] for row in rows[::3]] == [["tiny, own mixture", "head"], ["tiny, `noise:sigma=10`", "head"]]
+    assert {len(row) for row in rows} == {10}
+    assert sentence == "tiny: a map that says the same everywhere ranks nothing."
+    monkeypatch.setattr(evidence, "calibrate_halves", partial(calibrate_halves, splits=3))
+    rows = evidence.splits(session, photographs * 15, 32)
+    assert [row[:2] for row in rows] == [["tiny", "60"], ["tiny, wide", "60"]]
     with pytest.raises(UsageError, match="no certificate"):
         evidence.mismatch(session, photographs, 32)
+    certified(headed, factor=1.0, wide=3.0)
+    rows = evidence.mismatch(open_session(headed, threads=1), photographs, 32)
+    assert [row[0] for row in rows] == ["tiny, 25 given as 25", "tiny, 25 given as 15", "tiny, 25 given as 40"]
+    for row in rows:
+        matched, wide = (float(row[i]) for i in (5, 8))
+        assert wide == pytest.approx(3 * matched, abs=0.02)
+        assert float(row[6]) < float(row[9])
+
+
+def test_a_head_is_compared_with_local_contrast_in_words(evidence):
+    """What a reader has to see: it may be worse within a photograph, and yet know which photograph is bad."""
+    head, local_sd = Ranking(0.3, 0.685, 0.22, 0.1), Ranking(0.3, 0.737, 0.44, 0.2)
+    sentence = evidence.compared("restore", head, local_sd)
+    assert "ranks the regions worse than the local sd (local 0.685 and 0.737)" in sentence
+    assert "ranks the values better than that (AUSE 0.220 and 0.440, lower is better)" in sentence
+    assert "regions better than" in (swapped := evidence.compared("restore", local_sd, head))
+    assert "values worse than" in swapped
+    assert evidence.compared("restore", head, head).count("as well as") == 2
+
+
+def test_cameras_are_measured_by_the_map_of_the_product(evidence, headed, tmp_path):
+    """Against the count by hand; a flat photograph is left alone and has no map."""
+    certified(headed, factor=1.0, wide=3.0)
+    truths = [photograph(), photograph(), np.full((72, 72, 3), 128, np.uint8)]
+    noisy = [(t + RNG.normal(0, 12, t.shape)).clip(0, 255).astype(np.uint8) for t in truths[:2]]
+    for i, (real, mean) in enumerate(zip([*noisy, truths[2] + 2], truths, strict=True)):
+        Image.fromarray(real).save(tmp_path / f"{i}_real.png")
+        Image.fromarray(mean).save(tmp_path / f"{i}_mean.png")
+    photographs = evidence.find_images(tmp_path, pairs=True)
+    assert [path.name for path in photographs] == [f"{i}_real.png" for i in range(3)]
+    options = {"model": headed, "sigma": 40.0}  # far from the truth, so that the wide factor is taken
+    row = evidence.camera("tiny", photographs, **options)
+    restorer = Restorer(uncertainty=True, **options)
+    shares, widths, squares = [], [], []
+    for path, truth in zip(photographs, truths, strict=True):
+        found = restorer.run(path)
+        error = found.image.data.astype(float) - truth
+        squares.append(np.square(error).mean())
+        if found.uncertainty is not None:
+            shares.append((np.abs(error) <= found.uncertainty.half_width[..., None]).mean())
+            widths.append(found.uncertainty.half_width.mean())
+    assert row[:4] == ["tiny", "3", "1", "2"]
+    assert float(row[5]) == pytest.approx(np.mean(10 * np.log10(255**2 / np.array(squares))), abs=0.01)
+    assert float(row[6]) == pytest.approx(np.mean(widths), abs=0.01)
+    assert float(row[7]) == pytest.approx(np.mean(shares), abs=0.002)
+    assert float(row[8]) == pytest.approx(min(shares), abs=0.002)
+    assert evidence.camera("tiny", photographs[2:], **options)[2:4] == ["1", "0"]
+    assert evidence.camera("tiny", photographs[2:], **options)[6:] == ["–"] * 4
+
+
+def test_a_folder_without_pairs_is_refused(evidence, tmp_path):
+    from argparse import Namespace
+
+    with pytest.raises(UsageError, match="no pairs in it"):
+        evidence.write_camera(Namespace(pairs=tmp_path, limit=None), [], [])

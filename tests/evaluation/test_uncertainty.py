@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -38,7 +40,7 @@ def test_ranks_are_those_of_scipy():
     assert spearman(a, b) == pytest.approx(spearmanr(a, b).statistic)
 
 
-def test_sparsification_is_0_by_the_errors_and_1_by_lot():
+def test_sparsification_is_0_by_the_errors_and_1_at_random():
     error = RNG.laplace(size=50_000)
     assert area_under_sparsification(error, np.abs(error)) == 0
     assert area_under_sparsification(error, RNG.random(50_000)) == pytest.approx(1, abs=0.02)
@@ -111,6 +113,23 @@ def test_degraded_centers_hold_the_noise_that_the_model_is_told(headed, photogra
         )
 
 
+@pytest.mark.parametrize("degradation", ["blur:sigma=1 + jpeg:quality=30", "grain:sigma=9"])
+def test_where_no_noise_has_a_sigma_the_model_is_told_what_happened(headed, photographs, degradation):
+    """As in validation; whether or not it was validated on that degradation."""
+    card = read_card(headed)
+    card = replace(card, recipe={**card.recipe, "validation": ["grain:sigma=9"]})
+    x, target = next(degrade_centers(card, photographs, degradation=degradation, side=32))
+    assert x[0, 3] == pytest.approx(np.full((64, 64), np.sqrt(np.square(x[0, :3] - target).mean())), rel=1e-4)
+    with pytest.raises(UsageError, match="has noise 2 times"):
+        next(degrade_centers(card, photographs, degradation="noise:sigma=5 + noise:sigma=4"))
+
+
+def test_a_photograph_that_is_all_border_is_refused(headed, tmp_path):
+    Image.fromarray(np.zeros((80, 35, 3), np.uint8)).save(tmp_path / "narrow.png")
+    with pytest.raises(InputError, match=r"narrow.png: 35x80 pixels, of which 16 at each border"):
+        next(degrade_centers(read_card(headed), [tmp_path / "narrow.png"]))
+
+
 def test_coverage_counts_by_photograph_and_by_quarter_of_the_widths():
     """Widths 1 to 4, each for a quarter of the pixels; errors of 2.5 lie within the two widest."""
     width = np.repeat(np.float32([1, 2, 3, 4]), 25).reshape(10, 10)
@@ -124,7 +143,13 @@ def test_coverage_counts_by_photograph_and_by_quarter_of_the_widths():
 
 def test_certificate_holds_on_photographs_of_the_same_kind(headed, photographs):
     before = read_card(headed)
-    card = certify(headed, photographs[:30], {"rest": photographs[30:]}, threads=1)
+    reports = []
+    card = certify(
+        headed, photographs[:30], {"rest": photographs[30:]}, threads=1, progress=lambda *state: reports.append(state)
+    )
+    assert (reports[0], reports[59], reports[60], len(reports)) == (
+        ("calibrating", 1, 30), ("calibrating", 30, 30), ("rest", 1, 10), 80,
+    )  # fmt: skip
     assert read_card(headed) == card
     assert card.factors == (card.uncertainty["factor"], card.uncertainty["wide"])
     assert card.uncertainty["images"] == 30
@@ -137,27 +162,29 @@ def test_certificate_holds_on_photographs_of_the_same_kind(headed, photographs):
 def test_same_seed_same_degradation(headed, photographs):
     session = open_session(headed, threads=1)
     first, again, other = (
-        next(measure(session, photographs[:1], seed=seed, side=32)).error for seed in (3, 3, 4)
-    )  # fmt: skip
+        next(measure(session, degrade_centers(session.card, photographs[:1], seed=seed, side=32))).error
+        for seed in (3, 3, 4)
+    )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_a_level_told_wrongly_makes_larger_errors(headed, photographs):
     session = open_session(headed, threads=1)
-    told, wrong = (cover(measure(session, photographs, side=32, wide=wide), 1.0) for wide in (False, True))
-    assert wrong.inside != told.inside
+    right, wrong = (
+        cover(measure(session, degrade_centers(session.card, photographs, side=32, wide=wide)), 1.0)
+        for wide in (False, True)
+    )
+    assert wrong.inside != right.inside
 
 
-def test_a_model_without_a_map_says_so(photographs):
+def test_a_model_without_a_map_says_so(headed, photographs):
     with pytest.raises(UsageError, match="no map of errors"):
-        next(measure(open_session("denoise-white", threads=1), photographs[:1], side=32))
+        next(measure(open_session("denoise-white", threads=1), degrade_centers(read_card(headed), photographs[:1])))
 
 
 @pytest.mark.parametrize("bad", [{"factor": 1.0}, {"factor": "1", "wide": 1.0}, {"factor": 1.0, "wide": -1}])
 def test_factors_of_a_card_are_checked(tiny, bad):
-    from dataclasses import replace
-
     with pytest.raises(InputError, match="uncertainty"):
         _ = replace(tiny[1], uncertainty=bad).factors
     assert tiny[1].factors is None

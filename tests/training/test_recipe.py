@@ -105,6 +105,7 @@ DUST = {"degradation": "dust @ 0.5", "others": [], "others_share": 0}
         ({"validation": ["noise:sigma=9 + downsample:scale=4"]}, "reduces by 4"),
         ({"prepare": "downsample:scale=16"}, "prepare = 'downsample:scale=16' reduces by 16; keep the size"),
         ({"degradation": "grain:sigma=9"}, "'grain:sigma=9' has noise 0 times"),
+        ({"degradation": "camera:iso=1600 + jpeg:quality=90"}, "has noise 0 times"),  # which it is validated on
         ({"degradation": "noise:sigma=5 + noise:sigma=20"}, "has noise 2 times"),
         ({"clean": 0.2}, "clean = 0.2: a network with a noise level.*set clean = 0"),
         (

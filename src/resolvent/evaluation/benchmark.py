@@ -19,7 +19,17 @@ from resolvent.evaluation.tables import INPUT, Row
 from resolvent.models.registry import bundled, read_card
 from resolvent.physics.resize import imresize
 
-__all__ = ["TASKS", "Restore", "Task", "benchmark", "center_square", "default_restore", "find_images", "own_model"]
+__all__ = [
+    "TASKS",
+    "Restore",
+    "Task",
+    "benchmark",
+    "center_square",
+    "default_restore",
+    "find_images",
+    "own_model",
+    "reference_of",
+]
 
 Restore = Callable[..., Pixels]
 """``resolvent.restore`` on arrays, or a substitute."""
@@ -271,7 +281,7 @@ def _case(task: Task, degradation: Degradation, file: Path, rng: np.random.Gener
     given = read_image(file)
     truth = given.pixels
     if task.pairs:
-        reference = read_image(_reference(file)).in_range_of(given).pixels
+        reference = read_image(reference_of(file)).in_range_of(given).pixels
         return _Case(reference, truth, truth, degradation, {}, task.protocol)
     if task.luma:
         truth = Protocol(space="y", round8=True).apply(truth)
@@ -340,7 +350,7 @@ def default_restore() -> Restore:
     return restore
 
 
-def _reference(file: Path) -> Path:
+def reference_of(file: Path) -> Path:
     """The reference of a real photograph, in the same folder."""
     return file.with_name(file.name.replace("_real", "_mean"))
 
@@ -351,7 +361,7 @@ def find_images(folder: Path, *, pairs: bool = False) -> list[Path]:
 
     known = {extension for extensions in FORMATS.values() for extension in extensions}
     found = sorted(file for file in folder.glob("*") if file.suffix.lower() in known)
-    return [file for file in found if "_real" in file.stem and _reference(file).is_file()] if pairs else found
+    return [file for file in found if "_real" in file.stem and reference_of(file).is_file()] if pairs else found
 
 
 def _files(images: Path, pairs: bool) -> list[Path]:

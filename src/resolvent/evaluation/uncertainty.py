@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.engine.uncertainty import NINE_OF_TEN
-from resolvent.errors import UsageError
+from resolvent.errors import InputError, UsageError
 from resolvent.evaluation.calibration import ALPHA, DELTA, Histogram, calibrate
 from resolvent.inference.runtime import Session, open_session
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MARGIN",
+    "Center",
     "Coverage",
     "Ranking",
     "Trial",
@@ -47,6 +47,9 @@ PROTOCOL = (
 
 MARGIN = 16
 """Input pixels at the border of a center that are not compared."""
+
+Center = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""What a model takes, (1, channels, H, W), and the truth, (3, scale H, scale W)."""
 
 LOCAL = 7
 """Side in pixels of the windows over which errors and widths are averaged to compare them."""
@@ -116,28 +119,28 @@ def degrade_centers(
     wide: bool = False,
     seed: int = 0,
     side: int = 256,
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+) -> Iterator[Center]:
     """Degrade the center of photographs as a model expects them, with MARGIN more on every side.
 
     Args:
         card: Of the model.
         images: Clean photographs.
-        degradation: Text form; None takes what the model was trained on, whose noise level it is told exactly.
+        degradation: Text form; None takes what the model was trained on. The model is told the sigma of its noise; if
+            it names none, the root mean square of what it changed, as in validation.
         wide: Tell the noise level wrongly, up to ``training.head.MISSTATED`` times, or take one of the other
             degradations of the model's recipe instead, half of the time each.
         seed: Random seed; a photograph's degradation depends on it and on its place among ``images``.
         side: Of the center, in pixels of the result.
 
-    Yields:
-        What the model takes, (1, channels, H, W), and the truth, (3, scale H, scale W).
-
     Raises:
-        UsageError: ``wide`` is for a model that takes no noise level.
+        UsageError: ``wide`` is for a model that takes no noise level, or the degradation does not fit the model.
+        InputError: A photograph is too small.
     """
     import torch
 
+    from resolvent.degradations import parse
     from resolvent.image import read_image
-    from resolvent.training.batches import network_input, pairs, stream
+    from resolvent.training.batches import input_level, network_input, pair, pairs, stream
     from resolvent.training.head import misstate
     from resolvent.training.recipe import Recipe
 
@@ -145,7 +148,7 @@ def degrade_centers(
     if wide and not card.noise_level:
         raise UsageError(f"model {card.name!r}: takes no noise level that could be wrong; leave wide out")
     if degradation is not None:
-        recipe = replace(recipe, degradation=degradation, others=(), others_share=0.0)
+        recipe = replace(recipe, validation=(degradation,))  # which checks it
     elif wide and recipe.others:
         recipe = replace(recipe, others_share=0.5)
     elif card.noise_level:
@@ -154,47 +157,34 @@ def degrade_centers(
     for number, path in enumerate(images):
         pixels = read_image(path).pixels
         height, width = (min(side + 2 * cut, length) // multiple * multiple for length in pixels.shape[:2])
+        if min(height, width) <= 2 * cut:
+            size = f"{pixels.shape[1]}x{pixels.shape[0]}"
+            raise InputError(f"{path}: {size} pixels, of which {cut} at each border are not compared; leave it out")
         top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
         center = np.broadcast_to(pixels, (*pixels.shape[:2], 3))[top : top + height, left : left + width]
         clean = torch.from_numpy(np.ascontiguousarray(center.transpose(2, 0, 1)[None]))
         generator = torch.Generator().manual_seed(stream(seed, number))
         gray = torch.tensor([pixels.shape[2] == 1])
-        degraded, target, numbers = pairs(recipe, clean, gray, generator)
+        if degradation is None:
+            degraded, target, numbers = pairs(recipe, clean, gray, generator)
+        else:
+            degraded, target, numbers = pair(parse(degradation), clean, gray, generator)
+            numbers["noise.sigma"] = input_level(recipe, degradation, degraded, target, numbers)
         x = network_input(recipe, degraded, numbers)
         if wide:
             x = misstate(x, 0.5, generator)
         yield np.ascontiguousarray(x.numpy()), target[0].numpy()
 
 
-def measure(
-    session: Session,
-    images: Sequence[Path],
-    *,
-    degradation: str | None = None,
-    wide: bool = False,
-    seed: int = 0,
-    side: int = 256,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Iterator[Trial]:
-    """Degrade the center of photographs, restore it and compare.
-
-    Args:
-        session: A model whose file holds a map of errors.
-        images: Clean photographs.
-        degradation: See ``degrade_centers``, as for ``wide``, ``seed`` and ``side``.
-        wide: See there.
-        seed: See there.
-        side: See there.
-        progress: Called with the number of photographs that are done, and of all.
+def measure(session: Session, centers: Iterable[Center]) -> Iterator[Trial]:
+    """Restore what ``degrade_centers`` gives, and compare.
 
     Raises:
-        UsageError: The file holds no map of errors, or ``wide`` is for a model that takes no noise level.
+        UsageError: The model's file holds no map of errors.
     """
-    cases = degrade_centers(session.card, images, degradation=degradation, wide=wide, seed=seed, side=side)
-    for number, (x, target) in enumerate(cases):
+    for x, target in centers:
         *restored, b = session.run_with_errors(x)[0]
         yield Trial.of(np.stack(restored), target, NINE_OF_TEN * b, MARGIN * session.card.scale)
-        progress(number + 1, len(images))
 
 
 def certify(
@@ -230,21 +220,21 @@ def certify(
     card = session.card
     kinds = {"factor": False, "wide": True} if card.noise_level else {"factor": False}
     order = np.random.default_rng(seed).permutation(len(images))
-    factors = {}
+
+    def trials(stage: str, photographs: Sequence[Path], seed: int, *, wide: bool) -> Iterator[Trial]:
+        centers = degrade_centers(card, photographs, wide=wide, seed=seed)
+        for done, trial in enumerate(measure(session, centers), 1):
+            progress(stage, done, len(photographs))
+            yield trial
+
+    factors, coverage = {}, {}
     for key, wide in kinds.items():
-        trials = measure(
-            session, [images[i] for i in order], wide=wide, seed=seed,
-            progress=partial(progress, "calibrating"),
-        )  # fmt: skip
-        factors[key] = calibrate([trial.histogram for trial in trials])
-    coverage = {}
+        found = trials("calibrating", [images[i] for i in order], seed, wide=wide)
+        factors[key] = calibrate([trial.histogram for trial in found])
     for name, photographs in tests.items():
         for key, wide in kinds.items():
-            trials = measure(
-                session, photographs, wide=wide, seed=seed + 1,
-                progress=partial(progress, name),
-            )  # fmt: skip
-            coverage[name if key == "factor" else f"{name}, {WIDE}"] = cover(trials, factors[key]).to_json()
+            found = trials(name, photographs, seed + 1, wide=wide)
+            coverage[f"{name}, {WIDE}" if wide else name] = cover(found, factors[key]).to_json()
     certificate = {
         "protocol": PROTOCOL,
         "alpha": ALPHA,
@@ -352,7 +342,7 @@ def _windows(values: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def area_under_sparsification(error: NDArray[np.floating], width: NDArray[np.floating]) -> float:
-    """AUSE: how fast the mean error falls as the pixels of largest width are left out, 0 as by the errors, 1 as by lot.
+    """AUSE: how fast the mean error falls as the pixels of largest width are left out; 0 as by error, 1 as at random.
 
     Ilg et al. (2018, arXiv:1802.07095, section 5), with the area above the oracle's curve over that of chance.
     """

@@ -209,9 +209,9 @@ class Recipe:
                     f"recipe {self.name!r}: {text!r} reduces by {reduced}, and the network enlarges by {self.scale}; "
                     "they must be the same"
                 )
-        for text in (self.degradation, *self.validation) if self.noise_level else ():
+        for place, text in enumerate((self.degradation, *self.validation) if self.noise_level else ()):
             noises = sum(isinstance(part, GaussianNoise) for part in _happening(text))
-            by_residual = text in self.validation and self.scale == 1 and (text in self.others or noises == 0)
+            by_residual = place > 0 and self.scale == 1 and (text in self.others or noises == 0)
             if noises != 1 and not by_residual:
                 raise UsageError(
                     f"recipe {self.name!r}: {text!r} has noise {noises} times, and the network takes one noise level; "
