@@ -1,8 +1,8 @@
 """How far maps of errors can be trusted, beside simpler maps, and what they cost.
 
 python benchmarks/evidence.py --model denoise restore deblur --images CBSD68/ --calibration UNSEEN/
-    --flowers FLOWERS/ --run runs/dropout/ --pairs POLYU/ [--only maps blind splits dropout mismatch camera]
-    [--limit 34] [--side 256]
+    --flowers FLOWERS/ --run runs/dropout/ --pairs POLYU/ [--only maps blind splits dropout mismatch camera
+    sure] [--limit 34] [--side 256]
 
 A model, a name or a file, has to hold a map of errors; for ``mismatch`` a certificate too. ``splits`` takes the
 photographs of ``--calibration``, ``dropout`` those of ``--flowers``; what it trains stands in ``--run``, in the folders
@@ -26,6 +26,7 @@ import numpy as np
 from error_maps import Array, Case, change, contrast, jacobian, joined, rivals, symmetries
 from map_tables import DEFINED, WORST, Row, crossed, factors, holds, markdown, ranking, ranks, table
 from results import write_section
+from sure import sure
 
 from resolvent.degradations import parse
 from resolvent.engine.options import Options
@@ -328,6 +329,12 @@ def write_camera(options: argparse.Namespace, sessions: Sequence[Session], image
     return f"{about}\n\n{markdown(head, (camera(name, photographs, **given) for name, given in CAMERA.items()))}"
 
 
+def write_sure(options: argparse.Namespace, sessions: Sequence[Session], images: Sequence[Path]) -> str:
+    """The table of the denoisers."""
+    known = [model for model, session in zip(options.model, sessions, strict=True) if leveled(session)]
+    return sure(known, images)
+
+
 def write_dropout(options: argparse.Namespace, sessions: Sequence[Session], images: Sequence[Path]) -> str:
     """The table of the paper's U-Net."""
     return f"{dropout(options.flowers, options.run, options.limit)}\n\n{DEFINED}"
@@ -345,6 +352,7 @@ SECTIONS = {
     "dropout": ("the paper's U-Net", ("flowers", "run"), write_dropout),
     "mismatch": ("a wrong level of noise", ("model", "images"), write_mismatch),
     "camera": ("photographs of cameras", ("pairs",), write_camera),
+    "sure": ("without the truth", ("model", "images"), write_sure),
 }
 """By name: the title, the options that it needs, and what writes it."""
 

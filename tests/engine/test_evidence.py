@@ -18,7 +18,7 @@ SIGMA, OWN = 20.0, 0.75
 
 
 CARD = ModelCard(
-    name="shrinking", task="denoise", summary="", network="", arguments={}, degradation="", noise_level=True,
+    name="shrinking", task="denoise", summary="", network="unet-small", arguments={}, degradation="", noise_level=True,
     multiple=1, halo=0,
 )  # fmt: skip
 
@@ -69,9 +69,26 @@ def test_sure_tells_the_psnr_within_its_margin(strength):
     assert 0.2 < np.std(off) < 0.8
 
 
+def test_clipped_noise_leaves_the_error_of_the_best_denoiser():
+    """SURE would be too high by 2 dB: a third of the values is black, where half of the noise is gone."""
+    _, y = pair()
+    y[:32] = np.clip(y[:32] - 0.5, 0, None)
+    found = restoration(y).evidence
+    assert (found.source, found.margin) == ("Jacobian", 1.0)
+    assert found.psnr == pytest.approx(-10 * np.log10(OWN * (SIGMA / 255) ** 2), abs=0.01)
+    assert restoration(y, strength=0.5).evidence.psnr < found.psnr
+
+
+def test_another_project_s_denoiser_need_not_be_the_best(monkeypatch):
+    _, y = pair()
+    y[:32] = 0
+    monkeypatch.setattr(Shrinking, "card", replace(CARD, network=""))
+    assert restoration(y).evidence.psnr is None
+
+
 def test_what_is_not_known_is_not_printed():
     _, y = pair()
-    assert restoration(y).evidence.psnr is not None
+    assert restoration(y).evidence.source == "SURE"
     measured = restoration(y, sigma=None).evidence
     assert (measured.psnr, measured.margin) == (None, None)
     request = ModelRequest(model="denoise", sigma=SIGMA, uncertainty=Jacobian(1))
@@ -146,8 +163,14 @@ def test_what_cannot_be_is_refused_before_any_work(options, said):
 
 
 def test_a_person_reads_one_line():
-    assert str(Evidence(24.24, 25.0, 31.24, 0.31)) == (
-        "residual 24.2 of 255, where the noise is 25.0; PSNR about 31.2 dB, ±0.3 (SURE)"
+    assert str(Evidence(24.24, 25.0, 31.24, 0.31, "SURE")) == (
+        "residual 24.2 of 255, where the noise is 25.0; PSNR about 31.2 dB, ±0.3 (by SURE)"
     )
     assert str(Evidence(3.0)) == "residual 3.0 of 255"
-    assert Evidence(3.004).to_json() == {"residual": 3.0, "expected": None, "psnr": None, "psnr_margin": None}
+    assert Evidence(3.004).to_json() == {
+        "residual": 3.0,
+        "expected": None,
+        "psnr": None,
+        "psnr_margin": None,
+        "psnr_source": None,
+    }

@@ -55,7 +55,7 @@ class Result:
     steps: Steps | None = None
     expected: float | None = None
     uncertainty: dict[str, float | str] | None = None
-    evidence: dict[str, float | None] | None = None
+    evidence: dict[str, float | str | None] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, in characters that any terminal prints."""

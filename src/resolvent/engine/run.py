@@ -223,7 +223,7 @@ def _run_model(
     if asked is None:
         return canvas, None, None
     known = isinstance(asked, Jacobian) and request.sigma is not None and not plan.wide
-    evidence = tally.finish(known=known) if card.noise_level else None
+    evidence = tally.finish(known=known, best=not card.foreign) if card.noise_level else None
     return canvas, Uncertainty(widths.steps, asked.basis(card, sigma, wide=plan.wide)), evidence
 
 
