@@ -40,6 +40,7 @@ class Result:
         seconds: That it took.
         steps: How far the model or the method came, and what ended it; None if nothing ran.
         uncertainty: How far to trust it, see ``Uncertainty.to_json``; None if that was not asked for.
+        half_widths: The file of its map of errors; None if there is none.
         expected: Seconds that restoring would take, where nothing was done; None for a method, and in a real run.
     """
 
@@ -54,6 +55,7 @@ class Result:
     steps: Steps | None = None
     expected: float | None = None
     uncertainty: dict[str, float | str] | None = None
+    half_widths: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, in characters that any terminal prints."""
