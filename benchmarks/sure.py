@@ -19,8 +19,8 @@ LEVELS = (15, 25, 50)
 ABOUT = (
     "whole photographs with white noise of a level that is given, restored with `--uncertainty jacobian`: 4 probes. "
     "Float: not clipped; 8 bit: rounded and clipped, as in a file. Off: the PSNR that is said less that against the "
-    "truth, in dB; within ±: by no more than the margin that is said with it; by: how many SURE tells, and how many the "
-    "Jacobian, where noise was clipped. Residual: root mean square of y - x over the noise level. Coverage: of the map."
+    "truth, in dB; within ±: by no more than the margin that is said with it; by: how many SURE tells, and where noise was "
+    "clipped the Jacobian. Residual: root mean square of y - x over the noise level. Coverage: of the map."
 )
 HEAD = (
     "noise | off: mean | sd | worst | within 1 dB | within ± | by SURE, Jacobian | residual | half-width | coverage | "

@@ -63,3 +63,6 @@ def test_two_photographs_of_one_name_keep_their_own_maps(job):
         "a.png", "a.png.uncertainty.png", "a.png.uncertainty.tif", "a.tif", "a.tif.uncertainty.png",
         "a.tif.uncertainty.tif",
     ]  # fmt: skip
+    assert {result.target.name: result.half_widths.name for result in report.results} == {
+        "a.png": "a.png.uncertainty.tif", "a.tif": "a.tif.uncertainty.tif",
+    }  # fmt: skip

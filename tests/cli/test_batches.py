@@ -211,7 +211,7 @@ def test_before_and_after_are_one_page(run, album, tmp_path):
     write_image(Image.from_array(texture(3, 96)), tmp_path / "large.png")
     assert run("compare", album / "a.png", tmp_path / "large.png", "-o", page)[0] == 0
     text = page.read_text()
-    assert text.count("data:image/jpeg") == 2
+    assert text.count("data:image/jpeg") == 3  # before, after, and what was changed
     assert text.count('type="range"') == 1
     code, _, err = run("compare", album / "a.png", album / "d.png", "-o", page)
     assert (code, "--overwrite" in err) == (2, True)
@@ -219,7 +219,8 @@ def test_before_and_after_are_one_page(run, album, tmp_path):
     code, _, err = run("compare", album / "a.png", tmp_path / "other.png")
     assert code == 1
     assert f"{album / 'a.png'} of 48x48 pixels, {tmp_path / 'other.png'} of 60x20: are of another shape" in err
-    assert [image.rpartition(", ")[2] for image in re.findall('alt="([^"]*)"', text)] == ["restored", "input"]
+    texts = [image.rpartition(", ")[2] for image in re.findall('alt="([^"]*)"', text)]
+    assert texts == ["restored", "what was changed", "input"]
     assert run("compare", album / "a.png", album / "d.png")[0] == 0
     assert "<h1>a.png → d.png</h1>" in (album / "a-d.compared.html").read_text()
     (album / "b").mkdir()

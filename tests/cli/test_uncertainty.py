@@ -33,15 +33,17 @@ def test_a_calibrated_model_says_how_far_to_trust_each_pixel(run, headed, unseen
     code, _, err = run("models", headed)
     assert code == 0
     assert "unseen, 30 photographs: " in err
-    target = tmp_path / "o.png"
+    target, page = tmp_path / "o.png", tmp_path / "seen.html"
     code, out, err = run(
-        "restore", tmp_path / "noisy.png", "-m", headed, "--sigma", 20, "--uncertainty", "-o", target, "--json"
-    )
+        "restore", tmp_path / "noisy.png", "-m", headed, "--sigma", 20, "--uncertainty", "-o", target, "--json",
+        "--page", page,
+    )  # fmt: skip
     assert code == 0
     assert json.loads(out)["results"][0]["uncertainty"]["median"] > 0
     assert target.with_name("o.uncertainty.tif").exists()
     with Image.open(target.with_name("o.uncertainty.png")) as overlay:
         assert overlay.width == 80
+    assert page.read_text().count('<img class="layer uncertainty"') == 1
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,21 @@ def test_the_page_holds_everything(tmp_path):
     assert "http" not in html.partition("<footer>")[0].replace("http-equiv", "")
 
 
+def test_a_model_says_how_far_to_trust_it_and_a_method_does_not():
+    truth = photograph(64)
+    noisy = degrade(truth, NOISE)
+    denoise, tv = compare(noisy, NOISE, ["denoise", "tv"], truth=truth)
+    assert denoise.uncertainty.half_width.shape == (64, 64)
+    assert tv.uncertainty is None
+    html = compare_page("photo.png", noisy, NOISE, [denoise, tv], provenance(), truth)
+    assert html.count("no map of errors") == 1 + 1  # whole, and the place that is enlarged
+    assert html.count('<img class="layer uncertainty"') == 1 + 1
+    assert html.count('<img class="layer change"') == 2 + 2
+    assert re.search(r"9 of 10 within ±\d+(\.\d)? \(median\): \d+ % are", html)
+    unknown = compare_page("photo.png", noisy, NOISE, [denoise, tv], provenance())
+    assert re.search(r"9 of 10 within ±\d+(\.\d)? \(median\)<", unknown)
+
+
 def test_places_of_most_detail():
     pixels = np.zeros((192, 128, 1))
     pixels[64:128, 64:128] = np.random.default_rng(0).random((64, 64, 1))

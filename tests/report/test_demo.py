@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from resolvent.errors import OutputError
-from resolvent.report.demo import run_demo
+from resolvent.report.demo import _default_restore, run_demo
+from resolvent.report.page import share_inside
 
 
 def halfway(degraded, **_):
@@ -20,7 +21,8 @@ def demo(tmp_path_factory):
 
     def restore(degraded, **options):
         calls.append((degraded, options))
-        return halfway(degraded)
+        half_width = np.full(degraded.shape[:2], 300, np.float32) if options["model"] == "denoise" else None
+        return halfway(degraded), half_width
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the demo asks the network"))
@@ -45,7 +47,9 @@ def test_results(demo):
         ("restore", "poisson:peak=60 + jpeg:quality=80"),
     }
     for result in results:
-        assert set(result) == {"image", "degradation", "model", "seconds", "degraded", "restored"}
+        known = {"half_width", "inside"} if result["model"] == "denoise" else set()
+        assert set(result) == {"image", "degradation", "model", "seconds", "degraded", "restored", *known}
+        assert not known or (result["half_width"], result["inside"]) == (300, 1)
         assert set(result["degraded"]) == set(result["restored"]) == {"psnr", "ssim"}
 
 
@@ -76,7 +80,10 @@ def test_page_and_figure(demo):
     with Image.open(folder / "figure.png") as figure:
         assert figure.width > 9 * 48
         assert figure.height > 6 * 48
-    assert (folder / "index.html").read_text("utf-8").count('type="range"') == 36
+    html = (folder / "index.html").read_text("utf-8")
+    assert html.count('type="range"') == 36
+    assert html.count('<img class="layer uncertainty"') == html.count("9 of 10 within ±300 (median): 100 % are") == 9
+    assert html.count('<img class="layer change"') == 36
 
 
 def test_an_earlier_demo_stays_unless_told(demo):
@@ -85,7 +92,7 @@ def test_an_earlier_demo_stays_unless_told(demo):
     with pytest.raises(OutputError, match="give overwrite=True"):
         run_demo(folder, restore_fn=halfway, side=48)
     assert (folder / "results.json").read_bytes() == before
-    run_demo(folder, restore_fn=lambda degraded, **_: degraded, side=48, overwrite=True)
+    run_demo(folder, restore_fn=lambda degraded, **_: (degraded, None), side=48, overwrite=True)
     results = json.loads((folder / "results.json").read_text("utf-8"))
     assert all(result["degraded"] == result["restored"] for result in results)
 
@@ -94,3 +101,14 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):
         run_demo(tmp_path / "file", restore_fn=lambda *_, **__: pytest.fail("restored before it looked"), side=48)
+
+
+def test_models_with_a_map_of_errors_give_it():
+    truth = np.full((64, 64, 3), 0.5, np.float32)
+    truth[16:48, 16:48] = 0.3
+    noisy = truth + np.random.default_rng(0).normal(0, 25 / 255, truth.shape).astype(np.float32)
+    restore = _default_restore()
+    restored, half_width = restore(noisy, model="denoise", sigma=25)
+    assert half_width.shape == (64, 64)
+    assert share_inside(half_width, restored, truth) > 0.85
+    assert restore(noisy, model="denoise-white", sigma=25)[1] is None

@@ -1,18 +1,15 @@
-import base64
-import io
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from resolvent.evaluation.metrics import Score
 from resolvent.evaluation.tables import Row
 from resolvent.provenance import Provenance
 from resolvent.report.figures import Comparison, figure, to_picture
-from resolvent.report.page import page
+from resolvent.report.page import document, page, photograph_pair
+from tests.report.conftest import Elements, pictures
 
 ORIGIN = Provenance("abc", "A CPU", 2, "Linux 6", "3.12.1", {"numpy": "2.0"}, "2026-01-01 00:00 UTC")
 TRUTH, DEGRADED, RESTORED = (np.full((16, 16, 3), value, np.float32) for value in (0.2, 0.6, 1.0))
@@ -32,24 +29,6 @@ ONE = Comparison(
 COMPARISONS = [ONE, replace(ONE, image="cup", before=Score(22.0, 0.35), after=Score(33.0, 0.85))]
 
 
-class Elements(HTMLParser):
-    """The elements of a page, as (tag, attributes), and its text."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.found, self.text = [], ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attributes):
-        self.found.append((tag, dict(attributes)))
-
-    def handle_data(self, data):
-        self.text += data
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.found if name == tag]
-
-
 @pytest.fixture(scope="module")
 def demo():
     return page(
@@ -60,7 +39,7 @@ def demo():
 def test_it_asks_the_network_for_nothing(demo):
     elements = Elements(demo)
     assert not re.findall(r"(?:https?:)?//\w|@import|url\(", re.sub(r'src="data:[^"]*"', "", demo))
-    assert len(elements.all("img")) == 1 + 2 * 3
+    assert len(elements.all("img")) == 1 + 2 * 4
     for image in elements.all("img"):
         assert image["src"].startswith("data:image/jpeg;base64,")
         assert image["alt"]
@@ -69,19 +48,16 @@ def test_it_asks_the_network_for_nothing(demo):
 
 
 def test_pictures_are_those_compared(demo):
-    shown = {
-        image["alt"]: Image.open(io.BytesIO(base64.b64decode(image["src"].partition(",")[2])))
-        for image in Elements(demo).all("img")
-    }
+    shown = pictures(demo)
     for state, pixels in (("input", DEGRADED), ("restored", RESTORED)):
         picture = shown[f"cat & dog, noise:sigma=25, {state}"]
-        assert np.abs(np.asarray(picture, int) - np.asarray(to_picture(pixels), int)).max() <= 2
-    assert np.asarray(shown["cat & dog, ground truth"], int).mean() == pytest.approx(0.2 * 255, abs=2)
+        assert np.abs(picture - np.asarray(to_picture(pixels), int)).max() <= 2
+    assert shown["cat & dog, ground truth"].mean() == pytest.approx(0.2 * 255, abs=2)
 
 
 def test_every_pair_has_a_slider_that_a_keyboard_can_move(demo):
-    sliders = Elements(demo).all("input")
-    assert [slider["type"] for slider in sliders] == ["range", "range"]
+    sliders = [field for field in Elements(demo).all("input") if field["type"] == "range"]
+    assert len(sliders) == 2
     assert "cup, noise:sigma=25" in sliders[1]["aria-label"]
     assert demo.count('class="pair"') == 2
 
@@ -115,3 +91,61 @@ def test_tables_of_rows():
     assert '<th scope="row">net</th><td>30.00 / 0.5000</td><td>2.00</td>' in html
     assert "Y & border." in elements.text
     assert not elements.all("img")
+
+
+def test_layers_are_red_where_the_result_may_be_wrong_and_blue_where_it_was_changed():
+    restored = np.full((32, 32, 3), 0.5, np.float32)
+    given, width = restored.copy(), np.zeros((32, 32), np.float32)
+    given[:16, :, 1] += 0.4
+    width[:, :16], width[:, 16:24] = 40, 20
+    shown = pictures(photograph_pair("cat", restored, given, "", half_width=width))
+    map_of_errors, change = shown["cat, restored, where it may be wrong"], shown["cat, restored, what was changed"]
+    assert map_of_errors[4, 4] == pytest.approx((214, 24, 24), abs=6)
+    assert map_of_errors[4, 20] == pytest.approx((171, 76, 76), abs=6)
+    assert map_of_errors[20, 28] == pytest.approx((128, 128, 128), abs=6)
+    assert change[4, 28] == pytest.approx((20, 90, 235), abs=6)
+    assert change[28, 4] == pytest.approx((128, 128, 128), abs=6)
+
+
+def test_half_the_largest_change_is_half_blue():
+    restored = np.full((16, 16, 1), 0.5, np.float32)
+    shown = pictures(photograph_pair("cat", restored, restored - np.float32(16 / 255), ""))
+    assert shown["cat, restored, what was changed"][8, 8] == pytest.approx((74, 109, 181), abs=4)
+
+
+def test_a_caption_says_how_wide_the_intervals_are_and_how_many_values_they_hold():
+    truth = np.full((10, 10, 3), 0.5, np.float32)
+    restored, width = truth.copy(), np.full((10, 10), 9, np.float32)
+    restored[0, :, 0] += 10 / 255
+    restored[1, :, 0] -= 8 / 255
+    restored[2, :, 0] = 2  # is shown, and counted, as 1
+    known = photograph_pair("cat", restored, truth, "cat", half_width=width, truth=truth)
+    assert "9 of 10 within ±9 (median): 93 % are<" in known
+    assert "9 of 10 within ±9 (median)<" in photograph_pair("cat", restored, truth, "cat", half_width=width)
+    assert "9 of 10 within ±0.5 (median)" in photograph_pair("cat", restored, truth, "cat", half_width=width / 18)
+    assert "no map of errors" in photograph_pair("cat", restored, truth, "cat")
+
+
+def test_the_control_offers_the_layers_of_the_page():
+    def radios(html):
+        return re.findall(r'<label><input type="radio" name="show"[^>]*>([^<]*)</label>', html)
+
+    width = np.full((16, 16), 20, np.float32)
+    mapped = page("Title", "Lead", ORIGIN, comparisons=[ONE, replace(ONE, image="cup", half_width=width)])
+    assert radios(mapped) == ["result", "where it may be wrong", "what was changed"]
+    for text in ("Show", "±8 or less", "±20", "±32 or more", "9 of 10 pixels lie"):
+        assert text in Elements(mapped).text
+    assert mapped.index("<fieldset>") < mapped.index("<figure")
+    assert mapped.count('name="show" checked') == 1
+    without = page("Title", "Lead", ORIGIN, comparisons=[ONE])
+    assert radios(without) == ["result", "what was changed"]
+    assert "±8 or less" not in without
+    assert "<fieldset>" not in document("Title", "Lead", "<p>nothing to choose from</p>")
+
+
+def test_every_layer_has_a_rule_that_shows_it():
+    html = page("Title", "Lead", ORIGIN, comparisons=[replace(ONE, half_width=np.zeros((16, 16), np.float32))])
+    names = {attributes["id"].removeprefix("show-") for _, attributes in Elements(html).found if "id" in attributes}
+    assert names == {"uncertainty", "change"}
+    for name in names:
+        assert f":root:has(#show-{name}:checked) .{name}" in html

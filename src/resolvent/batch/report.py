@@ -41,6 +41,7 @@ class Result:
         steps: How far the model or the method came, and what ended it; None if nothing ran.
         uncertainty: How far to trust it, see ``Uncertainty.to_json``; None if that was not asked for.
         evidence: What else speaks for it, see ``Evidence.to_json``; None if there is nothing.
+        half_widths: The file of its map of errors; None if there is none.
         expected: Seconds that restoring would take, where nothing was done; None for a method, and in a real run.
     """
 
@@ -56,6 +57,7 @@ class Result:
     expected: float | None = None
     uncertainty: dict[str, float | str] | None = None
     evidence: dict[str, float | str | None] | None = None
+    half_widths: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, in characters that any terminal prints."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from resolvent.batch.forecast import Forecast
 from resolvent.batch.jobs import KINDS, Job
-from resolvent.batch.maps import check_maps, write_maps
+from resolvent.batch.maps import check_maps, map_files, write_maps
 from resolvent.batch.progress import Progress
 from resolvent.batch.report import CHECKED, LEAST_CHANGE, Result
 from resolvent.diagnosis import Blended
@@ -243,6 +243,7 @@ def result_of(job: Job, restored: Restoration, lost: tuple[str, ...], *, copied:
         steps=None if plan.unchanged else restored.steps,
         uncertainty=None if restored.uncertainty is None else restored.uncertainty.to_json(),
         evidence=None if restored.evidence is None else restored.evidence.to_json(),
+        half_widths=None if restored.uncertainty is None else map_files(job)[0],
     )
 
 

@@ -231,8 +231,9 @@ def restore(
 def _write_page(page: Path, results: Sequence[Result], overwrite: bool) -> None:
     from resolvent.report.before_after import before_after_page
 
-    restored = [(result.source, result.target) for result in results if result.status == "restored"]
-    html = before_after_page("Before and after", restored)
+    restored = [result for result in results if result.status == "restored"]
+    maps = {result.target: result.half_widths for result in restored if result.half_widths is not None}
+    html = before_after_page("Before and after", [(result.source, result.target) for result in restored], maps)
     write_atomic(page, lambda file: file.write(html.encode()), overwrite=overwrite)
     say(f"open {page}")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from time import perf_counter
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from resolvent.evaluation.tables import INPUT, Row
 from resolvent.models.registry import bundled, read_card
 from resolvent.physics.resize import imresize
 
+if TYPE_CHECKING:
+    from resolvent.engine.run import Restoration
+
 __all__ = [
     "TASKS",
     "Restore",
@@ -26,6 +29,7 @@ __all__ = [
     "benchmark",
     "center_square",
     "default_restore",
+    "default_run",
     "find_images",
     "own_model",
     "reference_of",
@@ -332,6 +336,18 @@ def center_square(image: Pixels, side: int, name: str) -> Pixels:
 
 def default_restore() -> Restore:
     """Give ``resolvent.restore`` for arrays, with every model that it has loaded kept in memory."""
+    run = default_run()
+
+    def restore(degraded: Pixels, **options: Any) -> Pixels:
+        if options.get("method") in BASELINES:
+            return run_baseline(options["method"], degraded, options["degradation"])
+        return run(degraded, **options).image.data
+
+    return restore
+
+
+def default_run() -> Callable[..., Restoration]:
+    """Give a function that restores an array by options, whatever comes of it, and keeps the models loaded."""
     from resolvent.engine.options import make_request
     from resolvent.engine.plan import make_plan
     from resolvent.engine.run import run
@@ -340,12 +356,10 @@ def default_restore() -> Restore:
 
     opened = cache(open_session)
 
-    def restore(degraded: Pixels, **options: Any) -> Pixels:
-        if options.get("method") in BASELINES:
-            return run_baseline(options["method"], degraded, options["degradation"])
+    def restore(degraded: Pixels, **options: Any) -> Restoration:
         image = Image.from_array(degraded)
         planned = make_plan(image, make_request(**options), open_session=opened)
-        return run(image, planned, open_session=opened, judge=False).image.data
+        return run(image, planned, open_session=opened, judge=False)
 
     return restore
 

@@ -16,6 +16,7 @@ from resolvent.engine.options import make_request
 from resolvent.engine.plan import make_plan
 from resolvent.engine.request import Request
 from resolvent.engine.run import run
+from resolvent.engine.uncertainty import Uncertainty
 from resolvent.errors import ResolventError, UsageError, unknown
 from resolvent.evaluation.metrics import Pixels, Protocol, Score
 from resolvent.image import Image
@@ -40,6 +41,7 @@ class Trial:
         residual: Root mean square of y - A x in gray levels; None where the degradation has no such form.
         score: Against the truth, where that was given.
         remark: Why it failed or was left out, or what ended it before its last step.
+        uncertainty: How far each pixel may be from the truth; None for methods, and models without a map of errors.
     """
 
     method: str
@@ -48,6 +50,12 @@ class Trial:
     residual: float | None = None
     score: Score | None = None
     remark: str = ""
+    uncertainty: Uncertainty | None = None
+
+    @property
+    def half_width(self) -> NDArray[np.float32] | None:
+        """Of the uncertainty, (H, W), in gray levels of 255."""
+        return None if self.uncertainty is None else self.uncertainty.half_width
 
 
 def compare(
@@ -176,9 +184,9 @@ def _request(
 ) -> Request:
     if name in methods.METHODS:
         return make_request(method=name, degradation=degradation, budget=budget, seed=seed)
-    if forward_model is None or not read_card(name).noise_level:
-        return make_request(model=name)
-    return make_request(model=name, sigma=noise_level(y, forward_model))
+    card = read_card(name)
+    sigma = noise_level(y, forward_model) if forward_model is not None and card.noise_level else None
+    return make_request(model=name, sigma=sigma, uncertainty=card.factors is not None)
 
 
 def _try(
@@ -201,4 +209,4 @@ def _try(
     seconds, restored = time.perf_counter() - start, restoration.image.pixels
     score = None if truth is None else Protocol().measure(restored, truth.pixels)
     residual = None if forward_model is None else 255 * forward_model.residual(restored, image.pixels)
-    return Trial(name, restored, seconds, residual, score, restoration.steps.remark)
+    return Trial(name, restored, seconds, residual, score, restoration.steps.remark, restoration.uncertainty)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -23,18 +24,21 @@ MANY = 60
 """Photographs on one page; more would be too large a file for a browser."""
 
 
-def before_after_page(title: str, pairs: Sequence[tuple[Path, Path]]) -> str:
+def before_after_page(
+    title: str, pairs: Sequence[tuple[Path, Path]], maps: Mapping[Path, Path] = MappingProxyType({})
+) -> str:
     """Give the page as one HTML file.
 
     Args:
         title: Heading.
         pairs: Paths of each photograph before and after; of MANY pairs at most, the first ones are shown. Both are
             shown at the size of the second, at most SIDE pixels a side.
+        maps: Of photographs after, the half-widths of their map of errors: a TIFF in 1/256 gray level.
 
     Raises:
         InputError: A file cannot be read.
     """
-    figures = [_figure(before, after) for before, after in pairs[:MANY]]
+    figures = [_figure(before, after, maps.get(after)) for before, after in pairs[:MANY]]
     lead = "Drag across a photograph: left of the line it is before, right of it after."
     if len(pairs) > MANY:
         lead += f" These are the first {MANY} of {len(pairs)}."
@@ -43,7 +47,7 @@ def before_after_page(title: str, pairs: Sequence[tuple[Path, Path]]) -> str:
     return document(title, lead, f'<div class="photographs large">{"".join(figures)}</div>')
 
 
-def _figure(before: Path, after: Path) -> str:
+def _figure(before: Path, after: Path, map_file: Path | None) -> str:
     old, new = read_image(before).pixels, read_image(after).pixels
     (old_height, old_width), (height, width) = old.shape[:2], new.shape[:2]
     if abs(np.log(width * old_height / (height * old_width))) > 0.1:
@@ -54,7 +58,13 @@ def _figure(before: Path, after: Path) -> str:
     factor = min(1.0, SIDE / max(width, height))
     size = max(1, round(width * factor)), max(1, round(height * factor))
     caption = before.name if after.name == before.name else f"{before.name} → {after.name}"
-    return photograph_pair(before.name, _resized(new, size), _resized(old, size), escape(caption))
+    half_width = None
+    if map_file is not None:
+        steps = read_image(map_file).data.astype(np.float32)
+        half_width = 255 * _resized(steps / np.float32(255 * 256), size)[..., 0]
+    return photograph_pair(
+        before.name, _resized(new, size), _resized(old, size), escape(caption), half_width=half_width
+    )
 
 
 def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 import numpy as np
+from numpy.typing import NDArray
 
 from resolvent.degradations import Degradation
 from resolvent.evaluation.compare import Trial
@@ -13,7 +14,7 @@ from resolvent.evaluation.metrics import Pixels, Protocol
 from resolvent.image import Image
 from resolvent.physics.resize import imresize
 from resolvent.provenance import Provenance
-from resolvent.report.page import document, photograph_pair, picture
+from resolvent.report.page import NO_MAP, document, photograph_pair, picture, with_layers
 
 __all__ = ["compare_page"]
 
@@ -36,7 +37,16 @@ def compare_page(
     figures = []
     for trial in order:
         assert trial.restored is not None  # noqa: S101 - those that failed are not in the list
-        figures.append(photograph_pair(trial.method, trial.restored, shown, _caption(trial)))
+        figures.append(
+            photograph_pair(
+                trial.method,
+                trial.restored,
+                shown,
+                _caption(trial),
+                half_width=trial.half_width,
+                truth=None if truth is None else truth.pixels,
+            )
+        )
     parts.append(f'<div class="photographs">{"".join(figures)}</div>')
     parts.append(f"<footer><p>{escape(str(Protocol()))}.</p><p>{escape(str(origin))}</p></footer>")
     lead = f"Inverted: {degradation}. Drag across a photograph: left of the line it is the input, right of it restored."
@@ -71,16 +81,30 @@ def _table(trials: Sequence[Trial], shown: Pixels, truth: Image | None) -> str:
 
 def _crops(order: Sequence[Trial], shown: Pixels, truth: Image | None) -> str:
     """The places of most detail, three times as large: the ground truth, the input and every method."""
-    sources = [*([("ground truth", truth.pixels)] if truth is not None else []), ("input", shown)]
-    sources += [(trial.method, trial.restored) for trial in order if trial.restored is not None]
     rows = []
-    for top, left in _places(sources[0][1] if truth is not None else shown):
-        figures = []
-        for name, pixels in sources:
-            cut = pixels[top : top + CROP, left : left + CROP].repeat(3, 0).repeat(3, 1)
-            figures.append(f"<figure>{picture(cut, name)}<figcaption>{escape(name)}</figcaption></figure>")
+    for place in _places(shown if truth is None else truth.pixels):
+        before = _enlarged(shown, place)
+        sources = [
+            *([("ground truth", _enlarged(truth.pixels, place))] if truth is not None else []),
+            ("input", before),
+        ]
+        figures = [_figure(picture(pixels, name), name) for name, pixels in sources]
+        for trial in order:
+            assert trial.restored is not None  # noqa: S101 - those that failed are not in the list
+            half_width = None if trial.half_width is None else _enlarged(trial.half_width, place)
+            drawn = with_layers(trial.method, _enlarged(trial.restored, place), before, half_width)
+            figures.append(_figure(drawn, trial.method, NO_MAP if half_width is None else ""))
         rows.append(f'<div class="photographs">{"".join(figures)}</div>')
     return "".join(rows)
+
+
+def _figure(drawn: str, name: str, line: str = "") -> str:
+    return f'<figure><div class="layers">{drawn}</div><figcaption>{escape(name)}{line}</figcaption></figure>'
+
+
+def _enlarged(pixels: NDArray[np.float32], place: tuple[int, int]) -> NDArray[np.float32]:
+    top, left = place
+    return pixels[top : top + CROP, left : left + CROP].repeat(3, 0).repeat(3, 1)
 
 
 def _places(pixels: Pixels) -> list[tuple[int, int]]:

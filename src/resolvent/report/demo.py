@@ -12,15 +12,17 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from resolvent.degradations import parse
 from resolvent.errors import MissingDependencyError, OutputError
-from resolvent.evaluation.benchmark import Restore, center_square, default_restore
+from resolvent.evaluation.benchmark import center_square, default_run
 from resolvent.evaluation.metrics import Pixels, Protocol
 from resolvent.evaluation.tables import dumps
+from resolvent.models.registry import read_card
 from resolvent.provenance import provenance
 from resolvent.report.figures import Comparison, figure
-from resolvent.report.page import page
+from resolvent.report.page import page, share_inside
 
 __all__ = ["run_demo"]
 
@@ -49,8 +51,11 @@ PANELS: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
 LEAD = (
     "Three photographs degraded in twelve ways, and restored by the models that come with Resolvent: denoise is given "
     "the noise level, the others are blind. Drag across a photograph, or use the arrow keys: left of the line it is "
-    "degraded, right of it restored."
+    "degraded, right of it restored. The page can also show where a result may be wrong."
 )
+
+Restore = Callable[..., tuple[Pixels, NDArray[np.float32] | None]]
+"""From an image and options of restore to the image restored, and half-widths (H, W) where the model has a map."""
 
 
 def run_demo(
@@ -64,11 +69,12 @@ def run_demo(
     """Write ``index.html``, ``figure.png`` and ``results.json`` into a folder.
 
     ``results.json`` is a list of objects, one for each restoration: image, degradation, model, seconds, and
-    ``degraded`` and ``restored``, each with psnr (dB) and ssim.
+    ``degraded`` and ``restored``, each with psnr (dB) and ssim. Of a model with a map of errors also ``half_width``,
+    the median in gray levels, and ``inside``, the share of the values that are as close to the truth as the map says.
 
     Args:
         output: The folder; made if need be.
-        restore_fn: Called instead of ``resolvent.restore``.
+        restore_fn: Called instead of ``resolvent.restore``; see ``Restore``.
         side: Of the photographs, in pixels; they are center squares, resized.
         overwrite: Replace what an earlier demo wrote.
         progress: Called with (done, total) after each restoration.
@@ -89,7 +95,7 @@ def run_demo(
         raise MissingDependencyError("scikit-image", "methods", "the demo")
     with _writing_into(output):
         output.mkdir(parents=True, exist_ok=True)
-    restore, protocol = restore_fn or default_restore(), Protocol()
+    restore, protocol = restore_fn or _default_restore(), Protocol()
     comparisons: list[Comparison] = []
     total = len(PHOTOGRAPHS) * sum(map(len, PANELS.values()))
     for panel, cases in PANELS.items():
@@ -98,7 +104,7 @@ def run_demo(
             for label, text, options in cases:
                 degraded = parse(text)(truth, np.random.default_rng(place))
                 start = perf_counter()
-                restored = restore(degraded, **options)
+                restored, half_width = restore(degraded, **options)
                 comparisons.append(
                     Comparison(
                         panel=panel,
@@ -112,12 +118,24 @@ def run_demo(
                         restored=restored,
                         before=protocol.measure(degraded, truth),
                         after=protocol.measure(restored, truth),
+                        half_width=half_width,
                     )
                 )
                 if progress:
                     progress(len(comparisons), total)
     _write(output, comparisons, f"{protocol}; degraded in float, not clipped; the blurred have noise of sigma 1 too")
     return output / "index.html"
+
+
+def _default_restore() -> Restore:
+    run = default_run()
+
+    def restore(degraded: Pixels, **options: Any) -> tuple[Pixels, NDArray[np.float32] | None]:
+        restoration = run(degraded, **options, uncertainty=read_card(options["model"]).factors is not None)
+        uncertainty = restoration.uncertainty
+        return restoration.image.data, None if uncertainty is None else uncertainty.half_width
+
+    return restore
 
 
 def _photograph(name: str, side: int) -> Pixels:
@@ -140,6 +158,7 @@ def _write(output: Path, comparisons: list[Comparison], protocol: str) -> None:
             "seconds": comparison.seconds,
             "degraded": asdict(comparison.before),
             "restored": asdict(comparison.after),
+            **_trust(comparison),
         }
         for comparison in comparisons
     ]
@@ -153,6 +172,14 @@ def _write(output: Path, comparisons: list[Comparison], protocol: str) -> None:
                 partial.replace(output / name)
             finally:
                 partial.unlink(missing_ok=True)
+
+
+def _trust(comparison: Comparison) -> dict[str, float]:
+    half_width = comparison.half_width
+    if half_width is None:
+        return {}
+    inside = share_inside(half_width, comparison.restored, comparison.truth)
+    return {"half_width": float(np.median(half_width)), "inside": inside}
 
 
 @contextmanager

@@ -1,7 +1,8 @@
-"""A map of errors over the photograph that it belongs to: gray where it can be trusted, red where it may be off."""
+"""Gray levels drawn over a photograph: red where it may be wrong, blue where it was changed, gray elsewhere."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,14 +15,53 @@ if TYPE_CHECKING:
 
     from resolvent.image import Image as Photograph
 
-__all__ = ["overlay"]
+__all__ = ["CHANGE", "UNCERTAINTY", "Layer", "overlay"]
 
 LONGEST = 2048
 """Pixels of the longer side; a larger photograph is shown smaller."""
 
-PAPER, INK, ALARM = (255, 255, 255), (26, 29, 33), (214, 24, 24)
+PAPER, INK = (255, 255, 255), (26, 29, 33)
 
-TICKS = (FAINT, RED, STRONG)
+
+@dataclass(frozen=True)
+class Layer:
+    """What gray levels over a photograph mean, and their color.
+
+    Attributes:
+        name: Of the layer.
+        label: What it shows, in a few words.
+        legend: What the levels are.
+        faint: Gray levels of 255 up to which there is no color.
+        strong: Gray levels from which there is nothing but color.
+        color: Red, green and blue, 0 to 255.
+        ticks: Texts at ``faint``, halfway and at ``strong``.
+    """
+
+    name: str
+    label: str
+    legend: str
+    faint: float
+    strong: float
+    color: tuple[int, int, int]
+    ticks: tuple[str, str, str]
+
+    def tinted(self, gray: NDArray[np.float32], levels: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Gray (h, w) in [0, 1], colored by as much as (h, w) levels lie between the two; uint8 (h, w, 3)."""
+        share = np.clip((levels - self.faint) / (self.strong - self.faint), 0, 1)[..., None]
+        colors = 255 * np.clip(gray, 0, 1)[..., None] * (1 - share) + share * np.array(self.color, np.float32)
+        tinted: NDArray[np.uint8] = np.rint(colors).astype(np.uint8)
+        return tinted
+
+
+UNCERTAINTY = Layer(
+    "uncertainty", "where it may be wrong", "gray levels of 255 within which 9 of 10 pixels lie", FAINT, STRONG,
+    (214, 24, 24), (f"±{FAINT:.0f} or less", f"±{RED:.0f}", f"±{STRONG:.0f} or more"),
+)  # fmt: skip
+
+CHANGE = Layer(
+    "change", "what was changed", "gray levels of 255 between input and result, right or wrong", 0.0, STRONG,
+    (20, 90, 235), ("0", f"{STRONG / 2:.0f}", f"{STRONG:.0f} or more"),
+)  # fmt: skip
 
 
 def overlay(photograph: Photograph, half_width: NDArray[np.float32]) -> Image:
@@ -45,7 +85,7 @@ def overlay(photograph: Photograph, half_width: NDArray[np.float32]) -> Image:
         return small
 
     gray = shrunk(photograph.pixels.mean(axis=2))
-    picture = Image.fromarray(_tinted(gray, shrunk(half_width)))
+    picture = Image.fromarray(UNCERTAINTY.tinted(gray, shrunk(half_width)))
 
     size = min(max(picture.width // 40, 12), 28)
     font = ImageFont.load_default(size)
@@ -53,22 +93,11 @@ def overlay(photograph: Photograph, half_width: NDArray[np.float32]) -> Image:
     draw = ImageDraw.Draw(legend)
     left, right = size, min(picture.width - size, 24 * size)
     levels = np.linspace(FAINT, STRONG, max(right - left, 2), dtype=np.float32)[None].repeat(size, axis=0)
-    legend.paste(Image.fromarray(_tinted(np.full_like(levels, 0.6), levels)), (left, size // 2))
-    for level in TICKS:
-        place = left + (level - FAINT) / (STRONG - FAINT) * (right - left)
-        side = {FAINT: "la", STRONG: "ra"}.get(level, "ma")
-        text = f"±{level:.0f} or less" if level == FAINT else f"±{level:.0f}" + " or more" * (level == STRONG)
+    legend.paste(Image.fromarray(UNCERTAINTY.tinted(np.full_like(levels, 0.6), levels)), (left, size // 2))
+    for place, side, text in zip((left, (left + right) / 2, right), ("la", "ma", "ra"), UNCERTAINTY.ticks, strict=True):
         draw.text((place, 1.7 * size), text, INK, font, side)
-    draw.text((left, 2.8 * size), "gray levels of 255 within which 9 of 10 pixels lie", INK, font)
+    draw.text((left, 2.8 * size), UNCERTAINTY.legend, INK, font)
     whole = Image.new("RGB", (picture.width, picture.height + legend.height), PAPER)
     whole.paste(picture, (0, 0))
     whole.paste(legend, (0, picture.height))
     return whole
-
-
-def _tinted(gray: NDArray[np.float32], half_width: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Gray (h, w) in [0, 1], red by as much as the half-widths lie between FAINT and STRONG; uint8 (h, w, 3)."""
-    share = np.clip((half_width - FAINT) / (STRONG - FAINT), 0, 1)[..., None]
-    colors = 255 * np.clip(gray, 0, 1)[..., None] * (1 - share) + share * np.array(ALARM, np.float32)
-    tinted: NDArray[np.uint8] = np.rint(colors).astype(np.uint8)
-    return tinted

@@ -17,11 +17,16 @@ from resolvent.evaluation.metrics import Pixels
 from resolvent.evaluation.tables import Row, notes, tables
 from resolvent.provenance import Provenance
 from resolvent.report.figures import Comparison, to_picture
+from resolvent.report.overlay import CHANGE, UNCERTAINTY, Layer
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["document", "page", "photograph_pair", "picture"]
+__all__ = ["NO_MAP", "document", "page", "photograph_pair", "picture", "share_inside", "with_layers"]
+
+NO_MAP = f'<span class="layer {UNCERTAINTY.name}">no map of errors</span>'
+"""Below a photograph that has none, where those that have one show it."""
 
 
 def page(
@@ -62,9 +67,9 @@ def page(
 
 
 def document(title: str, lead: str, body: str) -> str:
-    """The whole file around a body of HTML."""
+    """The whole file around a body of HTML, with a control for the layers that are in it."""
     template = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
-    return template.substitute(title=escape(title), lead=escape(lead), body=body)
+    return template.substitute(title=escape(title), lead=escape(lead), body=_control(body) + body)
 
 
 def _table(title: str, lines: Sequence[Sequence[str]]) -> str:
@@ -108,17 +113,96 @@ def _sliders(name: str, comparisons: Sequence[Comparison]) -> str:
             f"SSIM {before.ssim:.3f} → <b>{after.ssim:.3f}</b>"
         )
         label = f"{name}, {comparison.degradation}"
-        figures.append(photograph_pair(label, comparison.restored, comparison.degraded, caption))
+        figures.append(
+            photograph_pair(
+                label,
+                comparison.restored,
+                comparison.degraded,
+                caption,
+                half_width=comparison.half_width,
+                truth=comparison.truth,
+            )
+        )
     return f'<section><h2>{escape(name)}</h2><div class="photographs">{"".join(figures)}</div></section>'
 
 
-def photograph_pair(name: str, restored: Pixels, given: Pixels, caption: str) -> str:
-    """A restored photograph under what was given, with a slider between them; the caption is HTML."""
+def photograph_pair(
+    name: str,
+    restored: Pixels,
+    given: Pixels,
+    caption: str,
+    *,
+    half_width: NDArray[np.float32] | None = None,
+    truth: Pixels | None = None,
+) -> str:
+    """A restored photograph under what was given, with a slider between them, and the layers of the page between them.
+
+    Args:
+        name: Of the photograph.
+        restored: (H, W, C), in [0, 1].
+        given: Of the same size.
+        caption: HTML.
+        half_width: (H, W), of a result that has a map of errors, in gray levels of 255: a layer, and a line below.
+        truth: Of the size of the result: the line says how much of the map holds.
+    """
+    if half_width is None:
+        line = NO_MAP
+    else:
+        width = float(np.median(half_width))
+        line = f"9 of 10 within ±{width:.{0 if width >= 2 else 1}f} (median)"
+        if truth is not None:
+            line += f": {100 * share_inside(half_width, restored, truth):.0f} % are"
     return (
-        f'<figure><div class="pair">{picture(restored, f"{name}, restored")}'
+        f'<figure><div class="pair">{with_layers(f"{name}, restored", restored, given, half_width)}'
         f'<div class="before">{picture(given, f"{name}, input")}</div>'
         f'<input type="range" value="50" aria-label="Share of the input that is shown: {escape(name)}"></div>'
-        f"<figcaption>{caption}</figcaption></figure>"
+        f"<figcaption>{caption}<br>{line}</figcaption></figure>"
+    )
+
+
+def share_inside(half_width: NDArray[np.float32], restored: Pixels, truth: Pixels) -> float:
+    """Share of the values (H, W, C) of a result that lie within half-widths (H, W) of the truth."""
+    return float((255 * np.abs(np.clip(restored, 0, 1) - truth) <= half_width[..., None]).mean())
+
+
+def with_layers(name: str, restored: Pixels, given: Pixels, half_width: NDArray[np.float32] | None = None) -> str:
+    """A restored photograph, and over it, in gray and tinted, the layers that the control shows.
+
+    What was changed is the mean over the colors.
+    """
+    from PIL.Image import fromarray
+
+    result, before = (np.clip(pixels, 0, 1) for pixels in (restored, given))
+    layers = {CHANGE: 255 * np.abs(result - before).mean(axis=2)}
+    if half_width is not None:
+        layers[UNCERTAINTY] = half_width
+    return picture(restored, name) + "".join(
+        f'{_mark(layer)} src="{_data(fromarray(layer.tinted(result.mean(axis=2), levels)), quality=80)}" '
+        f'alt="{escape(name)}, {layer.label}">'
+        for layer, levels in layers.items()
+    )
+
+
+def _mark(layer: Layer) -> str:
+    return f'<img class="layer {layer.name}"'
+
+
+def _control(body: str) -> str:
+    """Radio buttons that choose among the layers that a page has, each with its legend; nothing if it has none."""
+    layers = [layer for layer in (UNCERTAINTY, CHANGE) if _mark(layer) in body]
+    if not layers:
+        return ""
+    radios = '<label><input type="radio" name="show" checked>result</label>' + "".join(
+        f'<label><input type="radio" name="show" id="show-{layer.name}">{layer.label}</label>' for layer in layers
+    )
+    legends = "".join(
+        f'<div class="layer {layer.name}"><div class="bar" style="--tint: rgb{layer.color}"></div><div class="ticks">'
+        f"{''.join(f'<span>{tick}</span>' for tick in layer.ticks)}</div><small>{layer.legend}</small></div>"
+        for layer in layers
+    )
+    return (
+        f'<fieldset><legend>Show</legend><div class="radios">{radios}</div>'
+        f'<div class="legends" aria-live="polite">{legends}</div></fieldset>\n'
     )
 
 
