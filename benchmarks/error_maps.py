@@ -1,8 +1,4 @@
-"""Maps of errors that need no training, beside which a trained one has to stand: (H, W), not calibrated.
-
-Hutchinson's estimate of the diagonal of a Jacobian needs one more pass a probe; that it is the posterior's variance for
-white noise is Miyasawa's identity (1961): for the best denoiser f at level sigma, Cov(x | y) = sigma^2 df/dy.
-"""
+"""Maps of errors that need no training, beside which a trained one has to stand: (H, W), not calibrated."""
 
 from __future__ import annotations
 
@@ -58,18 +54,6 @@ def symmetries(case: Case) -> Array:
         y = case.run(np.ascontiguousarray(x[None]))[0]
         results.append(turned(y.transpose(1, 2, 0), k, back=True).transpose(2, 0, 1))
     return joined(np.var(results, axis=0))
-
-
-def jacobian(case: Case, probes: int, sigma: float) -> Array:
-    """Standard deviation of the posterior for white noise, sigma sqrt(diag J) (Miyasawa), by Hutchinson's estimate."""
-    rng, step = np.random.default_rng(0), sigma / 4 / 255
-    diagonal = np.zeros_like(case.y)
-    for _ in range(probes):
-        signs = rng.choice(np.float32([-1, 1]), case.y.shape)
-        moved = case.x.copy()
-        moved[0, :3] += step * signs
-        diagonal += signs * (case.run(moved)[0] - case.y) / (step * probes)
-    return sigma / 255 * joined(diagonal)
 
 
 def rivals(case: Case, other: Callable[[Array], Array]) -> Array:

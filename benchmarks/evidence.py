@@ -2,7 +2,7 @@
 
 python benchmarks/evidence.py --model denoise restore deblur --images CBSD68/ --calibration UNSEEN/
     --flowers FLOWERS/ --run runs/dropout/ --pairs POLYU/ [--only maps blind splits dropout mismatch camera
-    sure] [--limit 34] [--side 256]
+    sure jacobian] [--limit 34] [--side 256]
 
 A model, a name or a file, has to hold a map of errors; for ``mismatch`` a certificate too. ``splits`` takes the
 photographs of ``--calibration``, ``dropout`` those of ``--flowers``; what it trains stands in ``--run``, in the folders
@@ -23,10 +23,10 @@ from tempfile import TemporaryDirectory
 from typing import Unpack
 
 import numpy as np
-from error_maps import Array, Case, change, contrast, jacobian, joined, rivals, symmetries
+from error_maps import Array, Case, change, contrast, joined, rivals, symmetries
 from map_tables import DEFINED, WORST, Row, crossed, factors, holds, markdown, ranking, ranks, table
 from results import write_section
-from sure import sure
+from sure import probed, probes, sure
 
 from resolvent.degradations import parse
 from resolvent.engine.options import Options
@@ -79,8 +79,8 @@ def maps(session: Session, images: Sequence[Path], sigma: float, side: int) -> s
         "change of the image, 9x9": (0, change),
         "local sd of the result, 5x5": (0, contrast),
         "sd over 8 symmetries": (7, symmetries),
-        "Jacobian, 1 probe": (1, partial(jacobian, probes=1, sigma=sigma)),
-        "Jacobian, 4 probes": (4, partial(jacobian, probes=4, sigma=sigma)),
+        "Jacobian, 1 probe": (1, lambda case: probed(session, case.x, 1)[1]),
+        "Jacobian, 4 probes": (4, lambda case: probed(session, case.x, 4)[1]),
         f"ensemble with {OTHER}": (1, partial(rivals, other=other.run)),
         "head": (0, lambda case: NINE_OF_TEN * session.run_with_errors(case.x)[0, -1]),
     }
@@ -90,7 +90,8 @@ def maps(session: Session, images: Sequence[Path], sigma: float, side: int) -> s
         total += seconds
         for name, (_, draw) in drawn.items():
             rows[name].add(target, y, partial(draw, Case(session.run, x, y)))
-    rows["head"].seconds -= total  # it comes with the result
+    for name in ("Jacobian, 1 probe", "Jacobian, 4 probes", "head"):
+        rows[name].seconds -= total  # these come with the result
     return f"sigma {sigma:g}, {len(images)} photographs\n\n{table(list(rows.values()), total)}"
 
 
@@ -335,6 +336,18 @@ def write_sure(options: argparse.Namespace, sessions: Sequence[Session], images:
     return sure(known, images)
 
 
+def write_jacobian(options: argparse.Namespace, sessions: Sequence[Session], images: Sequence[Path]) -> str:
+    """The table of the denoisers."""
+    photographs = find_images(options.calibration)[: options.limit]
+    about = (
+        f"{len(photographs)} photographs, degraded as in training. By what the standard deviation of "
+        "`--uncertainty jacobian` has to be multiplied: by the betting bound (alpha = delta = "
+        f"{ALPHA:g}), and so that 90 % of all values are within; and by what it is."
+    )
+    rows = [row for each in sessions if leveled(each) for row in probes(each, photographs, options.side)]
+    return f"{about}\n\n{markdown('model, probes | bound | 90 % | taken', rows)}"
+
+
 def write_dropout(options: argparse.Namespace, sessions: Sequence[Session], images: Sequence[Path]) -> str:
     """The table of the paper's U-Net."""
     return f"{dropout(options.flowers, options.run, options.limit)}\n\n{DEFINED}"
@@ -353,6 +366,7 @@ SECTIONS = {
     "mismatch": ("a wrong level of noise", ("model", "images"), write_mismatch),
     "camera": ("photographs of cameras", ("pairs",), write_camera),
     "sure": ("without the truth", ("model", "images"), write_sure),
+    "jacobian": ("probes of the Jacobian", ("model", "calibration"), write_jacobian),
 }
 """By name: the title, the options that it needs, and what writes it."""
 

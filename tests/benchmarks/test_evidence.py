@@ -39,17 +39,6 @@ def test_symmetries_agree_where_the_network_has_them(evidence):
     assert evidence.symmetries(shifted) == pytest.approx(evidence.joined(np.var(results, axis=0)), abs=1e-6)
 
 
-def test_probes_find_the_diagonal(evidence):
-    """Of a linear network without other entries, one probe finds it exactly; it sees no noise level."""
-    weights = RNG.random((3, 16, 16), dtype=np.float32)
-    diagonal = case(evidence, lambda x: x[:, :3] * weights)
-    expected = 25 / 255 * evidence.joined(weights)
-    assert evidence.jacobian(diagonal, probes=1, sigma=25) == pytest.approx(expected, rel=1e-3)
-    mixing = case(evidence, lambda x: 0.5 * x[:, :3] + 0.2 * np.roll(x[:, :3], 1, axis=3))
-    found = evidence.jacobian(mixing, probes=200, sigma=25)
-    assert found == pytest.approx(np.full((16, 16), 25 / 255 * np.sqrt(0.5)), rel=0.03)
-
-
 def test_local_contrast_is_the_deviation_of_a_window(evidence):
     y = RNG.random((1, 4, 16, 16), dtype=np.float32)
     found = evidence.contrast(evidence.Case(None, y, y[0, :3]))
@@ -109,6 +98,24 @@ def test_sections_of_a_small_model(evidence, headed, tmp_path, monkeypatch):
         matched, wide = (float(row[i]) for i in (5, 8))
         assert wide == pytest.approx(3 * matched, abs=0.02)
         assert float(row[6]) < float(row[9])
+
+
+def test_what_a_denoiser_says_of_itself(evidence, headed, tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(30)]
+    for path in paths:
+        Image.fromarray(photograph()[:48, :48]).save(path)
+    rows = [line.split(" | ") for line in evidence.sure([headed], paths[:2]).splitlines()[4:]]
+    assert [row[0].split(", ")[1:] for row in rows] == [
+        [s, kind] for s in ("15", "25", "50") for kind in ("float", "8 bit")
+    ]
+    assert {len(row) for row in rows} == {12}
+    assert all(row[6].endswith(", 0") for row in rows[::2])
+    assert all((row[1] == "–") == (row[6] == "0, 0") for row in rows)
+    found = evidence.probes(open_session(headed, threads=1), paths, 32)
+    assert [row[0] for row in found] == [f"tiny, {count}" for count in (1, 2, 4, 8)]
+    for _, bound, share, taken in found:
+        assert float(bound) > float(share) > 0
+        assert 2 < float(taken) < 3
 
 
 def test_a_head_is_compared_with_local_contrast_in_words(evidence):

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ErrorMap", "Jacobian", "Learned", "check_calibrated", "read_error_map"]
 
-NORMAL_NINE_OF_TEN = 1.6449
-"""|e| < 1.6449 s holds for nine of ten errors e of a normal distribution of standard deviation s."""
+TAILS, FEW = 2.02, 0.41
+"""|e| < 1.64 s holds for nine of ten errors e of a normal distribution of standard deviation s. The errors of a
+denoiser have longer tails, and few probes find s less exactly: TAILS (1 + FEW / probes) s, as fitted to what
+``benchmarks/evidence.py --only jacobian`` finds for ``denoise``."""
 
 LEARNED_HALO = 16
 """Pixels of context more that a learned map depends on than the image does; see ``networks.uncertainty``."""
@@ -114,6 +116,11 @@ class Jacobian:
         """See ErrorMap."""
         return self.probes
 
+    @property
+    def factor(self) -> float:
+        """Of a half-width, for one standard deviation."""
+        return TAILS * (1 + FEW / self.probes)
+
     def check(self, card: ModelCard) -> None:
         """See ErrorMap."""
         if not card.noise_level or card.scale > 1:
@@ -131,7 +138,7 @@ class Jacobian:
 
     def half_width(self, channel: NDArray[np.float32], card: ModelCard, *, wide: bool) -> NDArray[np.float32]:
         """See ErrorMap."""
-        half_width: NDArray[np.float32] = np.float32(NORMAL_NINE_OF_TEN) * np.sqrt(channel.clip(min=0))
+        half_width: NDArray[np.float32] = np.float32(self.factor) * np.sqrt(channel.clip(min=0))
         return half_width
 
     def basis(self, card: ModelCard, sigma: float, *, wide: bool) -> str:

@@ -70,8 +70,8 @@ class Restoration:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Sentences for a person: those of the plan, that it was cut short, if it was, and how far to trust it."""
-        return self.plan.reasons + ((self.steps.remark,) if self.steps.remark else ()) + self.trust
+        """Sentences for a person: those of the plan, how far to trust it, and that it was cut short, if it was."""
+        return self.plan.reasons + self.trust + ((self.steps.remark,) if self.steps.remark else ())
 
     @property
     def warnings(self) -> tuple[str, ...]:
