@@ -2,6 +2,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image as Picture
 
 from resolvent.image import Image, write_image
 from resolvent.report import before_after as module
@@ -38,3 +39,12 @@ def test_a_photograph_without_a_map_shows_what_was_changed(pair):
     html = before_after_page("Title", [(before, after)])
     assert pictures(html)["a.png, restored, what was changed"][20, 32] == pytest.approx((101, 118, 155), abs=6)
     assert re.findall(r'id="show-(\w+)"', html) == ["change"]
+
+
+def test_before_is_the_frame_that_was_restored(tmp_path):
+    frames = [Picture.new("RGB", (64, 40), (level,) * 3) for level in (40, 200)]
+    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
+    write_image(Image.from_array(np.full((40, 64, 3), 190, np.uint8)), tmp_path / "b.png")
+    for frame, level in ((1, 40), (2, 200)):
+        html = before_after_page("Title", [(tmp_path / "a.tif", tmp_path / "b.png")], frame=frame)
+        assert pictures(html)["a.tif, input"][20, 32] == pytest.approx((level,) * 3, abs=6)

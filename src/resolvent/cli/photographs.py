@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resolvent.batch.report import Result
+    from resolvent.image import Limits
     from resolvent.engine.options import Options
 
 __all__ = ["degrade", "demo", "restore"]
@@ -219,7 +220,7 @@ def restore(
             so_far = BatchReport(tuple(watch.results)).to_json() if as_json else None
             fail(f"stopped; {len(watch.results)} finished and kept; --resume goes on", STOP.exit_code, so_far)
     if page is not None and not dry_run:
-        _write_page(page, report.results, overwrite)
+        _write_page(page, report.results, overwrite, frame or 1, limits)
     if report.stopped or not (quiet or (verbose and len(report.results) == 1)):
         for line in summary(report):
             say(line)
@@ -228,12 +229,13 @@ def restore(
     raise typer.Exit(report.exit_code)
 
 
-def _write_page(page: Path, results: Sequence[Result], overwrite: bool) -> None:
+def _write_page(page: Path, results: Sequence[Result], overwrite: bool, frame: int, limits: Limits) -> None:
     from resolvent.report.before_after import before_after_page
 
     restored = [result for result in results if result.status == "restored"]
     maps = {result.target: result.half_widths for result in restored if result.half_widths is not None}
-    html = before_after_page("Before and after", [(result.source, result.target) for result in restored], maps)
+    pairs = [(result.source, result.target) for result in restored]
+    html = before_after_page("Before and after", pairs, maps, frame=frame, limits=limits)
     write_atomic(page, lambda file: file.write(html.encode()), overwrite=overwrite)
     say(f"open {page}")
 

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from resolvent.errors import InputError
 from resolvent.evaluation.metrics import Pixels
-from resolvent.image import read_image
+from resolvent.image import Limits, read_image
 from resolvent.report.figures import to_picture
 from resolvent.report.page import document, photograph_pair
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["before_after_page"]
 
 SIDE = 1600
 """The longest side that is shown, in pixels."""
 
+WRITTEN = Limits(math.inf, math.inf)
+"""What was written here may be larger than what was read."""
+
 MANY = 60
 """Photographs on one page; more would be too large a file for a browser."""
 
 
 def before_after_page(
-    title: str, pairs: Sequence[tuple[Path, Path]], maps: Mapping[Path, Path] = MappingProxyType({})
+    title: str,
+    pairs: Sequence[tuple[Path, Path]],
+    maps: Mapping[Path, Path] = MappingProxyType({}),
+    *,
+    frame: int = 1,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> str:
     """Give the page as one HTML file.
 
@@ -34,11 +47,17 @@ def before_after_page(
         pairs: Paths of each photograph before and after; of MANY pairs at most, the first ones are shown. Both are
             shown at the size of the second, at most SIDE pixels a side.
         maps: Of photographs after, the half-widths of their map of errors: a TIFF in 1/256 gray level.
+        frame: The page or frame of the photographs before, from 1.
+        limits: The largest photograph before.
 
     Raises:
         InputError: A file cannot be read.
     """
-    figures = [_figure(before, after, maps.get(after)) for before, after in pairs[:MANY]]
+    figures = []
+    for before, after in pairs[:MANY]:
+        old, new = read_image(before, limits, frame=frame).pixels, read_image(after, WRITTEN).pixels
+        steps = read_image(maps[after], WRITTEN).data if after in maps else None
+        figures.append(_figure(before, after, old, new, steps))
     lead = "Drag across a photograph: left of the line it is before, right of it after."
     if len(pairs) > MANY:
         lead += f" These are the first {MANY} of {len(pairs)}."
@@ -47,8 +66,8 @@ def before_after_page(
     return document(title, lead, f'<div class="photographs large">{"".join(figures)}</div>')
 
 
-def _figure(before: Path, after: Path, map_file: Path | None) -> str:
-    old, new = read_image(before).pixels, read_image(after).pixels
+def _figure(before: Path, after: Path, old: Pixels, new: Pixels, steps: NDArray[Any] | None) -> str:
+    """Of the pixels of both, and the half-widths in 1/256 gray level."""
     (old_height, old_width), (height, width) = old.shape[:2], new.shape[:2]
     if abs(np.log(width * old_height / (height * old_width))) > 0.1:
         raise InputError(
@@ -59,8 +78,7 @@ def _figure(before: Path, after: Path, map_file: Path | None) -> str:
     size = max(1, round(width * factor)), max(1, round(height * factor))
     caption = before.name if after.name == before.name else f"{before.name} → {after.name}"
     half_width = None
-    if map_file is not None:
-        steps = read_image(map_file).data.astype(np.float32)
+    if steps is not None:
         half_width = 255 * _resized(steps / np.float32(255 * 256), size)[..., 0]
     return photograph_pair(
         before.name, _resized(new, size), _resized(old, size), escape(caption), half_width=half_width
