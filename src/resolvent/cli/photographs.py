@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resolvent.batch.report import Result
-    from resolvent.image import Limits
     from resolvent.engine.options import Options
+    from resolvent.image import Limits
 
 __all__ = ["degrade", "demo", "restore"]
 
