@@ -33,12 +33,11 @@ from resolvent.engine.options import Options
 from resolvent.engine.restore import Restorer
 from resolvent.engine.uncertainty import NINE_OF_TEN
 from resolvent.errors import UsageError
-from resolvent.evaluation.benchmark import find_images, reference_of
+from resolvent.evaluation.benchmark import find_images, read_pairs
 from resolvent.evaluation.calibration import ALPHA, calibrate_halves
 from resolvent.evaluation.dropout import ensemble, mc_dropout
 from resolvent.evaluation.metrics import psnr
 from resolvent.evaluation.uncertainty import MARGIN, Ranking, Trial, cover, degrade_centers, measure
-from resolvent.image import read_image
 from resolvent.inference.runtime import Session, open_session
 
 SIGMAS = (25, 50)
@@ -171,15 +170,11 @@ def camera(name: str, photographs: Sequence[Path], **options: Unpack[Options]) -
     Photographs that are left alone have no map; the coverage is that of the others.
     """
     restorer, trials, scores, wide = Restorer(uncertainty=True, **options), list[Trial](), [], 0
-    for path in photographs:
-        image = read_image(path)
-        truth = read_image(reference_of(path)).in_range_of(image).pixels
+    for image, truth in read_pairs(photographs):
         restoration = restorer.run(image)
-        restored = restoration.image.pixels
-        scores.append((psnr(truth, image.pixels), psnr(truth, restored)))
-        if restoration.uncertainty is not None:
-            width = restoration.uncertainty.half_width / 255
-            trials.append(Trial.of(restored.transpose(2, 0, 1), truth.transpose(2, 0, 1), width))
+        scores.append((psnr(truth, image.pixels), psnr(truth, restoration.image.pixels)))
+        if (trial := Trial.after(restoration, truth)) is not None:
+            trials.append(trial)
             wide += restoration.plan.wide
     counts = [str(count) for count in (len(photographs), len(photographs) - len(trials), wide)]
     before, after = np.mean(scores, axis=0)

@@ -56,14 +56,13 @@ def cells(restorer: Restorer, images: Sequence[Path], rounded: bool) -> list[str
         truth = read_image(path).pixels
         y = noise(truth, np.random.default_rng(number))
         found = restorer.run(np.rint(255 * y.clip(0, 1)).astype(np.uint8) if rounded else y)
-        restored, evidence = found.image.pixels, found.evidence
+        evidence = found.evidence
         residuals.append(evidence.residual / evidence.expected)
         sources[evidence.source] += 1
         if evidence.psnr is not None:
-            off.append(evidence.psnr - psnr(truth, restored))
+            off.append(evidence.psnr - psnr(truth, found.image.pixels))
             within.append(abs(off[-1]) <= evidence.margin)
-        width = found.uncertainty.half_width / 255
-        trials.append(Trial.of(restored.transpose(2, 0, 1), truth.transpose(2, 0, 1), width))
+        trials.append(Trial.after(found, truth))
     said = ["–"] * 5
     if off:
         said = [f"{np.mean(off):+.2f}", f"{np.std(off):.2f}", f"{np.abs(off).max():.2f}"]

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import resolvent
+
 
 @pytest.fixture
 def unseen(tmp_path):
@@ -25,11 +27,22 @@ def test_a_calibrated_model_says_how_far_to_trust_each_pixel(run, headed, unseen
     )
     assert code == 2
     assert "has no calibrated map of errors" in err
-    code, out, _ = run("calibrate", headed, "--images", unseen, "--test", unseen, "--threads", 1, "--json")
+    pairs = tmp_path / "camera"
+    pairs.mkdir()
+    Image.fromarray(noisy).save(pairs / "a_real.png")
+    Image.fromarray(np.full((64, 80, 3), 128, np.uint8)).save(pairs / "a_mean.png")
+    code, out, _ = run(
+        "calibrate", headed, "--images", unseen, "--test", unseen, "--pairs", pairs, "--threads", 1, "--json"
+    )
     assert code == 0
     found = json.loads(out)
     assert found["images"] == 30
     assert found["coverage"]["unseen"]["inside"] > 0.85
+    camera = resolvent.Restorer(model=headed, uncertainty=True).run(noisy)
+    inside = np.abs(camera.image.data.astype(float) - 128) <= camera.uncertainty.half_width[..., None]
+    measured = found["coverage"]["camera, as a camera wrote them"]
+    assert measured["images"] == 1
+    assert measured["inside"] == pytest.approx(inside.mean(), abs=0.002)
     code, _, err = run("models", headed)
     assert code == 0
     assert "unseen, 30 photographs: " in err

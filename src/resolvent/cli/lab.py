@@ -157,21 +157,30 @@ def calibrate(
     test: Annotated[
         list[Path] | None, typer.Option("--test", help="Folder on which the coverage is measured too; repeatable.")
     ] = None,
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--pairs", help="Folder of NAME_real and NAME_mean of cameras: the same, as they are; repeatable."
+        ),
+    ] = None,
     seed: Seed = 0,
     threads: Annotated[int | None, typer.Option("--threads", help="Number of CPU threads.")] = None,
     as_json: Json = False,
 ) -> None:
     """Calibrate a model's map of uncertainty, so that 9 of 10 pixels lie within it on unseen photographs."""
+    from resolvent.evaluation.benchmark import find_images
     from resolvent.evaluation.uncertainty import certify
     from resolvent.training.data import find_photographs
 
     photographs = [path for folder in images for path in find_photographs(folder)]
     tests = {folder.name: find_photographs(folder) for folder in test or ()}
+    real = {folder.name: find_images(folder, pairs=True) for folder in pairs or ()}
     with Bar() as bar:
         card = certify(
             model,
             photographs,
             tests,
+            real,
             seed=seed,
             threads=threads,
             progress=lambda stage, done, total: bar.show(done / total, f"{stage}: {done} of {total}"),

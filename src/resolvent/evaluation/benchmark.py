@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from resolvent.physics.resize import imresize
 
 if TYPE_CHECKING:
     from resolvent.engine.run import Restoration
+    from resolvent.image import Image
 
 __all__ = [
     "TASKS",
@@ -32,6 +33,7 @@ __all__ = [
     "default_run",
     "find_images",
     "own_model",
+    "read_pairs",
     "reference_of",
 ]
 
@@ -367,6 +369,15 @@ def default_run() -> Callable[..., Restoration]:
 def reference_of(file: Path) -> Path:
     """The reference of a real photograph, in the same folder."""
     return file.with_name(file.name.replace("_real", "_mean"))
+
+
+def read_pairs(files: Iterable[Path]) -> Iterator[tuple[Image, Pixels]]:
+    """Read real photographs, and the reference of each (H, W, C), in the range that the photograph uses."""
+    from resolvent.image import read_image
+
+    for file in files:
+        image = read_image(file)
+        yield image, read_image(reference_of(file)).in_range_of(image).pixels
 
 
 def find_images(folder: Path, *, pairs: bool = False) -> list[Path]:

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from resolvent.engine.restore import Restorer
 from resolvent.engine.uncertainty import NINE_OF_TEN
 from resolvent.errors import InputError, UsageError
+from resolvent.evaluation.benchmark import read_pairs
 from resolvent.evaluation.calibration import ALPHA, DELTA, Histogram, calibrate
 from resolvent.inference.runtime import Session, open_session
 
 if TYPE_CHECKING:
+    from resolvent.engine.run import Restoration
     from resolvent.models.card import ModelCard
 
 __all__ = [
@@ -39,6 +42,9 @@ __all__ = [
 
 WIDE = "noise of another kind or level"
 """What the wide factor is for."""
+
+CAMERA = "as a camera wrote them"
+"""What is said of photographs whose noise nobody added."""
 
 PROTOCOL = (
     "share of the values |error| <= factor b ln 10 in centers of photographs degraded as in training, by image; "
@@ -75,6 +81,14 @@ class Trial:
         inside = np.s_[..., cut : restored.shape[1] - cut, cut : restored.shape[2] - cut]
         error, half = 255 * (np.clip(restored, 0, 1) - target), 255 * width
         return cls(error[inside].astype(np.float32), half[inside].astype(np.float32))
+
+    @classmethod
+    def after(cls, restoration: Restoration, truth: NDArray[np.floating]) -> Trial | None:
+        """Compare what came of a photograph with the truth (H, W, C) by its own map; None where it has none."""
+        if restoration.uncertainty is None:
+            return None
+        restored, width = restoration.image.pixels, restoration.uncertainty.half_width / 255
+        return cls.of(restored.transpose(2, 0, 1), truth.transpose(2, 0, 1), width)
 
     @property
     def histogram(self) -> Histogram:
@@ -191,6 +205,7 @@ def certify(
     model: Path,
     images: Sequence[Path],
     tests: Mapping[str, Sequence[Path]] = MappingProxyType({}),
+    pairs: Mapping[str, Sequence[Path]] = MappingProxyType({}),
     *,
     seed: int = 0,
     threads: int | None = None,
@@ -202,6 +217,8 @@ def certify(
         model: The file, as ``training.head.train_head`` writes it; its card is replaced.
         images: Clean photographs that nothing in the model has seen, 200 or more, of as many scenes.
         tests: Other photographs, by the name of their set, on which the calibrated map is then measured.
+        pairs: Photographs of cameras, by the name of their set, each beside its truth (see ``benchmark.read_pairs``);
+            they are restored as they are, with the noise level that is measured, and the factor that is chosen.
         seed: Random seed.
         threads: CPU threads; None uses all cores.
         progress: Called with what is measured, and how many photographs of how many are done.
@@ -243,11 +260,21 @@ def certify(
         "source": ", ".join(dict.fromkeys(path.parent.name for path in images)),
         "factor": round(factors["factor"], 3),
         "wide": round(factors.get("wide", factors["factor"]), 3),
-        "coverage": coverage,
     }
-    card = replace(card, uncertainty=certificate)
-    write(onnx.load(model), card, model)
-    return card
+
+    def certified() -> ModelCard:
+        write(onnx.load(model), found := replace(card, uncertainty={**certificate, "coverage": coverage}), model)
+        return found
+
+    whole = certified()
+    for name, photographs in pairs.items():
+        restorer, made = Restorer(model=model, uncertainty=True), []
+        for done, (photograph, truth) in enumerate(read_pairs(photographs), 1):
+            made.append(Trial.after(restorer.run(photograph), truth))
+            progress(name, done, len(photographs))
+        coverage[f"{name}, {CAMERA}"] = cover(filter(None, made), 1.0).to_json()
+        whole = certified()
+    return whole
 
 
 def cover(trials: Iterable[Trial], factor: float) -> Coverage:
