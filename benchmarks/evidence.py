@@ -167,7 +167,7 @@ def mismatch(session: Session, images: Sequence[Path], side: int) -> list[list[s
 def camera(name: str, photographs: Sequence[Path], **options: Unpack[Options]) -> list[str]:
     """A row of how often the map holds that comes with a restored photograph, against the mean of many exposures.
 
-    Photographs that are left alone have no map; the coverage is that of the others.
+    Photographs that are left alone, or whose noise cannot be told, have no map; the coverage is that of the others.
     """
     restorer, trials, scores, wide = Restorer(uncertainty=True, **options), list[Trial](), [], 0
     for image, truth in read_pairs(photographs):
@@ -316,10 +316,11 @@ def write_camera(options: argparse.Namespace, sessions: Sequence[Session], image
         f"{len(photographs)} photographs as a camera wrote them, whole, restored with `--uncertainty`; the model, the "
         "noise level and the factor of the map are those that `resolvent restore` takes. Truth: the mean of many "
         "exposures. PSNR-RGB in dB, the mean over all; half-width in gray levels and coverage, the share of the values "
-        f"within it, the mean over those that were not left alone. {WORST}"
+        "within it, the mean over those that got a map; the others were left alone, or JPEG may hide their noise. "
+        f"{WORST}"
     )
     head = (
-        "model | photographs | left alone | wide factor | PSNR before | after | half-width | coverage | worst 5 % | "
+        "model | photographs | without a map | wide factor | PSNR before | after | half-width | coverage | worst 5 % | "
         "coverage by quartile"
     )
     return f"{about}\n\n{markdown(head, (camera(name, photographs, **given) for name, given in CAMERA.items()))}"

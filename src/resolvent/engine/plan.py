@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from resolvent import methods
 from resolvent.diagnosis import diagnose, measure
+from resolvent.diagnosis.level import FAINT
 from resolvent.engine.error_maps import Jacobian
 from resolvent.engine.remarks import nothing_to_do, remarks
 from resolvent.engine.repair import FILL_TILE, count_tiles, find_damage, read_mask
@@ -38,6 +39,9 @@ TOLERANCE = 0.15
 
 LEAST = 2.0
 """Gray levels; below, measuring is off by more than a share."""
+
+HIDING = 95
+"""JPEG quality below which noise of a camera may be much stronger than the faint noise that is measured."""
 
 __all__ = ["Opener", "Plan", "make_plan"]
 
@@ -189,22 +193,28 @@ def _chosen(image: Image, request: Request, source: bytes | None, open_session: 
         low, high = card.sigma_range or (0.0, 255.0)
         sigma = min(max(measured().denoiser_sigma, low), high)
         reasons += (f"noise level {sigma:.1f} of 255, as measured",)
-    if request.uncertainty is not None:
-        request.uncertainty.check(card)
-        card = replace(card, halo=card.halo + request.uncertainty.halo)
-        wide = card.noise_level and not _is_as_given(measured().noise, cast("float", sigma))
-        if isinstance(request.uncertainty, Jacobian) and measured().noise.colored:
+    error_map = request.uncertainty
+    if error_map is not None:
+        error_map.check(card)
+        card = replace(card, halo=card.halo + error_map.halo)
+    if error_map is not None and card.noise_level:
+        noise = measured().noise
+        if isinstance(error_map, Jacobian) and noise.colored:
             raise InputError(
                 f"{image.path or 'the image'}: its noise is correlated between neighbors, and uncertainty jacobian is "
                 "for white noise; take the map of the model, uncertainty=True (--uncertainty)"
             )
+        wide = not _is_as_given(noise, cast("float", sigma))
+        if noise.sigma < FAINT and (quality := (image.jpeg and image.jpeg.quality) or HIDING) < HIDING:
+            error_map = None
+            reasons += (f"no map of errors: JPEG {quality} may hide more noise than is measured, {noise.sigma:.1f}",)
     tile = _tile(image, card, request)
     sides = (reflected(side, card.multiple) for side in (image.height, image.width))
     tiles = math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides)
     tiles += first.tiles if first else 0
     scale = card.scale
     return Plan(
-        request, reasons, model, sigma, tile, tiles, first,
+        replace(request, uncertainty=error_map), reasons, model, sigma, tile, tiles, first,
         confidence=confidence, change=change, scale=scale, wide=wide,
     )  # fmt: skip
 
