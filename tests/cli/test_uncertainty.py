@@ -26,7 +26,7 @@ def test_a_calibrated_model_says_how_far_to_trust_each_pixel(run, headed, unseen
         "restore", tmp_path / "noisy.png", "-m", headed, "--sigma", 20, "--uncertainty", "-o", tmp_path / "o.png"
     )
     assert code == 2
-    assert "has no calibrated map of errors" in err
+    assert "holds no map of errors that is calibrated" in err
     pairs = tmp_path / "camera"
     pairs.mkdir()
     Image.fromarray(noisy).save(pairs / "a_real.png")
@@ -79,7 +79,7 @@ def test_too_few_photographs_calibrate_nothing(run, headed, unseen):
         path.unlink()
     code, _, err = run("calibrate", headed, "--images", unseen, "--threads", 1)
     assert code == 2
-    assert "8 photographs cannot certify" in err
+    assert "8 photographs to calibrate on: too few; give 200" in err
 
 
 def test_the_jacobian_of_a_denoiser_needs_no_calibration(run, tiny, tmp_path):
@@ -92,7 +92,7 @@ def test_the_jacobian_of_a_denoiser_needs_no_calibration(run, tiny, tmp_path):
     )  # fmt: skip
     assert code == 0
     (result,) = json.loads(out)["results"]
-    assert result["evidence"]["expected"] == 20
+    assert result["evidence"]["residual"] > 0
     assert "if its noise is white and of level 20.0" in result["uncertainty"]["basis"]
     assert "residual " in err
     assert target.with_name("o.uncertainty.tif").exists()

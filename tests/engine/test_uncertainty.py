@@ -98,7 +98,7 @@ def test_where_jpeg_may_hide_noise_there_is_no_map(calibrated, tmp_path, quality
         ({"method": "nlm", "degradation": "noise:sigma=20"}, "uncertainty and method"),
         ({"repair": True}, "uncertainty and repair"),
         ({"scale": 2}, "uncertainty and scale 2: unknown after"),
-        ({"model": "denoise-white"}, "'denoise-white': it has no calibrated map"),
+        ({"model": "denoise-white"}, "'denoise-white': its file holds no map of errors that is calibrated"),
         ({"model": "denoise", "runtime": "torch"}, "uncertainty and runtime torch"),
     ],
 )

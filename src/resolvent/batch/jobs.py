@@ -17,11 +17,24 @@ from resolvent.io import is_file, is_folder
 if TYPE_CHECKING:
     from resolvent.engine.request import Request
 
-__all__ = ["KINDS", "SUFFIX", "Found", "Job", "check_side_files", "find_images", "find_jobs", "written_extension"]
+__all__ = [
+    "KINDS",
+    "MAP_SUFFIX",
+    "SUFFIX",
+    "Found",
+    "Job",
+    "check_side_files",
+    "find_images",
+    "find_jobs",
+    "written_extension",
+]
 
 
 SUFFIX = ".restored"
 """What an output's name gains where it stands beside its input."""
+
+MAP_SUFFIX = ".uncertainty"
+"""What the name of its map of errors gains."""
 
 
 KINDS = {extension: kind for kind, extensions in FORMATS.items() for extension in extensions}
@@ -112,6 +125,8 @@ class _Search:
                 if not name.startswith(".") and os.path.realpath(Path(root, name)) != self.outputs
             )
             for path in (Path(root, name) for name in sorted(files) if not name.startswith(".")):
+                if path.stem.endswith(MAP_SUFFIX):
+                    continue
                 if path.suffix.lower() not in KINDS:
                     self.ignored[path.suffix.lower()] += 1
                 elif self.outputs is not None or not self.suffix or not path.stem.endswith(self.suffix):
@@ -135,10 +150,10 @@ def find_jobs(
     """Pair each input with its output, before any work.
 
     A folder is searched with its subfolders, but not through links, for files with the extension of an image; hidden
-    ones, the output folder and what has ``suffix`` already are left out. A file that is named is taken whatever it is
-    called. Outputs keep the extension of their input, and gain ``.png`` where that is of a format that is only read.
-    Where two inputs would have one output, folders are told apart by their place below the folder that they have in
-    common, and files by the whole name of the input: ``a.jpg.png`` beside ``a.png``.
+    ones, the output folder, maps of errors and what has ``suffix`` already are left out. A file that is named is taken
+    whatever it is called. Outputs keep the extension of their input, and gain ``.png`` where that is of a format that
+    is only read. Where two inputs would have one output, folders are told apart by their place below the folder that
+    they have in common, and files by the whole name of the input: ``a.jpg.png`` beside ``a.png``.
 
     Args:
         inputs: A file or a folder, or several. What is given twice is taken once.

@@ -56,7 +56,7 @@ class Result:
     steps: Steps | None = None
     expected: float | None = None
     uncertainty: dict[str, float | str] | None = None
-    evidence: dict[str, float | str | None] | None = None
+    evidence: dict[str, float | None] | None = None
     half_widths: Path | None = None
 
     def to_json(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from resolvent.batch.forecast import Forecast
 from resolvent.batch.jobs import KINDS, Job
-from resolvent.batch.maps import check_maps, map_files, write_maps
+from resolvent.batch.maps import check_maps, map_files, old_maps, write_maps
 from resolvent.batch.progress import Progress
 from resolvent.batch.report import CHECKED, LEAST_CHANGE, Result
 from resolvent.diagnosis import Blended
@@ -113,14 +113,19 @@ def restore_one(
     if emit is None:
         if os.path.lexists(job.target) and not files.overwrite:
             if files.resume:
-                return Result(job.source, job.target, "skipped", ("output exists",))
+                bare = request.uncertain and not all(map(os.path.lexists, map_files(job)))
+                reason = "output exists, without a map of errors; --overwrite makes both" if bare else "output exists"
+                return Result(job.source, job.target, "skipped", (reason,))
             remedy = "--overwrite" if job.content is not None else "--resume or --overwrite"
             raise OutputError(f"{job.target}: exists; choose another output, or give {remedy}")
         check_writable(job.target)
         if request.uncertain:
             check_maps(job, overwrite=files.overwrite)
     elif request.uncertain:
-        raise UsageError("uncertainty: its map is a file beside the result; give an output file with -o")
+        raise UsageError(
+            "uncertainty: the map of errors is a file beside the result, which goes into a pipe; give an output file "
+            "with -o"
+        )
     began = time.perf_counter()
     source = job.source if job.content is None else job.content
     image = files.read(source)
@@ -152,6 +157,8 @@ def restore_one(
         take_time(job.source, job.target)
     if restored.uncertainty is not None:
         write_maps(restored.image, restored.uncertainty, job, overwrite=files.overwrite)
+    else:
+        lost += old_maps(job)
     return result_of(job, restored, lost, copied=copied)
 
 
@@ -230,6 +237,8 @@ def result_of(job: Job, restored: Restoration, lost: tuple[str, ...], *, copied:
     """What became of a photograph that was written, or whose file was copied."""
     plan, image = restored.plan, restored.image
     reasons = plan.reasons + restored.trust
+    if plan.unchanged and plan.request.uncertain:
+        reasons += ("no map of errors: nothing was changed, and what is wrong with it is not known",)
     if plan.unchanged and max(image.width, image.height) <= SMALL and plan.request == ModelRequest():
         reasons += (f"small, {image.width}x{image.height} pixels: scale 2 (-s 2) enlarges it",)
     return Result(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -140,6 +141,13 @@ def with_kind(arguments: list[str]) -> list[str]:
     result: list[str] = []
     for argument, following in pairwise([*arguments, ""]):
         result.append(argument)
-        if argument == UNCERTAINTY and following.partition(":")[0] not in ERROR_MAPS:
+        if argument == UNCERTAINTY and not is_kind(following):
             result.append(ERROR_MAPS[0])
     return result
+
+
+def is_kind(text: str) -> bool:
+    """Whether what follows ``--uncertainty`` is its kind, be it misspelled, and no option and no file."""
+    if text.partition(":")[0] in ERROR_MAPS:
+        return True
+    return bool(re.fullmatch(r"[a-z]+(:.*)?", text)) and not os.path.lexists(text)

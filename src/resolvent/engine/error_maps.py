@@ -29,6 +29,9 @@ denoiser have longer tails, and few probes find s less exactly: TAILS (1 + FEW /
 LEARNED_HALO = 16
 """Pixels of context more that a learned map depends on than the image does; see ``networks.uncertainty``."""
 
+CLIPPED = 0.005
+"""Share of the values of a photograph from which on it matters that noise was clipped at black or white."""
+
 PROBES = {"probes": Setting(Number(1, 64, whole=True, varies=False), 4, "passes of the model, besides the one")}
 
 
@@ -65,8 +68,15 @@ class ErrorMap(Protocol):
     def half_width(self, channel: NDArray[np.float32], card: ModelCard, *, wide: bool) -> NDArray[np.float32]:
         """What that channel (h, w) means, in the unit of the image."""
 
-    def basis(self, card: ModelCard, sigma: float, *, wide: bool) -> str:
-        """What the intervals rest on, in a sentence."""
+    def basis(self, card: ModelCard, sigma: float = 0.0, *, wide: bool = False, clipped: float = 0.0) -> str:
+        """What the intervals rest on, in a sentence.
+
+        Args:
+            card: Of the model.
+            sigma: Noise level that it is given, in gray levels of 255.
+            wide: See ``Plan``.
+            clipped: Share of the values of the photograph that are black or white.
+        """
 
 
 @dataclass(frozen=True)
@@ -93,7 +103,7 @@ class Learned:
         """See ErrorMap."""
         return np.float32(NINE_OF_TEN * check_calibrated(card)[wide]) * channel
 
-    def basis(self, card: ModelCard, sigma: float, *, wide: bool) -> str:
+    def basis(self, card: ModelCard, sigma: float = 0.0, *, wide: bool = False, clipped: float = 0.0) -> str:
         """See ErrorMap."""
         text = f"on average over photographs like the {card.uncertainty.get('images', 0)} that it was calibrated on"
         return text + ", and wide, for the noise is not white or not of the level that was given" * wide
@@ -141,9 +151,11 @@ class Jacobian:
         half_width: NDArray[np.float32] = np.float32(self.factor) * np.sqrt(channel.clip(min=0))
         return half_width
 
-    def basis(self, card: ModelCard, sigma: float, *, wide: bool) -> str:
+    def basis(self, card: ModelCard, sigma: float = 0.0, *, wide: bool = False, clipped: float = 0.0) -> str:
         """See ErrorMap."""
-        return f"if its noise is white and of level {sigma:.1f}" + ", which is not what is measured" * wide
+        text = f"on average over photographs whose noise is white and of level {sigma:.1f}"
+        text += ", which is not what is measured" * wide
+        return text + f"; fewer in black and in white areas, {clipped:.0%} of this one" * (clipped >= CLIPPED)
 
 
 class _WithErrors:
@@ -172,7 +184,9 @@ def check_calibrated(card: ModelCard) -> tuple[float, float]:
         UsageError: It has no map, or none that is calibrated.
     """
     if card.factors is None:
-        able = [name for name in bundled() if read_card(name).factors]
-        others = f"; {', '.join(able)} have one" if able else "; resolvent calibrate gives one to a model with a head"
-        raise UsageError(f"uncertainty and model {card.name!r}: it has no calibrated map of errors{others}")
+        able = ", ".join(name for name in bundled() if read_card(name).factors)
+        raise UsageError(
+            f"uncertainty and model {card.name!r}: its file holds no map of errors that is calibrated; add one by "
+            f"resolvent train head and resolvent calibrate, or take another model{able and f', of {able}'}"
+        )
     return card.factors

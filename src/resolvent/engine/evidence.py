@@ -17,10 +17,7 @@ __all__ = ["Evidence", "Tally", "of_method"]
 
 
 CLIPPED = 0.05
-"""Of the squared error: SURE may be off by as much for noise that was clipped at black or white."""
-
-MARGIN = 1.0
-"""In dB, of the PSNR by the Jacobian; see ``benchmarks/evidence.py --only sure``."""
+"""Of the squared error: SURE may be off by as much for noise that was clipped at black or white, and no more."""
 
 
 @dataclass(frozen=True)
@@ -31,22 +28,21 @@ class Evidence:
         residual: Root mean square of y - A x in gray levels of 255, x before it is blended with y. Far above
             ``expected``, x does not explain y; far below, x has noise in it.
         expected: What it is for the truth; None where the noise level is unknown.
-        psnr: Of the result in dB, estimated; None where that takes what is not known.
-        margin: In dB, of the PSNR: for SURE, within it in 19 of 20 cases.
-        source: Of the PSNR: ``SURE``, or ``Jacobian`` where noise was clipped.
+        psnr: Of the result in dB, as SURE estimates it; None where that takes what is not known.
+        margin: In dB; the PSNR is within it in 19 of 20 cases.
+        clipped: Share of the values of y that are black or white.
     """
 
     residual: float
     expected: float | None = None
     psnr: float | None = None
     margin: float | None = None
-    source: str | None = None
+    clipped: float = 0.0
 
-    def to_json(self) -> dict[str, float | str | None]:
+    def to_json(self) -> dict[str, float | None]:
         """Rounded."""
         numbers = {"residual": self.residual, "expected": self.expected, "psnr": self.psnr, "psnr_margin": self.margin}
-        rounded = {name: None if value is None else round(value, 2) for name, value in numbers.items()}
-        return {**rounded, "psnr_source": self.source}
+        return {name: None if value is None else round(value, 2) for name, value in numbers.items()}
 
     def __str__(self) -> str:
         """For a person."""
@@ -54,7 +50,7 @@ class Evidence:
         if self.expected is not None:
             text += f", where the noise is {self.expected:.1f}"
         if self.psnr is not None:
-            text += f"; PSNR about {self.psnr:.1f} dB, ±{self.margin:.1f} (by {self.source})"
+            text += f"; PSNR about {self.psnr:.1f} dB, ±{self.margin:.1f} (SURE)"
         return text
 
 
@@ -69,46 +65,45 @@ class Tally:
 
     Stein's unbiased risk estimate (1981, doi:10.1214/aos/1176345632) of the squared error of f(y) is
     |y - f(y)|² - σ² + 2 σ² div f(y), here per value; ``JacobianSession`` gives σ² div. Clipped noise is weaker than σ,
-    and the estimate is too low then. σ² div alone, which is the error of the best f (Miyasawa), hardly depends on that.
+    by up to half of σ² where the truth is black or white, and the estimate is too low by that.
 
     Args:
         sigma: In gray levels of 255.
         strength: At which the result is blended with y.
+        step: Between two values of the type of y, in [0, 1]; 0 for floats.
     """
 
-    def __init__(self, sigma: float, strength: float) -> None:
-        self.sigma, self.strength = sigma / 255, strength
-        self.values = self.clipped = 0
+    def __init__(self, sigma: float, strength: float, step: float = 0.0) -> None:
+        self.sigma, self.strength, self.rounding = sigma / 255, strength, step**2 / 12
+        self.values = self.clips = 0
         self.squares = self.variance = 0.0
 
     def add(self, y: NDArray[np.float32], restored: NDArray[np.float32], variance: NDArray[np.float32]) -> None:
         """Count in a block (h, w, C) and what ``JacobianSession`` gives for it, (h, w)."""
         result = restored.mean(2, keepdims=True) if y.shape[2] == 1 else restored
         self.values += y.size
-        self.clipped += int(np.count_nonzero((y == 0) | (y == 1)))
+        self.clips += int(np.count_nonzero((y == 0) | (y == 1)))
         self.squares += float(np.square(result - y, dtype=np.float64).sum())
         self.variance += y.shape[2] * float(variance.sum(dtype=np.float64))
 
-    def finish(self, *, known: bool, best: bool) -> Evidence:
+    @property
+    def clipped(self) -> float:
+        """The share of values of y that are black or white."""
+        return self.clips / self.values
+
+    def finish(self, *, white: bool, sure: bool) -> Evidence:
         """What there is.
 
         Args:
-            known: Whether the noise is white and of the level that it is said to be.
-            best: Whether f was trained to be the best denoiser.
+            white: Whether the noise is white and of the level that it is said to be, as far as can be measured.
+            sure: Whether the level is known, and not only measured, and so is the variance.
         """
-        squares, variance, noise = self.squares / self.values, self.variance / self.values, self.sigma**2
-        residual, s = Evidence(255 * math.sqrt(squares), 255 * self.sigma), self.strength
+        squares, variance, s = self.squares / self.values, self.variance / self.values, self.strength
+        evidence = Evidence(255 * math.sqrt(squares), 255 * self.sigma if white else None, clipped=self.clipped)
+        noise = self.sigma**2 + self.rounding
         error = s**2 * squares + 2 * (s * variance + (1 - s) * noise) - noise
-        if known and error > 0 and self.clipped / self.values * noise <= CLIPPED * error:
-            spread = math.sqrt((2 * noise**2 + 4 * noise * error) / self.values)
-            return replace(
-                residual, psnr=_decibels(error), margin=10 / math.log(10) * 1.96 * spread / error, source="SURE"
-            )
-        error = variance + (1 - s) ** 2 * squares  # of the best f, f(y) - x and y - f(y) are not correlated
-        if known and best and error > 0:
-            return replace(residual, psnr=_decibels(error), margin=MARGIN, source="Jacobian")
-        return residual
-
-
-def _decibels(error: float) -> float:
-    return -10 * math.log10(error)
+        lost = self.clipped * noise  # half of the values are clipped where the truth is black
+        if not (white and sure) or error <= 0 or lost > CLIPPED * error:
+            return evidence
+        spread = 1.96 * math.sqrt((2 * noise**2 + 4 * noise * error) / self.values) + lost
+        return replace(evidence, psnr=-10 * math.log10(error), margin=max(10 / math.log(10) * spread / error, 0.1))

@@ -181,7 +181,9 @@ def _read_uncertainty(given: Mapping[str, Any]) -> ErrorMap | None:
     error_map = read_error_map(wanted if isinstance(wanted, str) else "learned")
     for name in ("method", "repair", "mask"):
         if given.get(name) is not None and given.get(name) is not False:
-            raise UsageError(f"uncertainty and {name}: it is of a model that restores; leave one of them out")
+            raise UsageError(
+                f"uncertainty and {name}: only a model that restores has a map of errors; leave one of them out"
+            )
     error_map.check_runtime(given.get("runtime", "auto"))
     if "model" in given:
         error_map.check(read_card(given["model"]))
@@ -192,7 +194,7 @@ def _read_uncertainty(given: Mapping[str, Any]) -> ErrorMap | None:
             f"model={example!r} (-m {example})"
         )
     elif isinstance(error_map, Jacobian):
-        raise UsageError("uncertainty jacobian: is of one denoiser; give model='denoise' (-m denoise)")
+        raise UsageError("uncertainty jacobian: needs a denoiser that is named; give model='denoise' (-m denoise)")
     return error_map
 
 

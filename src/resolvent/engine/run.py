@@ -209,7 +209,8 @@ def _run_model(
         runner = Runner(session)
     else:
         runner = Runner(asked.session(session, sigma, gray=image.channels == 1), channels=1, halo=asked.halo)
-        widths, tally = Widths(image, card.scale, plan.strength), Tally(sigma, plan.strength)
+        widths = Widths(image, card.scale, plan.strength)
+        tally = Tally(sigma, plan.strength, 2 * widths.rounding)
     before = plan.first.tiles if plan.first else 0
     for done, (box, values) in enumerate(runner.blocks(read, image.height, image.width, plan.tile), before + 1):
         restored = values[: card.outputs].transpose(1, 2, 0)
@@ -222,9 +223,12 @@ def _run_model(
             progress(done, plan.tiles)
     if asked is None:
         return canvas, None, None
-    known = isinstance(asked, Jacobian) and request.sigma is not None and not plan.wide
-    evidence = tally.finish(known=known, best=not card.foreign) if card.noise_level else None
-    return canvas, Uncertainty(widths.steps, asked.basis(card, sigma, wide=plan.wide)), evidence
+    if not card.noise_level:
+        return canvas, widths.finish(asked.basis(card)), None
+    sure = isinstance(asked, Jacobian) and request.sigma is not None
+    evidence = tally.finish(white=not plan.wide, sure=sure)
+    basis = asked.basis(card, sigma, wide=plan.wide, clipped=evidence.clipped)
+    return canvas, widths.finish(basis), evidence
 
 
 def _tensor(pixels: NDArray[np.float32], card: ModelCard, sigma: float) -> NDArray[np.float32]:

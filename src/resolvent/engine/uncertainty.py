@@ -33,7 +33,7 @@ class Uncertainty:
 
     Attributes:
         steps: uint16 (H, W), the half-widths in steps of 1/256 of a gray level of 255; the largest of the colors. The
-            largest number stands for itself and all above.
+            largest number stands for itself and all above, 0 for pixels that are fully transparent and did not change.
         basis: What the intervals rest on, in a sentence.
     """
 
@@ -47,7 +47,7 @@ class Uncertainty:
 
     def to_json(self) -> dict[str, float | str]:
         """The median, the 90th percentile and the share of the red areas."""
-        median, high = (float(value) / 256 for value in np.percentile(self.steps, [50, 90]))
+        median, high = (float(value) / 256 for value in np.percentile(self.seen, [50, 90]))
         return {
             "median": round(median, 2),
             "percentile_90": round(high, 2),
@@ -58,11 +58,16 @@ class Uncertainty:
     @property
     def red_share(self) -> float:
         """Share of the pixels whose half-width is RED or more."""
-        return float((self.steps >= 256 * RED).mean())
+        return float((self.seen >= 256 * RED).mean())
+
+    @property
+    def seen(self) -> NDArray[np.uint16]:
+        """The steps of the pixels that are not fully transparent."""
+        return self.steps[self.steps > 0] if self.steps.any() else self.steps
 
     def __str__(self) -> str:
         """For a person."""
-        width, red = float(np.median(self.steps)) / 256, 100 * self.red_share
+        width, red = float(np.median(self.seen)) / 256, 100 * self.red_share
         text = f"9 of 10 pixels are within ±w of the truth, w {width:.{0 if width >= 2 else 1}f} of 255 at the median"
         if red >= 0.05:
             text += f", {RED:.0f} or more in the red areas ({red:.{0 if red >= 1 else 1}f} %)"
@@ -98,4 +103,11 @@ class Widths:
             before = self.image.read(*box)
             result = restored.mean(2, keepdims=True) if self.image.channels == 1 else restored
             width = width + (1 - self.strength) * np.abs(np.clip(result, 0, 1) - before).max(axis=2)
-        self.steps[box.slices(self.scale)] = np.minimum(np.ceil(256 * 255 * width), LARGEST)
+        steps = np.minimum(np.ceil(256 * 255 * width), LARGEST)
+        if self.image.alpha is not None and self.scale == 1:
+            steps[self.image.alpha[box.slices()] == 0] = 0
+        self.steps[box.slices(self.scale)] = steps
+
+    def finish(self, basis: str) -> Uncertainty:
+        """Give the whole; ``basis`` as of that."""
+        return Uncertainty(self.steps, basis)

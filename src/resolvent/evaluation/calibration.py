@@ -102,7 +102,7 @@ def calibrate(
         chosen = float(LAMBDAS[i])
     if chosen is None:
         raise UsageError(
-            f"{len(histograms)} photographs cannot certify that at most {alpha:.0%} of pixels lie outside; give more"
+            f"{len(histograms)} photographs cannot certify that at most {alpha:.0%} of pixels lie outside; give 200"
         )
     return chosen
 

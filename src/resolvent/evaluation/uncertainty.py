@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from resolvent.engine.restore import Restorer
 from resolvent.engine.uncertainty import NINE_OF_TEN
-from resolvent.errors import InputError, UsageError
+from resolvent.errors import InputError, MissingDependencyError, UsageError
 from resolvent.evaluation.benchmark import read_pairs
-from resolvent.evaluation.calibration import ALPHA, DELTA, Histogram, calibrate
+from resolvent.evaluation.calibration import ALPHA, DELTA, Histogram, calibrate, upper_bound
 from resolvent.inference.runtime import Session, open_session
 
 if TYPE_CHECKING:
@@ -227,12 +227,19 @@ def certify(
         The card.
 
     Raises:
-        UsageError: The photographs are too few, or the file holds no map of errors.
+        UsageError: The photographs are too few, or there is no such file, or it holds no map of errors.
+        MissingDependencyError: onnx or torch is not installed.
     """
-    import onnx
+    try:
+        import onnx
 
-    from resolvent.models.export import write
-
+        from resolvent.models.export import write
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(str(error.name), "lab", "calibrating a map of errors") from error
+    if not model.is_file():
+        raise UsageError(f"model {model}: must be a file that resolvent train head wrote; its card is replaced")
+    if upper_bound(np.zeros(len(images) or 1)) > ALPHA:
+        raise UsageError(f"{len(images)} photographs to calibrate on: too few; give 200")
     session = open_session(model, threads=threads)
     card = session.card
     kinds = {"factor": False, "wide": True} if card.noise_level else {"factor": False}
