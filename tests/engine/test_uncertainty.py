@@ -66,7 +66,25 @@ def test_blending_widens_by_as_much_as_it_moves(calibrated):
     assert moved.max() > 1
 
 
-@pytest.mark.parametrize(("sigma", "wide"), [(20, False), (None, False), (5, True), (60, True)])
+def test_no_width_wraps_around(calibrated):
+    write(
+        onnx.load(calibrated), replace(read_card(calibrated), uncertainty={"factor": 900.0, "wide": 900.0}), calibrated
+    )
+    assert (restoration(noisy().clip(0, 1), model=calibrated, sigma=20).uncertainty.steps == 65535).all()
+
+
+def test_steps_are_those_of_the_range_that_is_used(calibrated):
+    values = (noisy().clip(0, 1) * 4095).astype(np.uint16)
+    found = restoration(values, model=calibrated, sigma=20).uncertainty
+    assert found.half_width == pytest.approx(WIDTH + 127.5 / 4095, abs=0.004)
+
+
+def test_next_to_no_noise_is_not_off_by_a_share(calibrated):
+    clean = Image.from_array((noisy((160, 160, 3), sigma=0.0) * 255).astype(np.uint8))
+    assert not restoration(clean, model=calibrated, sigma=0.25).plan.wide
+
+
+@pytest.mark.parametrize(("sigma", "wide"), [(20, False), (None, False), (5, True), (25, True), (60, True)])
 def test_a_level_that_is_not_the_measured_one_takes_the_wide_factor(calibrated, sigma, wide):
     image = Image.from_array((noisy((160, 160, 3)).clip(0, 1) * 255).astype(np.uint8))
     found = restoration(image, model=calibrated, sigma=sigma)

@@ -218,14 +218,16 @@ def _run_model(
         if asked is not None:
             widths.put(box, restored, asked.half_width(values[-1], card, wide=plan.wide))
             if card.noise_level:
-                tally.add(visible_colors(image, box, card.halo), restored, values[-1])
+                seen = None if image.alpha is None else image.alpha[box.slices()] > 0
+                tally.add(visible_colors(image, box, card.halo), restored, values[-1], seen)
         if progress is not None:
             progress(done, plan.tiles)
     if asked is None:
         return canvas, None, None
     if not card.noise_level:
         return canvas, widths.finish(asked.basis(card)), None
-    sure = isinstance(asked, Jacobian) and request.sigma is not None
+    hidden = image.alpha is not None and not image.alpha.all()
+    sure = isinstance(asked, Jacobian) and request.sigma is not None and image.jpeg is None and not hidden
     evidence = tally.finish(white=not plan.wide, sure=sure)
     basis = asked.basis(card, sigma, wide=plan.wide, clipped=evidence.clipped)
     return canvas, widths.finish(basis), evidence
