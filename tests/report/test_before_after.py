@@ -37,7 +37,7 @@ def test_a_map_of_errors_lies_over_its_photograph(pair, monkeypatch, side):
 def test_a_photograph_without_a_map_shows_what_was_changed(pair):
     before, after, _ = pair
     html = before_after_page("Title", [(before, after)])
-    assert pictures(html)["a.png, restored, what was changed"][20, 32] == pytest.approx((101, 118, 155), abs=6)
+    assert pictures(html)["a.png, restored, what was changed"][20, 32] == pytest.approx((114, 123, 141), abs=6)
     assert re.findall(r'id="show-(\w+)"', html) == ["change"]
 
 
