@@ -126,6 +126,15 @@ def test_a_caption_says_how_wide_the_intervals_are_and_how_many_values_they_hold
     assert "no map of errors" in photograph_pair("cat", restored, truth, "cat")
 
 
+def test_a_caption_leaves_out_what_is_fully_transparent():
+    restored, width = np.zeros((10, 10, 3), np.float32), np.zeros((10, 10), np.float32)
+    width[:4] = 9
+    truth = restored.copy()
+    truth[0], truth[4:] = 0.5, 0.5
+    html = photograph_pair("cut-out", restored, truth, "", half_width=width, truth=truth)
+    assert "map: ±9 at the median; 75 % within it<" in html
+
+
 @pytest.mark.parametrize(("outside", "said"), [(0, "100 %"), (1, "over 99 %"), (4, "over 99 %"), (6, "99 %")])
 def test_only_all_values_are_100_percent(outside, said):
     restored, width = np.zeros((10, 100, 1), np.float32), np.ones((10, 100), np.float32)
