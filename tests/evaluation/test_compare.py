@@ -93,6 +93,7 @@ def test_the_page_holds_everything(tmp_path):
     assert html.index("wavelet") > 0
     for trial in trials:
         assert f"{trial.score.psnr:.2f}" in html
+    assert html.index("<table>") < html.index("<fieldset>") < html.index("<figure>")
     assert "http" not in html.partition("<footer>")[0].replace("http-equiv", "")
 
 
@@ -106,9 +107,18 @@ def test_a_model_says_how_far_to_trust_it_and_a_method_does_not():
     assert html.count("no map of errors") == 1 + 1  # whole, and the place that is enlarged
     assert html.count('<img class="layer uncertainty"') == 1 + 1
     assert html.count('<img class="layer change"') == 2 + 2
-    assert re.search(r"9 of 10 within ±\d+(\.\d)? \(median\): \d+ % are", html)
+    assert re.search(r"map: ±\d+(\.\d)? at the median; (over )?\d+ % within it<", html)
     unknown = compare_page("photo.png", noisy, NOISE, [denoise, tv], provenance())
-    assert re.search(r"9 of 10 within ±\d+(\.\d)? \(median\)<", unknown)
+    assert re.search(r"map: ±\d+(\.\d)? at the median<", unknown)
+
+
+def test_the_table_of_the_page_has_a_residual_and_no_seconds_of_what_has_no_result():
+    truth = photograph(32)
+    trials = [Trial("tv", truth.pixels, 1.25, 3.0), Trial("bm3d", None, 0.0, remark="left out: why")]
+    html = compare_page("photo.png", truth, NOISE, trials, provenance())
+    assert '<th scope="col">seconds</th><th scope="col">residual, gray levels</th>' in html
+    assert '<th scope="row">tv</th><td>1.2</td><td>3.00</td>' in html
+    assert '<th scope="row">bm3d</th><td></td><td></td><td class="words">left out: why</td>' in html
 
 
 def test_places_of_most_detail():

@@ -34,10 +34,18 @@ def test_a_map_of_errors_lies_over_its_photograph(pair, monkeypatch, side):
     assert shown[height // 2, -width // 8] == pytest.approx((128, 128, 128), abs=6)
 
 
+@pytest.mark.parametrize("side", [1600, 32])
+def test_a_narrow_map_keeps_its_fractions(pair, monkeypatch, side):
+    monkeypatch.setattr(module, "SIDE", side)
+    before, after, half_widths = pair
+    write_image(Image.from_array(np.full((40, 64, 1), 179, np.uint16)), half_widths, overwrite=True)
+    assert "map: ±0.7 at the median<" in before_after_page("Title", [(before, after)], {after: half_widths})
+
+
 def test_a_photograph_without_a_map_shows_what_was_changed(pair):
     before, after, _ = pair
     html = before_after_page("Title", [(before, after)])
-    assert pictures(html)["a.png, restored, what was changed"][20, 32] == pytest.approx((101, 118, 155), abs=6)
+    assert pictures(html)["a.png, restored, what was changed"][20, 32] == pytest.approx((114, 123, 141), abs=6)
     assert re.findall(r'id="show-(\w+)"', html) == ["change"]
 
 

@@ -82,7 +82,7 @@ def test_page_and_figure(demo):
         assert figure.height > 6 * 48
     html = (folder / "index.html").read_text("utf-8")
     assert html.count('type="range"') == 36
-    assert html.count('<img class="layer uncertainty"') == html.count("9 of 10 within ±300 (median): 100 % are") == 9
+    assert html.count('<img class="layer uncertainty"') == html.count("map: ±300 at the median; 100 % within it") == 9
     assert html.count('<img class="layer change"') == 36
 
 

@@ -25,3 +25,22 @@ def test_a_large_photograph_is_shown_smaller(monkeypatch):
     drawn = overlay(Image.from_array(values), np.zeros((90, 130), np.float32))
     assert drawn.width == 43
     assert np.asarray(drawn)[0, 0, 0] == pytest.approx(values[:3, :3].mean(), abs=1)
+
+
+@pytest.mark.parametrize("width", [72, 100, 192, 240, 320, 1200])
+def test_the_legend_is_whole_at_every_width(width):
+    drawn = np.asarray(overlay(Image.from_array(np.zeros((8, width), np.uint8)), np.zeros((8, width), np.float32)))
+    assert drawn.shape[1] == width
+    legend = drawn[8:]
+    paper = (legend == 255).all(axis=2)
+    margin = max(width // 40, 12) // 4
+    assert paper[:margin].all()
+    assert paper[-margin:].all()
+    assert paper[:, :margin].all()
+    assert paper[:, -margin:].all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 71), (5000, 1)])
+def test_a_strip_has_no_legend(height, width):
+    drawn = overlay(Image.from_array(np.zeros((height, width), np.uint8)), np.zeros((height, width), np.float32))
+    assert drawn.size == (width, height)

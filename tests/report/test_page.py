@@ -96,7 +96,7 @@ def test_tables_of_rows():
 def test_layers_are_red_where_the_result_may_be_wrong_and_blue_where_it_was_changed():
     restored = np.full((32, 32, 3), 0.5, np.float32)
     given, width = restored.copy(), np.zeros((32, 32), np.float32)
-    given[:16, :, 1] += 0.4
+    given[:16, :, :2] += 0.4
     width[:, :16], width[:, 16:24] = 40, 20
     shown = pictures(photograph_pair("cat", restored, given, "", half_width=width))
     map_of_errors, change = shown["cat, restored, where it may be wrong"], shown["cat, restored, what was changed"]
@@ -109,7 +109,7 @@ def test_layers_are_red_where_the_result_may_be_wrong_and_blue_where_it_was_chan
 
 def test_half_the_largest_change_is_half_blue():
     restored = np.full((16, 16, 1), 0.5, np.float32)
-    shown = pictures(photograph_pair("cat", restored, restored - np.float32(16 / 255), ""))
+    shown = pictures(photograph_pair("cat", restored, restored - np.float32(32 / 255), ""))
     assert shown["cat, restored, what was changed"][8, 8] == pytest.approx((74, 109, 181), abs=4)
 
 
@@ -120,10 +120,27 @@ def test_a_caption_says_how_wide_the_intervals_are_and_how_many_values_they_hold
     restored[1, :, 0] -= 8 / 255
     restored[2, :, 0] = 2  # is shown, and counted, as 1
     known = photograph_pair("cat", restored, truth, "cat", half_width=width, truth=truth)
-    assert "9 of 10 within ±9 (median): 93 % are<" in known
-    assert "9 of 10 within ±9 (median)<" in photograph_pair("cat", restored, truth, "cat", half_width=width)
-    assert "9 of 10 within ±0.5 (median)" in photograph_pair("cat", restored, truth, "cat", half_width=width / 18)
+    assert "map: ±9 at the median; 93 % within it<" in known
+    assert "map: ±9 at the median<" in photograph_pair("cat", restored, truth, "cat", half_width=width)
+    assert "map: ±0.5 at the median<" in photograph_pair("cat", restored, truth, "cat", half_width=width / 18)
     assert "no map of errors" in photograph_pair("cat", restored, truth, "cat")
+
+
+def test_a_caption_leaves_out_what_is_fully_transparent():
+    restored, width = np.zeros((10, 10, 3), np.float32), np.zeros((10, 10), np.float32)
+    width[:4] = 9
+    truth = restored.copy()
+    truth[0], truth[4:] = 0.5, 0.5
+    html = photograph_pair("cut-out", restored, truth, "", half_width=width, truth=truth)
+    assert "map: ±9 at the median; 75 % within it<" in html
+
+
+@pytest.mark.parametrize(("outside", "said"), [(0, "100 %"), (1, "over 99 %"), (4, "over 99 %"), (6, "99 %")])
+def test_only_all_values_are_100_percent(outside, said):
+    restored, width = np.zeros((10, 100, 1), np.float32), np.ones((10, 100), np.float32)
+    truth = restored.copy()
+    truth.ravel()[:outside] = 1
+    assert f"; {said} within it" in photograph_pair("cat", restored, truth, "", half_width=width, truth=truth)
 
 
 def test_the_control_offers_the_layers_of_the_page():
@@ -135,7 +152,8 @@ def test_the_control_offers_the_layers_of_the_page():
     assert radios(mapped) == ["result", "where it may be wrong", "what was changed"]
     for text in ("Show", "±8 or less", "±20", "±32 or more", "9 of 10 pixels lie"):
         assert text in Elements(mapped).text
-    assert mapped.index("<fieldset>") < mapped.index("<figure")
+    assert mapped.index('<div class="headlines">') < mapped.index("<fieldset>") < mapped.index("<figure")
+    assert document("Title", "Lead", photograph_pair("cat", RESTORED, TRUTH, "")).count("<fieldset>") == 1
     assert mapped.count('name="show" checked') == 1
     without = page("Title", "Lead", ORIGIN, comparisons=[ONE])
     assert radios(without) == ["result", "what was changed"]

@@ -79,7 +79,10 @@ def _figure(before: Path, after: Path, old: Pixels, new: Pixels, steps: NDArray[
     caption = before.name if after.name == before.name else f"{before.name} → {after.name}"
     half_width = None
     if steps is not None:
-        half_width = 255 * _resized(steps / np.float32(255 * 256), size)[..., 0]
+        from PIL import Image
+
+        whole = Image.fromarray(steps[..., 0] / np.float32(256))
+        half_width = np.asarray(whole.resize(size, Image.Resampling.BOX))
     return photograph_pair(
         before.name, _resized(new, size), _resized(old, size), escape(caption), half_width=half_width
     )

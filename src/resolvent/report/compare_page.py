@@ -14,7 +14,7 @@ from resolvent.evaluation.metrics import Pixels, Protocol
 from resolvent.image import Image
 from resolvent.physics.resize import imresize
 from resolvent.provenance import Provenance
-from resolvent.report.page import NO_MAP, document, photograph_pair, picture, with_layers
+from resolvent.report.page import CONTROL, NO_MAP, document, photograph_pair, picture, with_layers
 
 __all__ = ["compare_page"]
 
@@ -33,7 +33,7 @@ def compare_page(
     y = image.pixels
     shape = order[0].restored.shape[:2] if order and order[0].restored is not None else y.shape[:2]
     shown = y if y.shape[:2] == shape else imresize(y, shape=(shape[0], shape[1]))
-    parts = [_table(trials, shown, truth), "<h2>Enlarged</h2>", _crops(order, shown, truth), "<h2>Whole</h2>"]
+    parts = [_table(trials, shown, truth), CONTROL, "<h2>Enlarged</h2>", _crops(order, shown, truth), "<h2>Whole</h2>"]
     figures = []
     for trial in order:
         assert trial.restored is not None  # noqa: S101 - those that failed are not in the list
@@ -60,7 +60,7 @@ def _caption(trial: Trial) -> str:
 
 
 def _table(trials: Sequence[Trial], shown: Pixels, truth: Image | None) -> str:
-    head = ["method", *(["PSNR, dB", "SSIM"] if truth is not None else []), "seconds", "‖y - A x‖, gray levels", ""]
+    head = ["method", *(["PSNR, dB", "SSIM"] if truth is not None else []), "seconds", "residual, gray levels", ""]
     rows = []
     if truth is not None:
         score = Protocol().measure(shown, truth.pixels)
@@ -68,9 +68,8 @@ def _table(trials: Sequence[Trial], shown: Pixels, truth: Image | None) -> str:
     for trial in sorted(trials, key=lambda trial: -(trial.score.psnr if trial.score else 0.0)):
         scores = ["", ""] if trial.score is None else [f"{trial.score.psnr:.2f}", f"{trial.score.ssim:.3f}"]
         residual = "" if trial.residual is None else f"{trial.residual:.2f}"
-        rows.append(
-            [trial.method, *(scores if truth is not None else []), f"{trial.seconds:.1f}", residual, trial.remark]
-        )
+        seconds = "" if trial.restored is None else f"{trial.seconds:.1f}"
+        rows.append([trial.method, *(scores if truth is not None else []), seconds, residual, trial.remark])
     lines = ""
     for first, *numbers, remark in rows:
         cells = "".join(f"<td>{escape(cell)}</td>" for cell in numbers)

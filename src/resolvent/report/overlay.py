@@ -20,6 +20,9 @@ __all__ = ["CHANGE", "UNCERTAINTY", "Layer", "overlay"]
 LONGEST = 2048
 """Pixels of the longer side; a larger photograph is shown smaller."""
 
+NARROWEST = 72
+"""Pixels of width below which no legend would be readable, and there is none."""
+
 PAPER, INK = (255, 255, 255), (26, 29, 33)
 
 
@@ -59,8 +62,8 @@ UNCERTAINTY = Layer(
 )  # fmt: skip
 
 CHANGE = Layer(
-    "change", "what was changed", "gray levels of 255 between input and result, right or wrong", 0.0, STRONG,
-    (20, 90, 235), ("0", f"{STRONG / 2:.0f}", f"{STRONG:.0f} or more"),
+    "change", "what was changed", "gray levels of 255 between input and result, right or wrong", 0.0, 64.0,
+    (20, 90, 235), ("0", "32", "64 or more"),
 )  # fmt: skip
 
 
@@ -72,12 +75,13 @@ def overlay(photograph: Photograph, half_width: NDArray[np.float32]) -> Image:
         half_width: (H, W), of its size, in gray levels of 255.
 
     Returns:
-        An RGB picture of LONGEST pixels at most, and the legend.
+        An RGB picture of LONGEST pixels at most (a strip may be longer), with the legend from NARROWEST of width on.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image
 
-    step = -(-max(photograph.width, photograph.height) // LONGEST)
-    height, width = (side // step * step for side in half_width.shape)
+    sides = photograph.height, photograph.width
+    step = min(-(-max(sides) // LONGEST), *sides)
+    height, width = (side // step * step for side in sides)
 
     def shrunk(values: NDArray[np.float32]) -> NDArray[np.float32]:
         blocks = values[:height, :width].reshape(height // step, step, width // step, step)
@@ -86,18 +90,40 @@ def overlay(photograph: Photograph, half_width: NDArray[np.float32]) -> Image:
 
     gray = shrunk(photograph.pixels.mean(axis=2))
     picture = Image.fromarray(UNCERTAINTY.tinted(gray, shrunk(half_width)))
-
-    size = min(max(picture.width // 40, 12), 28)
-    font = ImageFont.load_default(size)
-    legend = Image.new("RGB", (picture.width, 4 * size), PAPER)
-    draw = ImageDraw.Draw(legend)
-    left, right = size, min(picture.width - size, 24 * size)
-    levels = np.linspace(FAINT, STRONG, max(right - left, 2), dtype=np.float32)[None].repeat(size, axis=0)
-    legend.paste(Image.fromarray(UNCERTAINTY.tinted(np.full_like(levels, 0.6), levels)), (left, size // 2))
-    for place, side, text in zip((left, (left + right) / 2, right), ("la", "ma", "ra"), UNCERTAINTY.ticks, strict=True):
-        draw.text((place, 1.7 * size), text, INK, font, side)
-    draw.text((left, 2.8 * size), UNCERTAINTY.legend, INK, font)
+    if picture.width < NARROWEST:
+        return picture
+    legend = _legend(picture.width)
     whole = Image.new("RGB", (picture.width, picture.height + legend.height), PAPER)
     whole.paste(picture, (0, 0))
     whole.paste(legend, (0, picture.height))
     return whole
+
+
+def _legend(width: int) -> Image:
+    """The colors, their levels, and what these are in as many lines as the width asks for."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    size = min(max(width // 40, 12), 28)
+    font = ImageFont.load_default(size)
+    left, right = size, min(width - size, 24 * size)
+    short = tuple(tick.split()[0] for tick in UNCERTAINTY.ticks)
+    ticks = UNCERTAINTY.ticks, short, (short[0], "", short[2])
+    texts = next(texts for texts in ticks if font.getlength("  ".join(filter(None, texts))) <= right - left)
+    lines = [""]
+    for word in UNCERTAINTY.legend.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width - 2 * left:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+
+    line = 4 * size // 3
+    legend = Image.new("RGB", (width, 2 * size + (1 + len(lines)) * line + size // 2), PAPER)
+    draw = ImageDraw.Draw(legend)
+    levels = np.linspace(FAINT, STRONG, right - left, dtype=np.float32)[None].repeat(size, axis=0)
+    legend.paste(Image.fromarray(UNCERTAINTY.tinted(np.full_like(levels, 0.6), levels)), (left, size // 2))
+    for place, side, text in zip((left, (left + right) / 2, right), ("la", "ma", "ra"), texts, strict=True):
+        draw.text((place, 1.7 * size), text, INK, font, side)
+    for i, text in enumerate(lines, 1):
+        draw.text((left, 2 * size + i * line), text, INK, font)
+    return legend

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["NO_MAP", "document", "page", "photograph_pair", "picture", "share_inside", "with_layers"]
+__all__ = ["CONTROL", "NO_MAP", "document", "page", "photograph_pair", "picture", "share_inside", "with_layers"]
 
 NO_MAP = f'<span class="layer {UNCERTAINTY.name}">no map of errors</span>'
 """Below a photograph that has none, where those that have one show it."""
+
+CONTROL = "<!-- control -->"
+"""Where the control for the layers stands in a body of HTML."""
 
 
 def page(
@@ -58,6 +61,7 @@ def page(
         drawing = f'<img class="figure" src="{_data(figure, quality=88)}" alt="{alt}">'
         parts.append(f'<div class="wide" tabindex="0" role="region" aria-label="Figure">{drawing}</div>')
     images = dict.fromkeys(comparison.image for comparison in comparisons)
+    parts.append(CONTROL)
     parts += [
         _sliders(image, [comparison for comparison in comparisons if comparison.image == image]) for image in images
     ]
@@ -67,9 +71,10 @@ def page(
 
 
 def document(title: str, lead: str, body: str) -> str:
-    """The whole file around a body of HTML, with a control for the layers that are in it."""
+    """The whole file around a body of HTML, with a control for the layers that are in it: at CONTROL, or before all."""
+    body = body if CONTROL in body else CONTROL + body
     template = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
-    return template.substitute(title=escape(title), lead=escape(lead), body=_control(body) + body)
+    return template.substitute(title=escape(title), lead=escape(lead), body=body.replace(CONTROL, _control(body)))
 
 
 def _table(title: str, lines: Sequence[Sequence[str]]) -> str:
@@ -148,10 +153,11 @@ def photograph_pair(
     if half_width is None:
         line = NO_MAP
     else:
-        width = float(np.median(half_width))
-        line = f"9 of 10 within ±{width:.{0 if width >= 2 else 1}f} (median)"
+        width = float(np.median(half_width[_seen(half_width)]))
+        line = f"map: ±{width:.{0 if width >= 2 else 1}f} at the median"
         if truth is not None:
-            line += f": {100 * share_inside(half_width, restored, truth):.0f} % are"
+            share = share_inside(half_width, restored, truth)
+            line += f"; {'over 99' if 0.995 < share < 1 else f'{100 * share:.0f}'} % within it"
     return (
         f'<figure><div class="pair">{with_layers(f"{name}, restored", restored, given, half_width)}'
         f'<div class="before">{picture(given, f"{name}, input")}</div>'
@@ -161,8 +167,14 @@ def photograph_pair(
 
 
 def share_inside(half_width: NDArray[np.float32], restored: Pixels, truth: Pixels) -> float:
-    """Share of the values (H, W, C) of a result that lie within half-widths (H, W) of the truth."""
-    return float((255 * np.abs(np.clip(restored, 0, 1) - truth) <= half_width[..., None]).mean())
+    """Share of the values (H, W, C) of a result that lie within half-widths (H, W) of the truth, where it is seen."""
+    inside = 255 * np.abs(np.clip(restored, 0, 1) - truth) <= half_width[..., None]
+    return float(inside[_seen(half_width)].mean())
+
+
+def _seen(half_width: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The pixels that are not fully transparent: the half-width of those is 0."""
+    return half_width > 0 if half_width.any() else half_width == 0
 
 
 def with_layers(name: str, restored: Pixels, given: Pixels, half_width: NDArray[np.float32] | None = None) -> str:
