@@ -93,7 +93,7 @@ def test_the_jacobian_of_a_denoiser_needs_no_calibration(run, tiny, tmp_path):
     assert code == 0
     (result,) = json.loads(out)["results"]
     assert result["evidence"]["residual"] > 0
-    assert "if its noise is white and of level 20.0" in result["uncertainty"]["basis"]
+    assert "whose noise is white and of level 20.0" in result["uncertainty"]["basis"]
     assert "residual " in err
     assert target.with_name("o.uncertainty.tif").exists()
 
