@@ -52,5 +52,5 @@ def write_maps(photograph: Image, uncertainty: Uncertainty, job: Job, *, overwri
     """
     steps, picture = map_files(job)
     write_image(Image.from_array(uncertainty.steps[..., None]), steps, overwrite=overwrite)
-    drawn = overlay(photograph, uncertainty.half_width)
+    drawn = overlay(photograph, uncertainty.steps)
     write_atomic(picture, lambda file: drawn.save(file, "PNG"), overwrite=overwrite)

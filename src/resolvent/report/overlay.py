@@ -20,6 +20,9 @@ __all__ = ["CHANGE", "UNCERTAINTY", "Layer", "overlay"]
 LONGEST = 2048
 """Pixels of the longer side; a larger photograph is shown smaller."""
 
+ROWS = 32
+"""Rows of the picture that are drawn at a time."""
+
 NARROWEST = 72
 """Pixels of width below which no legend would be readable, and there is none."""
 
@@ -67,12 +70,12 @@ CHANGE = Layer(
 )  # fmt: skip
 
 
-def overlay(photograph: Photograph, half_width: NDArray[np.float32]) -> Image:
+def overlay(photograph: Photograph, steps: NDArray[np.uint16]) -> Image:
     """Draw the map over a photograph, with a legend below.
 
     Args:
         photograph: Restored.
-        half_width: (H, W), of its size, in gray levels of 255.
+        steps: (H, W), of its size, half-widths in 1/256 of a gray level of 255.
 
     Returns:
         An RGB picture of LONGEST pixels at most (a strip may be longer), with the legend from NARROWEST of width on.
@@ -83,13 +86,13 @@ def overlay(photograph: Photograph, half_width: NDArray[np.float32]) -> Image:
     step = min(-(-max(sides) // LONGEST), *sides)
     height, width = (side // step * step for side in sides)
 
-    def shrunk(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        blocks = values[:height, :width].reshape(height // step, step, width // step, step)
-        small: NDArray[np.float32] = blocks.mean(axis=(1, 3))
-        return small
-
-    gray = shrunk(photograph.pixels.mean(axis=2))
-    picture = Image.fromarray(UNCERTAINTY.tinted(gray, shrunk(half_width)))
+    picture = Image.new("RGB", (width // step, height // step))
+    for top in range(0, height, ROWS * step):  # of a large photograph no more is held than its strips
+        bottom = min(top + ROWS * step, height)
+        gray = photograph.read(top, 0, bottom, width).mean(axis=2)
+        levels = steps[top:bottom, :width].astype(np.float32) / 256
+        small = (part.reshape(-1, step, width // step, step).mean(axis=(1, 3)) for part in (gray, levels))
+        picture.paste(Image.fromarray(UNCERTAINTY.tinted(*small)), (0, top // step))
     if picture.width < NARROWEST:
         return picture
     legend = _legend(picture.width)
