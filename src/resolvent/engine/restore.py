@@ -132,6 +132,8 @@ def restore(
             - sigma: Noise level for the model, in 8-bit gray levels: 255 are the range that the image uses; measured
               if not given.
             - scale: Enlarge by 2 or 4 with a bundled model, after restoring what diagnosis finds wrong.
+            - uncertainty: Also say how far each pixel may be from the truth: True, or ``"jacobian:probes=4"``; it is in
+              what ``Restorer.run`` returns.
             - method: A key of METHODS, instead of a model; see ``list_methods``.
             - degradation: The known degradation that the method inverts, such as ``"blur:sigma=1.6 + noise:sigma=2"``.
             - settings: Options of the method itself, by name.
