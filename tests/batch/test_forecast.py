@@ -43,8 +43,9 @@ def test_what_will_be_left_as_it_is_is_foreseen_from_a_few_windows(tmp_path, mon
             assert (CHECKED in result.reasons) == (dry_run and status == "restored")
 
 
-def test_a_forecast_counts_every_pixel_that_is_read(monkeypatch, tiny, soft):
-    """200x24 pixels in tiles of 16: as many pixels as the model is given, at the price of one."""
+@pytest.mark.parametrize("options", [{}, {"uncertainty": "jacobian:probes=3"}])
+def test_a_forecast_counts_every_pixel_that_is_read(monkeypatch, tiny, soft, options):
+    """200x24 pixels in tiles of 16: as many pixels as the model is given, in all its passes, at the price of one."""
     seen = []
 
     class Timed:
@@ -55,7 +56,7 @@ def test_a_forecast_counts_every_pixel_that_is_read(monkeypatch, tiny, soft):
             return x[:, :3]
 
     image = Image.from_array(np.random.default_rng(0).integers(0, 256, (200, 24, 3)).astype(np.uint8))
-    chosen = planning.make_plan(image, make_request(**soft, tile=16))
+    chosen = planning.make_plan(image, make_request(**soft, **options, tile=16))
     worker.run(image, chosen, None, lambda *_: Timed())
     read = sum(seen)
     clock = iter([0.0, 2.0])

@@ -15,7 +15,6 @@ from resolvent.inference.tiles import reflected, spans
 if TYPE_CHECKING:
     from resolvent.engine.plan import Opener, Plan
     from resolvent.image import Image
-    from resolvent.models.card import ModelCard
 
 __all__ = ["Forecast"]
 
@@ -45,9 +44,11 @@ class Forecast:
         card = self.sessions(plan.runs, request.runtime).card
         share = 1.0 if plan.mask is None else float(plan.mask.any(1).mean() * plan.mask.any(0).mean())
         error_map = request.uncertainty if isinstance(request, ModelRequest) else None
-        passes = 1 + (error_map.passes if error_map is not None else 0)
+        passes, halo = 1, card.halo
+        if error_map is not None:
+            passes, halo = passes + error_map.passes, halo + error_map.halo
         seconds = passes * self.seconds_a_pixel(plan.runs, request.runtime)
-        return (before or 0.0) + share * seconds * _pixels_read(image, card, plan.tile)
+        return (before or 0.0) + share * seconds * _pixels_read(image, plan.tile, halo, card.multiple)
 
     def _seconds_a_pixel(self, model: str | Path, runtime: str) -> float:
         """What a pixel of a tile takes, once the session is warm."""
@@ -59,10 +60,10 @@ class Forecast:
         return (time.perf_counter() - began) / PROBE**2
 
 
-def _pixels_read(image: Image, card: ModelCard, tile: int) -> int:
+def _pixels_read(image: Image, tile: int, halo: int, multiple: int) -> int:
     """Pixels that all tiles read together."""
     rows, columns = (
-        sum(span.size for span in spans(reflected(side, card.multiple), tile, card.halo, card.multiple))
+        sum(span.size for span in spans(reflected(side, multiple), tile, halo, multiple))
         for side in (image.height, image.width)
     )
     return rows * columns
