@@ -409,7 +409,7 @@ def test_a_mask_or_a_preview_is_not_the_output(tmp_path, name):
     write_image(Image.from_array(np.full((16, 16), 90, np.uint8)), tmp_path / "a.png")
     options = {"repair": True} if name == "write_mask" else {"method": "pnp", "degradation": "blur:sigma=1"}
     options[name] = tmp_path / "b.png"
-    with pytest.raises(UsageError, match=f"{name} .*b.png: is an input or the output too; give another name"):
+    with pytest.raises(UsageError, match=f"{name} .*b.png: is an input or an output too; give another name"):
         restore_many([tmp_path / "a.png"], tmp_path / "b.png", **options)
     with pytest.raises(UsageError, match="give another name"):
         restore_piped(tmp_path / "a.png", tmp_path / "b.png", **options)
@@ -455,7 +455,7 @@ def test_a_preview_and_a_written_mask_are_two_files(tmp_path):
     write_image(Image.from_array(np.full((16, 16), 90, np.uint8)), tmp_path / "a.png")
     both = {"write_mask": tmp_path / "x.png", "preview": tmp_path / "x.png"}
     options = {"repair": True, "method": "pnp", "degradation": "blur:sigma=1", **both}
-    with pytest.raises(UsageError, match=r"preview .*x\.png: is an input or the output too; give another name"):
+    with pytest.raises(UsageError, match=r"preview .*x\.png: is an input or an output too; give another name"):
         restore_many([tmp_path / "a.png"], tmp_path / "b.png", **options)
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "check_side_files",
     "find_images",
     "find_jobs",
+    "map_files",
     "written_extension",
 ]
 
@@ -264,16 +265,29 @@ def written_extension(extension: str) -> str:
     return extension
 
 
+def map_files(job: Job) -> tuple[Path, Path]:
+    """The half-widths, a TIFF of 16 bit in 1/256 gray level, and the overlay, a PNG, of an output."""
+    name = job.target.name if job.alike else job.target.stem
+    return job.target.with_name(f"{name}{MAP_SUFFIX}.tif"), job.target.with_name(f"{name}{MAP_SUFFIX}.png")
+
+
 def check_side_files(request: Request, jobs: Sequence[Job], *, overwrite: bool) -> None:
-    """A mask is an input too; one that is written, and a preview, are files of their own."""
+    """A mask is an input too; one that is written, a preview and maps of errors are files of their own.
+
+    Raises:
+        UsageError: One is an input, an output or another of them, or exists and is not to be replaced.
+        OutputError: A mask or a preview could not be written.
+    """
     read = set(map(os.path.realpath, request.files))
     for job in jobs:
         if os.path.realpath(job.target) in read:
             raise UsageError(f"output {job.target}: is a mask, and inputs are never replaced; give another output")
     taken = read | {os.path.realpath(path) for job in jobs for path in (job.source, job.target)}
-    for name, path in request.written.items():
+    maps = [("uncertainty", path) for job in jobs for path in map_files(job)] if request.uncertain else []
+    for name, path in (*request.written.items(), *maps):
         if os.path.realpath(path) in taken:
-            raise UsageError(f"{name} {path}: is an input or the output too; give another name")
+            remedy = "rename the input, or give another output" if name == "uncertainty" else "give another name"
+            raise UsageError(f"{name} {path}: is an input or an output too; {remedy}")
         taken.add(os.path.realpath(path))
     request.check_written(overwrite=overwrite)
 

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from resolvent.batch.jobs import MAP_SUFFIX
+from resolvent.batch.jobs import map_files
 from resolvent.errors import OutputError
 from resolvent.image import Image, write_image
 from resolvent.io import check_writable, write_atomic
 from resolvent.report.overlay import overlay
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from resolvent.batch.jobs import Job
-    from resolvent.engine.uncertainty import Uncertainty
+    from resolvent.engine.run import Restoration
 
-__all__ = ["check_maps", "map_files", "old_maps", "write_maps"]
-
-
-def map_files(job: Job) -> tuple[Path, Path]:
-    """The half-widths, a TIFF of 16 bit in 1/256 gray level, and the overlay, a PNG, of an output."""
-    name = job.target.name if job.alike else job.target.stem
-    return job.target.with_name(f"{name}{MAP_SUFFIX}.tif"), job.target.with_name(f"{name}{MAP_SUFFIX}.png")
+__all__ = ["check_maps", "old_maps", "written_maps"]
 
 
 def old_maps(job: Job) -> tuple[str, ...]:
-    """Warn of maps beside an output that were made with an earlier one."""
+    """Warn of files beside an output that are called as its maps would be."""
     there = [path.name for path in map_files(job) if os.path.lexists(path)]
-    return (f"{', '.join(there)}: of an earlier result, not of this one; delete it",) if there else ()
+    return (f"{', '.join(there)}: not of this result; if of an earlier one, delete it",) if there else ()
 
 
 def check_maps(job: Job, *, overwrite: bool) -> None:
@@ -44,13 +38,22 @@ def check_maps(job: Job, *, overwrite: bool) -> None:
         check_writable(path)
 
 
-def write_maps(photograph: Image, uncertainty: Uncertainty, job: Job, *, overwrite: bool) -> None:
-    """Write both files.
+@contextmanager
+def written_maps(restored: Restoration, job: Job, *, overwrite: bool) -> Iterator[None]:
+    """Write both files, before the photograph that the block writes: one that is there has its maps.
+
+    Where the block fails, they are removed. Without an uncertainty, nothing is written.
 
     Raises:
         OutputError: One cannot be written.
     """
-    steps, picture = map_files(job)
-    write_image(Image.from_array(uncertainty.steps[..., None]), steps, overwrite=overwrite)
-    drawn = overlay(photograph, uncertainty.steps)
-    write_atomic(picture, lambda file: drawn.save(file, "PNG"), overwrite=overwrite)
+    with ExitStack() as undo:
+        if restored.uncertainty is not None:
+            steps, picture = map_files(job)
+            drawn = overlay(restored.image, restored.uncertainty.steps)
+            write_image(Image.from_array(restored.uncertainty.steps[..., None]), steps, overwrite=overwrite)
+            undo.callback(steps.unlink, missing_ok=True)
+            write_atomic(picture, lambda file: drawn.save(file, "PNG"), overwrite=overwrite)
+            undo.callback(picture.unlink, missing_ok=True)
+        yield
+        undo.pop_all()

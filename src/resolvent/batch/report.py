@@ -74,6 +74,7 @@ class Result:
             "total_steps": self.steps and self.steps.total,
             "ended": self.steps and self.steps.ended,
             **({} if self.uncertainty is None else {"uncertainty": self.uncertainty}),
+            **({} if self.half_widths is None else {"half_widths": printable(self.half_widths)}),
             **({} if self.evidence is None else {"evidence": self.evidence}),
             **({} if self.expected is None else {"expected_seconds": round(self.expected, 1)}),
         }

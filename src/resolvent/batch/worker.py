@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resolvent.batch.forecast import Forecast
-from resolvent.batch.jobs import KINDS, Job
-from resolvent.batch.maps import check_maps, map_files, old_maps, write_maps
+from resolvent.batch.jobs import KINDS, Job, map_files
+from resolvent.batch.maps import check_maps, old_maps, written_maps
 from resolvent.batch.progress import Progress
 from resolvent.batch.report import CHECKED, LEAST_CHANGE, Result
 from resolvent.diagnosis import Blended
@@ -80,6 +80,11 @@ class Files:
         return stripped(read_image(source, self.limits, frame=self.frame or 1), self.strip)
 
     @property
+    def replaces_maps(self) -> bool:
+        """Whether maps of errors that are there are replaced; without its photograph, an interrupted run left one."""
+        return self.overwrite or self.resume
+
+    @property
     def copies(self) -> bool:
         """Whether a photograph that needs no restoring is copied with all that its file holds."""
         return self.strip is None and self.frame is None
@@ -120,7 +125,7 @@ def restore_one(
             raise OutputError(f"{job.target}: exists; choose another output, or give {remedy}")
         check_writable(job.target)
         if request.uncertain:
-            check_maps(job, overwrite=files.overwrite)
+            check_maps(job, overwrite=files.replaces_maps)
     elif request.uncertain:
         raise UsageError(
             "uncertainty: the map of errors is a file beside the result, which goes into a pipe; give an output file "
@@ -148,17 +153,16 @@ def restore_one(
     if emit is not None:
         emit(_content(source) if copied else encode_image(restored.image, kind, fine))
         return result_of(job, restored, lost, copied=copied)
+    if restored.uncertainty is None:
+        lost += old_maps(job)
     make_folder(job.target.parent)
-    if copied:
-        _copy(job, files.overwrite)
-    else:
-        write_image(restored.image, job.target, overwrite=files.overwrite, format=kind, quality=fine)
+    with written_maps(restored, job, overwrite=files.replaces_maps):
+        if copied:
+            _copy(job, files.overwrite)
+        else:
+            write_image(restored.image, job.target, overwrite=files.overwrite, format=kind, quality=fine)
     if files.keep_time and job.content is None:
         take_time(job.source, job.target)
-    if restored.uncertainty is not None:
-        write_maps(restored.image, restored.uncertainty, job, overwrite=files.overwrite)
-    else:
-        lost += old_maps(job)
     return result_of(job, restored, lost, copied=copied)
 
 
