@@ -1,11 +1,15 @@
 """Models from the command line: listed, added, used by name, removed."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import helper, load
 from PIL import Image
+
+from resolvent.models.export import write
+from resolvent.models.registry import read_card
 
 
 @pytest.fixture
@@ -101,3 +105,15 @@ def test_the_folder_of_added_models_is_where_the_system_keeps_a_users_data(monke
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     assert user_folder().as_posix() == "/data/resolvent/models"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_certificate_that_lacks_what_is_printed_of_it_is_one_line(run, headed, as_json):
+    write(load(headed), replace(read_card(headed), uncertainty={"factor": 1.0, "wide": 2.0, "alpha": 0.1}), headed)
+    code, out, err = run("models", headed, *["--json"] * as_json)
+    if as_json:
+        assert json.loads(out)[str(headed)]["uncertainty"]["factor"] == 1
+    else:
+        assert code == 1
+        assert "delta None of its uncertainty: must be a number from 0 to 1; calibrate it again" in err
+        assert len(err.splitlines()) == 1

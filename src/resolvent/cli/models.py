@@ -56,6 +56,7 @@ def list_(
     if as_json:
         show_json({key: {**card.to_json(), "origin": origin[key]} for key, card in cards.items()})
     else:
+        calibration = certificate(cards[name]) if name else []
         rows = [
             (
                 key,
@@ -68,15 +69,19 @@ def list_(
             for key, card in cards.items()
         ]
         show_table(("model", "for", "parameters", "license", "photographs", "origin"), rows)
-        for line in certificate(cards[name]) if name else ():
+        for line in calibration:
             say(line)
     for line in broken:
         say(line)
 
 
 def certificate(card: ModelCard) -> list[str]:
-    """Say how a model's map of uncertainty is calibrated, and what was measured elsewhere; nothing without a map."""
-    found = card.uncertainty
+    """Say how a model's map of uncertainty is calibrated, and what was measured elsewhere; nothing without a map.
+
+    Raises:
+        InputError: The card does not tell all of that.
+    """
+    found = card.certificate
     if not found:
         return []
     lines = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,12 @@ RANGES: dict[str, tuple[int, int]] = {
     "rounding": (0, 10**6),
 }
 """The least and the largest value of each number in a card."""
+
+RECALIBRATE = "calibrate it again (resolvent calibrate)"
+
+CERTIFIED: dict[str, float] = {"alpha": 1, "delta": 1, "images": 10**9}
+MEASURED: dict[str, float] = {"images": 10**9, "inside": 1, "worst": 1, "width": 10**6}
+"""The largest value of each number that is said of a calibration, and of what was measured with it; the least is 0."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,31 @@ class ModelCard:
                 raise InputError(f"{self.name}: {key} {factor!r} of its uncertainty: must be a number from 0 to 1000")
             factors.append(float(factor or 0))
         return factors[0], factors[1]
+
+    @property
+    def certificate(self) -> dict[str, Any]:
+        """How its map is calibrated: ``uncertainty``, with all that is said of it; empty without a map.
+
+        Raises:
+            InputError: Something is missing, or of the wrong type.
+        """
+        if self.factors is None:
+            return {}
+        self._check_certified("uncertainty", self.uncertainty, CERTIFIED)
+        for key, kind in {"source": str, "coverage": dict}.items():
+            if not isinstance(value := self.uncertainty.get(key), kind):
+                rule = "a text" if kind is str else "an object"
+                raise InputError(f"{self.name}: {key} {value!r:.40} of its uncertainty: must be {rule}; {RECALIBRATE}")
+        for test, measured in self.uncertainty["coverage"].items():
+            self._check_certified(f"coverage {test!r}", measured if isinstance(measured, dict) else {}, MEASURED)
+        return self.uncertainty
+
+    def _check_certified(self, place: str, numbers: Mapping[str, Any], largest: Mapping[str, float]) -> None:
+        for key, most in largest.items():
+            value: Any = numbers.get(key)
+            if not _is_number(value) or not 0 <= value <= most:
+                rule = f"a number from 0 to {most}"
+                raise InputError(f"{self.name}: {key} {value!r:.40} of its {place}: must be {rule}; {RECALIBRATE}")
 
     @property
     def foreign(self) -> bool:
