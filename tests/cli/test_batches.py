@@ -232,6 +232,28 @@ def test_before_and_after_are_one_page(run, album, tmp_path):
     assert "give a second photograph, or --degradation" in err
 
 
+def test_a_page_shows_photographs_whose_names_are_not_utf_8(run, album, tiny, tmp_path):
+    odd = album / "höl\udcff.png"
+    try:
+        write_image(Image.from_array(texture(5)), odd)
+    except OSError:
+        pytest.skip("the file system takes UTF-8 alone")
+    page = tmp_path / "page.html"
+    code, out, _ = run("restore", odd, "-m", tiny[2], "--sigma", 20, "--page", page, "--json")
+    assert code == 0
+    assert json.loads(out)["results"][0]["output"] == str(album / "höl?.restored.png")
+    assert "höl?.png → höl?.restored.png" in page.read_text("utf-8")
+    assert run("compare", odd, album / "a.png", "-o", page, "--overwrite")[0] == 0
+    assert "<h1>höl?.png → a.png</h1>" in page.read_text("utf-8")
+    denoised = ("--methods", "nlm", "-o", page, "--overwrite", "--degradation", "noise:sigma=20")
+    assert run("compare", odd, *denoised)[0] == 0
+    assert "höl?.png" in page.read_text("utf-8")
+    folder = album.rename(album.with_name("\udcff"))
+    measured = ("--methods", "nlm", "--sigma", 20, "--limit", 1, "--page", page, "--overwrite")
+    assert run("benchmark", "denoise", "--images", folder, *measured)[0] == 0
+    assert "<h1>denoise on ?</h1>" in page.read_text("utf-8")
+
+
 def test_restore_shows_what_it_did(run, album, tiny, tmp_path):
     page = tmp_path / "page.html"
     assert run("restore", album, "-m", tiny[2], "--sigma", 20, "--page", page)[0] == 0

@@ -285,7 +285,7 @@ def benchmark(
         text = markdown(rows, where)
     if page is not None:
         html = make_page(f"{task} on {images.name}", "", where, rows=rows)
-        write_atomic(page, lambda file: file.write(html.encode()), overwrite=overwrite)
+        write_atomic(page, lambda file: file.write(html.encode(errors="replace")), overwrite=overwrite)
     if figure is not None:
         drawn = pareto(rows, published(), task=rows[0].task, footer=str(where))
         write_atomic(figure, lambda file: file.write(drawn), overwrite=overwrite)
@@ -335,7 +335,7 @@ def compare(
         raise UsageError("compare: give a second photograph, or --degradation to compare what methods make of one")
     else:
         page = _compared(image, degradation, methods, budget, truth, seed)
-    write_atomic(target, lambda file: file.write(page.encode()), overwrite=overwrite)
+    write_atomic(target, lambda file: file.write(page.encode(errors="replace")), overwrite=overwrite)
     say(f"open {target}")
 
 

@@ -236,7 +236,7 @@ def _write_page(page: Path, results: Sequence[Result], overwrite: bool, frame: i
     maps = {result.target: result.half_widths for result in restored if result.half_widths is not None}
     pairs = [(result.source, result.target) for result in restored]
     html = before_after_page("Before and after", pairs, maps, frame=frame, limits=limits)
-    write_atomic(page, lambda file: file.write(html.encode()), overwrite=overwrite)
+    write_atomic(page, lambda file: file.write(html.encode(errors="replace")), overwrite=overwrite)
     say(f"open {page}")
 
 
