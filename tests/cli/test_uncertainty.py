@@ -105,6 +105,35 @@ def test_a_photograph_that_follows_the_option_is_not_its_value(run, tmp_path):
     assert (tmp_path / "jacobian.restored.png").exists()
 
 
+@pytest.mark.parametrize("name", ["jacobian.png", "jacobian:x.png", "jacobi"])
+def test_neither_is_one_in_the_current_folder(run, tiny, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.full((16, 16, 3), 99, np.uint8)).save(name, "PNG")
+    code, _, err = run("restore", "--uncertainty", name, "-m", tiny[2], "--sigma", 20)
+    assert code == 2
+    assert "holds no map of errors that is calibrated" in err  # of the default kind
+
+
+def test_what_follows_two_dashes_is_a_file(run, tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["--uncertainty", "--debug", "--licence"]
+    for name in names:
+        Image.fromarray(np.full((16, 16, 3), 99, np.uint8)).save(name, "PNG")
+    code, out, err = run("restore", "-m", tiny[2], "--sigma", 20, "-o", "out", "--json", "--", *names)
+    assert code == 0, err
+    assert [result["input"] for result in json.loads(out)["results"]] == names
+    code, _, err = run("restore", "-m", tiny[2], "--sigma", 20, "--uncertainty", "--", names[0])
+    assert code == 2
+    assert "holds no map of errors that is calibrated" in err
+
+
+@pytest.mark.parametrize("empty", [["--uncertainty="], ["--uncertainty", ""]])
+def test_an_empty_kind_is_refused(run, tmp_path, empty):
+    code, _, err = run("restore", *empty, tmp_path / "x.png")
+    assert code == 2
+    assert "--uncertainty '': names no kind" in err
+
+
 def test_an_unknown_kind_is_one_line(run, tmp_path):
     code, _, err = run("restore", "x.png", "--uncertainty=jacobi")
     assert code == 2

@@ -83,9 +83,11 @@ def main() -> NoReturn:
     """Run the command line, with one line for every wrong call and every error that Resolvent raises on purpose."""
     if sys.stderr is None:  # closed by the caller
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the life of the process
+    options, files = before_files(sys.argv[1:])
+    debug = DEBUG in options
     try:
-        arguments = spread([RENAMED.get(argument, argument) for argument in sys.argv[1:] if argument != DEBUG])
-        arguments = [DEBUG] * (DEBUG in sys.argv) + (arguments or ["--help"])
+        arguments = spread([RENAMED.get(option, option) for option in options if option != DEBUG]) + files
+        arguments = [DEBUG] * debug + (arguments or ["--help"])
         with stoppable():
             code = app(arguments, prog_name="resolvent", standalone_mode=False)
     except CALL_ERROR as error:
@@ -96,12 +98,18 @@ def main() -> NoReturn:
     except ResolventError as error:
         fail(in_flags(str(error)), 1)
     except Exception as error:
-        if DEBUG in sys.argv:
+        if debug:
             raise
         fail(internal(error), 1)
     if code == 130:  # typer's word for Ctrl-C
         fail("stopped", STOP.exit_code)
     sys.exit(code)
+
+
+def before_files(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Split before ``--``, after which whatever looks like an option is a file."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:end], arguments[end:]
 
 
 def spread(arguments: list[str]) -> list[str]:
@@ -139,7 +147,7 @@ def spread(arguments: list[str]) -> list[str]:
 def with_kind(arguments: list[str]) -> list[str]:
     """Name the kind of uncertainty where ``--uncertainty`` stands without one."""
     result: list[str] = []
-    for argument, following in pairwise([*arguments, ""]):
+    for argument, following in pairwise([*arguments, "--"]):
         result.append(argument)
         if argument == UNCERTAINTY and not is_kind(following):
             result.append(ERROR_MAPS[0])
@@ -147,7 +155,12 @@ def with_kind(arguments: list[str]) -> list[str]:
 
 
 def is_kind(text: str) -> bool:
-    """Whether what follows ``--uncertainty`` is its kind, be it misspelled, and no option and no file."""
-    if text.partition(":")[0] in ERROR_MAPS:
+    """Whether what follows ``--uncertainty`` is its kind, be it misspelled or empty, and no option and no file.
+
+    Example:
+        >>> [is_kind(text) for text in ("jacobian:probes=8", "jacobi", "", "jacobian.png", "-o")]
+        [True, True, True, False, False]
+    """
+    if re.fullmatch(rf"|{'|'.join(ERROR_MAPS)}|jacobian:\s*\w+\s*=.*", text):
         return True
     return bool(re.fullmatch(r"[a-z]+(:.*)?", text)) and not os.path.lexists(text)

@@ -151,6 +151,8 @@ def restore(
     method = method and method.lower()
     if settings and method is None:
         raise UsageError(f"--set {settings[0]}: is a setting of a method; give --method too")
+    if uncertainty == "":
+        raise UsageError("--uncertainty '': names no kind; leave it without a value, or give learned or jacobian")
     options: Options = {
         "model": model, "sigma": sigma, "scale": scale, "method": method, "degradation": degradation,
         "settings": methods.read_settings(method, settings) if method and settings else None, "budget": budget,
