@@ -128,7 +128,8 @@ def test_what_follows_two_dashes_is_a_file(run, tiny, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("empty", [["--uncertainty="], ["--uncertainty", ""]])
-def test_an_empty_kind_is_refused(run, tmp_path, empty):
+def test_an_empty_kind_is_refused(run, tmp_path, monkeypatch, empty):
+    monkeypatch.chdir(tmp_path)  # an empty name is that of the folder
     code, _, err = run("restore", *empty, tmp_path / "x.png")
     assert code == 2
     assert "--uncertainty '': names no kind" in err
