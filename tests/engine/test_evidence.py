@@ -92,12 +92,12 @@ def test_tiles_of_a_denoiser_leave_no_seam():
 def test_sure_tells_the_psnr_within_its_margin(strength):
     off = []
     for seed in range(20):
-        truth, y = pair(seed)
+        truth, y = pair(seed, (24, 32, 3))
         found = restoration(y, strength=strength)
         psnr = -10 * np.log10(np.square(found.image.data - truth).mean())
         off.append((found.evidence.psnr - psnr) / found.evidence.margin)
-    assert np.abs(off).max() < 2
-    assert 0.2 < np.std(off) < 0.8
+    assert np.mean(np.abs(off) <= 1) >= 0.95
+    assert np.std(off) > 0.1  # of this f the error is about half of what the margin allows for
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
