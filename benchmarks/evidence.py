@@ -33,7 +33,7 @@ from resolvent.engine.options import Options
 from resolvent.engine.restore import Restorer
 from resolvent.engine.uncertainty import NINE_OF_TEN
 from resolvent.errors import UsageError
-from resolvent.evaluation.benchmark import find_images, read_pairs
+from resolvent.evaluation.benchmark import find_images, read_pair
 from resolvent.evaluation.calibration import ALPHA, calibrate_halves
 from resolvent.evaluation.dropout import ensemble, mc_dropout
 from resolvent.evaluation.metrics import psnr
@@ -170,7 +170,7 @@ def camera(name: str, photographs: Sequence[Path], **options: Unpack[Options]) -
     Photographs that are left alone, or whose noise cannot be told, have no map; the coverage is that of the others.
     """
     restorer, trials, scores, wide = Restorer(uncertainty=True, **options), list[Trial](), [], 0
-    for image, truth in read_pairs(photographs):
+    for image, truth in map(read_pair, photographs):
         restoration = restorer.run(image)
         scores.append((psnr(truth, image.pixels), psnr(truth, restoration.image.pixels)))
         if (trial := Trial.after(restoration, truth)) is not None:

@@ -13,6 +13,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any, Protocol
@@ -94,9 +95,8 @@ def annealed_langevin(
     steps: int,
     rate: float = 0.4,
 ) -> Array:
-    """Annealed Langevin dynamics [1], given y [2].
+    """Annealed Langevin dynamics [1], given y [2]: ``pnp_ula`` at each level σ, from large to small.
 
-    For each level σ, from large to small, a number of times:
     x ← x + δ Aᵀ(y - A x) / (noise² + σ²) + (δ / σ²) (D(x, σ) - x) + √(2δ) z with δ = rate σ²
 
     Args:
@@ -117,9 +117,8 @@ def annealed_langevin(
         generative priors, NeurIPS 34, 2021, equation 4. https://arxiv.org/abs/2108.01368
     """
     for level in levels:
-        for _ in range(steps):
-            score = operator.adjoint(y - operator(x)) / (noise**2 + level**2) + (denoise(x, level) - x) / level**2
-            x = x + rate * level**2 * score + (2 * rate) ** 0.5 * level * _normal(rng, x)
+        total, step = math.hypot(noise, level), rate * level**2
+        x = pnp_ula(denoise, operator, y, x, rng, noise=total, sigma=level, step=step, steps=steps)
     return x
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from resolvent.image import Image
     from resolvent.inference.stitch import Box
 
-__all__ = ["FAINT", "NINE_OF_TEN", "RED", "STRONG", "Uncertainty", "Widths"]
+__all__ = ["FAINT", "NINE_OF_TEN", "RED", "STRONG", "Uncertainty", "Widths", "visible"]
 
 NINE_OF_TEN = math.log(10)
 """|e| < b ln 10 holds for nine of ten errors e of a Laplace distribution of scale b."""
@@ -63,7 +63,7 @@ class Uncertainty:
     @property
     def seen(self) -> NDArray[np.uint16]:
         """The steps of the pixels that are not fully transparent."""
-        return self.steps[self.steps > 0] if self.steps.any() else self.steps
+        return self.steps[visible(self.steps)]
 
     def __str__(self) -> str:
         """For a person."""
@@ -72,6 +72,11 @@ class Uncertainty:
         if red >= 0.05:
             text += f", {RED:.0f} or more in the red areas ({red:.{0 if red >= 1 else 1}f} %)"
         return f"{text}; {self.basis}"
+
+
+def visible(widths: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which pixels are not fully transparent: the half-width of those is 0, unless that of all is."""
+    return widths > 0 if widths.any() else widths == 0
 
 
 class Widths:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -33,7 +33,7 @@ __all__ = [
     "default_run",
     "find_images",
     "own_model",
-    "read_pairs",
+    "read_pair",
     "reference_of",
 ]
 
@@ -284,11 +284,10 @@ def _case(task: Task, degradation: Degradation, file: Path, rng: np.random.Gener
     """Read an image, prepare it and degrade it."""
     from resolvent.image import read_image
 
-    given = read_image(file)
-    truth = given.pixels
     if task.pairs:
-        reference = read_image(reference_of(file)).in_range_of(given).pixels
-        return _Case(reference, truth, truth, degradation, {}, task.protocol)
+        given, reference = read_pair(file)
+        return _Case(reference, given.pixels, given.pixels, degradation, {}, task.protocol)
+    truth = read_image(file).pixels
     if task.luma:
         truth = Protocol(space="y", round8=True).apply(truth)
     if task.side is not None:
@@ -371,13 +370,12 @@ def reference_of(file: Path) -> Path:
     return file.with_name(file.name.replace("_real", "_mean"))
 
 
-def read_pairs(files: Iterable[Path]) -> Iterator[tuple[Image, Pixels]]:
-    """Read real photographs, and the reference of each (H, W, C), in the range that the photograph uses."""
+def read_pair(file: Path) -> tuple[Image, Pixels]:
+    """Read a real photograph, and its reference (H, W, C), in the range that the photograph uses."""
     from resolvent.image import read_image
 
-    for file in files:
-        image = read_image(file)
-        yield image, read_image(reference_of(file)).in_range_of(image).pixels
+    image = read_image(file)
+    return image, read_image(reference_of(file)).in_range_of(image).pixels
 
 
 def find_images(folder: Path, *, pairs: bool = False) -> list[Path]:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from resolvent.engine.restore import Restorer
 from resolvent.engine.uncertainty import NINE_OF_TEN
 from resolvent.errors import InputError, MissingDependencyError, UsageError
-from resolvent.evaluation.benchmark import read_pairs
+from resolvent.evaluation.benchmark import read_pair
 from resolvent.evaluation.calibration import ALPHA, DELTA, Histogram, calibrate, upper_bound
 from resolvent.inference.runtime import Session, open_session
+from resolvent.physics.filters import window_means
 
 if TYPE_CHECKING:
     from resolvent.engine.run import Restoration
@@ -217,7 +218,7 @@ def certify(
         model: The file, as ``training.head.train_head`` writes it; its card is replaced.
         images: Clean photographs that nothing in the model has seen, 200 or more, of as many scenes.
         tests: Other photographs, by the name of their set, on which the calibrated map is then measured.
-        pairs: Photographs of cameras, by the name of their set, each beside its truth (see ``benchmark.read_pairs``);
+        pairs: Photographs of cameras, by the name of their set, each beside its truth (see ``benchmark.read_pair``);
             they are restored as they are, with the noise level that is measured, and the factor that is chosen.
         seed: Random seed.
         threads: CPU threads; None uses all cores.
@@ -276,7 +277,7 @@ def certify(
     whole = certified()
     for name, photographs in pairs.items():
         restorer, made = Restorer(model=model, uncertainty=True), []
-        for done, (photograph, truth) in enumerate(read_pairs(photographs), 1):
+        for done, (photograph, truth) in enumerate(map(read_pair, photographs), 1):
             made.append(Trial.after(restorer.run(photograph), truth))
             progress(name, done, len(photographs))
         coverage[f"{name}, {CAMERA}"] = cover(filter(None, made), 1.0).to_json()
@@ -365,14 +366,9 @@ def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
 
 def local(trial: Trial) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The root mean square error, and the mean width, over windows of LOCAL x LOCAL pixels."""
-    return np.sqrt(_windows(np.square(trial.error, dtype=np.float64).mean(axis=0))), _windows(trial.width)
-
-
-def _windows(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    sums = np.pad(values.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    k = LOCAL
-    means: NDArray[np.float64] = (sums[k:, k:] - sums[:-k, k:] - sums[k:, :-k] + sums[:-k, :-k]) / k**2
-    return means.clip(min=0)
+    squares, width = np.square(trial.error, dtype=np.float64).mean(axis=0), trial.width
+    means, widths = (window_means(values, LOCAL).clip(min=0) for values in (squares, width))
+    return np.sqrt(means), widths
 
 
 def area_under_sparsification(error: NDArray[np.floating], width: NDArray[np.floating]) -> float:

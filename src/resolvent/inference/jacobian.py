@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from resolvent.physics.filters import window_means
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -65,7 +67,8 @@ class JacobianSession:
             moved = given.copy()
             moved[:, : self.card.channels] += step * probe
             diagonal += (probe * (self.session.run(moved) - y)).mean(axis=1)
-        variance = self.sigma / (STEP * len(self.signs)) * _averaged(diagonal)
+        around = np.pad(diagonal, ((0, 0), (HALO, HALO), (HALO, HALO)), mode="edge")
+        variance = self.sigma / (STEP * len(self.signs)) * window_means(around, WINDOW)
         return np.concatenate([y, variance[:, None].astype(np.float32)], axis=1)
 
 
@@ -73,12 +76,3 @@ def places(box: Box) -> NDArray[np.float32]:
     """A number for each pixel of a box, (h, w), that says which signs it gets."""
     rows, columns = (np.arange(low, high) % PERIOD for low, high in zip(box[:2], box[2:], strict=True))
     return (PERIOD * rows[:, None] + columns).astype(np.float32)
-
-
-def _averaged(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Over windows of WINDOW x WINDOW pixels of (N, H, W), the border repeated."""
-    padded = np.pad(values.astype(np.float64), ((0, 0), (HALO, HALO), (HALO, HALO)), mode="edge")
-    sums = np.pad(padded.cumsum(1).cumsum(2), ((0, 0), (1, 0), (1, 0)))
-    k = WINDOW
-    averaged: NDArray[np.float64] = (sums[:, k:, k:] - sums[:, :-k, k:] - sums[:, k:, :-k] + sums[:, :-k, :-k]) / k**2
-    return averaged

@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["convolve_valid", "correlate_separable", "gaussian_filter"]
+__all__ = ["convolve_valid", "correlate_separable", "gaussian_filter", "window_means"]
 
 Floats = TypeVar("Floats", np.float32, np.float64)
 
@@ -47,6 +47,15 @@ def _correlate_down(image: NDArray[Floats], taps: NDArray[np.float64], border: s
         reach = count + len(taps) - 1
         np.matmul(band[:count, :reach], padded[top : top + reach], out=result[top : top + count])
     return result.reshape(image.shape)
+
+
+def window_means(values: NDArray[np.floating], side: int) -> NDArray[np.float64]:
+    """Means over all windows of side x side pixels of (..., H, W): (..., H - side + 1, W - side + 1)."""
+    before = [(0, 0)] * (values.ndim - 2) + [(1, 0), (1, 0)]
+    sums = np.pad(values.astype(np.float64).cumsum(-2).cumsum(-1), before)
+    rows = sums[..., side:, :] - sums[..., :-side, :]
+    means: NDArray[np.float64] = (rows[..., side:] - rows[..., :-side]) / side**2
+    return means
 
 
 def convolve_valid(image: NDArray[Floats], kernel: NDArray[np.float64]) -> NDArray[Floats]:

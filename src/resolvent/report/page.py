@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from resolvent.engine.uncertainty import visible
 from resolvent.evaluation.metrics import Pixels
 from resolvent.evaluation.tables import Row, notes, tables
 from resolvent.provenance import Provenance
@@ -153,7 +154,7 @@ def photograph_pair(
     if half_width is None:
         line = NO_MAP
     else:
-        width = float(np.median(half_width[_seen(half_width)]))
+        width = float(np.median(half_width[visible(half_width)]))
         line = f"map: ±{width:.{0 if width >= 2 else 1}f} at the median"
         if truth is not None:
             share = share_inside(half_width, restored, truth)
@@ -169,12 +170,7 @@ def photograph_pair(
 def share_inside(half_width: NDArray[np.float32], restored: Pixels, truth: Pixels) -> float:
     """Share of the values (H, W, C) of a result that lie within half-widths (H, W) of the truth, where it is seen."""
     inside = 255 * np.abs(np.clip(restored, 0, 1) - truth) <= half_width[..., None]
-    return float(inside[_seen(half_width)].mean())
-
-
-def _seen(half_width: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """The pixels that are not fully transparent: the half-width of those is 0."""
-    return half_width > 0 if half_width.any() else half_width == 0
+    return float(inside[visible(half_width)].mean())
 
 
 def with_layers(name: str, restored: Pixels, given: Pixels, half_width: NDArray[np.float32] | None = None) -> str:
