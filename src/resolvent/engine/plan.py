@@ -25,6 +25,7 @@ from resolvent.inference.tiles import SMALLEST_TILE, largest_tile, margin, refle
 from resolvent.system import available_memory, parse_memory, tile_memory
 
 if TYPE_CHECKING:
+    from resolvent.diagnosis import Measurements
     from resolvent.diagnosis.level import Noise
     from resolvent.image import Image
     from resolvent.models.card import ModelCard
@@ -127,8 +128,9 @@ def make_plan(
     if request.strength == 0:
         return Plan(request, ("strength 0 keeps the image as it is",))
     alone = nothing_to_do(image, request)
-    chosen = Plan(request, (alone,)) if alone else _chosen(image, request, source, open_session)
-    return replace(chosen, reasons=tuple(dict.fromkeys(chosen.reasons + remarks(image, chosen, source))))
+    measured = cache(lambda: measure(image, source))
+    chosen = Plan(request, (alone,)) if alone else _chosen(image, request, source, open_session, measured)
+    return replace(chosen, reasons=tuple(dict.fromkeys(chosen.reasons + remarks(image, chosen, measured))))
 
 
 def _repaired(image: Image, request: RepairRequest, source: bytes | None, open_session: Opener) -> Plan:
@@ -167,7 +169,9 @@ def _percent(mask: NDArray[np.bool_]) -> str:
     return "less than 0.01 %" if 0 < share < 0.01 else f"{share:.0f} %" if share >= 10 else f"{share:.2g} %"
 
 
-def _chosen(image: Image, request: Request, source: bytes | None, open_session: Opener) -> Plan:
+def _chosen(
+    image: Image, request: Request, source: bytes | None, open_session: Opener, measured: Callable[[], Measurements]
+) -> Plan:
     """Choose the model, as asked or by diagnosis."""
     if isinstance(request, MethodRequest):
         _check_memory(image, request)
@@ -188,7 +192,6 @@ def _chosen(image: Image, request: Request, source: bytes | None, open_session: 
         model, sigma, reasons, confidence = found.model, found.sigma, found.reasons, found.strength
         change = found.change
     card, wide = open_session(model, request.runtime).card, False
-    measured = cache(lambda: measure(image, source))
     if card.noise_level and sigma is None:
         low, high = card.sigma_range or (0.0, 255.0)
         sigma = min(max(measured().denoiser_sigma, low), high)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resolvent.diagnosis import measure
 from resolvent.engine.colors import is_bilevel, is_constant, is_gray, levels
 from resolvent.engine.request import ModelRequest
 from resolvent.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resolvent.diagnosis import Measurements
     from resolvent.engine.plan import Plan
     from resolvent.engine.request import Request
     from resolvent.image import Image
@@ -48,13 +50,13 @@ def nothing_to_do(image: Image, request: Request) -> str | None:
     return None
 
 
-def remarks(image: Image, plan: Plan, source: bytes | None = None) -> tuple[str, ...]:
+def remarks(image: Image, plan: Plan, measured: Callable[[], Measurements]) -> tuple[str, ...]:
     """Say what of an image bears on its restoration: its range of values, gray, noise far below the given level.
 
     Args:
         image: The image.
         plan: What will be done.
-        source: The bytes of its file, if it was not read from a path.
+        measured: Measures the image, once for all who ask.
     """
     found = [image.value_range.note] if image.value_range.note else []
     if plan.unchanged:
@@ -65,7 +67,7 @@ def remarks(image: Image, plan: Plan, source: bytes | None = None) -> tuple[str,
         found.append("its channels are equal: restored as gray")
     given_sigma = plan.request.sigma if isinstance(plan.request, ModelRequest) else None
     if given_sigma is not None:
-        noise = measure(image, source).noise_sigma
+        noise = measured().noise_sigma
         times, more = OVERSTATED
         if given_sigma > times * noise + more:
             found.append(
