@@ -472,7 +472,7 @@ async def show_sample(request: Request, name: str) -> Response:
     if name not in SAMPLES:
         raise Problem(404, f"sample {name!r:.40}: there is none; /v1/about lists them")
     data = await anyio.to_thread.run_sync(sample, name)
-    return Response(data, media_type="image/png" if name.endswith(".png") else "image/jpeg")
+    return Response(data, media_type="image/png")
 
 
 class Token(BaseModel):

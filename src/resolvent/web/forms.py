@@ -104,10 +104,9 @@ def options_of(form: Choices) -> Options:
 
         if options["method"] is None:
             raise UsageError(f"set {form.settings[0]!r:.80}: is a setting of a method; give method too")
+        for text in form.settings:
+            refuse_path(options["method"], text)
         options["settings"] = methods.read_settings(options["method"], form.settings)
-        for name, value in options["settings"].items():
-            if isinstance(value, str) and value not in methods.METHODS:
-                known_setting(options["method"], name, value)
     make_request(**{**options, "mask": b"" if form.mask else None})
     format_named(form.ext)
     check_files(form.quality, form.strip)
@@ -121,13 +120,23 @@ def known_model(option: str, name: str | None) -> str | None:
     return name
 
 
-def known_setting(method: str, name: str, value: str) -> None:
-    """Refuse a path where a setting takes the name of a model."""
+def refuse_path(method: str, setting: str) -> None:
+    """Refuse ``model=own.onnx``, where a setting takes the name of a model, before the disk is touched."""
     from resolvent.methods import METHODS
     from resolvent.methods.kinds import DenoiserName
+    from resolvent.parameters import Several
 
-    if isinstance(METHODS[method].settings[name].kind, DenoiserName):
-        known_model(name, value)
+    name, _, value = (part.strip() for part in setting.partition("="))
+    known = METHODS[method].settings.get(name) if method in METHODS else None
+    kind = known and known.kind
+    if isinstance(kind, Several):
+        kind, values = kind.kind, [part.strip() for part in value.split(",")]
+    else:
+        values = [value]
+    if isinstance(kind, DenoiserName):
+        for model in values:
+            if model and model not in METHODS:
+                known_model("model", model)
 
 
 def format_named(ext: str | None) -> str | None:
