@@ -231,6 +231,7 @@ WRONG = {
     "unknown option": ({"foo": "1"}, "foo '1': extra inputs are not permitted"),
     "out of range": ({"sigma": "900", "model": "denoise"}, "sigma '900'"),
     "not a number": ({"strength": "much"}, "strength 'much'"),
+    "no such scale": ({"scale": "3"}, "scale 3"),
     "unknown model": ({"model": "denoize"}, "did you mean 'denoise'"),
     "a path": ({"model": "/models/own.onnx"}, "unknown model"),
     "two that do not go together": ({"model": "denoise", "scale": "2"}, "scale 2: not what model"),

@@ -65,6 +65,10 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 IMAGE: dict[str, Any] = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
+EVENT = {
+    "type": "object",
+    "properties": {"event": {"const": "job"}, "data": {"type": "string", "contentMediaType": "application/json"}},
+}
 JOB = problems(404)
 SENT = problems(408, 409, 413, 415, 429, 500, 503, 504, 507)
 
@@ -241,7 +245,7 @@ async def delete(request: Request, name: str) -> None:
     "/jobs/{name}/events",
     tags=["jobs"],
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **JOB},
+    responses={200: {"content": {"text/event-stream": {"schema": EVENT}}}, **JOB},
 )
 async def events(request: Request, name: str) -> Response:
     """Send the job as a server-sent event `job` whenever it changes, until it is done, failed or deleted."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -23,23 +23,36 @@ PHOTOGRAPH = "The photograph: JPEG, PNG, WebP, TIFF, AVIF, GIF, BMP, or HEIC if 
 FRAME = "Page of a TIFF, or frame of an animation. Default: the first, 1."
 
 
-class PhotographForm(BaseModel):
-    """A photograph."""
+def without_null(schema: dict[str, Any]) -> None:
+    """Describe fields as a form has them: with a value, or not at all."""
+    for about in schema["properties"].values():
+        kinds = [kind for kind in about.get("anyOf", ()) if kind != {"type": "null"}]
+        if len(kinds) == 1:
+            del about["anyOf"]
+            about |= kinds[0]
+        if about.get("default", 0) is None:
+            del about["default"]
 
-    model_config = ConfigDict(extra="forbid")
+
+class Form(BaseModel):
+    """Fields of a request; others are refused."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=without_null)
+
+
+class PhotographForm(Form):
+    """A photograph."""
 
     file: UploadFile = Field(description=PHOTOGRAPH)
     frame: int | None = Field(None, ge=1, description=FRAME)
 
 
-class Choices(BaseModel):
+class Choices(Form):
     """How to restore it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: str | None = Field(None, description="Name of a model (see /v1/models). Default: chosen by diagnosis.")
     sigma: float | None = Field(None, ge=0, le=255, description="Noise level in gray levels of 255, for `model`.")
-    scale: Literal[2, 4, "2", "4"] | None = Field(None, description="Enlarge by a factor of 2 or 4.")
+    scale: int | None = Field(None, json_schema_extra={"enum": [2, 4]}, description="Enlarge by a factor of 2 or 4.")
     strength: float = Field(1, ge=0, le=1, description="Blend: 0 keeps the photograph exactly, 1 restores it fully.")
     repair: bool = Field(False, description="Find and fill scratches, dust and creases.")
     mask: UploadFile | None = Field(None, description="Image of the photograph's size: white is filled, black is kept.")
@@ -81,7 +94,7 @@ def options_of(form: Choices) -> Options:
     options: dict[str, Any] = {
         "model": known_model("model", form.model),
         "sigma": form.sigma,
-        "scale": None if form.scale is None else int(form.scale),
+        "scale": form.scale,
         "strength": form.strength,
         "repair": form.repair,
         "uncertainty": form.uncertainty or None,
