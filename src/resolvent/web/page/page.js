@@ -942,6 +942,7 @@ function paintStage(photo) {
   write($("corner-right"), layer ? capital(state.about.layers[layer].label) : name(right, left ? "Before" : right === left ? "Original" : "Before"));
   fillSide("left", photo);
   fillSide("right", photo);
+  document.querySelector(".tools").classList.toggle("simple", $("right").options.length < 3);
 }
 
 function fillSide(side, photo) {
@@ -1071,7 +1072,7 @@ function paintOverall() {
   const settled = photos.length - of(...UNSETTLED);
   const working = settled < photos.length;
   const left = working ? leftOver() : null;
-  const counts = [[of("done"), "restored"], [of("unchanged"), "left as they were"], [of("failed"), "failed"], [of("canceled"), "canceled"]];
+  const counts = [[of("done"), "restored"], [of("unchanged"), "unchanged"], [of("failed"), "failed"], [of("canceled"), "canceled"]];
   const summary = counts.filter(([number]) => number).map(([number, word]) => `${number} ${word}`).join(" · ");
   const text = working ? `${settled} of ${photos.length}${left === null ? "" : ` · about ${duration(left)} left`}` : summary;
   $("overall").hidden = photos.length < 2;
