@@ -12,7 +12,7 @@ import resolvent
 SOURCE = Path(resolvent.__file__).parent
 
 ROOMS = (
-    "batch", "report", "evaluation", "training", "engine", "methods", "diagnosis", "inference", "models", "networks",
+    "web", "batch", "report", "evaluation", "training", "engine", "methods", "diagnosis", "inference", "models", "networks",
     "degradations", "physics", "image", "plugins", "io", "provenance", "system", "parameters", "errors",
 )  # fmt: skip
 """From the top to the ground: each may import those that follow it. ``cli`` may import all, and nothing imports it."""
@@ -33,7 +33,7 @@ def imported(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module == "resolvent":
-            names = [f"resolvent.{alias.name}" for alias in node.names]
+            names = [f"resolvent.{alias.name}" for alias in node.names if alias.name != "__version__"]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
         for name in names:

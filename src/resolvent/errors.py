@@ -5,7 +5,9 @@
     ResolventError
     ├── UsageError (ValueError)        the call itself is wrong: unknown name, parameter out of range
     │   └── MissingDependencyError     an optional package is not installed; names the install command
-    ├── InputError (ValueError)        this input cannot be used: truncated, too large, not an image
+    ├── InputError (ValueError)        this input cannot be used: truncated, not finite, too large for the memory
+    │   ├── FormatError                it is no image, or of a format that is not read
+    │   └── SizeError                  it has more bytes or pixels than the limits allow
     ├── OutputError (OSError)          the result cannot be written: exists, read-only folder, full disk
     ├── QualityError                   the result failed its checks: NaN, flat, shifted color
     └── TrainingError                  training cannot start or go on
@@ -37,6 +39,14 @@ class MissingDependencyError(UsageError):
 
 class InputError(ResolventError, ValueError):
     """One input cannot be used; others may."""
+
+
+class FormatError(InputError):
+    """An input is no image, or of a format that is not read."""
+
+
+class SizeError(InputError):
+    """An input has more bytes or pixels than the limits allow."""
 
 
 class OutputError(ResolventError, OSError):

@@ -200,7 +200,7 @@ def test_a_diagnosis_says_each_figure_once_in_words_too_and_what_it_does_not_see
     assert "will look much better" in err
     assert "not looked for: motion blur" in err
     assert CHECKED in err
-    monkeypatch.setattr("resolvent.cli.diagnosis.LEAST_CHANGE", found["change"] + 0.01)
+    monkeypatch.setattr("resolvent.batch.words.LEAST_CHANGE", found["change"] + 0.01)
     err = run("diagnose", tmp_path / "a.png")[2]
     assert f"nothing to fix: the model {found['model']!r} would change it by about {found['change']:.2f} gray" in err
     assert CHECKED not in err

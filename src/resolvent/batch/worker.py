@@ -99,6 +99,7 @@ def restore_one(
     forecast: Forecast | None = None,
     control: Control | None = None,
     emit: Callable[[bytes], None] | None = None,
+    on_restored: Callable[[Restoration], None] = lambda restored: None,
 ) -> Result:
     """Restore one photograph and write it, or copy it where there is nothing to fix; with a forecast, only tell.
 
@@ -111,6 +112,7 @@ def restore_one(
         forecast: Tells how long it would take.
         control: Cancels an iterative method.
         emit: Takes the bytes of the result in the place of a file.
+        on_restored: Is given the result before it is written.
 
     Raises:
         ResolventError: Whatever ends it; see ``restore_many``.
@@ -147,6 +149,7 @@ def restore_one(
         return replace(planned, reasons=reasons, expected=None if left is None else spent + left)
     restored = run(image, chosen, lambda done, total: watch.tell(chosen, done / total), sessions, control=control)
     restored = settled(image, restored)
+    on_restored(restored)
     copied = restored.plan.unchanged and kind == image.format and files.copies
     fine = fine_quality(files.quality, image)
     lost = () if copied else unsupported(restored.image, kind) + recompressed(restored.plan, kind, fine)

@@ -25,6 +25,7 @@ from resolvent.cli.lists import degradations, methods, networks, recipes
 from resolvent.cli.models import app as models
 from resolvent.cli.options import fail
 from resolvent.cli.photographs import degrade, demo, restore
+from resolvent.cli.serve import serve
 from resolvent.cli.signals import STOP, stoppable
 from resolvent.errors import ResolventError, UsageError, internal
 
@@ -57,7 +58,7 @@ def common(
         logging.getLogger("resolvent").setLevel(logging.DEBUG)
 
 
-for command in (restore, diagnose, degrade, train, export, calibrate, benchmark, compare, demo):
+for command in (restore, diagnose, serve, degrade, train, export, calibrate, benchmark, compare, demo):
     app.command()(command)
 app.add_typer(models, name="models")
 for listing in (methods, degradations, networks, recipes):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resolvent.batch.report import CHECKED, LEAST_CHANGE, printable
+from resolvent.batch.report import CHECKED, printable
+from resolvent.batch.words import advice, helps, words
 from resolvent.cli.console import Bar, left_out, names, say, show_json, stdin
 from resolvent.cli.options import DASH, Json
 from resolvent.errors import ResolventError, UsageError
@@ -70,10 +71,10 @@ def diagnose(
             except ResolventError as error:
                 add({"input": str(job.source), "error": str(error)}, f"failed: {error}")
             else:
-                helped |= _helps(found)
+                helped |= helps(found)
                 add(
                     {"input": str(job.source), **dataclasses.asdict(found)},
-                    f"{job.source}: {_words(found)}: {_advice(found)}",
+                    f"{job.source}: {words(found)}: {advice(found)}",
                 )
     for line in [CHECKED] * helped + left_out(search.ignored, search.repeated):
         say(line)
@@ -102,41 +103,8 @@ def _described(photograph: Image, found: Diagnosis) -> list[str]:
     """What is wrong with one photograph: each figure once, then in words."""
     return [
         *(f"- {reason}" for reason in (*found.reasons, *filter(None, [photograph.value_range.note]))),
-        f"in words  {_words(found)}",
-        f"advice    {_advice(found)}",
-        *([f"          {CHECKED}"] if _helps(found) else []),
+        f"in words  {words(found)}",
+        f"advice    {advice(found)}",
+        *([f"          {CHECKED}"] if helps(found) else []),
         "          not looked for: motion blur, blurred parts, scratches and dust (restore --repair finds these)",
     ]
-
-
-NOISE = {0.5: "no noise", 2.0: "hardly any noise", 6.0: "slight noise", 15.0: "clear noise", 30.0: "strong noise"}
-BLUR = {0.6: "sharp", 1.2: "slightly soft", 2.0: "soft"}
-JPEG = {8.0: "fine JPEG", 20.0: "good JPEG", 40.0: "visible JPEG artifacts"}
-GAIN = {0.5: "hardly better", 1.5: "slightly better", 4.0: "clearly better"}
-"""Words for a photographer, each up to a value."""
-
-
-def _word(value: float, words: dict[float, str], beyond: str) -> str:
-    return next((word for most, word in words.items() if value < most), beyond)
-
-
-def _words(found: Diagnosis) -> str:
-    words = [_word(found.noise_sigma, NOISE, "very strong noise"), _word(found.blur_sigma, BLUR, "blurred")]
-    if found.jpeg_quality is not None:
-        words.append(_word(100 - found.jpeg_quality, JPEG, "strong JPEG artifacts"))
-    return ", ".join(words)
-
-
-def _helps(found: Diagnosis) -> bool:
-    """Whether there is a model that changes the photograph by more than next to nothing."""
-    return found.change is not None and found.change >= LEAST_CHANGE
-
-
-def _advice(found: Diagnosis) -> str:
-    if found.model is None:
-        return "nothing to fix"
-    if not _helps(found):
-        return f"nothing to fix: the model {found.model!r} would change it by about {found.change:.2f} gray levels"
-    gain = found.gains.get(found.model)
-    look = "" if gain is None else f": will look {_word(gain, GAIN, 'much better')}"
-    return f"restore with the model {found.model!r}{look}"

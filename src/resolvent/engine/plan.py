@@ -25,7 +25,7 @@ from resolvent.inference.tiles import SMALLEST_TILE, largest_tile, margin, refle
 from resolvent.system import available_memory, parse_memory, tile_memory
 
 if TYPE_CHECKING:
-    from resolvent.diagnosis import Measurements
+    from resolvent.diagnosis import Diagnosis, Measurements
     from resolvent.diagnosis.level import Noise
     from resolvent.image import Image
     from resolvent.models.card import ModelCard
@@ -65,6 +65,7 @@ class Plan:
         scale: By how much the result is larger than the image.
         wide: Whether the noise is not white, or not of the level that the model is given, and a map of errors has to
             allow for it.
+        diagnosis: That chose the model, or found that there is nothing to fix; None where the model was named.
     """
 
     request: Request
@@ -79,6 +80,7 @@ class Plan:
     change: float | None = None
     scale: int = 1
     wide: bool = False
+    diagnosis: Diagnosis | None = field(default=None, compare=False, repr=False)
 
     @property
     def strength(self) -> float:
@@ -179,16 +181,17 @@ def _chosen(
         return Plan(request, (reason,), scale=request.forward_model.scale)
     request = cast("ModelRequest", request)
     model, sigma, first, confidence, change = request.named(), request.sigma, None, 1.0, None
+    found: Diagnosis | None = None
     reasons: tuple[str, ...] = (f"model {str(model)!r}, as asked",)
     if request.model is None and request.scale is not None:
         before = make_plan(image, replace(request, scale=None), source, open_session)
-        first = None if before.unchanged else before
+        first, found = None if before.unchanged else before, before.diagnosis
         after = f", after restoring by {str(first.model)!r}" if first else ""
         reasons = (*before.reasons, f"enlarged by model {model!r}{after}")
     if model is None:
         found = diagnose(image, source, open_session=lambda name: open_session(name, request.runtime))
         if found.model is None:
-            return Plan(request, found.reasons)
+            return Plan(request, found.reasons, diagnosis=found)
         model, sigma, reasons, confidence = found.model, found.sigma, found.reasons, found.strength
         change = found.change
     card, wide = open_session(model, request.runtime).card, False
@@ -218,7 +221,7 @@ def _chosen(
     scale = card.scale
     return Plan(
         replace(request, uncertainty=error_map), reasons, model, sigma, tile, tiles, first,
-        confidence=confidence, change=change, scale=scale, wide=wide,
+        confidence=confidence, change=change, scale=scale, wide=wide, diagnosis=found,
     )  # fmt: skip
 
 

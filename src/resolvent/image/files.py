@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, SupportsIndex
 
-from resolvent.errors import InputError, UsageError, unknown
+from resolvent.errors import FormatError, InputError, UsageError, unknown
 from resolvent.image.decode import decode
 from resolvent.image.encode import encode, heif_is_written
 from resolvent.image.formats import DEPTHS, FORMATS, OPAQUE, QUALITY, sniff
@@ -52,10 +52,10 @@ def read_image(
             head = file.read(4096)
             kind = sniff(head)
             if kind is None:
-                raise InputError(f"it is not a supported image format; give one of {', '.join(FORMATS)}")
+                raise FormatError(f"it is not a supported image format; give one of {', '.join(FORMATS)}")
             image = Image._from_decoded(decode(file, kind, limits.check_pixels, frame))
     except InputError as error:
-        raise InputError(f"{path or 'the input'}: {error}") from error
+        raise type(error)(f"{path or 'the input'}: {error}") from error
     except OSError as error:
         raise InputError(f"{path or 'the input'}: it cannot be read: {error.strerror or error}") from error
     warnings = image.warnings

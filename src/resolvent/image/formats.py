@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from resolvent.errors import InputError
+from resolvent.errors import FormatError
 
 __all__ = ["DEPTHS", "FORMATS", "LONGEST", "OPAQUE", "QUALITY", "raw_error", "sniff"]
 
@@ -51,16 +51,16 @@ _RAW = {
 """Beginnings of cameras' raw files."""
 
 
-def raw_error(name: str) -> InputError:
+def raw_error(name: str) -> FormatError:
     """Make the error for the raw data of a camera."""
-    return InputError(f"it is a camera's raw file ({name}): develop it first, in any raw converter, and give the TIFF")
+    return FormatError(f"it is a camera's raw file ({name}): develop it first, in any raw converter, and give the TIFF")
 
 
 def sniff(head: bytes) -> str | None:
     """Name the format that the first bytes of a file announce; None for any that is not read.
 
     Raises:
-        InputError: They announce a camera's raw file. Those that begin as any TIFF does are recognized later.
+        FormatError: They announce a camera's raw file. Those that begin as any TIFF does are recognized later.
     """
     for start, name in _RAW.items():
         if re.match(start, head, re.DOTALL):

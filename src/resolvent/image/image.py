@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from resolvent.errors import InputError, UsageError
+from resolvent.errors import InputError, SizeError, UsageError
 from resolvent.image.decode import Decoded, decode_pil, split
 from resolvent.image.encode import encode_pil
 from resolvent.image.formats import QUALITY
@@ -45,20 +45,20 @@ class Limits:
                 raise UsageError(f"limit of {name} = {value:g}: must be above zero")
 
     def check_bytes(self, size: int) -> None:
-        """Raise InputError for a file that is empty or larger than `megabytes`."""
+        """Raise InputError for a file that is empty, SizeError for one larger than `megabytes`."""
         if size == 0:
             raise InputError("it is empty")
         if size > self.megabytes * 1e6:
-            raise InputError(f"more than {self.megabytes:g} megabytes; raise that limit")
+            raise SizeError(f"more than {self.megabytes:g} megabytes; raise that limit")
 
     def check_pixels(self, width: int, height: int, size: int) -> None:
-        """Raise InputError for an image of more than `megapixels`, or `size` bytes a pixel that are too many."""
+        """Raise SizeError for an image of more than `megapixels`, or `size` bytes a pixel that are too many."""
         if width * height > self.megapixels * 1e6:
             total = f"{width} x {height} are {width * height / 1e6:.1f} megapixels"
-            raise InputError(f"{total}, more than {self.megapixels:g}; raise that limit")
+            raise SizeError(f"{total}, more than {self.megapixels:g}; raise that limit")
         if width * height * size > self.megapixels * 4e6:
             total = f"{width} x {height} of {size} bytes are {width * height * size / 1e6:.0f} megabytes"
-            raise InputError(f"{total}, more than 4 for each of {self.megapixels:g} megapixels; raise that limit")
+            raise SizeError(f"{total}, more than 4 for each of {self.megapixels:g} megapixels; raise that limit")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

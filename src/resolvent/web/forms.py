@@ -1,0 +1,180 @@
+"""The options of requests, in the words of the command line, as a restoration takes them."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import UploadFile
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from resolvent.batch.jobs import KINDS, written_extension
+from resolvent.engine.options import Options, make_request
+from resolvent.errors import UsageError, unknown
+from resolvent.image.files import check_quality
+from resolvent.image.strip import STRIPS
+from resolvent.models.registry import added, bundled, named
+from resolvent.web.work import Variant
+
+__all__ = ["Item", "JobForm", "PhotographForm", "RestoreForm", "format_named", "options_of", "read_items", "variant_of"]
+
+
+PHOTOGRAPH = "The photograph: JPEG, PNG, WebP, TIFF, AVIF, GIF, BMP, or HEIC if installed."
+FRAME = "Page of a TIFF, or frame of an animation. Default: the first, 1."
+
+
+class PhotographForm(BaseModel):
+    """A photograph."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: UploadFile = Field(description=PHOTOGRAPH)
+    frame: int | None = Field(None, ge=1, description=FRAME)
+
+
+class Choices(BaseModel):
+    """How to restore it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = Field(None, description="Name of a model (see /v1/models). Default: chosen by diagnosis.")
+    sigma: float | None = Field(None, ge=0, le=255, description="Noise level in gray levels of 255, for `model`.")
+    scale: Literal[2, 4, "2", "4"] | None = Field(None, description="Enlarge by a factor of 2 or 4.")
+    strength: float = Field(1, ge=0, le=1, description="Blend: 0 keeps the photograph exactly, 1 restores it fully.")
+    repair: bool = Field(False, description="Find and fill scratches, dust and creases.")
+    mask: UploadFile | None = Field(None, description="Image of the photograph's size: white is filled, black is kept.")
+    uncertainty: str | None = Field(
+        None, description="Map of errors: `learned`, or `jacobian:probes=4` for a denoiser that is named."
+    )
+    method: str | None = Field(None, description="Method (see /v1/methods) instead of a model; needs `degradation`.")
+    degradation: str | None = Field(
+        None, description="Known degradation that the method inverts, such as `blur:sigma=1.6 + noise:sigma=2`."
+    )
+    settings: list[str] = Field([], alias="set", description="Settings of the method, such as `iterations=500`.")
+    budget: float | None = Field(None, gt=0, description="Time limit in seconds of an iterative method.")
+    seed: int = Field(0, ge=0, description="Random seed of a method.")
+    ext: str | None = Field(None, description="Output format, such as `png`. Default: the format of the photograph.")
+    quality: int | None = Field(None, ge=1, le=100, description="JPEG, WebP and AVIF quality.")
+    strip: str | None = Field(None, description="Leave out metadata: `gps` or `all` (all but the color profile).")
+    frame: int | None = Field(None, ge=1, description=FRAME)
+
+
+class RestoreForm(Choices):
+    """A photograph, and how to restore it."""
+
+    file: UploadFile = Field(description=PHOTOGRAPH)
+
+
+class JobForm(Choices):
+    """A photograph, sent or of another job, and how to restore it."""
+
+    file: UploadFile | None = Field(None, description="The photograph.")
+    source: str | None = Field(None, description="Instead of `file`: id of a job whose photograph is used again.")
+
+
+def options_of(form: Choices) -> Options:
+    """Turn a form into options, checked as far as they can be without the photograph; a mask comes later.
+
+    Raises:
+        UsageError: An option breaks its rule, names a file of the server, or does not go with another.
+    """
+    options: dict[str, Any] = {
+        "model": known_model("model", form.model),
+        "sigma": form.sigma,
+        "scale": None if form.scale is None else int(form.scale),
+        "strength": form.strength,
+        "repair": form.repair,
+        "uncertainty": form.uncertainty or None,
+        "method": form.method and form.method.lower(),
+        "degradation": form.degradation,
+        "budget": form.budget,
+        "seed": form.seed,
+    }
+    if form.degradation is not None:
+        from resolvent.degradations import parse
+
+        degradation = parse(form.degradation)
+        if degradation.files:
+            raise UsageError(
+                f"degradation {form.degradation!r:.80}: names a file, and no file of the server is read; use the "
+                "command line for it"
+            )
+    if form.settings:
+        from resolvent import methods
+
+        if options["method"] is None:
+            raise UsageError(f"set {form.settings[0]!r:.80}: is a setting of a method; give method too")
+        options["settings"] = methods.read_settings(options["method"], form.settings)
+        for name, value in options["settings"].items():
+            if isinstance(value, str) and value not in methods.METHODS:
+                known_setting(options["method"], name, value)
+    make_request(**{**options, "mask": b"" if form.mask else None})
+    format_named(form.ext)
+    check_files(form.quality, form.strip)
+    return cast("Options", {name: value for name, value in options.items() if value is not None})
+
+
+def known_model(option: str, name: str | None) -> str | None:
+    """Take the name of a model, and no path."""
+    if name is not None and named(name) is None:
+        raise unknown(option, name, {**added(), **bundled()})
+    return name
+
+
+def known_setting(method: str, name: str, value: str) -> None:
+    """Refuse a path where a setting takes the name of a model."""
+    from resolvent.methods import METHODS
+    from resolvent.methods.kinds import DenoiserName
+
+    if isinstance(METHODS[method].settings[name].kind, DenoiserName):
+        known_model(name, value)
+
+
+def format_named(ext: str | None) -> str | None:
+    """The format of an extension, a key of FORMATS; None for None."""
+    return None if not ext else KINDS[written_extension("." + ext.lower().removeprefix("."))]
+
+
+def check_files(quality: int | None, strip: str | None) -> None:
+    """Refuse a quality or a word that is none."""
+    if quality is not None:
+        check_quality(quality)
+    if strip not in (None, *STRIPS):
+        raise unknown("strip", str(strip), STRIPS)
+
+
+def variant_of(strength: float, ext: str | None, quality: int | None, strip: str | None) -> Variant:
+    """Another form of a result, as a request asks for it."""
+    check_files(quality, strip)
+    return Variant(strength, format_named(ext), quality, strip)
+
+
+class Item(BaseModel):
+    """A result in an archive."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    job: str
+    strength: Annotated[float, Field(ge=0, le=1)] = 1
+    ext: str | None = None
+    quality: Annotated[int | None, Field(ge=1, le=100)] = None
+    strip: str | None = None
+    folder: str = ""
+
+
+def read_items(text: str) -> list[Item]:
+    """Read what an archive is to hold.
+
+    Raises:
+        UsageError: It is no such list.
+    """
+    try:
+        items = TypeAdapter(list[Item]).validate_python(json.loads(text))
+    except (ValidationError, ValueError, RecursionError) as error:
+        line = str(error).replace("\n", ", ")
+        raise UsageError(
+            f'items {text!r:.80}: must be a list such as [{{"job": "ID", "strength": 1}}]; {line:.200}'
+        ) from None
+    if not items:
+        raise UsageError("items []: is empty; name at least one job")
+    return items

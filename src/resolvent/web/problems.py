@@ -1,0 +1,102 @@
+"""Errors of the API: problem details as JSON (RFC 9457), with the value, the rule that it breaks and the remedy."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse
+
+from resolvent.batch.report import printable
+
+__all__ = ["MEDIA_TYPE", "STATUSES", "Problem", "ProblemBody", "parts"]
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUSES: dict[int, str] = {
+    400: "The request cannot be read, or it was sent to a host name that is not this server's.",
+    401: "The token is missing or wrong.",
+    403: "The request comes from a page of another site.",
+    404: "There is no such path, job, layer or sample; a job is deleted some time after its last request.",
+    405: "The path does not take this method.",
+    406: "What the path answers is of no type that Accept names.",
+    408: "The body of the request arrives too slowly.",
+    409: "The job is not at the point where this can be answered.",
+    413: "The file has too many bytes, or the image too many pixels.",
+    415: "The file is not an image that can be read.",
+    422: "An option breaks its rule, or the photograph is damaged or does not go with the options.",
+    429: "The client has too many photographs that wait, or jobs that are kept; Retry-After says when to try again.",
+    500: "The worker ended, or failed in a way that nobody foresaw; other requests are not affected.",
+    503: "The queue or the disk is full; Retry-After says when to try again.",
+    504: "The photograph took longer than the server allows.",
+    507: "The memory or the disk of the server is not enough.",
+}
+"""When each status is answered."""
+
+
+class ProblemBody(BaseModel):
+    """What went wrong."""
+
+    type: str = Field(description="A link to what the status means.")
+    title: str = Field(description="The status in words.")
+    status: int
+    detail: str = Field(description="What went wrong, in a sentence.")
+    instance: str | None = Field(None, description="The path of the request.")
+    value: str | None = Field(None, description="The value that was given.")
+    rule: str | None = Field(None, description="The rule that it breaks.")
+    remedy: str | None = Field(None, description="What to do.")
+
+
+class Problem(Exception):  # noqa: N818 - the word of RFC 9457
+    """An error that is answered.
+
+    Args:
+        status: A key of STATUSES.
+        message: One line: the value, the rule, the remedy.
+        retry_after: Seconds after which it may be different.
+    """
+
+    def __init__(self, status: int, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.retry_after = status, printable(message), retry_after
+
+    def body(self, instance: str | None = None) -> ProblemBody:
+        """Say it as data."""
+        value, rule, remedy = parts(self.message)
+        return ProblemBody(
+            type=f"/docs#{self.status}",
+            title=HTTPStatus(self.status).phrase,
+            status=self.status,
+            detail=self.message,
+            instance=instance,
+            value=value,
+            rule=rule,
+            remedy=remedy,
+        )
+
+    def response(self, instance: str | None = None) -> JSONResponse:
+        """Answer it."""
+        headers: dict[str, str] = {"Cache-Control": "no-store"}
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(max(1, round(self.retry_after)))
+        if self.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        content: Any = self.body(instance).model_dump()
+        return JSONResponse(content, self.status, headers, MEDIA_TYPE)
+
+
+def parts(message: str) -> tuple[str | None, str | None, str | None]:
+    """Split an error of one line into its value, its rule and its remedy, as far as it has them.
+
+    Example:
+        >>> parts("sigma 90: model 'denoise' is for 0 to 75; give less")
+        ('sigma 90', "model 'denoise' is for 0 to 75", 'give less')
+        >>> parts("unknown model 'x'")
+        (None, "unknown model 'x'", None)
+    """
+    value, colon, rest = message.partition(": ")
+    if not colon:
+        value, rest = "", message
+    rule, _, remedy = rest.partition("; ")
+    return value or None, rule or None, remedy or None
