@@ -1,6 +1,7 @@
 /* The page of `resolvent serve`: photographs go to the server as jobs, and come back to be compared and saved. */
 
 const POLL = 400;
+const PICTURES = 64;
 const CROP = { side: 1024, most: 16, kept: 40 };
 const ZOOMS = [1 / 16, 1 / 8, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 1.5, 2, 3, 4, 6, 8, 12, 16];
 const ACTIVE = new Set(["sending", "working"]);
@@ -99,9 +100,10 @@ function perFrame(action) {
 /* ---------------------------------------------------------------------------------------------------- the server */
 
 class Problem extends Error {
-  constructor({ title = "", detail = "", remedy = "", status = 0 }) {
-    super(detail || title);
-    Object.assign(this, { title, detail: detail || title, remedy: remedy || "", status });
+  constructor({ detail = "", value = "", rule = "", remedy = "", status = 0 }) {
+    const what = rule ? [value, rule].filter(Boolean).join(": ") : detail;
+    super([what, remedy].map(sentence).filter(Boolean).join(" "));
+    this.status = status;
   }
 
   static async of(answer) {
@@ -118,7 +120,7 @@ async function send(path, options = {}) {
       answer = await fetch(path, options);
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new Problem({ detail: "Resolvent does not answer.", remedy: "Start it again, then press Retry." });
+      throw new Problem({ detail: "Resolvent does not answer.", remedy: "start it again, then press Retry" });
     }
     if (answer.status === 401) await askToken();
     else if (answer.status === 429 || answer.status === 503) {
@@ -129,6 +131,21 @@ async function send(path, options = {}) {
 }
 
 const ask = async (path) => (await send(path)).json();
+
+const pictures = new Map();
+
+/** The object URL of a picture of the server; the latest ones are kept, since the server allows no cache. */
+function picture(url) {
+  const known = pictures.get(url) ?? send(url).then(async (answer) => URL.createObjectURL(await answer.blob()));
+  pictures.delete(url);
+  pictures.set(url, known);
+  known.catch(() => pictures.delete(url));
+  for (const [old, made] of [...pictures].slice(0, -PICTURES)) {
+    pictures.delete(old);
+    made.then((address) => URL.revokeObjectURL(address), () => {});
+  }
+  return known;
+}
 
 let tokenGiven = null;
 
@@ -142,8 +159,7 @@ function askToken() {
       const body = JSON.stringify({ token: $("token").value.trim() });
       const answer = await fetch("/v1/session", { method: "POST", headers, body }).catch(() => null);
       if (!answer?.ok) {
-        const problem = answer ? await Problem.of(answer) : { detail: "Resolvent does not answer." };
-        $("token-error").textContent = problem.detail;
+        $("token-error").textContent = answer ? (await Problem.of(answer)).message : "Resolvent does not answer.";
         $("token").select();
         return;
       }
@@ -363,7 +379,7 @@ function lost(run) {
   const { minutes } = state.about.limits;
   run.state = "failed";
   run.job = null;
-  run.problem = new Problem({ detail: `The server has removed this result: it keeps results for ${count(minutes, "minute")}.`, remedy: "Press Retry." });
+  run.problem = new Problem({ detail: `The server has removed this result: it keeps results for ${count(minutes, "minute")}.`, remedy: "press Retry" });
   for (const side of ["left", "right"]) if (run.photo[side] === run) run.photo[side] = null;
   paint(run.photo);
 }
@@ -479,27 +495,31 @@ class Sheet {
     pane.append(this.node);
   }
 
+  /** Draw a source; until it has come, keep what is drawn, or draw the file of the visitor, or nothing. */
   async show(source, keep) {
     if (source?.key === this.source?.key) return;
     this.source = source;
     this.tiles.clear();
     this.crops.replaceChildren();
     if (!source || !keep) this.clear();
-    if (!source) return;
-    const picture = make("img", { src: source.url, alt: source.alt, draggable: false });
+    if (source?.local && !this.drawn) this.draw(source, source.local, Infinity).catch(source.undrawable);
+    if (!source?.url) return;
     try {
-      await picture.decode();
-    } catch {
-      if (this.source === source) source.lost?.();
-      return;
+      await this.draw(source, await picture(source.url), 0);
+    } catch (problem) {
+      if (problem.status) source.gone();
     }
-    if (this.source !== source) return;
-    source.width ??= picture.naturalWidth;
-    source.height ??= picture.naturalHeight;
-    source.seen = source.crop ? picture.naturalWidth : Infinity;
+  }
+
+  async draw(source, url, seen) {
+    const image = make("img", { src: url, alt: source.alt, draggable: false });
+    await image.decode();
+    if (this.source !== source || (seen && this.drawn === source)) return;
+    source.width ??= image.naturalWidth;
+    source.height ??= image.naturalHeight;
     this.drawn = source;
-    this.node.replaceChildren(picture, this.crops);
-    source.arrived?.(picture);
+    this.seen = seen || image.naturalWidth;
+    this.node.replaceChildren(image, this.crops);
     viewer.update();
   }
 
@@ -523,10 +543,10 @@ class Sheet {
 
   /** Fetch native pixels for what is visible, if the preview has fewer than the screen shows. */
   refine(pane) {
-    const { drawn, scale } = this;
-    if (this.node.hidden || drawn !== this.source || !drawn?.crop) return;
+    const { drawn, scale, seen } = this;
+    if (this.node.hidden || drawn !== this.source || !drawn.url) return;
     const density = scale * devicePixelRatio;
-    const needed = drawn.seen < drawn.width && density * drawn.width > 1.02 * drawn.seen;
+    const needed = seen < drawn.width && density * drawn.width > 1.02 * seen;
     const side = density < 0.7 ? 2 * CROP.side : CROP.side;
     const first = (offset) => Math.max(0, Math.floor(-offset / scale / side));
     const last = (offset, visible, all) => Math.ceil(Math.min(all, (visible - offset) / scale) / side) - 1;
@@ -535,11 +555,11 @@ class Sheet {
     const many = (right - left + 1) * (bottom - top + 1);
     this.crops.hidden = !needed || many > CROP.most;
     if (this.crops.hidden) return;
-    for (let row = top; row <= bottom; row++) for (let column = left; column <= right; column++) this.tile(column, row, side);
-    for (const [key, tile] of [...this.tiles].slice(0, Math.max(0, this.tiles.size - CROP.kept))) {
-      tile.remove();
-      this.tiles.delete(key);
+    if (this.tiles.size > CROP.kept) {
+      this.tiles.clear();
+      this.crops.replaceChildren();
     }
+    for (let row = top; row <= bottom; row++) for (let column = left; column <= right; column++) this.tile(column, row, side);
   }
 
   tile(column, row, side) {
@@ -547,12 +567,16 @@ class Sheet {
     const { width, height, crop } = this.drawn;
     const [x, y] = [column * side, row * side];
     const [w, h] = [Math.min(side, width - x), Math.min(side, height - y)];
-    const tile = this.tiles.get(key) ?? make("img", { src: crop(x, y, w, h), alt: "", draggable: false });
-    this.tiles.delete(key);
+    if (this.tiles.has(key)) return;
+    const tile = make("img", { alt: "", draggable: false });
     this.tiles.set(key, tile);
-    if (tile.parentNode) return;
     Object.assign(tile.style, { left: `${x}px`, top: `${y}px`, width: `${w}px`, height: `${h}px` });
-    tile.decode().then(() => this.tiles.get(key) === tile && this.crops.append(tile), () => this.tiles.delete(key));
+    const put = async () => {
+      tile.src = await picture(crop(x, y, w, h));
+      await tile.decode();
+      if (this.tiles.get(key) === tile) this.crops.append(tile);
+    };
+    put().catch(() => this.tiles.delete(key));
   }
 }
 
@@ -567,7 +591,10 @@ class Viewer {
     this.view = { fit: true, scale: 1, x: 0.5, y: 0.5 };
     this.update = perFrame(() => this.draw());
     this.refine = debounce(() => {
-      for (const pane of this.panes) for (const sheet of [pane.under, pane.over]) sheet.refine(pane);
+      for (const pane of this.panes) {
+        pane.over.refine(pane);
+        if (pane.opacity < 1) pane.under.refine(pane);
+      }
     }, 140);
     new ResizeObserver(() => this.update()).observe(this.stage);
   }
@@ -633,6 +660,7 @@ class Viewer {
       one.under.place(x, y, size.x, solid ? 0 : 1);
       one.over.place(x, y, size.x, one.opacity);
     }
+    stage.classList.toggle("loading", pane.over.source !== pane.over.drawn);
     this.area = { x, y, width: size.x, height: size.y };
     this.drawDivider(pane);
     this.drawZoom();
@@ -806,24 +834,20 @@ const previewSize = () => clamp(1024 * Math.ceil((Math.max(innerWidth, innerHeig
 
 function remote(run, part, { width, height }, alt) {
   const path = `${run.path}/${part}`;
-  const gone = () => send(run.path).catch((error) => error.status && lost(run));
-  return {
-    key: path, url: `${path}?size=${previewSize()}`, alt, width, height, lost: gone,
-    crop: (...box) => `${path}?crop=${box.join(",")}`,
-  };
+  const crop = (...box) => `${path}?crop=${box.join(",")}`;
+  return { key: path, url: `${path}?size=${previewSize()}`, crop, alt, width, height, gone: () => lost(run) };
 }
 
 function originalOf(photo) {
   const alt = `${photo.name}, original`;
   const run = photo.source ?? (photo.drawable ? null : photo.known);
-  if (run) return remote(run, "before", run.job.photograph, alt);
-  if (!photo.drawable) return null;
-  photo.url ??= URL.createObjectURL(photo.file);
+  if (photo.drawable) photo.url ??= URL.createObjectURL(photo.file);
   const undrawable = () => {
     photo.drawable = false;
     paint(photo);
   };
-  return { key: photo.url, url: photo.url, alt, lost: undrawable };
+  if (run) return { ...remote(run, "before", run.job.photograph, alt), local: photo.drawable ? photo.url : null, undrawable };
+  return photo.drawable ? { key: photo.url, local: photo.url, alt, undrawable } : null;
 }
 
 function sideOf(photo, run, layer) {
@@ -991,8 +1015,8 @@ function paintCard(photo) {
     write($("card-title"), `Nothing to fix: ${job.diagnosis?.words ?? "left as it is"}`);
     write($("card-text"), (run.result.reasons ?? []).map(sentence).join(" "));
   } else if (now === "failed") {
-    write($("card-title"), problem.title && problem.title !== problem.detail ? problem.title : "Not restored");
-    write($("card-text"), [problem.detail, problem.remedy].map(sentence).join(" "));
+    write($("card-title"), "Not restored");
+    write($("card-text"), problem.message);
   } else if (now === "canceled") {
     write($("card-title"), "Canceled");
     write($("card-text"), photo.name);
@@ -1010,7 +1034,7 @@ function paintPanel(photo) {
   write($("meta"), [...facts, bytes(photo.file.size)].join(" · "));
   write($("found-words"), job?.diagnosis ? [job.diagnosis.words, job.diagnosis.advice].map(sentence).join(" ") : "–");
   write($("done-words"), result ? doneWords(run) : "–");
-  list($("reasons"), (result ?? job?.plan)?.reasons ?? []);
+  list($("reasons"), ((result ?? job?.plan)?.reasons ?? []).filter((reason) => reason !== result?.uncertainty?.sentence));
   list($("warnings"), result?.warnings ?? []);
   const rows = result ? [["Result", `${size(result)} · ${result.format.toUpperCase()} · ${bytes(result.bytes)}`], ["Time", duration(result.seconds)]] : [];
   $("facts").replaceChildren(...rows.map(([name, value]) => make("div", {}, make("dt", { textContent: name }), make("dd", { textContent: value }))));
@@ -1107,7 +1131,7 @@ function toast(text) {
 function tell(run) {
   const settled = state.photos.filter((photo) => !UNSETTLED.has(photo.state)).length;
   const all = settled === state.photos.length;
-  const why = run.state === "failed" ? `: ${run.problem.detail}` : "";
+  const why = run.state === "failed" ? `: ${run.problem.message}` : "";
   if (run.photo === state.shown || why) say(`${run.photo.name}: ${STATES[run.state]}${why}`);
   else if (all || settled % 10 === 0) say(`${settled} of ${state.photos.length} photographs are ready.`);
 }
@@ -1130,7 +1154,7 @@ async function downloadAll() {
   try {
     await send("/v1/archive", { method: "POST", body: new URLSearchParams({ items }), signal: attempt.signal });
   } catch (problem) {
-    toast([problem.detail, problem.remedy].map(sentence).join(" "));
+    toast(problem.message);
     return;
   }
   attempt.abort();
@@ -1149,7 +1173,7 @@ async function copy(photo) {
     await navigator.clipboard.write([new ClipboardItem({ "image/png": picture })]);
     toast("The result is copied.");
   } catch (problem) {
-    toast(problem.detail ?? "The browser did not allow to copy.");
+    toast(problem instanceof Problem ? problem.message : "The browser did not allow to copy.");
   }
 }
 
@@ -1356,7 +1380,7 @@ async function start() {
     state.about = await ask("/v1/about");
     [state.models, state.methods] = await Promise.all([ask("/v1/models"), ask("/v1/methods")]);
   } catch (problem) {
-    toast([problem.detail, problem.remedy].map(sentence).join(" "));
+    toast(problem.message);
     return;
   }
   fillForm();
@@ -1364,7 +1388,7 @@ async function start() {
   $("samples").hidden = !samples.length;
   for (const sample of samples) {
     const button = make("button", { type: "button", className: "sample" }, make("img", { src: sample.url, alt: "" }), make("span", { textContent: sample.title }));
-    button.onclick = () => takeSample(sample).catch((problem) => toast(problem.detail));
+    button.onclick = () => takeSample(sample).catch((problem) => toast(problem.message));
     $("sample-list").append(make("li", {}, button));
   }
   document.body.classList.add("ready");
