@@ -147,6 +147,19 @@ def test_the_events_of_a_job_end_with_what_it_is(client):
     assert [body["progress"] for body in bodies] == sorted(body["progress"] for body in bodies)
 
 
+def test_a_request_that_is_sent_twice_is_one_job(client):
+    def send(data, key="a key"):
+        return client.post("/v1/jobs", files={"file": ("a.jpg", data)}, data=ASKED, headers={"Idempotency-Key": key})
+
+    first, second = send(photograph()), send(photograph())
+    assert first.json()["id"] == second.json()["id"]
+    assert send(photograph(), "another").json()["id"] != first.json()["id"]
+    other = send(photograph(quality=50))
+    assert (other.status_code, "was sent with another request" in other.json()["detail"]) == (422, True)
+    client.delete(first.headers["location"])
+    assert send(photograph()).json()["id"] != first.json()["id"]
+
+
 def test_nothing_is_sent_again_that_is_known(client, job):
     first = client.get(job["links"]["self"])
     again = client.get(job["links"]["self"], headers={"If-None-Match": first.headers["etag"]})

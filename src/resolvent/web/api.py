@@ -190,16 +190,20 @@ async def send(
     key, fingerprint = (client_of(request), idempotency_key or ""), ""
     if idempotency_key:
         fingerprint = await _fingerprint(form)
-        known = store.keys.get(key)
-        if known is not None and known[0] != fingerprint:
+        known, name = store.keys.get(key, (fingerprint, None))
+        if known != fingerprint:
             raise Problem(422, f"Idempotency-Key {idempotency_key!r:.80}: was sent with another request; send another")
-        if known is not None and known[1] in store.jobs:
-            return _accepted(store.jobs[known[1]], store)  # type: ignore[return-value]
-    if form.source is None:
-        assert form.file is not None  # noqa: S101 - one of the two is given
-        job = await submit(request, form.file, form)
-    else:
-        job = await submit(request, store.find(form.source), form)
+        if name == "":
+            raise Problem(409, f"Idempotency-Key {idempotency_key!r:.80}: its request is being read; ask again")
+        if name in store.jobs:
+            return _accepted(store.jobs[name], store)  # type: ignore[return-value]
+        store.keys[key] = (fingerprint, "")
+    try:
+        job = await submit(request, form.file or store.find(form.source or ""), form)
+    except BaseException:
+        if idempotency_key:
+            del store.keys[key]
+        raise
     if idempotency_key:
         store.keys[key] = (fingerprint, job.id)
     return _accepted(job, store)  # type: ignore[return-value]

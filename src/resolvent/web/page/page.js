@@ -268,7 +268,7 @@ async function carryOut(run) {
   try {
     await submit(run, abort.signal);
     await follow(run, abort.signal);
-    if (run.job.state === "failed") throw new Problem(run.job.error ?? { detail: "The restoration failed." });
+    if (run.job.state === "failed") throw new Problem(unnamed(run.job.error, run.job.name));
     run.state = run.result.status === "unchanged" ? "unchanged" : "done";
     state.seconds = [...state.seconds.slice(-9), (performance.now() - started) / 1000];
     if (run.shows) run.photo.right = run;
@@ -281,6 +281,9 @@ async function carryOut(run) {
   paint(run.photo);
   pump();
 }
+
+/** The error of a job without the name of its photograph, which stands beside it. */
+const unnamed = (error, name) => (error?.value === name ? { ...error, value: "" } : error ?? {});
 
 async function submit(run, signal) {
   const form = () => {
@@ -544,7 +547,7 @@ class Sheet {
   /** Fetch native pixels for what is visible, if the preview has fewer than the screen shows. */
   refine(pane) {
     const { drawn, scale, seen } = this;
-    if (this.node.hidden || drawn !== this.source || !drawn.url) return;
+    if (this.node.hidden || drawn !== this.source || !drawn?.url) return;
     const density = scale * devicePixelRatio;
     const needed = seen < drawn.width && density * drawn.width > 1.02 * seen;
     const side = density < 0.7 ? 2 * CROP.side : CROP.side;
@@ -1367,6 +1370,17 @@ function listenToKeys() {
     const open = allRuns().some((run) => UNSETTLED.has(run.state) || (run.shows && !run.saved));
     if (open && !state.leaving) event.preventDefault();
   });
+  addEventListener("pagehide", ({ persisted }) => {
+    if (!persisted) allRuns().filter((run) => UNSETTLED.has(run.state)).forEach(discard);
+  });
+}
+
+/** Ask for all results now and then: the server removes what nobody asks for. */
+function keep() {
+  const every = 15_000 * state.about.limits.minutes;
+  setInterval(() => {
+    for (const run of allRuns()) if (run.finished) send(run.path).catch((problem) => problem.status === 404 && lost(run));
+  }, every);
 }
 
 async function start() {
@@ -1384,6 +1398,7 @@ async function start() {
     return;
   }
   fillForm();
+  keep();
   const { samples } = state.about;
   $("samples").hidden = !samples.length;
   for (const sample of samples) {
