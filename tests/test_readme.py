@@ -14,7 +14,7 @@ from resolvent.engine.options import Options
 
 TEXT = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 SHELL = "\n".join(re.findall(r"^```\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)).splitlines()
-(PYTHON,) = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+PYTHON = "\n".join(re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL))
 
 
 def calls_in(line):
