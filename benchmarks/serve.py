@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -90,14 +91,17 @@ def by_command(paths: Sequence[Path], output: Path) -> list[Cost]:
     first one, which pays for the start of Python and the loading of the models, is left out.
     """
     command = [sys.executable, "-m", "resolvent", "restore", *map(str, paths), "-o", str(output)]
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen([*command, "--jsonl"], stdout=subprocess.PIPE, stderr=errors, text=True)
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen([*command, "--jsonl"], stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         marks = []
         for line in process.stdout:
             marks.append((time.perf_counter(), Taken.by(process.pid).cpu))
             if (result := json.loads(line))["status"] != "restored":
-                raise SystemExit(f"{result['input']}: {result['status']}; {result['reasons']}")
+                process.kill()
+                raise SystemExit(f"{result['input']}: {result['status']}; {', '.join(result['reasons'])}")
         if process.wait() or len(marks) != len(paths):
             errors.seek(0)
             raise SystemExit(f"{shlex.join(command)} failed:\n{errors.read()}")
@@ -106,11 +110,12 @@ def by_command(paths: Sequence[Path], output: Path) -> list[Cost]:
 
 def by_server(server: Server, paths: Sequence[Path]) -> list[Cost]:
     """Send the same photographs one after the other; the cost of each but the first, which loads the models."""
-    client, costs = Client(server.port), []
-    for path in paths:
-        data, cpu = path.read_bytes(), server.cpu()
-        answer = client.restore(path.name, data)
-        costs.append(Cost(answer.seconds, server.cpu() - cpu))
+    costs = []
+    with Client(server.port) as client:
+        for path in paths:
+            data, cpu = path.read_bytes(), server.cpu()
+            answer = client.restore(path.name, data)
+            costs.append(Cost(answer.seconds, server.cpu() - cpu))
     return costs[1:]
 
 
@@ -118,7 +123,12 @@ def at_once(server: Server, clients: int, work: Callable[[int, Client], list[flo
     """Let clients work at the same time; the seconds of all their requests, and those from first to last."""
     start = time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
-        each = list(pool.map(lambda number: work(number, Client(server.port)), range(clients)))
+
+        def one(number: int) -> list[float]:
+            with Client(server.port) as client:
+                return work(number, client)
+
+        each = list(pool.map(one, range(clients)))
     return [seconds for one in each for seconds in one], time.perf_counter() - start
 
 
@@ -158,6 +168,11 @@ def in_turn(server: Server, paths: Sequence[Path], rounds: int, output: Path) ->
     return told, asked
 
 
+def send(files: Sequence[bytes], clients: int, number: int, client: Client) -> list[float]:
+    """Send those files that fall to one of the clients; the seconds of each."""
+    return [client.restore(f"{number}.jpg", data).seconds for data in files[number::clients]]
+
+
 def excess(told: Sequence[Cost], asked: Sequence[Cost]) -> tuple[float, float]:
     """How many percent more the server takes, of time and of the CPU: medians of the ratios."""
     pairs = list(zip(told, asked, strict=True))
@@ -170,36 +185,32 @@ def speed(options: argparse.Namespace) -> str:
     """Photographs by the command line and by the server, of two sizes, from one client and from several."""
     source, rows, over = Source(options.images), [], []
     side, height = options.side, round((options.megapixels * 1e6 * 3 / 4) ** 0.5)
-    for size in (
+    sizes = (
         Size(f"{side}x{side}", side, side, options.photographs, options.repeats),
         Size(f"{options.megapixels:g} megapixels", height, round(height * 4 / 3), options.large, 1),
-    ):
-        with tempfile.TemporaryDirectory() as folder, Server() as server:
-            paths = [Path(folder) / f"{number:02}.jpg" for number in range(max(size.count, options.clients) + 1)]
-            paths[0].write_bytes(source.file(0, side, side))
-            for number, path in enumerate(paths[1:], 1):
-                path.write_bytes(source.file(number, size.height, size.width))
-            told, asked = in_turn(server, paths[: size.count + 1], options.rounds, Path(folder))
-            photographs = [path.read_bytes() for path in paths[1 : options.clients + 1]] * size.repeats
-            walls, whole = at_once(
-                server,
-                options.clients,
-                lambda number, client, files=photographs: [
-                    client.restore(f"{number}.jpg", data).seconds for data in files[number :: options.clients]
-                ],
-            )
-        for way, costs in (("command line", told), ("1 client", asked)):
-            each = [cost.wall for cost in costs]
-            rows.append([size.name, way, *row(each, sum(each)), f"{statistics.median(cost.cpu for cost in costs):.2f}"])
-        rows.append([size.name, f"{options.clients} clients", *row(walls, whole), ""])
-        wall, cpu = excess(told, asked)
-        over.append(f"{size.name}: {wall:+.1f} % of time, {cpu:+.1f} % of CPU")
+    )
+    with Server() as server:
+        for size in sizes:
+            with tempfile.TemporaryDirectory() as folder:
+                paths = [Path(folder) / f"{number:02}.jpg" for number in range(max(size.count, options.clients) + 1)]
+                paths[0].write_bytes(source.file(0, side, side))
+                for number, path in enumerate(paths[1:], 1):
+                    path.write_bytes(source.file(number, size.height, size.width))
+                told, asked = in_turn(server, paths[: size.count + 1], options.rounds, Path(folder))
+                photographs = [path.read_bytes() for path in paths[1 : options.clients + 1]] * size.repeats
+            walls, whole = at_once(server, options.clients, partial(send, photographs, options.clients))
+            for way, costs in (("command line", told), ("1 client", asked)):
+                each = [cost.wall for cost in costs]
+                cpu = f"{statistics.median(cost.cpu for cost in costs):.2f}"
+                rows.append([size.name, way, *row(each, sum(each)), cpu])
+            rows.append([size.name, f"{options.clients} clients", *row(walls, whole), ""])
+            over.append("{}: {:+.1f} % of time, {:+.1f} % of CPU".format(size.name, *excess(told, asked)))
     return markdown("photographs | by | number | p50 s | p95 s | a second | CPU s each", rows) + prose(f"""
 Over the command line, with one client: {"; ".join(over)} (medians of the ratios, photograph by photograph; goal at 12
 megapixels: at most 10 % of time). JPEG files with noise, restored by the automatic choice. The command line restores
 all of a round in one call, and what passes between two of its lines of `--jsonl` is the time of one photograph, so that
 start and loading of models are not counted; a small photograph goes first in each call, and to the server.
-{options.rounds} rounds; each of the two goes first in every second one. Several clients send at once, each its own
+Rounds: {options.rounds}; each of the two goes first in every second one. Several clients send at once, each its own
 photograph; the server restores one at a time, so that their times hold the wait for the others.""")
 
 
@@ -221,8 +232,7 @@ def memory(options: argparse.Namespace) -> str:
         source.file(number, 64 + 16 * (number % 5), 96, ("png", "jpeg", "webp")[number % 3]) for number in range(30)
     ]
     marks, rows = {1, *options.requests}, []
-    with Server() as server:
-        client = Client(server.port)
+    with Server() as server, Client(server.port) as client:
         for number in range(1, max(marks) + 1):
             given = {} if number % 10 == 1 else {"model": "denoise", "sigma": str(SIGMA)}
             client.restore("photograph", photographs[number % len(photographs)], **given)
@@ -273,7 +283,7 @@ def clients(options: argparse.Namespace) -> str:
 
         def ask(number: int, client: Client) -> list[float]:
             nonlocal refusals
-            own, seconds = known[number], []
+            own, seconds = known[number], list[float]()
             while time.perf_counter() < until or not seconds:
                 answer = client.restore(f"{number}.png", own.photograph, **own.options)
                 found = verdict(answer.data, number, known)
@@ -284,7 +294,8 @@ def clients(options: argparse.Namespace) -> str:
                     refusals += answer.refusals
             return seconds
 
-        Client(server.port).restore("first.png", known[0].photograph, **known[0].options)
+        with Client(server.port) as first:
+            first.restore("first.png", known[0].photograph, **known[0].options)
         until = time.perf_counter() + options.seconds
         watching = threading.Thread(target=watch)
         watching.start()
@@ -297,14 +308,12 @@ def clients(options: argparse.Namespace) -> str:
     own, worker = (np.array(column) / 1e6 for column in zip(*resident, strict=True))
     cells = [str(seen[word]) for word in ("right", "of another client", "wrong")]
     head = "clients | answers | p50 s | p95 s | a second | right | of another client | wrong | told to wait"
-    return (
-        markdown(head, [[str(options.many), *row(walls, whole), *cells, str(refusals)]])
-        + prose(f"""
+    return markdown(head, [[str(options.many), *row(walls, whole), *cells, str(refusals)]]) + prose(f"""
 For {options.seconds:g} seconds over loopback. Each client has its own photograph, sent with one of three levels and two
 strengths. An answer is right if every pixel is that of `resolvent.restore`, whose results all differ. Fewest answers
-to a client: {min(answered.values())}. Resident memory, from when each had one answer to the end: server {own[0]:.0f} to
-{own[-1]:.0f} MB, at most {own.max():.0f}; worker {worker[0]:.0f} to {worker[-1]:.0f} MB, at most {worker.max():.0f}.""")
-    )
+to a client: {min(answered.values())}. Memory, from when each had one answer to the end: server {own[0]:.0f} to
+{own[-1]:.0f} MB, at most {own.max():.0f}; worker {worker[0]:.0f} to {worker[-1]:.0f} MB, at most
+{worker.max():.0f}.""")
 
 
 PARTS: dict[str, tuple[str, Callable[[argparse.Namespace], str]]] = {
@@ -340,13 +349,14 @@ def main() -> None:
         sections.append(f"### {title}\n\n{part(options)}")
         print(f"{sections[-1]}\n\n({time.perf_counter() - began:.0f} s)\n", flush=True)
     if not options.only:
-        given = [f"--{key} {getattr(options, key)}" for key in vars(options) if _changed(parser, options, key)]
-        command = " ".join(["python benchmarks/serve.py --images", f"{options.images.name}/", *given])
+        given = {**vars(options), "images": f"{options.images.name}/"}
+        told = [f"--{key} {_text(value)}" for key, value in given.items() if value != parser.get_default(key)]
+        command = " ".join(["python benchmarks/serve.py", *told])
         write_section("Serving", command, "\n\n".join(sections), origin)
 
 
-def _changed(parser: argparse.ArgumentParser, options: argparse.Namespace, key: str) -> bool:
-    return key not in ("images", "only") and getattr(options, key) != parser.get_default(key)
+def _text(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else f"{value}"
 
 
 if __name__ == "__main__":
