@@ -11,7 +11,7 @@ RUN pip install --no-cache-dir --constraint constraints.txt hatchling \
 
 FROM python:3.13-slim
 RUN pip uninstall --yes --quiet --root-user-action ignore pip \
-    && rm -r /usr/local/lib/python3.13/ensurepip \
+    && rm -rf /usr/local/lib/python3*/ensurepip \
     && useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin resolvent
 COPY --from=build /opt/resolvent /opt/resolvent
 ENV PATH=/opt/resolvent/bin:$PATH TMPDIR=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
