@@ -1,9 +1,9 @@
 """``resolvent serve`` beside ``resolvent restore``: start, speed, memory, and many clients at once.
 
-python benchmarks/serve.py --images FOLDER [--only start speed memory clients] [--rounds 5] [--seconds 60] ...
+python benchmarks/serve.py --images FOLDER [--only start speed memory clients] [--rounds 4] [--seconds 60] ...
 
 The photographs of FOLDER are mirrored until they fill the size, get noise, and are saved. With --only nothing is
-written into RESULTS.md. All of it takes some 20 minutes on two cores.
+written into RESULTS.md. All of it takes some 20 minutes where 12 megapixels take half a minute, and needs Linux.
 """
 
 from __future__ import annotations
@@ -330,7 +330,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path, required=True, help="folder of photographs in color, 8 bits")
     parser.add_argument("--only", nargs="+", choices=list(PARTS))
     parser.add_argument("--starts", type=int, default=5, help="of the server")
-    parser.add_argument("--rounds", type=int, default=5, help="of the command line and the server in turn")
+    parser.add_argument("--rounds", type=int, default=4, help="of the command line and the server in turn")
     parser.add_argument("--side", type=int, default=512, help="pixels a side of a small photograph")
     parser.add_argument("--photographs", type=int, default=8, help="small ones in a round")
     parser.add_argument("--megapixels", type=float, default=12, help="of a large photograph")
