@@ -131,9 +131,7 @@ def test_the_section_is_written(serve, photographs, tmp_path, monkeypatch, capsy
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
     ways = [row[:3] for row in cells if row[0] in ("48x48", "0.003 megapixels")]
     assert [way[1:] for way in ways] == 2 * [["command line", "1"], ["1 client", "1"], ["2 clients", "2"]]
-    resident = {
-        row[0]: [float(cell) for cell in row[1:]] for row in cells if row[0] in ("1", "2") and len(row) == 3
-    }
+    resident = {row[0]: [float(cell) for cell in row[1:]] for row in cells if row[0] in ("1", "2") and len(row) == 3}
     assert list(resident) == ["1", "2"]
     assert all(10 < server < 500 and 50 < worker < 2000 for server, worker in resident.values())
     (last,) = (row for row in cells if row[0] == "3" and len(row) == 9)
