@@ -498,8 +498,8 @@ async def session(request: Request, body: Token) -> Response:
         raise Problem(401, "token: is wrong; take it from where the server was started")
     response = Response(status_code=204)
     if settings.token:
-        value = session_of(settings.token)
-        response.set_cookie(COOKIE, value, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+        secure = request.headers.get("origin", "").startswith("https:")  # to a proxy perhaps, which asks over HTTP
+        response.set_cookie(COOKIE, session_of(settings.token), httponly=True, samesite="strict", secure=secure)
     return response
 
 

@@ -212,8 +212,8 @@ class Store:
         job = self.jobs.get(name)
         if job is None:
             raise Problem(
-                404, f"job {name!r:.40}: there is none; it was deleted, or not asked for in {self.settings.minutes:g} "
-                "minutes; send the photograph again",
+                404, f"job {name!r:.40}: is not there, or was deleted, as jobs are after {self.settings.minutes:g} "
+                "minutes without a request; send the photograph again",
             )  # fmt: skip
         job.seen = time.monotonic()
         return job
