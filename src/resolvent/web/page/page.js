@@ -462,7 +462,7 @@ async function drawThumb(photo) {
 class Sheet {
   constructor(pane) {
     this.node = make("div", { className: "sheet", hidden: true });
-    this.crops = make("div");
+    this.crops = make("div", { className: "crops" });
     this.tiles = new Map();
     this.source = this.drawn = null;
     pane.append(this.node);
