@@ -373,7 +373,9 @@ function reasonToSkip(file) {
 }
 
 /** Take files, each with the folder it lies in: photographs are restored, the rest is listed as skipped. */
-function take(found) {
+async function take(found) {
+  await loaded;
+  if (!state.about) return;
   const added = [];
   for (const { file, folder } of found) {
     if (/^(\.|thumbs\.db$|desktop\.ini$)/i.test(file.name)) continue;
@@ -1352,20 +1354,15 @@ function fillSamples({ samples }) {
   }
 }
 
-async function start() {
-  try {
-    state.about = await ask("/v1/about");
-    [state.models, state.methods] = await Promise.all([ask("/v1/models"), ask("/v1/methods")]);
-  } catch (problem) {
-    toast(problem.message);
-    return;
-  }
+async function load() {
+  state.about = await ask("/v1/about");
+  [state.models, state.methods] = await Promise.all([ask("/v1/models"), ask("/v1/methods")]);
   fillForm();
   fillSamples(state.about);
-  for (const listen of [listenToButtons, listenToDrops, listenToForm, listenToKeys]) listen();
-  viewer.listen();
   keepResults();
   document.body.classList.add("ready");
 }
 
-start();
+for (const listen of [listenToButtons, listenToDrops, listenToForm, listenToKeys]) listen();
+viewer.listen();
+const loaded = load().catch((problem) => toast(problem.message));
