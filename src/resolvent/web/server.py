@@ -15,9 +15,11 @@ from resolvent.errors import UsageError
 from resolvent.web.app import create_app
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from resolvent.web.settings import Settings
 
-__all__ = ["serve"]
+__all__ = ["configuration", "listen", "serve"]
 
 HEADER_SECONDS = 15.0
 """In which the header of the first request of a connection has to be there."""
@@ -76,9 +78,15 @@ def serve(settings: Settings, *, open_page: bool = False, say: Callable[[str], N
         if open_page:
             webbrowser.open(url)
 
+    with listening:
+        Server(configuration(create_app(settings), settings), started).run([listening])
+
+
+def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Say how an application is served."""
     options: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False, "ws": "none"}
-    config = uvicorn.Config(
-        create_app(settings),
+    return uvicorn.Config(
+        app,
         http=Protocol,
         proxy_headers=False,
         limit_concurrency=settings.connections,
@@ -86,8 +94,6 @@ def serve(settings: Settings, *, open_page: bool = False, say: Callable[[str], N
         lifespan="on",
         **options,
     )
-    with listening:
-        Server(config, started).run([listening])
 
 
 def listen(host: str, port: int) -> socket.socket:
