@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -70,18 +71,29 @@ class Live:
     Args:
         port: On 127.0.0.1.
         app: Its application.
+        server: That runs it.
         headers: Of every request that ``client`` sends.
     """
 
-    def __init__(self, port: int, app: Any, headers: dict[str, str] | None = None) -> None:
-        self.port, self.app = port, app
+    def __init__(self, port: int, app: Any, server: Server, headers: dict[str, str] | None = None) -> None:
+        self.port, self.app, self.server = port, app, server
         self.url = f"http://127.0.0.1:{port}"
+        self.loop: asyncio.AbstractEventLoop | None = None
         self.client = httpx.Client(base_url=self.url, timeout=60, headers=headers)
 
     @property
     def store(self) -> Any:
         """Its jobs."""
         return self.app.state.store
+
+    @property
+    def connections(self) -> Any:
+        """Those that are open."""
+        return self.server.server_state.connections
+
+    def call(self, function: Callable[[], Any]) -> None:
+        """Wait for a coroutine in the loop of the server."""
+        asyncio.run_coroutine_threadsafe(function(), self.loop).result(20)
 
     def connect(self) -> socket.socket:
         """Open a bare connection."""
@@ -99,6 +111,12 @@ class Live:
             except ConnectionResetError:
                 pass
             return answer
+
+    def first(self, data: bytes) -> bytes:
+        """Send bytes, and give the first that come back."""
+        with self.connect() as connection:
+            connection.sendall(data)
+            return connection.recv(1 << 16)
 
     def post(self, data: bytes, name: str = "photo.png", path: str = "/v1/jobs", **options: Any) -> httpx.Response:
         """Send a photograph."""
@@ -145,11 +163,16 @@ def running(settings: Settings, headers: dict[str, str] | None = None) -> Iterat
     app = create_app(settings, warm=False)
     started = threading.Event()
     listening = listen("127.0.0.1", 0)
-    server = Server(configuration(app, settings), started.set)
+
+    def tell() -> None:
+        live.loop = asyncio.get_running_loop()
+        started.set()
+
+    server = Server(configuration(app, settings), tell)
+    live = Live(listening.getsockname()[1], app, server, headers)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     assert started.wait(20)
-    live = Live(listening.getsockname()[1], app, headers)
     try:
         yield live
     finally:
