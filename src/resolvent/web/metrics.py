@@ -13,7 +13,7 @@ from prometheus_client import (
 
 __all__ = ["Metrics"]
 
-disable_created_metrics()  # when each counter began is of no use, and doubles their number
+disable_created_metrics()  # type: ignore[no-untyped-call] # when each counter began is of no use, and doubles their number
 
 BUCKETS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 
