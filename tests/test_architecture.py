@@ -12,8 +12,8 @@ import resolvent
 SOURCE = Path(resolvent.__file__).parent
 
 ROOMS = (
-    "web", "batch", "report", "evaluation", "training", "engine", "methods", "diagnosis", "inference", "models", "networks",
-    "degradations", "physics", "image", "plugins", "io", "provenance", "system", "parameters", "errors",
+    "web", "batch", "report", "evaluation", "training", "engine", "methods", "diagnosis", "inference", "models",
+    "networks", "degradations", "physics", "image", "plugins", "io", "provenance", "system", "parameters", "errors",
 )  # fmt: skip
 """From the top to the ground: each may import those that follow it. ``cli`` may import all, and nothing imports it."""
 

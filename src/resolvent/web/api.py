@@ -66,6 +66,10 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 IMAGE: dict[str, Any] = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
+EVENT = {
+    "type": "object",
+    "properties": {"event": {"const": "job"}, "data": {"type": "string", "contentMediaType": "application/json"}},
+}
 JOB = problems(404)
 SENT = problems(408, 409, 413, 415, 429, 500, 503, 504, 507)
 
@@ -189,26 +193,26 @@ async def send(
     store = store_of(request)
     if (form.file is None) == (form.source is None):
         raise Problem(422, "file and source: send one of them, the photograph or a job that has it")
-    if not idempotency_key:
-        return _accepted(await _taken(request, form), store)  # type: ignore[return-value]
-    key, fingerprint = (client_of(request), idempotency_key), await _fingerprint(form)
-    async with store.keyed:
-        known = store.keys.get(key)
-        if known is None:
-            job = await _taken(request, form)
-            store.keys[key] = (fingerprint, job.id)
-        elif known[0] != fingerprint:
+    key, fingerprint = (client_of(request), idempotency_key or ""), ""
+    if idempotency_key:
+        fingerprint = await _fingerprint(form)
+        known, name = store.keys.get(key, (fingerprint, None))
+        if known != fingerprint:
             raise Problem(422, f"Idempotency-Key {idempotency_key!r:.80}: was sent with another request; send another")
-        else:
-            job = store.find(known[1])
+        if name == "":
+            raise Problem(409, f"Idempotency-Key {idempotency_key!r:.80}: its request is being read; ask again")
+        if name in store.jobs:
+            return _accepted(store.jobs[name], store)  # type: ignore[return-value]
+        store.keys[key] = (fingerprint, "")
+    try:
+        job = await submit(request, form.file or store.find(form.source or ""), form)
+    except BaseException:
+        if idempotency_key:
+            del store.keys[key]
+        raise
+    if idempotency_key:
+        store.keys[key] = (fingerprint, job.id)
     return _accepted(job, store)  # type: ignore[return-value]
-
-
-async def _taken(request: Request, form: JobForm) -> Job:
-    if form.source is not None:
-        return await submit(request, store_of(request).find(form.source), form)
-    assert form.file is not None  # noqa: S101 - one of the two is given
-    return await submit(request, form.file, form)
 
 
 def _accepted(job: Job, store: Store) -> JSONResponse:
@@ -251,7 +255,7 @@ async def delete(request: Request, name: str) -> None:
     "/jobs/{name}/events",
     tags=["jobs"],
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **JOB},
+    responses={200: {"content": {"text/event-stream": {"schema": EVENT}}}, **JOB},
 )
 async def events(request: Request, name: str) -> Response:
     """Send the job as a server-sent event `job` whenever it changes, until it is done, failed or deleted."""
@@ -502,7 +506,7 @@ async def show_sample(request: Request, name: str) -> Response:
     if name not in SAMPLES:
         raise Problem(404, f"sample {name!r:.40}: there is none; /v1/about lists them")
     data = await anyio.to_thread.run_sync(sample, name)
-    return Response(data, media_type="image/png" if name.endswith(".png") else "image/jpeg")
+    return Response(data, media_type="image/png")
 
 
 class Token(BaseModel):
@@ -520,8 +524,8 @@ async def session(request: Request, body: Token) -> Response:
         raise Problem(401, "token: is wrong; take it from where the server was started")
     response = Response(status_code=204)
     if settings.token:
-        value = session_of(settings.token)
-        response.set_cookie(COOKIE, value, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+        secure = request.headers.get("origin", "").startswith("https:")  # to a proxy perhaps, which asks over HTTP
+        response.set_cookie(COOKIE, session_of(settings.token), httponly=True, samesite="strict", secure=secure)
     return response
 
 

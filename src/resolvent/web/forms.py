@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -27,23 +27,36 @@ Text = Annotated[str, Field(max_length=4096)]
 """An option, short enough to be read in no time."""
 
 
-class PhotographForm(BaseModel):
-    """A photograph."""
+def without_null(schema: dict[str, Any]) -> None:
+    """Describe fields as a form has them: with a value, or not at all."""
+    for about in schema["properties"].values():
+        kinds = [kind for kind in about.get("anyOf", ()) if kind != {"type": "null"}]
+        if len(kinds) == 1:
+            del about["anyOf"]
+            about |= kinds[0]
+        if about.get("default", 0) is None:
+            del about["default"]
 
-    model_config = ConfigDict(extra="forbid")
+
+class Form(BaseModel):
+    """Fields of a request; others are refused."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=without_null)
+
+
+class PhotographForm(Form):
+    """A photograph."""
 
     file: UploadFile = Field(description=PHOTOGRAPH)
     frame: int | None = Field(None, ge=1, description=FRAME)
 
 
-class Choices(BaseModel):
+class Choices(Form):
     """How to restore it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: Text | None = Field(None, description="Name of a model (see /v1/models). Default: chosen by diagnosis.")
     sigma: float | None = Field(None, ge=0, le=255, description="Noise level in gray levels of 255, for `model`.")
-    scale: Literal[2, 4, "2", "4"] | None = Field(None, description="Enlarge by a factor of 2 or 4.")
+    scale: int | None = Field(None, json_schema_extra={"enum": [2, 4]}, description="Enlarge by a factor of 2 or 4.")
     strength: float = Field(1, ge=0, le=1, description="Blend: 0 keeps the photograph exactly, 1 restores it fully.")
     repair: bool = Field(False, description="Find and fill scratches, dust and creases.")
     mask: UploadFile | None = Field(None, description="Image of the photograph's size: white is filled, black is kept.")
@@ -85,7 +98,7 @@ def options_of(form: Choices) -> Options:
     options: dict[str, Any] = {
         "model": known_model("model", form.model),
         "sigma": form.sigma,
-        "scale": None if form.scale is None else int(form.scale),
+        "scale": form.scale,
         "strength": form.strength,
         "repair": form.repair,
         "uncertainty": form.uncertainty or None,
@@ -108,10 +121,9 @@ def options_of(form: Choices) -> Options:
 
         if options["method"] is None:
             raise UsageError(f"set {form.settings[0]!r:.80}: is a setting of a method; give method too")
+        for text in form.settings:
+            refuse_path(options["method"], text)
         options["settings"] = methods.read_settings(options["method"], form.settings)
-        for name, value in options["settings"].items():
-            if isinstance(value, str) and value not in methods.METHODS:
-                known_setting(options["method"], name, value)
     make_request(**{**options, "mask": b"" if form.mask else None})
     format_named(form.ext)
     check_files(form.quality, form.strip)
@@ -125,13 +137,23 @@ def known_model(option: str, name: str | None) -> str | None:
     return name
 
 
-def known_setting(method: str, name: str, value: str) -> None:
-    """Refuse a path where a setting takes the name of a model."""
+def refuse_path(method: str, setting: str) -> None:
+    """Refuse ``model=own.onnx``, where a setting takes the name of a model, before the disk is touched."""
     from resolvent.methods import METHODS
     from resolvent.methods.kinds import DenoiserName
+    from resolvent.parameters import Several
 
-    if isinstance(METHODS[method].settings[name].kind, DenoiserName):
-        known_model(name, value)
+    name, _, value = (part.strip() for part in setting.partition("="))
+    known = METHODS[method].settings.get(name) if method in METHODS else None
+    kind = known and known.kind
+    if isinstance(kind, Several):
+        kind, values = kind.kind, [part.strip() for part in value.split(",")]
+    else:
+        values = [value]
+    if isinstance(kind, DenoiserName):
+        for model in values:
+            if model and model not in METHODS:
+                known_model("model", model)
 
 
 def format_named(ext: str | None) -> str | None:

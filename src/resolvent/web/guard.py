@@ -157,10 +157,10 @@ class Guard:
 
     def _check_origin(self, headers: Headers, host: str) -> None:
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-        if origin in self.settings.origins:
+        if site in ("same-origin", "none") or origin in self.settings.origins:
             return
         foreign = origin is not None and origin.lower().partition("://")[2] != host.lower()
-        if foreign or site in ("cross-site", "same-site"):
+        if site is not None or foreign:
             raise Problem(403, f"origin {origin!r:.80}: is a page of another site; open the page of this server")
 
     def _check_token(self, headers: Headers) -> None:

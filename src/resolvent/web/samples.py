@@ -15,8 +15,8 @@ __all__ = ["SAMPLES", "sample"]
 
 OF_SCIKIT_IMAGE = {
     "noisy.png": ("Noisy portrait", "astronaut", "noise:sigma=25"),
-    "blurred.jpg": ("Blurred coffee", "coffee", "blur:sigma=1.6 + noise:sigma=1 + jpeg:quality=92"),
-    "compressed.jpg": ("Compressed cat", "chelsea", "jpeg:quality=15"),
+    "blurred.png": ("Blurred coffee", "coffee", "blur:sigma=1.6 + noise:sigma=1"),
+    "grainy.png": ("Grainy cat", "chelsea", "blur:sigma=0.8 + grain:sigma=12,radius=0.8"),
 }
 DRAWN = {"noisy.png": ("Noisy hills", "", "noise:sigma=25")}
 
@@ -31,15 +31,9 @@ def sample(name: str) -> bytes:
     from resolvent.image import Image, encode_image
 
     _, photograph, degradation = SAMPLES[name]
-    steps, _, last = degradation.rpartition("jpeg:quality=")
-    quality = int(last) if steps or degradation.startswith("jpeg") else None
-    text = (steps if quality else degradation).rstrip(" +")
-    clean = _photograph(photograph)
-    degraded = parse(text)(clean, np.random.default_rng(0)) if text else clean
-    data = np.rint(255 * np.clip(degraded, 0, 1)).astype(np.uint8)
-    if quality is None:
-        return encode_image(Image.from_array(data), "png")
-    return encode_image(Image.from_array(data), "jpeg", quality)
+    degraded = parse(degradation)(_photograph(photograph), np.random.default_rng(0))
+    image = Image.from_array(np.rint(255 * np.clip(degraded, 0, 1)).astype(np.uint8))
+    return encode_image(image, "png")
 
 
 def _photograph(name: str) -> NDArray[np.float32]:

@@ -113,7 +113,6 @@ class Store:
         self.settings, self.pool, self.metrics, self.root = settings, pool, metrics, root
         self.jobs: dict[str, Job] = {}
         self.keys: dict[tuple[str, str], tuple[str, str]] = {}
-        self.keyed = anyio.Lock()
         self.group: TaskGroup | None = None
         self.seconds_a_megapixel, self.megapixels = GUESS, GUESS
         self.most_bytes = min(settings.kept_megabytes * 1e6, shutil.disk_usage(root).free / 2)
@@ -222,8 +221,8 @@ class Store:
         job = self.jobs.get(name)
         if job is None:
             raise Problem(
-                404, f"job {name!r:.40}: there is none; it was deleted, or not asked for in {self.settings.minutes:g} "
-                "minutes; send the photograph again",
+                404, f"job {name!r:.40}: is not there, or was deleted, as jobs are after {self.settings.minutes:g} "
+                "minutes without a request; send the photograph again",
             )  # fmt: skip
         job.seen = time.monotonic()
         return job

@@ -1,0 +1,319 @@
+"""The photographer's path, in a real browser: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import time
+import zipfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from playwright.sync_api import expect, sync_playwright
+
+from resolvent.web.settings import Settings
+from tests.web.live import PROFILE, live_server, photograph, pixels, texture
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is MISSING: the page is not tested")
+
+SOON = 30_000
+"""Milliseconds in which a small photograph is restored, on a busy machine too."""
+
+
+@pytest.fixture(scope="module")
+def live():
+    with live_server(Settings(), warm=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(live, browser):
+    """Open the page; whatever it asks for elsewhere, and whatever it complains about, fails the test."""
+    contexts, faults = [], []
+
+    def call(**options):
+        context = browser.new_context(accept_downloads=True, **options)
+        context.set_default_timeout(SOON)
+        contexts.append(context)
+        page = context.new_page()
+        here = urlsplit(live.url).netloc
+
+        def asked(request):
+            if urlsplit(request.url).scheme != "blob" and urlsplit(request.url).netloc != here:
+                faults.append(f"asks for {request.url}")
+
+        page.on("request", asked)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on(
+            "console",
+            lambda line: faults.append(line.text) if line.type == "error" and "404" not in line.text else None,
+        )
+        page.goto(live.url)
+        page.locator("#choose-files").wait_for()
+        return page
+
+    yield call
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def given(name: str, data: bytes) -> dict[str, object]:
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+
+
+def noisy(seed: int = 0, side: int = 96) -> np.ndarray:
+    return texture(seed, side, side)
+
+
+def restored(page, number: int) -> None:
+    """Wait until so many photographs are restored."""
+    in_state(page, "done", number)
+
+
+def in_state(page, state: str, number: int | None = None) -> None:
+    """Wait until so many photographs are in a state, or any."""
+    found = page.locator(f"#list [data-state={state}]")
+    if number is None:
+        found.first.wait_for()
+    else:
+        expect(found).to_have_count(number, timeout=SOON)
+
+
+def saved(page, button: str) -> tuple[str, bytes]:
+    with page.expect_download() as download:
+        page.locator(button).click()
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
+
+
+def of_command_line(run, tmp_path, name: str, data: bytes, *flags: str) -> bytes:
+    source = tmp_path / name
+    source.write_bytes(data)
+    assert run("restore", source, "-o", tmp_path / "out", "--overwrite", *flags)[0] == 0
+    return (tmp_path / "out" / name).read_bytes()
+
+
+def test_three_files_come_back_as_the_command_line_makes_them(opened, run, tmp_path):
+    files = {"größer.jpg": photograph(array=noisy(1)), "b.png": photograph("png", noisy(2)),
+             "c.tif": photograph("tiff", noisy(3))}  # fmt: skip
+    page = opened()
+    page.locator("#files").set_input_files([given(name, data) for name, data in files.items()])
+    restored(page, 3)
+    assert "noise" in page.locator("#found-words").inner_text()
+    name, data = saved(page, "#download")
+    assert name == "größer.restored.jpg"
+    assert data == of_command_line(run, tmp_path, "größer.jpg", files["größer.jpg"])
+    picture = Pillow.open(io.BytesIO(data))
+    assert picture.info["icc_profile"] == PROFILE
+    assert picture.getexif()[0x010F] == "Resolvent"
+    name, data = saved(page, "#download-all")
+    archive = zipfile.ZipFile(io.BytesIO(data))
+    assert sorted(archive.namelist()) == ["b.restored.png", "c.restored.tif", "größer.restored.jpg"]
+    for name, known in files.items():
+        stem, _, extension = name.partition(".")
+        assert archive.read(f"{stem}.restored.{extension}") == of_command_line(run, tmp_path, name, known)
+
+
+def test_the_strength_that_is_seen_is_the_one_that_is_downloaded(opened):
+    page = opened()
+    page.locator("#files").set_input_files(given("a.png", photograph("png", noisy(1))))
+    restored(page, 1)
+    _, full = saved(page, "#download")
+    page.locator("#strength").fill("40")
+    expect(page.locator("#strength-text")).to_have_text("40 %")
+    _, part = saved(page, "#download")
+    before, after = pixels(photograph("png", noisy(1))).astype(float), pixels(full).astype(float)
+    assert abs(pixels(part) - (before + 0.4 * (after - before))).max() <= 0.51
+
+
+def test_the_keyboard_alone_is_enough(opened):
+    page = opened()
+    reached = ""
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached = page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()")
+        if reached.startswith(("Noisy", "noisy")) or page.evaluate("!!document.activeElement.closest('#sample-list')"):
+            break
+    assert page.evaluate("!!document.activeElement.closest('#sample-list')"), reached
+    page.keyboard.press("Enter")
+    restored(page, 1)
+    page.locator("#divider").focus()
+    before = int(page.locator("#divider").input_value())
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    assert int(page.locator("#divider").input_value()) == before + 5
+    page.keyboard.press("1")
+    assert page.locator("#zoom").inner_text() == "100 %"
+    page.locator("#download").focus()
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "noisy.restored.png"
+
+
+def test_photographs_are_dropped_and_pasted(opened):
+    page = opened()
+    for seed, event in enumerate(("drop", "paste")):
+        data = list(photograph("png", noisy(seed)))
+        page.evaluate(
+            """([data, event]) => {
+              const transfer = new DataTransfer();
+              transfer.items.add(new File([new Uint8Array(data)], `${event}ed ü.png`, { type: "image/png" }));
+              const made = event === "drop"
+                ? new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true })
+                : new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true });
+              document.body.dispatchEvent(made);
+            }""",
+            [data, event],
+        )
+        restored(page, seed + 1)
+    assert page.locator("#list [role=option]").count() == 2
+
+
+def test_zoom_is_at_the_pointer_shows_native_pixels_and_stays(opened):
+    page = opened(viewport={"width": 1000, "height": 700})
+    large = [given(f"{seed}.png", photograph("png", np.tile(noisy(seed), (2, 26, 1)))) for seed in (1, 2)]
+    page.locator("#files").set_input_files(large)
+    restored(page, 2)
+    stage = page.locator("#stage").bounding_box()
+    x, y = stage["x"] + stage["width"] / 3, stage["y"] + stage["height"] / 3
+    page.mouse.move(x, y)
+    for _ in range(12):
+        page.mouse.wheel(0, -120)
+    expect(page.locator("#zoom")).to_have_text(re.compile(r"^\d{3,} %$"))
+    page.locator(".pane.right .crops img").first.wait_for()
+    zoom = page.locator("#zoom").inner_text()
+    page.locator("#list [role=option]").nth(1).click()
+    assert page.locator("#zoom").inner_text() == zoom
+
+
+def test_cancel_stops_the_work_within_a_second(opened, live):
+    store = live.app.state.store
+    others = set(store.jobs)
+    page = opened()
+    large = np.tile(noisy(), (16, 16, 1))
+    page.locator("#files").set_input_files([given(f"{i}.png", photograph("png", large)) for i in range(3)])
+    in_state(page, "working")
+    while not any(job.state == "running" for name, job in store.jobs.items() if name not in others):
+        time.sleep(0.05)
+    began = time.monotonic()
+    page.locator("#cancel-all").click()
+    in_state(page, "canceled")
+    while any(not job.over for name, job in list(store.jobs.items()) if name not in others):
+        time.sleep(0.02)
+    assert time.monotonic() - began < 1
+    assert page.locator("#list [data-state=working]").count() == 0
+
+
+def test_what_fails_says_why_and_can_be_tried_again(opened):
+    page = opened()
+    page.locator("#files").set_input_files(
+        [
+            given("cut.png", photograph("png", noisy())[:400]),
+            given("notes.txt", b"words"),
+            given("b.png", photograph("png", noisy())),
+        ]
+    )
+    restored(page, 1)
+    in_state(page, "failed", 1)
+    page.locator("#list [data-state=failed]").click()
+    assert page.locator("#card-text").inner_text().startswith("It cannot be decoded: ")
+    assert "notes.txt" in page.locator("#skipped-list").text_content()
+    page.locator("#card-retry").click()
+    in_state(page, "failed", 1)
+
+
+def test_two_visitors_see_only_their_own(opened):
+    pages = [opened(), opened()]
+    for seed, page in enumerate(pages):
+        page.locator("#files").set_input_files(given(f"of {seed}.png", photograph("png", noisy(seed))))
+    known = []
+    for seed, page in enumerate(pages):
+        restored(page, 1)
+        assert page.locator("#list [role=option]").count() == 1
+        name, data = saved(page, "#download")
+        assert name == f"of {seed}.restored.png"
+        known.append(abs(pixels(data).astype(float) - noisy(seed)).mean())
+    assert max(known) < 25
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(opened, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = opened(bypass_csp=True, color_scheme=scheme, viewport={"width": 1280, "height": 800})
+
+    def check(state):
+        found = Axe().run(page).response["violations"]
+        assert not found, f"{state}: {json.dumps([(one['id'], one['nodes'][0]['html']) for one in found])}"
+
+    check("empty")
+    page.locator("#files").set_input_files(
+        [given("a.png", photograph("png", noisy())), given("cut.png", photograph("png", noisy())[:400])]
+    )
+    restored(page, 1)
+    page.locator("#more summary").click()
+    check("done, with More")
+    page.get_by_text("Where it may be wrong").click()
+    check("layer")
+    page.locator("#list [data-state=failed]").click()
+    check("failed")
+
+
+def test_it_fits_on_a_telephone(opened):
+    page = opened(viewport={"width": 360, "height": 740}, has_touch=True, device_scale_factor=3)
+    page.locator("#files").set_input_files(given("a.png", photograph("png", noisy())))
+    restored(page, 1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_settings_are_remembered_and_names_are_not(opened):
+    page = opened()
+    page.locator("#files").set_input_files(given("secret name.png", photograph("png", noisy())))
+    restored(page, 1)
+    page.locator("#more summary").click()
+    page.locator("#ext").select_option("webp")
+    page.locator("#strip").select_option("gps")
+    kept = page.evaluate("JSON.stringify(localStorage)")
+    assert "webp" in kept
+    assert "secret" not in kept
+    name, _ = saved(page, "#download")
+    assert name == "secret name.restored.webp"
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    page.locator("#files").set_input_files(given("b.png", photograph("png", noisy())))
+    restored(page, 1)
+    page.locator("#more summary").click()
+    assert page.locator("#ext").input_value() == "webp"
+
+
+def test_who_closes_the_page_leaves_no_work_behind(opened, live):
+    store = live.app.state.store
+    others = set(store.jobs)
+    page = opened()
+    large = np.tile(noisy(), (16, 16, 1))
+    page.locator("#files").set_input_files([given(f"{i}.png", photograph("png", large)) for i in range(3)])
+    in_state(page, "working")
+    until = time.monotonic() + 10
+    while not set(store.jobs) - others:
+        time.sleep(0.05)
+    page.goto("about:blank")
+    while set(store.jobs) - others and time.monotonic() < until:
+        time.sleep(0.05)
+    assert set(store.jobs) == others
