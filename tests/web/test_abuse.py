@@ -294,6 +294,14 @@ def test_what_is_no_photograph_is_refused(live: Live, data: bytes, status: int) 
     live.works()
 
 
+@pytest.mark.parametrize("mask", [b"junk", GOOD[:40], photograph(1, 5, 5)], ids=["text", "cut", "size"])
+def test_an_error_of_a_mask_names_the_mask(live: Live, mask: bytes) -> None:
+    sent = live.client.post("/v1/jobs", files={"file": ("a.png", GOOD), "mask": ("../m.png", mask)})
+    error = live.wait(sent.json()["id"])["error"]
+    assert error["status"] in (415, 422)
+    assert error["value"] == "mask"
+
+
 def odd_files() -> list[bytes]:
     """Images of every format, cut and with bytes changed; those of a folder too, if one is given."""
     from resolvent.image import Image, encode_image
