@@ -193,26 +193,26 @@ async def send(
     store = store_of(request)
     if (form.file is None) == (form.source is None):
         raise Problem(422, "file and source: send one of them, the photograph or a job that has it")
-    if not idempotency_key:
-        return _accepted(await _taken(request, form), store)  # type: ignore[return-value]
-    key, fingerprint = (client_of(request), idempotency_key), await _fingerprint(form)
-    async with store.keyed:
-        known = store.keys.get(key)
-        if known is None:
-            job = await _taken(request, form)
-            store.keys[key] = (fingerprint, job.id)
-        elif known[0] != fingerprint:
+    key, fingerprint = (client_of(request), idempotency_key or ""), ""
+    if idempotency_key:
+        fingerprint = await _fingerprint(form)
+        known, name = store.keys.get(key, (fingerprint, None))
+        if known != fingerprint:
             raise Problem(422, f"Idempotency-Key {idempotency_key!r:.80}: was sent with another request; send another")
-        else:
-            job = store.find(known[1])
+        if name == "":
+            raise Problem(409, f"Idempotency-Key {idempotency_key!r:.80}: its request is being read; ask again")
+        if name in store.jobs:
+            return _accepted(store.jobs[name], store)  # type: ignore[return-value]
+        store.keys[key] = (fingerprint, "")
+    try:
+        job = await submit(request, form.file or store.find(form.source or ""), form)
+    except BaseException:
+        if idempotency_key:
+            del store.keys[key]
+        raise
+    if idempotency_key:
+        store.keys[key] = (fingerprint, job.id)
     return _accepted(job, store)  # type: ignore[return-value]
-
-
-async def _taken(request: Request, form: JobForm) -> Job:
-    if form.source is not None:
-        return await submit(request, store_of(request).find(form.source), form)
-    assert form.file is not None  # noqa: S101 - one of the two is given
-    return await submit(request, form.file, form)
 
 
 def _accepted(job: Job, store: Store) -> JSONResponse:

@@ -113,7 +113,6 @@ class Store:
         self.settings, self.pool, self.metrics, self.root = settings, pool, metrics, root
         self.jobs: dict[str, Job] = {}
         self.keys: dict[tuple[str, str], tuple[str, str]] = {}
-        self.keyed = anyio.Lock()
         self.group: TaskGroup | None = None
         self.seconds_a_megapixel, self.megapixels = GUESS, GUESS
         self.most_bytes = min(settings.kept_megabytes * 1e6, shutil.disk_usage(root).free / 2)

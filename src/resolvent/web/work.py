@@ -171,7 +171,9 @@ def attempt(task: Task, do: Callable[[], Any]) -> Outcome:
         status, message = status_of(error), str(error) if isinstance(error, ResolventError) else internal(error)
         if is_out_of_memory(error):
             message = "out of memory: the photograph takes more than a worker may; give the server more with --memory"
-    for path in (task.folder / "photograph", task.folder / "mask", task.folder / "result", task.folder):
+    mask = str(task.folder / "mask")
+    message = message.replace(f"mask {mask}", "mask").replace(mask, "mask")
+    for path in (task.folder / "photograph", task.folder / "result", task.folder):
         message = message.replace(str(path), task.name)
     return Outcome(value, status, message, os.getpid(), resident())
 
