@@ -668,7 +668,7 @@ def test_a_full_disk_is_507(live: Live, monkeypatch: pytest.MonkeyPatch) -> None
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("resolvent.web.api._copy", full)
+        patch.setattr("resolvent.web.routes.intake._copy", full)
         assert (
             is_problem(live.post(GOOD), 507)["detail"]
             == "the disk of the server: No space left on device; send it later"

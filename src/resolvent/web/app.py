@@ -17,13 +17,13 @@ from starlette.exceptions import HTTPException
 from resolvent import __version__
 from resolvent.errors import ResolventError
 from resolvent.io import is_disk_full
-from resolvent.web.api import router, watching
 from resolvent.web.documents import Assets, docs_page
 from resolvent.web.guard import Guard
 from resolvent.web.metrics import Metrics
 from resolvent.web.pool import Pool
 from resolvent.web.private import private_folder
 from resolvent.web.problems import Problem, full_disk
+from resolvent.web.routes import ROUTERS
 from resolvent.web.settings import Settings
 from resolvent.web.store import Store
 
@@ -70,8 +70,8 @@ def create_app(settings: Settings, *, warm: bool = True) -> FastAPI:
         lifespan=lifespan,
         form_limits={"max_files": 2, "max_fields": 64, "max_part_size": 1 << 19},
     )
-    app.include_router(router)
-    app.include_router(watching)
+    for router in ROUTERS:
+        app.include_router(router)
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:

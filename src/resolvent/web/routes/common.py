@@ -1,0 +1,95 @@
+"""What all routes share: what a client accepts, whom it has reached, and how errors are described."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from resolvent.web.problems import MEDIA_TYPE, STATUSES, Problem, ProblemBody
+from resolvent.web.store import Store
+
+if TYPE_CHECKING:
+    from resolvent.web.settings import Settings
+
+__all__ = [
+    "IMAGE",
+    "JOB",
+    "MEDIA_TYPES",
+    "SENT",
+    "accept",
+    "as_json",
+    "client_of",
+    "disposition",
+    "problems",
+    "settings_of",
+    "store_of",
+]
+
+MEDIA_TYPES = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "tiff": "image/tiff",
+               "avif": "image/avif", "bmp": "image/bmp", "heif": "image/heif", "gif": "image/gif"}  # fmt: skip
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors of an operation, and those of all."""
+    every = (400, 401, 403, 406, 422)
+    schema = {"schema": {"$ref": "#/components/schemas/ProblemBody"}}
+    return {
+        status: {"description": STATUSES[status], "model": ProblemBody, "content": {MEDIA_TYPE: schema}}
+        for status in sorted({*every, *statuses})
+    }
+
+
+IMAGE: dict[str, Any] = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
+
+
+JOB = problems(404)
+
+
+SENT = problems(408, 409, 413, 415, 429, 500, 503, 504, 507)
+
+
+def accept(request: Request, *types: str) -> str:
+    """Choose the type of the answer that a client accepts.
+
+    Raises:
+        Problem: It accepts none.
+    """
+    wanted = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")]
+    for part in wanted:
+        for kind in types:
+            if part in ("*/*", kind, f"{kind.partition('/')[0]}/*") or (
+                kind == "image/*" and part.startswith("image/")
+            ):
+                return kind
+    raise Problem(406, f"accept {', '.join(wanted):.80}: the answer is {' or '.join(types)}; accept one of them")
+
+
+def store_of(request: Request) -> Store:
+    """The jobs of the server that a request has reached."""
+    store: Store = request.app.state.store
+    return store
+
+
+def settings_of(request: Request) -> Settings:
+    """How that server is run."""
+    return store_of(request).settings
+
+
+def client_of(request: Request) -> str:
+    """The address of who asks."""
+    return request.client.host if request.client else "unknown"
+
+
+def as_json(body: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Answer a body, in characters that any client prints."""
+    return JSONResponse(body.model_dump(mode="json"), status, headers)
+
+
+def disposition(name: str) -> str:
+    """Tell a client to save a file, and its name: in ASCII too, for those that read no other (RFC 6266)."""
+    plain = "".join(letter if " " <= letter <= "~" and letter not in '"\\%' else "_" for letter in name)
+    return f'attachment; filename="{plain}"' + ("" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}")
