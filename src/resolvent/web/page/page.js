@@ -1290,6 +1290,7 @@ function listenToButtons() {
     Object.assign(state.shown.right, { strength: target.value / 100, saved: false });
     paintSoon();
   };
+  $("list").addEventListener("wheel", ({ deltaX, deltaY }) => $("list").scrollBy(deltaX ? 0 : deltaY, 0), { passive: true });
   $("copy").hidden = !globalThis.ClipboardItem || !navigator.clipboard;
   if (/Mac|iP/.test(navigator.platform)) write("paste-key", "⌘");
 }
