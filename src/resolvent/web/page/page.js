@@ -1154,6 +1154,12 @@ function tool() {
   return { model, method, card: state.models[model] ?? state.methods[method] };
 }
 
+/** Whether the model enlarges by itself, or a method is chosen, which leaves the size as it is. */
+function sizeIsFixed() {
+  const { method, card } = tool();
+  return Boolean(method) || card?.scale > 1;
+}
+
 /** The options of a job, as the form says. */
 function chosen() {
   const { model, method, card } = tool();
@@ -1161,7 +1167,7 @@ function chosen() {
   if (model) options.model = model;
   if (card?.noise_level && settings.sigma !== "") options.sigma = settings.sigma;
   if (method) Object.assign(options, { method, degradation: settings.degradation || card.example });
-  if (settings.scale !== "1" && !(card?.scale > 1)) options.scale = settings.scale;
+  if (settings.scale !== "1" && !sizeIsFixed()) options.scale = settings.scale;
   if (settings.repair) options.repair = "true";
   return options;
 }
@@ -1200,7 +1206,7 @@ function paintForm() {
   const cost = method && card.cost !== "seconds" ? `; takes ${card.cost}` : "";
   write("tool-hint", sentence(card ? card.summary + cost : "measures the photograph and chooses"));
   if (card?.sigma_range) [$("sigma").min, $("sigma").max] = card.sigma_range;
-  $("scale").disabled = card?.scale > 1;
+  $("scale").disabled = sizeIsFixed();
   const lossless = ["png", "tif", "tiff", "bmp"].includes(settings.ext);
   hide({ "sigma-field": !card?.noise_level, "degradation-field": !method, "repair-hint": !settings.repair });
   hide({ "quality-field": lossless, "new-hint": !Object.keys(state.usual).length });
@@ -1230,6 +1236,7 @@ function listenToForm() {
     paintForm();
     pump();
   };
+  $("more").ontoggle = () => $("more").open && $("form").scrollIntoView({ block: "nearest" });
   $("back").onclick = () => {
     state.usual = {};
     paintForm();
