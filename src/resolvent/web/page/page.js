@@ -479,7 +479,7 @@ class Sheet {
       this.drawn = null;
       this.node.replaceChildren();
     }
-    if (source?.local && !this.drawn) this.draw(source, source.local, Infinity).catch(source.undrawable);
+    if (source?.local && !(this.drawn && source.url)) this.draw(source, source.local, Infinity).catch(source.undrawable);
     if (!source?.url) return;
     if (!keep) await pause(GLANCE);
     if (this.source !== source) return;
@@ -970,7 +970,7 @@ function howOf({ model, method }, verb) {
 function workingWords({ state: now, job, photo }) {
   if (now === "waiting" || job?.state === "queued") {
     const ahead = allRuns().filter((run) => UNSETTLED.has(run.state)).findIndex((run) => run.photo === photo);
-    return ahead > 0 ? `Waiting: ${count(ahead, "photograph")} before it` : "Waiting";
+    return ahead > 0 ? `Waiting: ${ahead} before it` : "Waiting";
   }
   if (now === "sending" || !job.plan) return "Looking at the photograph";
   const rest = job.eta ?? (job.progress > 0 ? null : job.plan.expected_seconds);
@@ -1009,6 +1009,7 @@ function paintPanel(photo, run) {
   write("meta", [...facts, bytes(photo.file.size)].join(" · "));
   write("found-words", found ? [found.words, found.advice].map(sentence).join(" ") : "–");
   write("done-words", result ? doneWords(run) : job?.plan ? sentence(howOf(job.plan, "Restoring")) : "–");
+  hide({ found: !found && !job?.plan && !result });
   const reasons = (result ?? job?.plan)?.reasons ?? [];
   fillList("reasons", reasons.filter((reason) => reason !== result?.uncertainty?.sentence));
   fillList("warnings", result?.warnings ?? []);
