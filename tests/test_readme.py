@@ -13,8 +13,9 @@ from resolvent.cli import app, spread
 from resolvent.engine.options import Options
 
 TEXT = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-SHELL = "\n".join(re.findall(r"^```\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)).splitlines()
-(PYTHON,) = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+SHELL = "\n".join(text for language, text in BLOCKS if not language).splitlines()
+PYTHON = "\n".join(text for language, text in BLOCKS if language == "python")
 
 
 def calls_in(line):

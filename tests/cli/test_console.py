@@ -146,6 +146,8 @@ def test_an_interrupt_that_a_callback_swallowed_is_raised_again(monkeypatch):
         watch(Event(0, 2, PHOTO, result=result("unchanged")))
         with pytest.raises(KeyboardInterrupt):
             watch(Event(1, 2, PHOTO))
+        with pytest.raises(KeyboardInterrupt):  # which is what ended it
+            watch(Event(1, 2, PHOTO, result=result("failed")))
     assert len(watch.results) == 2
 
 

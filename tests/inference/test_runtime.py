@@ -1,5 +1,7 @@
 """Runtimes: how many threads they take, and what becomes of their errors."""
 
+import os
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -85,3 +87,11 @@ def test_a_runtime_that_is_not_installed_is_named(tiny, monkeypatch, runtime):
     monkeypatch.setitem(sys.modules, runtime, None)
     with pytest.raises(MissingDependencyError, match=f"{runtime}.* is not installed; run: pip install"):
         open_session(tiny[2], runtime)
+
+
+def test_onnxruntime_reports_nothing_to_anybody(tmp_path):
+    """Where it may, it keeps an id of the machine and events to send in the home and among temporary files."""
+    program = "from resolvent.inference.runtime import open_session; open_session('denoise')"
+    environment = {"HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    assert not list(tmp_path.iterdir())

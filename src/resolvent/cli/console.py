@@ -220,8 +220,9 @@ class RestoreConsole(Bar):
         name = f"{event.index + 1} of {event.total}  {event.source.name}"
         self.show((event.index + done) / event.total, name, event.eta)
         result = event.result
-        if result is None:
+        if result is None or result.status == "failed":  # the signal itself may be what ended it
             STOP.check()
+        if result is None:
             return
         self.results.append(result)
         if self.stream:

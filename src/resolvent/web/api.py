@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
+from urllib.parse import quote
 
 import anyio
 from fastapi import APIRouter, Form, Header, Query, Request, UploadFile
@@ -36,7 +37,7 @@ from resolvent.web.forms import (
 )
 from resolvent.web.guard import COOKIE, is_same, session_of
 from resolvent.web.pictures import LARGEST, View, draw
-from resolvent.web.problems import MEDIA_TYPE, STATUSES, Problem, ProblemBody
+from resolvent.web.problems import MEDIA_TYPE, STATUSES, Problem, ProblemBody, full_disk
 from resolvent.web.samples import SAMPLES, sample
 from resolvent.web.store import Job, Store, plain_name, result_name
 
@@ -138,10 +139,15 @@ async def restore(request: Request, form: Annotated[RestoreForm, Form(media_type
     return FileResponse(
         job.folder.result,
         media_type=MEDIA_TYPES[result["format"]],
-        filename=result["name"],
-        headers={"Resolvent-Result": said},
+        headers={"Resolvent-Result": said, "Content-Disposition": disposition(result["name"])},
         background=BackgroundTask(_remove, job, store),
     )
+
+
+def disposition(name: str) -> str:
+    """Tell a client to save a file, and its name: in ASCII too, for those that read no other (RFC 6266)."""
+    plain = "".join(letter if " " <= letter <= "~" and letter not in '"\\%' else "_" for letter in name)
+    return f'attachment; filename="{plain}"' + ("" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}")
 
 
 async def _remove(job: Job, store: Store) -> None:
@@ -187,26 +193,26 @@ async def send(
     store = store_of(request)
     if (form.file is None) == (form.source is None):
         raise Problem(422, "file and source: send one of them, the photograph or a job that has it")
-    key, fingerprint = (client_of(request), idempotency_key or ""), ""
-    if idempotency_key:
-        fingerprint = await _fingerprint(form)
-        known, name = store.keys.get(key, (fingerprint, None))
-        if known != fingerprint:
+    if not idempotency_key:
+        return _accepted(await _taken(request, form), store)  # type: ignore[return-value]
+    key, fingerprint = (client_of(request), idempotency_key), await _fingerprint(form)
+    async with store.keyed:
+        known = store.keys.get(key)
+        if known is None:
+            job = await _taken(request, form)
+            store.keys[key] = (fingerprint, job.id)
+        elif known[0] != fingerprint:
             raise Problem(422, f"Idempotency-Key {idempotency_key!r:.80}: was sent with another request; send another")
-        if name == "":
-            raise Problem(409, f"Idempotency-Key {idempotency_key!r:.80}: its request is being read; ask again")
-        if name in store.jobs:
-            return _accepted(store.jobs[name], store)  # type: ignore[return-value]
-        store.keys[key] = (fingerprint, "")
-    try:
-        job = await submit(request, form.file or store.find(form.source or ""), form)
-    except BaseException:
-        if idempotency_key:
-            del store.keys[key]
-        raise
-    if idempotency_key:
-        store.keys[key] = (fingerprint, job.id)
+        else:
+            job = store.find(known[1])
     return _accepted(job, store)  # type: ignore[return-value]
+
+
+async def _taken(request: Request, form: JobForm) -> Job:
+    if form.source is not None:
+        return await submit(request, store_of(request).find(form.source), form)
+    assert form.file is not None  # noqa: S101 - one of the two is given
+    return await submit(request, form.file, form)
 
 
 def _accepted(job: Job, store: Store) -> JSONResponse:
@@ -291,7 +297,26 @@ async def result(
     store = store_of(request)
     job = store.find(name).done()
     path, called, kind = await variant(store, job, strength, ext, quality, strip)
-    return FileResponse(path, media_type=MEDIA_TYPES[kind], filename=called)
+    headers = {"Content-Disposition": disposition(called)}
+    return FileResponse(path, media_type=MEDIA_TYPES[kind], headers=headers, stat_result=path.stat())
+
+
+async def soon(
+    store: Store, job: Job, function: Callable[..., work.Outcome], *arguments: Any, gone: Any = None
+) -> work.Outcome:
+    """Call what does not take long; if the job is deleted meanwhile, say that and not what came of it."""
+    try:
+        outcome = await store.pool.soon(function, job.task, *arguments, gone=gone)
+    except Problem:
+        store.find(job.id)
+        raise
+    store.find(job.id)
+    return outcome
+
+
+async def is_gone(request: Request) -> bool:
+    """Whether the client has hung up; what is received first is the end of its request."""
+    return await request.is_disconnected() or await request.is_disconnected()
 
 
 async def variant(
@@ -306,7 +331,7 @@ async def variant(
         wanted = replace(wanted, strength=1.0)
     if wanted == work.Variant():
         return job.folder.result, own["name"], own["format"]
-    kind = (await store.pool.soon(work.variant, job.task, wanted)).value
+    kind = (await soon(store, job, work.variant, wanted)).value
     job.size = job.folder.size
     return job.folder.variant(wanted), result_name(job.name, kind), kind
 
@@ -358,7 +383,7 @@ async def _picture(request: Request, job: Job, layer: str, size: int, crop: str 
     if box is not None and max(box[2:]) > LARGEST:
         raise Problem(422, f"crop {crop}: is more than {LARGEST} pixels a side; ask for a smaller part")
     view = View(layer, size, box)  # type: ignore[arg-type]
-    drawn = (await store_of(request).pool.soon(draw, job.task, view)).value
+    drawn = (await soon(store_of(request), job, draw, view, gone=lambda: is_gone(request))).value
     return Response(drawn[0], media_type=drawn[1])
 
 
@@ -370,7 +395,8 @@ async def half_widths(request: Request, name: str) -> Response:
     if "uncertainty" not in job.facts["result"]["layers"]:
         raise Problem(404, "half-widths: this result has none; ask for uncertainty with the job")
     called = job.facts["result"]["name"].rpartition(".")[0] + ".uncertainty.tif"
-    return FileResponse(job.folder.half_widths, media_type="image/tiff", filename=called)
+    headers = {"Content-Disposition": disposition(called)}
+    return FileResponse(job.folder.half_widths, media_type="image/tiff", headers=headers)
 
 
 @router.post(
@@ -498,8 +524,8 @@ async def session(request: Request, body: Token) -> Response:
         raise Problem(401, "token: is wrong; take it from where the server was started")
     response = Response(status_code=204)
     if settings.token:
-        value = session_of(settings.token)
-        response.set_cookie(COOKIE, value, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+        secure = request.headers.get("origin", "").startswith("https:")  # to a proxy perhaps, which asks over HTTP
+        response.set_cookie(COOKIE, session_of(settings.token), httponly=True, samesite="strict", secure=secure)
     return response
 
 
@@ -544,6 +570,7 @@ async def submit(request: Request, photograph: UploadFile | Job, form: Choices, 
             _task(request, folder, name, options, frame=frame),
             format=format_named(form.ext), quality=form.quality, strip=form.strip, keep=keep,
         )  # fmt: skip
+        store.admit(client)  # others may have come while the file was written
         return store.submit(client, name, task)
     except BaseException:
         shutil.rmtree(folder.path, ignore_errors=True)
@@ -569,7 +596,7 @@ async def save(upload: UploadFile, path: Path) -> None:
     try:
         await anyio.to_thread.run_sync(_copy, upload.file, path)
     except OSError as error:
-        raise Problem(507, f"the disk of the server: {error.strerror}; send it later", retry_after=60) from error
+        raise full_disk(error) from error
 
 
 def _copy(source: BinaryIO, path: Path) -> None:

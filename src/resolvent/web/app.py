@@ -16,13 +16,14 @@ from starlette.exceptions import HTTPException
 
 from resolvent import __version__
 from resolvent.errors import ResolventError
+from resolvent.io import is_disk_full
 from resolvent.web.api import router, watching
 from resolvent.web.documents import Assets, docs_page
 from resolvent.web.guard import Guard
 from resolvent.web.metrics import Metrics
 from resolvent.web.pool import Pool
 from resolvent.web.private import private_folder
-from resolvent.web.problems import Problem
+from resolvent.web.problems import Problem, full_disk
 from resolvent.web.settings import Settings
 from resolvent.web.store import Store
 
@@ -67,7 +68,6 @@ def create_app(settings: Settings, *, warm: bool = True) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        max_body_size=settings.body_bytes,
         form_limits={"max_files": 2, "max_fields": 64, "max_part_size": 1 << 19},
     )
     app.include_router(router)
@@ -90,12 +90,12 @@ def create_app(settings: Settings, *, warm: bool = True) -> FastAPI:
         return HTMLResponse(docs_page(app.openapi(), assets.path("docs.css")))
 
     _answer_errors(app)
-    if settings.origins:
+    app.add_middleware(Guard, settings=settings, metrics=metrics)
+    if settings.origins:  # outside: a browser asks for leave without a token, and shows a page no error without it
         app.add_middleware(
             CORSMiddleware, allow_origins=list(settings.origins), allow_methods=["*"], allow_headers=["*"],
             expose_headers=["Location", "ETag", "Retry-After", "Resolvent-Result", "Content-Disposition"],
         )  # fmt: skip
-    app.add_middleware(Guard, settings=settings, metrics=metrics)
     return app
 
 
@@ -132,8 +132,9 @@ def _answer_errors(app: FastAPI) -> None:
         texts = {
             404: f"path {request.url.path!r:.80}: there is none; /docs lists them",
             405: f"method {request.method}: is not one of {request.url.path!r:.80}; /docs lists them",
-            413: "the request: has more bytes than the server takes; send a smaller photograph",
         }
+        if is_disk_full(error):  # while a form is read
+            return full_disk(error.__cause__ or error).response(request.url.path)
         problem = Problem(error.status_code, texts.get(error.status_code, f"the request: {error.detail}"))
         response = problem.response(request.url.path)
         response.headers.update(error.headers or {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from html import escape
 from importlib import resources
 from typing import Any
@@ -69,12 +70,13 @@ def _operation(schema: dict[str, Any], path: str, method: str, operation: dict[s
     for content in operation.get("requestBody", {}).get("content", {}).values():
         form = _resolved(schema, content.get("schema", {}))
         required = form.get("required", ())
+        fields = sorted(form.get("properties", {}).items(), key=lambda field: field[0] not in required)
         rows += [
             (name, "required" if name in required else "optional", about.get("description", ""))
-            for name, about in form.get("properties", {}).items()
+            for name, about in fields
         ]
     lines = "".join(
-        f'<tr><th scope="row"><code>{escape(name)}</code></th><td>{escape(kind)}</td><td>{escape(text)}</td></tr>'
+        f'<tr><th scope="row"><code>{escape(name)}</code></th><td>{escape(kind)}</td><td>{_marked(text)}</td></tr>'
         for name, kind, text in rows
     )
     head = '<thead><tr><th scope="col">name</th><th scope="col"></th><th scope="col">what it is</th></tr></thead>'
@@ -87,11 +89,21 @@ def _operation(schema: dict[str, Any], path: str, method: str, operation: dict[s
     statuses = ", ".join(
         f'<a href="#{status}">{status}</a>' if int(status) in STATUSES else status for status in operation["responses"]
     )
-    text = "".join(f"<p>{escape(part)}</p>" for part in operation.get("description", "").split("\n\n") if part)
+    text = "".join(f"<p>{_marked(part)}</p>" for part in operation.get("description", "").split("\n\n") if part)
     return (
         f'<section><h2><span class="method">{method.upper()}</span> <code>{escape(path)}</code></h2>{text}{table}'
         f"<p>Answers: {statuses}</p></section>"
     )
+
+
+def _marked(text: str) -> str:
+    """Escape a text, and set as code what stands between backticks.
+
+    Example:
+        >>> _marked("`a<b` or c")
+        '<code>a&lt;b</code> or c'
+    """
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
 def _resolved(schema: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:

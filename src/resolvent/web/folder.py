@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,4 +76,9 @@ class Folder:
     @property
     def size(self) -> int:
         """Bytes of all files."""
-        return sum(file.stat().st_size for file in self.path.iterdir())
+        total = 0
+        with suppress(FileNotFoundError):  # it is deleted just now
+            for file in self.path.iterdir():
+                with suppress(FileNotFoundError):  # one that a worker has renamed
+                    total += file.stat().st_size
+        return total

@@ -23,6 +23,10 @@ PHOTOGRAPH = "The photograph: JPEG, PNG, WebP, TIFF, AVIF, GIF, BMP, or HEIC if 
 FRAME = "Page of a TIFF, or frame of an animation. Default: the first, 1."
 
 
+Text = Annotated[str, Field(max_length=4096)]
+"""An option, short enough to be read in no time."""
+
+
 def without_null(schema: dict[str, Any]) -> None:
     """Describe fields as a form has them: with a value, or not at all."""
     for about in schema["properties"].values():
@@ -50,25 +54,25 @@ class PhotographForm(Form):
 class Choices(Form):
     """How to restore it."""
 
-    model: str | None = Field(None, description="Name of a model (see /v1/models). Default: chosen by diagnosis.")
+    model: Text | None = Field(None, description="Name of a model (see /v1/models). Default: chosen by diagnosis.")
     sigma: float | None = Field(None, ge=0, le=255, description="Noise level in gray levels of 255, for `model`.")
     scale: int | None = Field(None, json_schema_extra={"enum": [2, 4]}, description="Enlarge by a factor of 2 or 4.")
     strength: float = Field(1, ge=0, le=1, description="Blend: 0 keeps the photograph exactly, 1 restores it fully.")
     repair: bool = Field(False, description="Find and fill scratches, dust and creases.")
     mask: UploadFile | None = Field(None, description="Image of the photograph's size: white is filled, black is kept.")
-    uncertainty: str | None = Field(
+    uncertainty: Text | None = Field(
         None, description="Map of errors: `learned`, or `jacobian:probes=4` for a denoiser that is named."
     )
-    method: str | None = Field(None, description="Method (see /v1/methods) instead of a model; needs `degradation`.")
-    degradation: str | None = Field(
+    method: Text | None = Field(None, description="Method (see /v1/methods) instead of a model; needs `degradation`.")
+    degradation: Text | None = Field(
         None, description="Known degradation that the method inverts, such as `blur:sigma=1.6 + noise:sigma=2`."
     )
-    settings: list[str] = Field([], alias="set", description="Settings of the method, such as `iterations=500`.")
+    settings: list[Text] = Field([], alias="set", description="Settings of the method, such as `iterations=500`.")
     budget: float | None = Field(None, gt=0, description="Time limit in seconds of an iterative method.")
     seed: int = Field(0, ge=0, description="Random seed of a method.")
-    ext: str | None = Field(None, description="Output format, such as `png`. Default: the format of the photograph.")
+    ext: Text | None = Field(None, description="Output format, such as `png`. Default: the format of the photograph.")
     quality: int | None = Field(None, ge=1, le=100, description="JPEG, WebP and AVIF quality.")
-    strip: str | None = Field(None, description="Leave out metadata: `gps` or `all` (all but the color profile).")
+    strip: Text | None = Field(None, description="Leave out metadata: `gps` or `all` (all but the color profile).")
     frame: int | None = Field(None, ge=1, description=FRAME)
 
 
@@ -82,7 +86,7 @@ class JobForm(Choices):
     """A photograph, sent or of another job, and how to restore it."""
 
     file: UploadFile | None = Field(None, description="The photograph.")
-    source: str | None = Field(None, description="Instead of `file`: id of a job whose photograph is used again.")
+    source: Text | None = Field(None, description="Instead of `file`: id of a job whose photograph is used again.")
 
 
 def options_of(form: Choices) -> Options:

@@ -8,14 +8,15 @@ import hmac
 import ipaddress
 import logging
 import socket
-from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 
 from resolvent.errors import internal
-from resolvent.web.problems import Problem
+from resolvent.io import is_disk_full
+from resolvent.web.problems import Problem, full_disk
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -50,6 +51,12 @@ PATIENCE = 30.0
 PACE = 100_000.0
 """Bytes a second that a body has to arrive at, once its patience is spent."""
 
+UPLOADS = ("/v1/restore", "/v1/diagnose", "/v1/jobs")
+"""Paths that photographs are sent to."""
+
+SMALL = 2 * 2**20
+"""Bytes of any other request, which is read into memory."""
+
 SAFE = {"GET", "HEAD", "OPTIONS"}
 """Methods that change nothing."""
 
@@ -70,6 +77,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self.app, self.settings, self.metrics = app, settings, metrics
+        self.arriving = 0
         own = {"localhost", settings.host.lower(), *(name.lower() for name in settings.hosts)}
         self.names = own | {socket.gethostname().lower()} if settings.token else own
 
@@ -82,6 +90,8 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers, path = Headers(scope=scope), str(scope["path"])
+        most = self.settings.body_bytes if path in UPLOADS else SMALL
+        paced = _Paced(receive, most, self)
         status = 0
 
         async def answer(message: Message) -> None:
@@ -95,8 +105,8 @@ class Guard:
             await send(message)
 
         try:
-            self._check(scope, headers, path)
-            await self.app(scope, _Paced(receive, self.settings.body_bytes), answer)
+            self._check(scope, headers, path, most)
+            await self.app(scope, paced, answer)
         except Problem as problem:
             if status:
                 raise
@@ -105,14 +115,21 @@ class Guard:
             logger.error("%s %s: %s", scope["method"], path, internal(error))
             logger.debug("it was", exc_info=error)
             if not status:
-                await Problem(500, internal(error)).response(path)(scope, receive, answer)
+                failed = full_disk(error) if is_disk_full(error) else Problem(500, internal(error))
+                await failed.response(path)(scope, receive, answer)
         finally:
+            self.arriving -= paced.size
             route = getattr(scope.get("route"), "path", "other")
             self.metrics.requests.labels(
                 scope["method"] if scope["method"] in METHODS else "other", route, status
             ).inc()
 
-    def _check(self, scope: Scope, headers: Headers, path: str) -> None:
+    def _check(self, scope: Scope, headers: Headers, path: str, most: int) -> None:
+        if scope.get("crowded"):
+            raise Problem(
+                503, f"more than {self.settings.connections} connections: the server takes no more; send it later",
+                retry_after=1,
+            )  # fmt: skip
         host = headers.get("host", "")
         if not self._is_own(host):
             raise Problem(
@@ -123,8 +140,8 @@ class Guard:
         if self.settings.token and path not in OPEN and not path.startswith("/static/"):
             self._check_token(headers)
         length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > self.settings.body_bytes:
-            raise _too_large(self.settings.body_bytes)
+        if length.isdecimal() and int(length) > most:
+            raise _too_large(most)
 
     def _is_own(self, host: str) -> bool:
         """Addresses cannot be rebound by DNS; names have to be known."""
@@ -142,14 +159,14 @@ class Guard:
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
         if site in ("same-origin", "none") or origin in self.settings.origins:
             return
-        if site is not None or (origin is not None and urlsplit(origin).netloc.lower() != host.lower()):
+        foreign = origin is not None and origin.lower().partition("://")[2] != host.lower()
+        if site is not None or foreign:
             raise Problem(403, f"origin {origin!r:.80}: is a page of another site; open the page of this server")
 
     def _check_token(self, headers: Headers) -> None:
         token = self.settings.token or ""
         kind, _, given = headers.get("authorization", "").partition(" ")
-        cookie = SimpleCookie(headers.get("cookie", "").encode("latin-1", "replace").decode("ascii", "ignore"))
-        session = cookie[COOKIE].value if COOKIE in cookie else ""
+        session = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         if kind.lower() == "bearer" and is_same(given, token):
             return
         if not is_same(session, session_of(token)):
@@ -158,7 +175,7 @@ class Guard:
 
 def is_same(given: str, known: str) -> bool:
     """Compare in a time that does not tell how much is the same."""
-    return hmac.compare_digest(given.encode(), known.encode())
+    return hmac.compare_digest(given.encode(errors="surrogatepass"), known.encode())
 
 
 def session_of(token: str) -> str:
@@ -173,8 +190,8 @@ def _too_large(most: int) -> Problem:
 class _Paced:
     """Receives a body, as long as it is not too large and not too slow."""
 
-    def __init__(self, receive: Receive, most: int) -> None:
-        self.receive, self.most = receive, most
+    def __init__(self, receive: Receive, most: int, guard: Guard) -> None:
+        self.receive, self.most, self.guard = receive, most, guard
         self.began: float | None = None
         self.size, self.complete = 0, False
 
@@ -191,8 +208,14 @@ class _Paced:
             raise Problem(
                 408, f"{self.size} bytes in {clock() - self.began:.0f} s: the body arrives too slowly; send it again"
             ) from None
-        self.size += len(message.get("body", b""))
+        length = len(message.get("body", b""))
+        self.size += length
+        self.guard.arriving += length
         self.complete = not message.get("more_body", False)
         if self.size > self.most:
             raise _too_large(self.most)
+        if self.guard.arriving > max(self.most, 1e6 * self.guard.settings.kept_megabytes):
+            raise Problem(
+                503, "the disk of the server: others send it too much just now; send it later", retry_after=10
+            )
         return message

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from anyio import BrokenWorkerProcess, CapacityLimiter, fail_after, to_process
+from anyio import BrokenWorkerProcess, CancelScope, CapacityLimiter, Lock, fail_after, to_process
 
 from resolvent.web.problems import Problem
 from resolvent.web.work import Outcome, Task, ready, retire
@@ -42,6 +43,7 @@ class Pool:
         self.restoring = CapacityLimiter(settings.workers)
         self.quick = CapacityLimiter(max(1, settings.workers))
         self.unlimited = CapacityLimiter(math.inf)
+        self.starting = Lock()
         self.pids: set[int] = set()
         self.busy, self.last = 0, time.monotonic()
 
@@ -49,9 +51,13 @@ class Pool:
         """Call what takes long, when it is its turn; its time is counted from there."""
         return await self._call(self.settings.seconds, function, task)
 
-    async def soon(self, function: Callable[..., Outcome], *arguments: Any) -> Outcome:
-        """Call what does not take long, beside what is restored."""
+    async def soon(
+        self, function: Callable[..., Outcome], *arguments: Any, gone: Callable[[], Awaitable[bool]] | None = None
+    ) -> Outcome:
+        """Call what does not take long, beside what is restored, unless who asked is gone when it is its turn."""
         async with self.quick:
+            if gone is not None and await gone():
+                raise Problem(408, "the client: has hung up")
             outcome = await self._call(min(QUICK, self.settings.seconds), function, *arguments)
         if outcome.status != 200:
             raise Problem(outcome.status, outcome.message)
@@ -60,6 +66,7 @@ class Pool:
     async def _call(self, seconds: float, function: Callable[..., Outcome], *arguments: Any) -> Outcome:
         self.busy += 1
         try:
+            await self._start()
             with fail_after(seconds):
                 outcome = await to_process.run_sync(function, *arguments, cancellable=True, limiter=self.unlimited)
         except TimeoutError:
@@ -78,6 +85,12 @@ class Pool:
             await self._retire()  # the process that has just been used is the first to be used again
             self.pids.discard(outcome.pid)
         return outcome
+
+    async def _start(self) -> None:
+        """See that a worker waits: a call that is canceled while its worker starts would leave that for ever."""
+        async with self.starting:
+            with CancelScope(shield=True):
+                await to_process.run_sync(os.getpid, limiter=self.unlimited)
 
     async def warm(self) -> None:
         """Start a worker, and let it load its models; raise what hinders it."""

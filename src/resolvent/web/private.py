@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,9 @@ __all__ = ["PREFIX", "private_folder", "sweep"]
 PREFIX = "resolvent-serve-"
 
 LOCK = "lock"
+
+NEW = 60.0
+"""Seconds in which a server makes its lock."""
 
 
 @contextmanager
@@ -37,6 +41,8 @@ def sweep() -> None:
         with suppress(OSError, ResolventError):
             if root.is_symlink() or (hasattr(os, "getuid") and root.stat().st_uid != os.getuid()):
                 continue
+            if not (root / LOCK).exists() and time.time() - root.stat().st_mtime < NEW:
+                continue  # a server that starts just now
             with exclusive(root / LOCK):
                 pass
             (root / LOCK).unlink()  # on Windows this fails as long as it is open

@@ -5,12 +5,13 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from fastapi import HTTPException
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
 from resolvent.batch.report import printable
 
-__all__ = ["MEDIA_TYPE", "STATUSES", "Problem", "ProblemBody", "parts"]
+__all__ = ["MEDIA_TYPE", "STATUSES", "Problem", "ProblemBody", "full_disk", "parts"]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -48,8 +49,8 @@ class ProblemBody(BaseModel):
     remedy: str | None = Field(None, description="What to do.")
 
 
-class Problem(Exception):  # noqa: N818 - the word of RFC 9457
-    """An error that is answered.
+class Problem(HTTPException):
+    """An error that is answered; FastAPI takes other errors while it reads a form for errors of the form.
 
     Args:
         status: A key of STATUSES.
@@ -58,7 +59,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
     """
 
     def __init__(self, status: int, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
+        super().__init__(status, message)
         self.status, self.message, self.retry_after = status, printable(message), retry_after
 
     def body(self, instance: str | None = None) -> ProblemBody:
@@ -84,6 +85,12 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
             headers["WWW-Authenticate"] = "Bearer"
         content: Any = self.body(instance).model_dump()
         return JSONResponse(content, self.status, headers, MEDIA_TYPE)
+
+
+def full_disk(error: BaseException) -> Problem:
+    """Say that nothing more can be written."""
+    reason = error.strerror if isinstance(error, OSError) else "is full"
+    return Problem(507, f"the disk of the server: {reason}; send it later", retry_after=60)
 
 
 def parts(message: str) -> tuple[str | None, str | None, str | None]:

@@ -16,7 +16,7 @@ __all__ = ["SAMPLES", "sample"]
 OF_SCIKIT_IMAGE = {
     "noisy.png": ("Noisy portrait", "astronaut", "noise:sigma=25"),
     "blurred.png": ("Blurred coffee", "coffee", "blur:sigma=1.6 + noise:sigma=1"),
-    "grainy.png": ("Small and grainy cat", "chelsea", "blur:sigma=0.8 + grain:sigma=12,radius=0.8"),
+    "grainy.png": ("Grainy cat", "chelsea", "blur:sigma=0.8 + grain:sigma=12,radius=0.8"),
 }
 DRAWN = {"noisy.png": ("Noisy hills", "", "noise:sigma=25")}
 

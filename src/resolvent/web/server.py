@@ -15,30 +15,70 @@ from resolvent.errors import UsageError
 from resolvent.web.app import create_app
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from resolvent.web.settings import Settings
 
-__all__ = ["serve"]
+__all__ = ["configuration", "listen", "serve"]
 
 HEADER_SECONDS = 15.0
-"""In which the header of the first request of a connection has to be there."""
+"""In which the header of a request has to be there, from the start of a connection or the last answer."""
+
+STALLED_SECONDS = 60.0
+"""In which a client has to take some of what it asked for."""
 
 
 class Protocol(H11Protocol):
-    """HTTP/1.1, which hangs up on connections that send no request."""
+    """HTTP/1.1, which hangs up on connections that send no request or take no answer, and marks those too many."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.most, self.limit_concurrency = self.limit_concurrency, None
+        self.app = self._marked
+        self.patience: asyncio.TimerHandle | None = None
+        self.stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait."""
         super().connection_made(transport)
-        self.patience = self.loop.call_later(HEADER_SECONDS, self._hang_up)
+        self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End waiting."""
-        self.patience.cancel()
+        for timer in (self.patience, self.stalled):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        self._wait()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """Wait for a client that does not read."""
+        super().pause_writing()
+        self.stalled = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """End waiting for it."""
+        if self.stalled is not None:
+            self.stalled.cancel()
+        super().resume_writing()
+
+    def _wait(self) -> None:
+        if self.patience is not None:
+            self.patience.cancel()
+        self.patience = self.loop.call_later(HEADER_SECONDS, self._hang_up)
+
     def _hang_up(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+        if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
+            self.patience = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
+
+    async def _marked(self, scope: Any, receive: Any, send: Any) -> None:
+        scope["crowded"] = self.most is not None and max(len(self.connections), len(self.tasks)) > self.most
+        await self.config.loaded_app(scope, receive, send)
 
 
 class Server(uvicorn.Server):
@@ -76,9 +116,15 @@ def serve(settings: Settings, *, open_page: bool = False, say: Callable[[str], N
         if open_page:
             webbrowser.open(url)
 
+    with listening:
+        Server(configuration(create_app(settings), settings), started).run([listening])
+
+
+def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Say how an application is served."""
     options: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False, "ws": "none"}
-    config = uvicorn.Config(
-        create_app(settings),
+    return uvicorn.Config(
+        app,
         http=Protocol,
         proxy_headers=False,
         limit_concurrency=settings.connections,
@@ -86,8 +132,6 @@ def serve(settings: Settings, *, open_page: bool = False, say: Callable[[str], N
         lifespan="on",
         **options,
     )
-    with listening:
-        Server(config, started).run([listening])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 import secrets
 import shutil
 import time
@@ -16,6 +18,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from resolvent.batch.jobs import KINDS
+from resolvent.errors import internal
 from resolvent.image.formats import FORMATS
 from resolvent.web.folder import Folder
 from resolvent.web.problems import Problem
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from resolvent.web.settings import Settings
 
 __all__ = ["Job", "Store", "plain_name", "result_name"]
+
+logger = logging.getLogger("resolvent")
 
 State = Literal["queued", "running", "done", "failed"]
 
@@ -108,6 +113,7 @@ class Store:
         self.settings, self.pool, self.metrics, self.root = settings, pool, metrics, root
         self.jobs: dict[str, Job] = {}
         self.keys: dict[tuple[str, str], tuple[str, str]] = {}
+        self.keyed = anyio.Lock()
         self.group: TaskGroup | None = None
         self.seconds_a_megapixel, self.megapixels = GUESS, GUESS
         self.most_bytes = min(settings.kept_megabytes * 1e6, shutil.disk_usage(root).free / 2)
@@ -177,6 +183,10 @@ class Store:
                     outcome = await self.pool.restore(restore, job.task)
             except Problem as problem:
                 self._fail(job, problem)
+            except Exception as error:  # the jobs share a group, which none of them may end
+                logger.error("job %s: %s", job.id, internal(error))
+                logger.debug("it was", exc_info=error)
+                self._fail(job, Problem(500, internal(error)))
             else:
                 if outcome.status == 200:
                     self._finish(job, outcome.value)
@@ -212,8 +222,8 @@ class Store:
         job = self.jobs.get(name)
         if job is None:
             raise Problem(
-                404, f"job {name!r:.40}: there is none; it was deleted, or not asked for in {self.settings.minutes:g} "
-                "minutes; send the photograph again",
+                404, f"job {name!r:.40}: is not there, or was deleted, as jobs are after {self.settings.minutes:g} "
+                "minutes without a request; send the photograph again",
             )  # fmt: skip
         job.seen = time.monotonic()
         return job
@@ -276,5 +286,7 @@ def plain_name(name: str | None) -> str:
     """
     last = (name or "").replace("\\", "/").rpartition("/")[2]
     cleaned = "".join(letter for letter in last if letter.isprintable() and letter not in '<>:"|?*').strip(" .")
-    shortened = cleaned.encode(errors="replace")[-200:].decode(errors="ignore")
+    shortened = cleaned.encode(errors="replace")[-200:].decode(errors="ignore").strip(" .")
+    if re.fullmatch(r"(?i)(con|prn|aux|nul|com[1-9]|lpt[1-9]) *(\..*)?", shortened):  # devices of Windows
+        shortened = f"_{shortened}"
     return shortened or "photograph"

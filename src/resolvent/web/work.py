@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "Task", "Variant", "attempt", "diagnose", "format_of", "ready", "restore", "retire", "variant"]
 
 logger = logging.getLogger("resolvent")
+
+ORPHAN = 1.0
+"""Seconds between two looks whether the server is there."""
 
 OFTEN = 0.1
 """Seconds between two reports of progress."""
@@ -154,6 +159,7 @@ FORECAST = Forecast(sessions)
 
 def attempt(task: Task, do: Callable[[], Any]) -> Outcome:
     """Do it within the limits of the task; whatever it raises becomes a status and a message."""
+    settle()
     confine(task.memory)
     global THREADS
     THREADS = task.threads
@@ -163,7 +169,7 @@ def attempt(task: Task, do: Callable[[], Any]) -> Outcome:
     except Exception as error:  # one file never ends a worker, whatever a codec or a runtime raises
         logger.debug("%s", task.name, exc_info=error)
         status, message = status_of(error), str(error) if isinstance(error, ResolventError) else internal(error)
-        if isinstance(error, MemoryError):
+        if is_out_of_memory(error):
             message = "out of memory: the photograph takes more than a worker may; give the server more with --memory"
     for path in (task.folder / "photograph", task.folder / "mask", task.folder / "result", task.folder):
         message = message.replace(str(path), task.name)
@@ -172,12 +178,38 @@ def attempt(task: Task, do: Callable[[], Any]) -> Outcome:
 
 def status_of(error: BaseException) -> int:
     """The status of HTTP for an exception."""
-    if is_disk_full(error) or isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
+    if is_disk_full(error) or is_out_of_memory(error):
         return 507
     for kind, status in ((FormatError, 415), (SizeError, 413), (OutputError, 422), (ResolventError, 422)):
         if isinstance(error, kind):
             return status
     return 500
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error comes of too little memory; libraries say so in words of their own."""
+    while error is not None:
+        if isinstance(error, MemoryError) or re.search(r"out of memory|bad.?alloc", str(error), re.IGNORECASE):
+            return True
+        error = error.__cause__
+    return False
+
+
+@cache
+def settle() -> None:
+    """Keep this process from outliving the server, and from waiting for somebody to read what a library prints."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)
+    if sys.platform != "win32":
+        threading.Thread(target=follow, args=(os.getppid(),), daemon=True).start()
+
+
+def follow(parent: int) -> None:
+    """End this process when another one is its parent."""
+    while os.getppid() == parent:
+        time.sleep(ORPHAN)
+    os._exit(1)
 
 
 def confine(memory: int | None) -> None:
