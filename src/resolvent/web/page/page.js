@@ -3,6 +3,7 @@
 const POLL = 400; // milliseconds between two looks at a job
 const GLANCE = 100; // a photograph that is passed more quickly is not fetched
 const PICTURES = 64; // pictures that are kept
+const OWN = 1e8; // pixels of a file that the browser may draw as a whole
 const CROP = { side: 1024, most: 16, kept: 40 };
 const ZOOMS = [1 / 16, 1 / 8, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 1.5, 2, 3, 4, 6, 8, 12, 16];
 const ACTIVE = new Set(["sending", "working"]);
@@ -308,7 +309,9 @@ async function follow(run, signal) {
     misses = 0;
     if (answer.status === 304) continue;
     tag = answer.headers.get("ETag") ?? "";
+    const planned = run.job.plan;
     run.job = await answer.json();
+    if (!planned && run.job.plan && run.photo === state.shown) say(`${run.photo.name}: ${workingWords(run)}`);
     paint(run.photo);
   }
 }
@@ -530,10 +533,11 @@ class Sheet {
     const last = (offset, visible, all) => Math.ceil(Math.min(all, (visible - offset) / scale) / side) - 1;
     const [left, right] = [first(this.x), last(this.x, pane.width, drawn.width)];
     const [top, bottom] = [first(this.y), last(this.y, pane.height, drawn.height)];
+    const own = drawn.local && drawn.width * drawn.height < OWN;
     const enough = seen >= drawn.width || density * drawn.width <= 1.02 * seen;
-    this.crops.hidden = enough || (!drawn.local && (right - left + 1) * (bottom - top + 1) > CROP.most);
+    this.crops.hidden = enough || (!own && (right - left + 1) * (bottom - top + 1) > CROP.most);
     if (this.crops.hidden) return;
-    if (drawn.local) {
+    if (own) {
       this.tile("local", async () => drawn.local, 0, 0, drawn.width, drawn.height);
       return;
     }
@@ -886,7 +890,8 @@ function remove(photo) {
   state.photos.splice(at, 1);
   if (photo === state.shown) select(state.photos[Math.min(at, state.photos.length - 1)] ?? null, focus);
   say(`${photo.name} removed.`);
-  paintSoon();
+  paintAll();
+  if (!state.shown) $("choose-files").focus();
   pump();
 }
 
@@ -901,8 +906,6 @@ async function startOver() {
   Object.assign(state, { skipped: [], usual: {} });
   [...state.photos].reverse().forEach(remove);
   paintForm();
-  paintAll();
-  $("choose-files").focus();
 }
 
 /* ------------------------------------------------------------------------------------------------------- painting */
@@ -1289,7 +1292,10 @@ const KEYS = {
 };
 
 function listenToButtons() {
-  for (const [id, action] of Object.entries(BUTTONS)) $(id).onclick = action;
+  for (const [id, action] of Object.entries(BUTTONS)) $(id).onclick = () => {
+    action();
+    if (/^(card|cancel|retry)-/.test(id)) state.shown.item.focus({ preventScroll: true }); // the button goes
+  };
   for (const [id, order] of Object.entries({ files: plain, folder: ofFolder })) $(id).onchange = ({ target }) => {
     take(order(target.files));
     target.value = "";
