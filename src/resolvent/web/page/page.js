@@ -3,6 +3,7 @@
 const POLL = 400; // milliseconds between two looks at a job
 const GLANCE = 100; // a photograph that is passed more quickly is not fetched
 const PICTURES = 64; // pictures that are kept
+const OWN = 1e8; // pixels of a file that the browser may draw as a whole
 const CROP = { side: 1024, most: 16, kept: 40 };
 const ZOOMS = [1 / 16, 1 / 8, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 1.5, 2, 3, 4, 6, 8, 12, 16];
 const ACTIVE = new Set(["sending", "working"]);
@@ -308,7 +309,9 @@ async function follow(run, signal) {
     misses = 0;
     if (answer.status === 304) continue;
     tag = answer.headers.get("ETag") ?? "";
+    const planned = run.job.plan;
     run.job = await answer.json();
+    if (!planned && run.job.plan && run.photo === state.shown) say(`${run.photo.name}: ${workingWords(run)}`);
     paint(run.photo);
   }
 }
@@ -479,7 +482,7 @@ class Sheet {
       this.drawn = null;
       this.node.replaceChildren();
     }
-    if (source?.local && !this.drawn) this.draw(source, source.local, Infinity).catch(source.undrawable);
+    if (source?.local && !(this.drawn && source.url)) this.draw(source, source.local, Infinity).catch(source.undrawable);
     if (!source?.url) return;
     if (!keep) await pause(GLANCE);
     if (this.source !== source) return;
@@ -530,10 +533,11 @@ class Sheet {
     const last = (offset, visible, all) => Math.ceil(Math.min(all, (visible - offset) / scale) / side) - 1;
     const [left, right] = [first(this.x), last(this.x, pane.width, drawn.width)];
     const [top, bottom] = [first(this.y), last(this.y, pane.height, drawn.height)];
+    const own = drawn.local && drawn.width * drawn.height < OWN;
     const enough = seen >= drawn.width || density * drawn.width <= 1.02 * seen;
-    this.crops.hidden = enough || (!drawn.local && (right - left + 1) * (bottom - top + 1) > CROP.most);
+    this.crops.hidden = enough || (!own && (right - left + 1) * (bottom - top + 1) > CROP.most);
     if (this.crops.hidden) return;
-    if (drawn.local) {
+    if (own) {
       this.tile("local", async () => drawn.local, 0, 0, drawn.width, drawn.height);
       return;
     }
@@ -886,7 +890,8 @@ function remove(photo) {
   state.photos.splice(at, 1);
   if (photo === state.shown) select(state.photos[Math.min(at, state.photos.length - 1)] ?? null, focus);
   say(`${photo.name} removed.`);
-  paintSoon();
+  paintAll();
+  if (!state.shown) $("choose-files").focus();
   pump();
 }
 
@@ -901,8 +906,6 @@ async function startOver() {
   Object.assign(state, { skipped: [], usual: {} });
   [...state.photos].reverse().forEach(remove);
   paintForm();
-  paintAll();
-  $("choose-files").focus();
 }
 
 /* ------------------------------------------------------------------------------------------------------- painting */
@@ -970,7 +973,7 @@ function howOf({ model, method }, verb) {
 function workingWords({ state: now, job, photo }) {
   if (now === "waiting" || job?.state === "queued") {
     const ahead = allRuns().filter((run) => UNSETTLED.has(run.state)).findIndex((run) => run.photo === photo);
-    return ahead > 0 ? `Waiting: ${count(ahead, "photograph")} before it` : "Waiting";
+    return ahead > 0 ? `Waiting: ${ahead} before it` : "Waiting";
   }
   if (now === "sending" || !job.plan) return "Looking at the photograph";
   const rest = job.eta ?? (job.progress > 0 ? null : job.plan.expected_seconds);
@@ -1009,6 +1012,7 @@ function paintPanel(photo, run) {
   write("meta", [...facts, bytes(photo.file.size)].join(" · "));
   write("found-words", found ? [found.words, found.advice].map(sentence).join(" ") : "–");
   write("done-words", result ? doneWords(run) : job?.plan ? sentence(howOf(job.plan, "Restoring")) : "–");
+  hide({ found: !found && !job?.plan && !result });
   const reasons = (result ?? job?.plan)?.reasons ?? [];
   fillList("reasons", reasons.filter((reason) => reason !== result?.uncertainty?.sentence));
   fillList("warnings", result?.warnings ?? []);
@@ -1154,6 +1158,12 @@ function tool() {
   return { model, method, card: state.models[model] ?? state.methods[method] };
 }
 
+/** Whether the model enlarges by itself, or a method is chosen, which leaves the size as it is. */
+function sizeIsFixed() {
+  const { method, card } = tool();
+  return Boolean(method) || card?.scale > 1;
+}
+
 /** The options of a job, as the form says. */
 function chosen() {
   const { model, method, card } = tool();
@@ -1161,7 +1171,7 @@ function chosen() {
   if (model) options.model = model;
   if (card?.noise_level && settings.sigma !== "") options.sigma = settings.sigma;
   if (method) Object.assign(options, { method, degradation: settings.degradation || card.example });
-  if (settings.scale !== "1" && !(card?.scale > 1)) options.scale = settings.scale;
+  if (settings.scale !== "1" && !sizeIsFixed()) options.scale = settings.scale;
   if (settings.repair) options.repair = "true";
   return options;
 }
@@ -1200,7 +1210,7 @@ function paintForm() {
   const cost = method && card.cost !== "seconds" ? `; takes ${card.cost}` : "";
   write("tool-hint", sentence(card ? card.summary + cost : "measures the photograph and chooses"));
   if (card?.sigma_range) [$("sigma").min, $("sigma").max] = card.sigma_range;
-  $("scale").disabled = card?.scale > 1;
+  $("scale").disabled = sizeIsFixed();
   const lossless = ["png", "tif", "tiff", "bmp"].includes(settings.ext);
   hide({ "sigma-field": !card?.noise_level, "degradation-field": !method, "repair-hint": !settings.repair });
   hide({ "quality-field": lossless, "new-hint": !Object.keys(state.usual).length });
@@ -1230,6 +1240,7 @@ function listenToForm() {
     paintForm();
     pump();
   };
+  $("more").ontoggle = () => $("more").open && $("form").scrollIntoView({ block: "nearest" });
   $("back").onclick = () => {
     state.usual = {};
     paintForm();
@@ -1281,7 +1292,10 @@ const KEYS = {
 };
 
 function listenToButtons() {
-  for (const [id, action] of Object.entries(BUTTONS)) $(id).onclick = action;
+  for (const [id, action] of Object.entries(BUTTONS)) $(id).onclick = () => {
+    action();
+    if (/^(card|cancel|retry)-/.test(id)) state.shown.item.focus({ preventScroll: true }); // the button goes
+  };
   for (const [id, order] of Object.entries({ files: plain, folder: ofFolder })) $(id).onchange = ({ target }) => {
     take(order(target.files));
     target.value = "";
@@ -1290,6 +1304,7 @@ function listenToButtons() {
     Object.assign(state.shown.right, { strength: target.value / 100, saved: false });
     paintSoon();
   };
+  $("list").addEventListener("wheel", ({ deltaX, deltaY }) => $("list").scrollBy(deltaX ? 0 : deltaY, 0), { passive: true });
   $("copy").hidden = !globalThis.ClipboardItem || !navigator.clipboard;
   if (/Mac|iP/.test(navigator.platform)) write("paste-key", "⌘");
 }
