@@ -302,6 +302,14 @@ def test_an_error_of_a_mask_names_the_mask(live: Live, mask: bytes) -> None:
     assert error["value"] == "mask"
 
 
+def test_a_result_is_no_larger_than_a_photograph_may_be(start: Callable[..., Live]) -> None:
+    live = start(limits=Limits(megapixels=0.01))
+    small = photograph(0, 24, 32)
+    problem = is_problem(live.post(small, path="/v1/restore", scale=4), 413)
+    assert "scale 4: 128 x 96 are 0.0 megapixels" in problem["detail"]
+    assert live.post(small, path="/v1/restore", scale=2).status_code == 200
+
+
 def odd_files() -> list[bytes]:
     """Images of every format, cut and with bytes changed; those of a folder too, if one is given."""
     from resolvent.image import Image, encode_image
@@ -418,10 +426,10 @@ def test_the_token(start: Callable[..., Live]) -> None:
         content = json.dumps({"token": token}).encode()
         answer = live.client.post("/v1/session", content=content, headers={"Content-Type": "application/json"})
         assert answer.status_code in (401, 422)
-    cookie = guard.session_of(TOKEN)
-    for value in ("a/b=1", "(x)=1", "=", "\x80\xff", f"{guard.COOKIE}={TOKEN}", f'{guard.COOKIE}="\\', "x" * 9999):
+    name, cookie = guard.cookie_of(TOKEN)
+    for value in ("a/b=1", "(x)=1", "=", "\x80\xff", f"{name}={TOKEN}", f'{name}="\\', "x" * 9999):
         is_problem(live.get("/v1/about", headers={"Cookie": value.encode("latin-1")}), 401)
-        both = f"{value}; {guard.COOKIE}={cookie}".encode("latin-1")  # of other servers of this machine
+        both = f"{value}; {name}={cookie}".encode("latin-1")  # of other servers of this machine
         assert live.get("/v1/about", headers={"Cookie": both}).status_code == 200
     assert live.client.post("/v1/session", json={"token": TOKEN}).status_code == 204
     assert live.get("/v1/about").status_code == 200

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("resolvent")
 
-__all__ = ["COOKIE", "CSP", "Guard", "session_of"]
+__all__ = ["CSP", "Guard", "cookie_of", "is_same"]
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -41,9 +41,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-
-COOKIE = "resolvent_session"
-"""What a browser keeps in the place of the token."""
 
 PATIENCE = 30.0
 """Seconds that the body of a request may take, and between two pieces of it."""
@@ -166,10 +163,10 @@ class Guard:
     def _check_token(self, headers: Headers) -> None:
         token = self.settings.token or ""
         kind, _, given = headers.get("authorization", "").partition(" ")
-        session = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         if kind.lower() == "bearer" and is_same(given, token):
             return
-        if not is_same(session, session_of(token)):
+        name, known = cookie_of(token)
+        if not is_same(cookie_parser(headers.get("cookie", "")).get(name, ""), known):
             raise Problem(401, "token: is missing or wrong; send it as Authorization: Bearer TOKEN")
 
 
@@ -178,9 +175,13 @@ def is_same(given: str, known: str) -> bool:
     return hmac.compare_digest(given.encode(errors="surrogatepass"), known.encode())
 
 
-def session_of(token: str) -> str:
-    """Give what a browser keeps instead of the token: from it the token cannot be found."""
-    return hmac.new(token.encode(), b"resolvent page", hashlib.sha256).hexdigest()
+def cookie_of(token: str) -> tuple[str, str]:
+    """Give the name and the value of what a browser keeps instead of the token, which cannot be found from it.
+
+    The name is that of this token, for servers at all ports of a host share their cookies.
+    """
+    digest = hmac.new(token.encode(), b"resolvent page", hashlib.sha256).hexdigest()
+    return f"resolvent_{digest[:8]}", digest[8:]
 
 
 def _too_large(most: int) -> Problem:

@@ -240,8 +240,8 @@ def resident() -> int:
 class _Report:
     """Rewrites a small file that the server reads."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.last = path, 0.0
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self.path, self.limits, self.last = path, limits, 0.0
         self.known: dict[str, Any] = {"stage": "reading", "progress": 0.0, "eta": None}
         self.image: Image | None = None
         self.expected: float | None = None
@@ -254,6 +254,7 @@ class _Report:
     def on_event(self, event: Event) -> None:
         """Report the plan once, then how far it is."""
         if event.plan is not None and self.image is not None and "plan" not in self.known:
+            check_result(self.image, event.plan.scale, self.limits)
             self.expected = FORECAST(self.image, event.plan)
             self.tell(stage="restoring", eta=self.expected, plan=plan_facts(event.plan, self.expected))
             if event.plan.diagnosis is not None:
@@ -285,7 +286,7 @@ class _Watched(Files):
 
 def _restore(task: Task) -> dict[str, Any]:
     folder = Folder(task.folder)
-    report = _Report(folder.progress)
+    report = _Report(folder.progress, task.limits)
     options: Options = {**task.options}
     if task.memory is not None:
         options["memory"] = min(tile_memory(), task.memory // 2)
@@ -322,6 +323,18 @@ def _restore(task: Task) -> dict[str, Any]:
             "layers": layers,
         },
     }
+
+
+def check_result(image: Image, scale: int, limits: Limits) -> None:
+    """Refuse a result that is larger than a photograph may be.
+
+    Raises:
+        SizeError: It is.
+    """
+    width, height = scale * image.width, scale * image.height
+    if width * height > limits.megapixels * 1e6:
+        total = f"{width} x {height} are {width * height / 1e6:.1f} megapixels"
+        raise SizeError(f"scale {scale}: {total}, more than the {limits.megapixels:g} that a result may have")
 
 
 def _diagnose(task: Task) -> dict[str, Any]:

@@ -24,6 +24,7 @@ __all__ = [
     "as_json",
     "client_of",
     "disposition",
+    "is_gone",
     "problems",
     "settings_of",
     "store_of",
@@ -93,3 +94,8 @@ def disposition(name: str) -> str:
     """Tell a client to save a file, and its name: in ASCII too, for those that read no other (RFC 6266)."""
     plain = "".join(letter if " " <= letter <= "~" and letter not in '"\\%' else "_" for letter in name)
     return f'attachment; filename="{plain}"' + ("" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}")
+
+
+async def is_gone(request: Request) -> bool:
+    """Whether the client has hung up; what is received first is the end of its request."""
+    return await request.is_disconnected() or await request.is_disconnected()

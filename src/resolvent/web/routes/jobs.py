@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from resolvent.web.bodies import JobBody, body_of
 from resolvent.web.forms import JobForm
 from resolvent.web.problems import Problem
-from resolvent.web.routes.common import JOB, SENT, accept, as_json, client_of, store_of
+from resolvent.web.routes.common import JOB, SENT, accept, as_json, client_of, is_gone, store_of
 from resolvent.web.routes.intake import submit
 from resolvent.web.store import Job, Store
 
@@ -66,6 +66,8 @@ async def send(
         raise
     if idempotency_key:
         store.keys[key] = (fingerprint, job.id)
+    elif await is_gone(request):  # and nobody knows its name
+        store.remove(job)
     return _accepted(job, store)  # type: ignore[return-value]
 
 

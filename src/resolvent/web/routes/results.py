@@ -15,7 +15,7 @@ from resolvent.web.archive import entry_name, stream
 from resolvent.web.forms import Item, read_items, variant_of
 from resolvent.web.pictures import LARGEST, View, draw
 from resolvent.web.problems import Problem
-from resolvent.web.routes.common import IMAGE, JOB, MEDIA_TYPES, accept, disposition, problems, store_of
+from resolvent.web.routes.common import IMAGE, JOB, MEDIA_TYPES, accept, disposition, is_gone, problems, store_of
 from resolvent.web.store import Job, Store, plain_name, result_name
 
 __all__ = ["router"]
@@ -58,11 +58,6 @@ async def soon(
         raise
     store.find(job.id)
     return outcome
-
-
-async def is_gone(request: Request) -> bool:
-    """Whether the client has hung up; what is received first is the end of its request."""
-    return await request.is_disconnected() or await request.is_disconnected()
 
 
 async def variant(

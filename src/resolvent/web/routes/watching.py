@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from resolvent.web.guard import COOKIE, is_same, session_of
+from resolvent.web.guard import cookie_of, is_same
 from resolvent.web.problems import Problem
 from resolvent.web.routes.common import problems, settings_of, store_of
 
@@ -33,7 +33,7 @@ async def session(request: Request, body: Token) -> Response:
     response = Response(status_code=204)
     if settings.token:
         secure = request.headers.get("origin", "").startswith("https:")  # to a proxy perhaps, which asks over HTTP
-        response.set_cookie(COOKIE, session_of(settings.token), httponly=True, samesite="strict", secure=secure)
+        response.set_cookie(*cookie_of(settings.token), httponly=True, samesite="strict", secure=secure)
     return response
 
 
