@@ -18,8 +18,10 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+# One process a core, and one thread each: more would wait for each other. The tests of a file stay together.
 pytest: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --numprocesses \
+	  $$($(BIN)/python -c 'from resolvent.system import usable_cpus; print(min(4, usable_cpus()))')
 
 wheel: $(VENV)/.dev
 	.ci/wheel $(BIN)/python
