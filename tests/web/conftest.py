@@ -168,7 +168,7 @@ def running(settings: Settings, headers: dict[str, str] | None = None) -> Iterat
         live.loop = asyncio.get_running_loop()
         started.set()
 
-    server = Server(configuration(app, settings), tell)
+    server = Server(app, configuration(app, settings), tell)
     live = Live(listening.getsockname()[1], app, server, headers)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()

@@ -133,7 +133,7 @@ def test_options_are_named_as_on_the_command_line():
     flags = set(inspect.signature(restore_command).parameters)
     named = {field.alias or name for name, field in JobForm.model_fields.items()}
     renamed = {"set": "settings"}
-    assert {renamed.get(name, name) for name in named - {"file", "source"}} <= flags
+    assert {renamed.get(name, name) for name in named - {"file", "source", "abandon"}} <= flags
 
 
 def test_the_events_of_a_job_end_with_what_it_is(client):

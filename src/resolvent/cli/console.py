@@ -259,8 +259,6 @@ MANY = 10
 
 
 KINDS = {
-    "camera raw": (*(".dng", ".nef", ".nrw", ".cr2", ".cr3", ".crw", ".arw", ".sr2", ".srf", ".orf", ".rw2"),
-                   *(".raf", ".pef", ".srw", ".3fr", ".iiq", ".kdc", ".dcr", ".x3f", ".rwl")),
     "video": (".mov", ".mp4", ".m4v", ".avi", ".mkv", ".mts", ".m2ts", ".3gp", ".mpg", ".webm"),
     "sidecar": (".xmp", ".aae", ".thm", ".pp3", ".dop"),
 }  # fmt: skip
@@ -327,9 +325,12 @@ def _kinds(ignored: Mapping[str, int]) -> str:
         >>> _kinds({".nef": 6, ".pdf": 1, ".txt": 2})
         '6 camera raws (.nef; develop them first), 3 other files (.pdf, .txt)'
     """
+    from resolvent.image.formats import RAW
+
+    known = {"camera raw": RAW, **KINDS}
     kinds: dict[str, Counter[str]] = {}
     for extension, count in ignored.items():
-        kind = next((kind for kind, extensions in KINDS.items() if extension in extensions), "other file")
+        kind = next((kind for kind, extensions in known.items() if extension in extensions), "other file")
         kinds.setdefault(kind, Counter())[extension or "no extension"] += count
     hints = {"camera raw": "; develop them first"}
     return ", ".join(

@@ -10,7 +10,7 @@ import re
 
 from resolvent.errors import FormatError
 
-__all__ = ["DEPTHS", "FORMATS", "LONGEST", "OPAQUE", "QUALITY", "raw_error", "sniff"]
+__all__ = ["DEPTHS", "FORMATS", "LONGEST", "OPAQUE", "QUALITY", "RAW", "raw_error", "sniff"]
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -23,6 +23,10 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "heif": (".heic", ".heif", ".hif"),
 }
 """The formats that are read, and their file name extensions."""
+
+RAW = (".dng", ".nef", ".nrw", ".cr2", ".cr3", ".crw", ".arw", ".sr2", ".srf", ".orf", ".rw2", ".raf", ".pef", ".srw",
+       ".3fr", ".iiq", ".kdc", ".dcr", ".x3f", ".rwl")  # fmt: skip
+"""Extensions of cameras' raw files, which are not read."""
 
 DEPTHS = {"jpeg": 8, "png": 16, "webp": 8, "tiff": 32, "avif": 16, "bmp": 8, "heif": 16}
 """The formats that are written, and the most bits of a sample; of 16, AVIF keeps 12 and HEIF 10."""

@@ -131,7 +131,7 @@ def _answer_errors(app: FastAPI) -> None:
     async def of_http(request: Request, error: HTTPException) -> Response:
         texts = {
             404: f"path {request.url.path!r:.80}: there is none; /docs lists them",
-            405: f"method {request.method}: is not one of {request.url.path!r:.80}; /docs lists them",
+            405: f"method {request.method}: {request.url.path!r:.80} does not take it; /docs says which it takes",
         }
         if is_disk_full(error):  # while a form is read
             return full_disk(error.__cause__ or error).response(request.url.path)

@@ -138,6 +138,7 @@ class About(BaseModel):
     workers: int
     limits: Limits
     formats: dict[str, tuple[str, ...]] = Field(description="That are read, with their extensions.")
+    hints: dict[str, str] = Field(description="Why files of other extensions are not read, and what to do.")
     written: list[str] = Field(description="Formats of results.")
     layers: dict[str, LayerBody]
     samples: list[Sample]

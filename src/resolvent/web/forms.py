@@ -86,6 +86,9 @@ class JobForm(Choices):
     """A photograph, sent or of another job, and how to restore it."""
 
     file: UploadFile | None = Field(None, description="The photograph.")
+    abandon: float | None = Field(
+        None, ge=10, le=86_400, description="Seconds without a request for the job after which it is stopped."
+    )
     source: Text | None = Field(None, description="Instead of `file`: id of a job whose photograph is used again.")
 
 

@@ -24,6 +24,9 @@ __all__ = ["configuration", "listen", "serve"]
 HEADER_SECONDS = 15.0
 """In which the header of a request has to be there, from the start of a connection or the last answer."""
 
+EVERYWHERE = ("0.0.0.0", "::")
+"""Hosts that stand for all addresses of this machine."""
+
 STALLED_SECONDS = 60.0
 """In which a client has to take some of what it asked for."""
 
@@ -82,11 +85,16 @@ class Protocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Tells when it listens."""
+    """Tells when it listens, and ends the work that runs before it ends itself."""
 
-    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
+    def __init__(self, app: FastAPI, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
         super().__init__(config)
-        self.on_start = on_start
+        self.application, self.on_start = app, on_start
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell whoever waits for a photograph, then end."""
+        self.application.state.store.end()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell."""
@@ -109,15 +117,18 @@ def serve(settings: Settings, *, open_page: bool = False, say: Callable[[str], N
     listening = listen(settings.host, settings.port)
     port = listening.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = f"http://{'localhost' if settings.host in ('0.0.0.0', '::') else host}:{port}/"
+    url = f"http://{'localhost' if settings.host in EVERYWHERE else host}:{port}/"
 
     def started() -> None:
         say(f"open {url} (Ctrl-C ends it)")
+        if settings.host in EVERYWHERE:
+            say(f"others open http://{socket.gethostname()}:{port}/, and need the token")
         if open_page:
             webbrowser.open(url)
 
     with listening:
-        Server(configuration(create_app(settings), settings), started).run([listening])
+        app = create_app(settings)
+        Server(app, configuration(app, settings), started).run([listening])
 
 
 def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:

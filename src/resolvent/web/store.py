@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import secrets
 import shutil
@@ -56,6 +57,7 @@ class Job:
         size: Bytes on the disk.
         finished: Set when it is done or failed.
         scope: Cancels it.
+        abandon: Seconds without a request for it after which it is stopped and deleted.
     """
 
     id: str
@@ -70,6 +72,7 @@ class Job:
     size: int = 0
     finished: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    abandon: float = math.inf
 
     @property
     def folder(self) -> Folder:
@@ -114,6 +117,7 @@ class Store:
         self.jobs: dict[str, Job] = {}
         self.keys: dict[tuple[str, str], tuple[str, str]] = {}
         self.group: TaskGroup | None = None
+        self.ending = False
         self.seconds_a_megapixel, self.megapixels = GUESS, GUESS
         self.most_bytes = min(settings.kept_megabytes * 1e6, shutil.disk_usage(root).free / 2)
 
@@ -133,6 +137,8 @@ class Store:
         Raises:
             Problem: 429 for a client that has its share, 503 where the queue or the disk is full.
         """
+        if self.ending:
+            raise ended()
         waiting = self.waiting
         own = Counter(job.client for job in waiting)[client]
         if own >= self.settings.share:
@@ -165,9 +171,9 @@ class Store:
         path.mkdir(mode=0o700)
         return Folder(path)
 
-    def submit(self, client: str, name: str, task: Task) -> Job:
+    def submit(self, client: str, name: str, task: Task, abandon: float | None = None) -> Job:
         """Take a photograph whose files are in its folder, and restore it when it is its turn."""
-        job = Job(secrets.token_urlsafe(16), client, name, task)
+        job = Job(secrets.token_urlsafe(16), client, name, task, abandon=abandon or math.inf)
         job.size = job.folder.size
         self.jobs[job.id] = job
         assert self.group is not None  # noqa: S101 - the server runs
@@ -234,6 +240,14 @@ class Store:
         self.keys = {key: known for key, known in self.keys.items() if known[1] != job.id}
         shutil.rmtree(job.task.folder, ignore_errors=True)
 
+    def end(self) -> None:
+        """Stop all work, and tell whoever waits for it."""
+        self.ending = True
+        for job in self.jobs.values():
+            if not job.over:
+                job.state, job.problem = "failed", ended()
+                job.scope.cancel()
+
     def position(self, job: Job) -> int:
         """Which one it is among those that wait, from 1; 0 where it does not wait."""
         return self.waiting.index(job) + 1 if job.state == "queued" else 0
@@ -251,9 +265,10 @@ class Store:
             await self.pool.end_idle()
 
     def _expire(self) -> None:
-        oldest = time.monotonic() - 60 * self.settings.minutes
-        for job in [job for job in self.jobs.values() if job.over and job.seen < oldest]:
-            self.remove(job)
+        now, kept = time.monotonic(), 60 * self.settings.minutes
+        for job in list(self.jobs.values()):
+            if now - job.seen > (kept if job.over else job.abandon):
+                self.remove(job)
 
     def count(self) -> None:
         """Bring the gauges up to date."""
@@ -261,6 +276,11 @@ class Store:
         self.metrics.running.set(sum(job.state == "running" for job in self.jobs.values()))
         self.metrics.kept.set(len(self.jobs))
         self.metrics.kept_bytes.set(self.size)
+
+
+def ended() -> Problem:
+    """What is answered while the server ends."""
+    return Problem(503, "the server: is ending; send the photograph again when it is back", retry_after=60)
 
 
 def result_name(name: str, kind: str) -> str:

@@ -11,7 +11,7 @@ import anyio.to_thread
 from fastapi import Request, UploadFile
 
 from resolvent.web import work
-from resolvent.web.forms import Choices, format_named, options_of
+from resolvent.web.forms import Choices, JobForm, format_named, options_of
 from resolvent.web.problems import Problem, full_disk
 from resolvent.web.routes.common import client_of, settings_of, store_of
 from resolvent.web.store import Job, plain_name
@@ -44,7 +44,7 @@ async def submit(request: Request, photograph: UploadFile | Job, form: Choices, 
             format=format_named(form.ext), quality=form.quality, strip=form.strip, keep=keep,
         )  # fmt: skip
         store.admit(client)  # others may have come while the file was written
-        return store.submit(client, name, task)
+        return store.submit(client, name, task, form.abandon if isinstance(form, JobForm) else None)
     except BaseException:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise

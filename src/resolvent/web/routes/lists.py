@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import anyio.to_thread
@@ -9,7 +10,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from resolvent import __version__
-from resolvent.image.formats import DEPTHS, FORMATS
+from resolvent.image.encode import heif_is_written
+from resolvent.image.formats import DEPTHS, FORMATS, RAW
 from resolvent.report.overlay import CHANGE, UNCERTAINTY
 from resolvent.web.bodies import About, LayerBody, Limits, Sample
 from resolvent.web.problems import Problem
@@ -17,6 +19,9 @@ from resolvent.web.routes.common import IMAGE, JOB, accept, problems, settings_o
 from resolvent.web.samples import SAMPLES, sample
 
 __all__ = ["router"]
+
+RAW_HINT = "a camera's raw file: develop it first, in any raw converter"
+HEIF_HINT = "HEIC needs pillow-heif on this computer; run: pip install 'resolvent[heif]'"
 
 router = APIRouter(prefix="/v1", tags=["lists"])
 
@@ -80,10 +85,13 @@ async def about(request: Request) -> About:
         )
         for layer in (UNCERTAINTY, CHANGE)
     }
+    heif = find_spec("pillow_heif") is not None
     samples = [Sample(name=name, title=title, url=f"/v1/samples/{name}") for name, (title, _, _) in SAMPLES.items()]
     return About(
-        version=__version__, workers=settings.workers, limits=limits, formats=FORMATS, written=list(DEPTHS),
-        layers=layers, samples=samples,
+        version=__version__, workers=settings.workers, limits=limits, layers=layers, samples=samples,
+        formats={kind: extensions for kind, extensions in FORMATS.items() if kind != "heif" or heif},
+        hints=dict.fromkeys(RAW, RAW_HINT) | ({} if heif else dict.fromkeys(FORMATS["heif"], HEIF_HINT)),
+        written=[kind for kind in DEPTHS if kind != "heif" or heif_is_written()],
     )  # fmt: skip
 
 
