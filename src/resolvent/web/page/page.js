@@ -984,6 +984,7 @@ function paintStage(photo) {
   write("corner-right", layer ? capital(state.about.layers[layer].label) : right ? name(right) : left ? "Before" : "Original");
   fillSide("left", photo, results);
   fillSide("right", photo, results);
+  document.querySelector(".tools").classList.toggle("simple", !results.length);
 }
 
 function fillSide(side, photo, results) {
@@ -1063,9 +1064,10 @@ function paintPanel(photo, run) {
   $("download-all").disabled = !state.photos.some((one) => one.best);
 }
 
-function doneWords({ options: { method, scale }, result: { status, model, sigma, reasons } }) {
+function doneWords({ options: { method, scale }, job: { plan }, result: { status, model, sigma, reasons } }) {
   if (status === "unchanged") {
-    const reason = (reasons.at(-1) ?? "nothing").replace(/^nothing to fix: /, "nothing: ");
+    const said = plan?.reasons ?? reasons; // those of the result go on with its map of errors
+    const reason = (said.findLast((one) => one.startsWith("nothing")) ?? said.at(-1) ?? "nothing").replace(/^nothing to fix: /, "nothing: ");
     return sentence(reason.startsWith("nothing") ? reason : `Nothing: ${reason}`);
   }
   const parts = [howOf({ model, method }, "Restored")];
