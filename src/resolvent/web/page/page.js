@@ -637,7 +637,8 @@ class Viewer {
     const { reference, view, stage } = this;
     const [, pane] = this.panes;
     stage.classList.toggle("blank", !reference);
-    if (!reference) this.drawNothing();
+    const coming = this.panes.some(({ under, over }) => under.source || over.source);
+    if (!reference && !coming) this.drawNothing();
     if (!reference || !pane.width) return;
     const ratio = devicePixelRatio;
     const margin = Math.min(24, pane.width / 40);
