@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shutil
+import signal
 import time
 import zipfile
 from pathlib import Path
@@ -95,6 +97,19 @@ def in_state(page, state: str, number: int | None = None) -> None:
         found.first.wait_for()
     else:
         expect(found).to_have_count(number, timeout=SOON)
+
+
+def worker_pids() -> list[int]:
+    """The worker processes of the servers of this process."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"anyio.to_process" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
 
 
 def saved(page, button: str) -> tuple[str, bytes]:
@@ -221,7 +236,7 @@ def test_cancel_stops_the_work_within_a_second(opened, live):
     assert page.locator("#list [data-state=working]").count() == 0
 
 
-def test_what_fails_says_why_and_can_be_tried_again(opened):
+def test_what_is_damaged_says_why_and_can_be_removed_alone(opened):
     page = opened()
     page.locator("#files").set_input_files(
         [
@@ -235,8 +250,48 @@ def test_what_fails_says_why_and_can_be_tried_again(opened):
     page.locator("#list [data-state=failed]").click()
     assert page.locator("#card-text").inner_text().startswith("It cannot be decoded: ")
     assert "notes.txt" in page.locator("#skipped-list").text_content()
-    page.locator("#card-retry").click()
+    expect(page.locator("#card-remove")).to_be_visible()
+    expect(page.locator("#zoom")).to_have_text("–")
+    for hidden in ("#card-retry", "#retry-all", "#handle"):
+        expect(page.locator(hidden)).to_be_hidden()
+    page.locator("#card-remove").click()
+    expect(page.locator("#list [role=option]")).to_have_count(1)
+
+
+def test_what_a_dead_worker_left_can_be_tried_again(opened, live):
+    store = live.app.state.store
+    others = set(store.jobs)
+    page = opened()
+    page.locator("#files").set_input_files(given("large.png", photograph("png", np.tile(noisy(), (10, 10, 1)))))
+    in_state(page, "working")
+    expect(page.locator("#card-title")).to_have_text(re.compile("^Restoring"), timeout=SOON)
+    assert any(job.state == "running" for name, job in store.jobs.items() if name not in others)
+    for pid in worker_pids():
+        os.kill(pid, signal.SIGKILL)
     in_state(page, "failed", 1)
+    assert "the worker ended" in page.locator("#card-text").inner_text().lower()
+    expect(page.locator("#card-remove")).to_be_hidden()
+    page.locator("#card-retry").click()
+    restored(page, 1)
+
+
+def test_a_result_that_was_not_downloaded_is_not_removed_unasked(opened):
+    page = opened()
+    page.locator("#files").set_input_files([given(f"{name}.png", photograph("png", noisy())) for name in "ab"])
+    restored(page, 2)
+    items = page.locator("#list [role=option]")
+    items.first.click()
+    page.keyboard.press("Delete")
+    expect(page.locator("#ask-title")).to_have_text("Remove a.png?")
+    page.keyboard.press("Enter")
+    expect(page.locator("#ask-dialog")).to_be_hidden()
+    expect(items).to_have_count(2)
+    page.locator("#remove").click()
+    page.locator("#ask-yes").click()
+    expect(items).to_have_count(1)
+    saved(page, "#download")
+    page.locator("#remove").click()
+    expect(items).to_have_count(0)
 
 
 def test_two_visitors_see_only_their_own(opened):

@@ -4,11 +4,13 @@ const POLL = 400; // milliseconds between two looks at a job
 const GLANCE = 100; // a photograph that is passed more quickly is not fetched
 const PICTURES = 64; // pictures that are kept
 const OWN = 1e8; // pixels of a file that the browser may draw as a whole
+const ABANDON = 120; // seconds without a request after which the server stops a job
 const CROP = { side: 1024, most: 16, kept: 40 };
 const ZOOMS = [1 / 16, 1 / 8, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 1.5, 2, 3, 4, 6, 8, 12, 16];
 const ACTIVE = new Set(["sending", "working"]);
 const UNSETTLED = new Set(["waiting", ...ACTIVE]);
 const LOST = new Set(["failed", "canceled"]);
+const FINAL = new Set([413, 415, 422]); // of what fails again however often it is tried
 const ICONS = { waiting: "i-wait", done: "i-check", unchanged: "i-equal", failed: "i-alert", canceled: "i-close" };
 const STATES = {
   waiting: "waiting", sending: "being sent", working: "being restored", done: "restored", unchanged: "nothing to fix",
@@ -17,14 +19,14 @@ const STATES = {
 const SAVING = ["ext", "quality", "strip"];
 const DEFAULTS = {
   tool: "", sigma: "", scale: "1", repair: false, degradation: "", ext: "", quality: "", strip: "", layer: "result",
-  divider: 0.5, split: false,
+  divider: 0.5, split: false, details: false,
 };
 
 /* ------------------------------------------------------------------------------------------------ small things */
 
 const $ = (id) => document.getElementById(id);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
+const capital = (text) => (startsWithName(text) ? text : text.slice(0, 1).toUpperCase() + text.slice(1));
 const sentence = (text) => capital(text ?? "") + (!text || /[.!?…]$/.test(text) ? "" : ".");
 const count = (number, one) => `${number} ${one}${number === 1 ? "" : "s"}`;
 const extension = (name) => (/\.[^./\\]+$/.exec(name)?.[0] ?? "").toLowerCase();
@@ -34,6 +36,14 @@ const make = (tag, properties = {}, ...children) => {
   node.append(...children);
   return node;
 };
+
+/** Whether a text begins with the name of a file, or with that of a model or a method before a colon or the like. */
+function startsWithName(text) {
+  const tools = [...Object.keys(state.models), ...Object.keys(state.methods)];
+  const after = (name, pattern) => text.startsWith(name) && pattern.test(text.slice(name.length));
+  return /^[^\s:]+\.[a-z]\w{1,4}\b/i.test(text) || state.photos.some(({ name }) => after(name, /^\W|^$/)) ||
+    tools.some((name) => after(name, /^[:,;]|^ \d/));
+}
 
 function icon(name) {
   const [node, use] = ["svg", "use"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
@@ -197,12 +207,13 @@ class Run {
     this.reset();
   }
 
-  reset() { Object.assign(this, { state: "waiting", job: null, why: "", abort: new AbortController() }); }
+  reset() { Object.assign(this, { state: "waiting", job: null, why: "", status: 0, abort: new AbortController() }); }
 
   get key() { return JSON.stringify(this.options); }
   get path() { return `/v1/jobs/${this.job.id}`; }
   get result() { return this.job?.result ?? null; }
   get done() { return this.state === "done"; }
+  get retriable() { return LOST.has(this.state) && !FINAL.has(this.status); }
   get finished() { return this.done || this.state === "unchanged"; }
   get blend() { return this.result?.blendable ? this.strength : 1; }
 
@@ -264,7 +275,8 @@ async function carryOut(run) {
     if (run.done) run.photo.right = run;
   } catch (error) {
     if (signal.aborted) return;
-    Object.assign(run, { state: "failed", why: error instanceof Problem ? error.message : String(error) });
+    const why = error instanceof Problem ? error.message : String(error);
+    Object.assign(run, { state: "failed", why, status: error.status ?? 0 });
   }
   tell(run);
   paint(run.photo);
@@ -283,6 +295,7 @@ async function submit(run, signal) {
   const post = async (name, ...value) => {
     const body = new FormData();
     Object.entries(hasMap(options) ? { ...options, uncertainty: "learned" } : options).forEach((one) => body.set(...one));
+    body.set("abandon", ABANDON);
     body.set(name, ...value);
     return (await send("/v1/jobs", { method: "POST", body, signal, busy })).json();
   };
@@ -368,7 +381,9 @@ function lose(run) {
 /* ---------------------------------------------------------------------------------------------------- the intake */
 
 function reasonToSkip(file) {
-  const { formats, limits } = state.about;
+  const { formats, hints, limits } = state.about;
+  const hint = hints?.[extension(file.name)];
+  if (hint) return hint;
   if (!Object.values(formats).flat().includes(extension(file.name))) return "not a photograph that can be read";
   if (file.size === 0) return "empty";
   if (file.size > limits.megabytes * 1e6) return `${bytes(file.size)}, at most ${limits.megabytes} MB are read`;
@@ -396,6 +411,7 @@ async function take(found) {
   added.forEach(paintItem);
   if (added.length && !state.shown) select(added[0]);
   if (added.length) say(`${count(added.length, "photograph")} added.`);
+  else if (found.length === 1 && state.skipped.length && !state.photos.length) toast(sentence(state.skipped.at(-1)));
   else if (found.length && !state.photos.length) toast("There is no photograph among them that can be read.");
   paintSkipped();
   paintSoon();
@@ -621,6 +637,8 @@ class Viewer {
     const { reference, view, stage } = this;
     const [, pane] = this.panes;
     stage.classList.toggle("blank", !reference);
+    const coming = this.panes.some(({ under, over }) => under.source || over.source);
+    if (!reference && !coming) this.drawNothing();
     if (!reference || !pane.width) return;
     const ratio = devicePixelRatio;
     const margin = Math.min(24, pane.width / 40);
@@ -643,6 +661,12 @@ class Viewer {
     this.drawDivider(pane);
     this.drawZoom();
     this.refine();
+  }
+
+  drawNothing() {
+    this.area = null;
+    hide({ divider: true, handle: true, "corner-left": true, "corner-right": true });
+    write("zoom", "–");
   }
 
   drawDivider(pane) {
@@ -695,6 +719,7 @@ class Viewer {
   toggle(x, y) { this.zoomTo(this.fits ? (this.fit >= 1 ? 2 * this.fit : 1) : 0, x, y); }
 
   pan(x, y) {
+    if (!this.area) return;
     Object.assign(this.view, { x: this.now.x - x / this.area.width, y: this.now.y - y / this.area.height });
     this.draw();
   }
@@ -895,14 +920,27 @@ function remove(photo) {
   pump();
 }
 
-async function startOver() {
-  const many = count(state.photos.length, "photograph");
-  write("ask-text", `${many} and the results are removed from this page and from the server. Your files stay as they are.`);
+/** Ask before something is lost; answer whether to go on. */
+async function confirmed(title, text, no, yes) {
+  for (const [id, words] of Object.entries({ "ask-title": title, "ask-text": text, "ask-no": no, "ask-yes": yes })) write(id, words);
   const dialog = $("ask-dialog");
   dialog.returnValue = "no";
   dialog.showModal();
   await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
-  if (dialog.returnValue !== "yes") return;
+  return dialog.returnValue === "yes";
+}
+
+async function askToRemove(photo) {
+  const [working, unsaved] = [UNSETTLED.has(photo.state), photo.results.some((run) => !run.saved)];
+  const loss = unsaved ? "Its result was not downloaded." : "It is not restored yet.";
+  if ((working || unsaved) && !(await confirmed(`Remove ${photo.name}?`, loss, "Keep it", "Remove"))) return;
+  if (state.photos.includes(photo)) remove(photo);
+}
+
+async function startOver() {
+  const many = count(state.photos.length, "photograph");
+  const text = `${many} and the results are removed from this page and from the server. Your files stay as they are.`;
+  if (!(await confirmed("Start over?", text, "Keep them", "Start over"))) return;
   Object.assign(state, { skipped: [], usual: {} });
   [...state.photos].reverse().forEach(remove);
   paintForm();
@@ -947,7 +985,7 @@ function paintStage(photo) {
   write("corner-right", layer ? capital(state.about.layers[layer].label) : right ? name(right) : left ? "Before" : "Original");
   fillSide("left", photo, results);
   fillSide("right", photo, results);
-  document.querySelector(".tools").classList.toggle("simple", results.length < 2);
+  document.querySelector(".tools").classList.toggle("simple", !results.length);
 }
 
 function fillSide(side, photo, results) {
@@ -982,10 +1020,11 @@ function workingWords({ state: now, job, photo }) {
 
 function paintCard(photo, run) {
   const { state: now, job, why } = run;
-  const [unsettled, lost] = [UNSETTLED.has(now), LOST.has(now)];
+  const [unsettled, lost, unchanged] = [UNSETTLED.has(now), LOST.has(now), now === "unchanged"];
   hide({
-    card: now === "done" || (now === "unchanged" && photo.right), "card-bar": !unsettled, "card-cancel": !unsettled,
-    "card-retry": !lost, "card-dismiss": !lost || photo.runs.length < 2, "card-anyway": now !== "unchanged",
+    card: now === "done" || (unchanged && (photo.right || run.dismissed)), "card-bar": !unsettled, "card-cancel": !unsettled,
+    "card-retry": !run.retriable, "card-remove": !lost || run.retriable || photo.runs.length > 1,
+    "card-dismiss": !unchanged && (!lost || photo.runs.length < 2), "card-anyway": !unchanged,
   });
   $("card").dataset.state = now;
   const found = job?.diagnosis?.words;
@@ -998,7 +1037,7 @@ function paintCard(photo, run) {
   }
   const titles = { unchanged: found ? `Nothing to fix: ${found}` : "Nothing to fix", failed: "Not restored", canceled: "Canceled" };
   write("card-title", titles[now] ?? "");
-  write("card-text", { unchanged: "The photograph is left as it is.", failed: why }[now] ?? photo.name);
+  write("card-text", { unchanged: "", failed: why }[now] ?? photo.name);
 }
 
 function paintPanel(photo, run) {
@@ -1010,11 +1049,14 @@ function paintPanel(photo, run) {
   $("name").title = photo.folder + photo.name;
   const facts = known ? [size(known), known.format.toUpperCase(), `${known.depth} bit`] : [];
   write("meta", [...facts, bytes(photo.file.size)].join(" · "));
-  write("found-words", found ? [found.words, found.advice].map(sentence).join(" ") : "–");
-  write("done-words", result ? doneWords(run) : job?.plan ? sentence(howOf(job.plan, "Restoring")) : "–");
-  hide({ found: !found && !job?.plan && !result });
-  const reasons = (result ?? job?.plan)?.reasons ?? [];
-  fillList("reasons", reasons.filter((reason) => reason !== result?.uncertainty?.sentence));
+  const plan = result ?? (run.state === "working" ? job?.plan : null);
+  write("found-words", sentence(found?.words));
+  write("done-title", result ? "What was done" : "What is done");
+  write("done-words", result ? doneWords(run) : plan ? sentence(howOf(plan, "Restoring")) : "");
+  const reasons = (plan?.reasons ?? []).filter((reason) => reason !== result?.uncertainty?.sentence);
+  hide({ found: !found && !plan, "found-title": !found, "found-words": !found, "done-title": !plan, "done-words": !plan });
+  hide({ details: !reasons.length });
+  fillList("reasons", reasons);
   fillList("warnings", result?.warnings ?? []);
   const rows = result ? { Result: `${size(result)} · ${result.format.toUpperCase()} · ${bytes(result.bytes)}`, Time: duration(result.seconds) } : {};
   const row = ([name, value]) => make("div", {}, make("dt", { textContent: name }), make("dd", { textContent: value }));
@@ -1023,8 +1065,12 @@ function paintPanel(photo, run) {
   $("download-all").disabled = !state.photos.some((one) => one.best);
 }
 
-function doneWords({ options: { method, scale }, result: { status, model, sigma } }) {
-  if (status === "unchanged") return "Left as it is.";
+function doneWords({ options: { method, scale }, job: { plan }, result: { status, model, sigma, reasons } }) {
+  if (status === "unchanged") {
+    const said = plan?.reasons ?? reasons; // those of the result go on with its map of errors
+    const reason = (said.findLast((one) => one.startsWith("nothing")) ?? said.at(-1) ?? "nothing").replace(/^nothing to fix: /, "nothing: ");
+    return sentence(reason.startsWith("nothing") ? reason : `Nothing: ${reason}`);
+  }
   const parts = [howOf({ model, method }, "Restored")];
   if (sigma) parts.push(`noise level ${Math.round(10 * sigma) / 10}`);
   if (scale) parts.push(`${scale} times as large`);
@@ -1076,8 +1122,9 @@ function paintOverall() {
   const counts = { restored: of("done"), unchanged: of("unchanged"), failed: of("failed"), canceled: of("canceled") };
   const summary = Object.entries(counts).filter(([, number]) => number).map(([word, number]) => `${number} ${word}`).join(" · ");
   write("overall-text", working ? `${settled} of ${photos.length}${left === null ? "" : ` · about ${duration(left)} left`}` : summary);
-  hide({ overall: photos.length < 2, "overall-bar": !working, "cancel-all": !working, "retry-all": working || !of(...LOST) });
-  $("retry-all").textContent = of("failed") ? "Retry failed" : "Retry";
+  hide({ overall: photos.length < 2, "overall-bar": !working, "cancel-all": !working });
+  hide({ "retry-all": working || !allRuns().some((run) => run.retriable) });
+  $("retry-all").textContent = allRuns().some((run) => run.retriable && run.state === "failed") ? "Retry failed" : "Retry";
   $("overall-bar").value = settled / (photos.length || 1);
   document.title = working ? `${settled} of ${photos.length} – Resolvent` : "Resolvent";
 }
@@ -1240,6 +1287,8 @@ function listenToForm() {
     paintForm();
     pump();
   };
+  $("details").open = settings.details;
+  $("details").ontoggle = () => remember({ details: $("details").open });
   $("more").ontoggle = () => $("more").open && $("form").scrollIntoView({ block: "nearest" });
   $("back").onclick = () => {
     state.usual = {};
@@ -1253,10 +1302,10 @@ function listenToForm() {
 const BUTTONS = {
   "choose-files": () => $("files").click(), "choose-folder": () => $("folder").click(), add: () => $("files").click(),
   download: () => download(state.shown), "download-all": downloadAll, copy: () => copy(state.shown),
-  restart: startOver, help: () => $("help-dialog").showModal(), remove: () => remove(state.shown),
+  restart: startOver, help: () => $("help-dialog").showModal(), remove: () => askToRemove(state.shown),
   "zoom-in": () => viewer.step(1), "zoom-out": () => viewer.step(-1), "zoom-fit": () => viewer.zoomTo(0),
   "zoom-full": () => viewer.zoomTo(1), split: () => viewer.split(),
-  "retry-all": () => retry(allRuns().filter((run) => LOST.has(run.state))),
+  "retry-all": () => retry(allRuns().filter((run) => run.retriable)),
   "cancel-all": () => {
     allRuns().forEach(cancel);
     state.photos.forEach(paint);
@@ -1268,8 +1317,10 @@ const BUTTONS = {
     pump();
   },
   "card-retry": () => retry([state.shown.latest]),
+  "card-remove": () => askToRemove(state.shown),
   "card-dismiss": () => {
-    discard(state.shown.runs.pop());
+    if (state.shown.state === "unchanged") state.shown.latest.dismissed = true;
+    else discard(state.shown.runs.pop());
     paint(state.shown);
   },
   "card-anyway": () => {
@@ -1288,13 +1339,13 @@ const KEYS = {
   "+": () => viewer.step(1), "=": () => viewer.step(1), "-": () => viewer.step(-1), 0: () => viewer.zoomTo(0),
   1: () => viewer.zoomTo(1), s: () => viewer.split(), b: () => viewer.hold(true), "?": () => $("help-dialog").showModal(),
   ArrowLeft: (focus) => move(-1, focus), ArrowRight: (focus) => move(1, focus), Home: (focus) => move(-Infinity, focus),
-  End: (focus) => move(Infinity, focus), Delete: () => remove(state.shown),
+  End: (focus) => move(Infinity, focus), Delete: () => askToRemove(state.shown),
 };
 
 function listenToButtons() {
   for (const [id, action] of Object.entries(BUTTONS)) $(id).onclick = () => {
     action();
-    if (/^(card|cancel|retry)-/.test(id)) state.shown.item.focus({ preventScroll: true }); // the button goes
+    if (/^(card|cancel|retry)-/.test(id)) state.shown?.item.focus({ preventScroll: true }); // the button goes
   };
   for (const [id, order] of Object.entries({ files: plain, folder: ofFolder })) $(id).onchange = ({ target }) => {
     take(order(target.files));
@@ -1361,6 +1412,7 @@ function keepResults() {
 
 function fillSamples({ samples }) {
   hide({ samples: !samples.length });
+  if (samples.length === 1) write("samples-title", "Or try this one");
   for (const sample of samples) {
     const parts = [make("img", { src: sample.url, alt: "" }), make("span", { textContent: sample.title })];
     const button = make("button", { type: "button", className: "sample" }, ...parts);
