@@ -65,3 +65,29 @@ def test_a_job_that_nobody_asks_for_is_stopped_if_that_was_asked(monkeypatch, ab
         store.jobs[name].seen -= 11
         client.post("/v1/jobs", files={"file": ("b.png", photograph("png"))})  # for which place is made
         assert (name in store.jobs) == (abandon is None)
+
+
+def test_what_goes_wrong_at_the_end_of_a_job_is_its_own(monkeypatch):
+    def lost(self, job, facts):
+        raise FileNotFoundError(job.folder.result)
+
+    small = {"file": ("a.png", photograph("png"))}
+    with live_server(Settings()) as live, live.client() as client:
+        with monkeypatch.context() as patch:
+            patch.setattr("resolvent.web.store.Store._finish", lost)
+            assert client.post("/v1/restore", files=small).status_code == 500
+        assert client.post("/v1/restore", files=small).status_code == 200
+
+
+def test_a_worker_that_is_warmed_up_has_its_share_of_the_threads(monkeypatch):
+    from resolvent.web import work
+
+    given = []
+    monkeypatch.setattr(work, "open_session", lambda model, runtime, threads: given.append(threads))
+    monkeypatch.setattr(work, "THREADS", None)
+    work.sessions.cache_clear()
+    try:
+        work.ready(3)
+    finally:
+        work.sessions.cache_clear()
+    assert set(given) == {3}

@@ -94,7 +94,7 @@ class Pool:
 
     async def warm(self) -> None:
         """Start a worker, and let it load its models; raise what hinders it."""
-        await self.soon(ready)
+        await self.soon(ready, self.settings.threads)
 
     async def end_idle(self) -> None:
         """End all workers where there has been nothing to do for a while."""

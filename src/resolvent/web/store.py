@@ -186,17 +186,15 @@ class Store:
                 async with self.pool.restoring:
                     job.state = "running"
                     outcome = await self.pool.restore(restore, job.task)
+                if outcome.status != 200:
+                    raise Problem(outcome.status, outcome.message)
+                self._finish(job, outcome.value)
             except Problem as problem:
                 self._fail(job, problem)
             except Exception as error:  # the jobs share a group, which none of them may end
                 logger.error("job %s: %s", job.id, internal(error))
                 logger.debug("it was", exc_info=error)
                 self._fail(job, Problem(500, internal(error)))
-            else:
-                if outcome.status == 200:
-                    self._finish(job, outcome.value)
-                else:
-                    self._fail(job, Problem(outcome.status, outcome.message))
         if job.scope.cancelled_caught:
             self.metrics.jobs.labels("canceled").inc()
             shutil.rmtree(job.task.folder, ignore_errors=True)  # what the worker wrote before it was killed
@@ -254,7 +252,7 @@ class Store:
 
     def expires(self, job: Job) -> datetime:
         """When it is deleted if nobody asks for it."""
-        left = job.seen + 60 * self.settings.minutes - time.monotonic()
+        left = job.seen + self._patience(job) - time.monotonic()
         return datetime.fromtimestamp(time.time() + left, UTC)
 
     async def tend(self) -> None:
@@ -265,10 +263,15 @@ class Store:
             await self.pool.end_idle()
 
     def _expire(self) -> None:
-        now, kept = time.monotonic(), 60 * self.settings.minutes
+        now = time.monotonic()
         for job in list(self.jobs.values()):
-            if now - job.seen > (kept if job.over else job.abandon):
+            if (job.over or job.abandon < math.inf) and now - job.seen > self._patience(job):
                 self.remove(job)
+
+    def _patience(self, job: Job) -> float:
+        """Seconds without a request after which a job is deleted; one that waits or runs may have its own."""
+        kept = 60 * self.settings.minutes
+        return kept if job.over or job.abandon == math.inf else job.abandon
 
     def count(self) -> None:
         """Bring the gauges up to date."""

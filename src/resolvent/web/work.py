@@ -132,8 +132,9 @@ def variant(task: Task, wanted: Variant) -> Outcome:
     return attempt(task, lambda: _variant(task, wanted))
 
 
-def ready() -> Outcome:
+def ready(threads: int) -> Outcome:
     """Load what the first photograph needs, so that it does not wait for it."""
+    use(threads)
     for model in ("denoise", "deblur", "dejpeg", "restore"):
         sessions(model)
     return Outcome(pid=os.getpid(), resident=resident())
@@ -146,6 +147,12 @@ def retire() -> None:
 
 THREADS: int | None = None
 """Of the sessions of this process."""
+
+
+def use(threads: int | None) -> None:
+    """Give so many threads to the sessions that are loaded from now on; a process serves one server."""
+    global THREADS
+    THREADS = threads
 
 
 @cache
@@ -161,8 +168,7 @@ def attempt(task: Task, do: Callable[[], Any]) -> Outcome:
     """Do it within the limits of the task; whatever it raises becomes a status and a message."""
     settle()
     confine(task.memory)
-    global THREADS
-    THREADS = task.threads
+    use(task.threads)
     value, status, message = None, 200, ""
     try:
         value = do()
