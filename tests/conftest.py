@@ -11,7 +11,16 @@ from resolvent.models.card import ModelCard
 from resolvent.models.export import export
 from resolvent.networks import build, resolve_arguments
 
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+"""The browser that the page is tested in."""
+
 ARGUMENTS = {"widths": [8, 16, 16], "blocks": [1, 1, 1]}
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say it aloud if the page was not tested."""
+    if CHROMIUM is None:
+        terminalreporter.write_line("Chromium is MISSING: the page of 'resolvent serve' was NOT tested", red=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

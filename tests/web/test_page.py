@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import shutil
 import signal
 import time
 import zipfile
@@ -19,11 +18,8 @@ from PIL import Image as Pillow
 from playwright.sync_api import expect, sync_playwright
 
 from resolvent.web.settings import Settings
+from tests.conftest import CHROMIUM
 from tests.web.live import PROFILE, live_server, photograph, pixels, texture
-
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-)
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is MISSING: the page is not tested")
 

@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
+from resolvent.errors import UsageError
 from resolvent.web.settings import Settings
 from tests.web.live import live_server, photograph, texture
 
@@ -65,6 +66,25 @@ def test_a_job_that_nobody_asks_for_is_stopped_if_that_was_asked(monkeypatch, ab
         store.jobs[name].seen -= 11
         client.post("/v1/jobs", files={"file": ("b.png", photograph("png"))})  # for which place is made
         assert (name in store.jobs) == (abandon is None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ({"host": "0.0.0.0"}, "other machines reach it, and nobody asks them for a token"),
+        ({"host": "photos.example.org"}, "other machines reach it"),
+        ({"token": "short"}, "must have at least 16"),
+        ({"port": 70_000}, "from 0 .* to 65535"),
+        ({"workers": 0}, "workers 0: must be above zero"),
+        ({"memory": "10M"}, "is too little for a worker"),
+        ({"origins": ("*",)}, "must be a scheme and a host"),
+    ],
+)
+def test_what_would_not_be_safe_does_not_start(settings, part):
+    with pytest.raises(UsageError, match=part):
+        Settings(**settings)
+    if "host" in settings:
+        assert Settings(**settings, token="a" * 16).token
 
 
 def test_what_goes_wrong_at_the_end_of_a_job_is_its_own(monkeypatch):
