@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from resolvent.batch.report import LEAST_CHANGE
 
 if TYPE_CHECKING:
-    from resolvent.diagnosis import Diagnosis
+    from collections.abc import Callable
+    from pathlib import Path
 
-__all__ = ["advice", "helps", "words"]
+    from resolvent.diagnosis import Diagnosis
+    from resolvent.image import Image
+    from resolvent.inference.runtime import Session
+
+__all__ = ["advice", "diagnose_alone", "helps", "words"]
 
 NOISE = {0.5: "no noise", 2.0: "hardly any noise", 6.0: "slight noise", 15.0: "clear noise", 30.0: "strong noise"}
 BLUR = {0.6: "sharp", 1.2: "slightly soft", 2.0: "soft"}
 JPEG = {8.0: "fine JPEG", 20.0: "good JPEG", 40.0: "visible JPEG artifacts"}
 GAIN = {0.5: "hardly better", 1.5: "slightly better", 4.0: "clearly better"}
 """Words, each up to a value."""
+
+
+def diagnose_alone(
+    photograph: Image, source: Path | bytes | None = None, open_session: Callable[[str], Session] | None = None
+) -> Diagnosis:
+    """Diagnose a photograph as a restoration without options does; one that it would leave alone gets no model.
+
+    Args:
+        photograph: As it was read.
+        source: The file that it was read from, or its bytes, for the JPEG quality.
+        open_session: Loads models; pass a caching one to diagnose many photographs.
+    """
+    from resolvent.diagnosis import diagnose
+    from resolvent.engine.remarks import nothing_to_do
+    from resolvent.engine.request import ModelRequest
+    from resolvent.inference import runtime
+
+    found = diagnose(photograph, source, open_session=open_session or runtime.open_session)
+    alone = nothing_to_do(photograph, ModelRequest())
+    if alone is None:
+        return found
+    return replace(found, model=None, sigma=None, strength=1.0, change=None, reasons=(alone,))
 
 
 def words(found: Diagnosis) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from resolvent.batch.report import CHECKED, printable
-from resolvent.batch.words import advice, helps, words
+from resolvent.batch.words import advice, diagnose_alone, helps, words
 from resolvent.cli.console import Bar, left_out, names, say, show_json, stdin
 from resolvent.cli.options import DASH, Json
 from resolvent.errors import ResolventError, UsageError
@@ -85,18 +85,11 @@ def diagnose(
 
 
 def _diagnosed(path: Path) -> tuple[Image, Diagnosis]:
-    from resolvent.diagnosis import diagnose as measure
-    from resolvent.engine.remarks import nothing_to_do
-    from resolvent.engine.request import ModelRequest
     from resolvent.image import read_image
 
     source = stdin() if path == DASH else path
     photograph = read_image(source)
-    found = measure(photograph, source)
-    alone = nothing_to_do(photograph, ModelRequest())
-    if alone is not None:
-        found = dataclasses.replace(found, model=None, sigma=None, strength=1.0, change=None, reasons=(alone,))
-    return photograph, found
+    return photograph, diagnose_alone(photograph, source)
 
 
 def _described(photograph: Image, found: Diagnosis) -> list[str]:

@@ -23,7 +23,7 @@ import numpy as np
 from resolvent.batch.forecast import Forecast
 from resolvent.batch.jobs import Job
 from resolvent.batch.progress import Event, Progress
-from resolvent.batch.words import advice, words
+from resolvent.batch.words import advice, diagnose_alone, words
 from resolvent.batch.worker import Files, fine_quality, restore_one
 from resolvent.engine.options import Options, make_request
 from resolvent.errors import FormatError, InputError, OutputError, ResolventError, SizeError, UsageError, internal
@@ -344,16 +344,8 @@ def check_result(image: Image, scale: int, limits: Limits) -> None:
 
 
 def _diagnose(task: Task) -> dict[str, Any]:
-    from resolvent.diagnosis import diagnose as measure
-    from resolvent.engine.remarks import nothing_to_do
-    from resolvent.engine.request import ModelRequest
-
     image = read_image(Folder(task.folder).photograph, task.limits, frame=task.frame or 1)
-    found = measure(image, open_session=sessions)
-    alone = nothing_to_do(image, ModelRequest())
-    if alone is not None:
-        found = replace(found, model=None, sigma=None, strength=1.0, change=None, reasons=(alone,))
-    return {"photograph": facts(image), "diagnosis": diagnosis_facts(found)}
+    return {"photograph": facts(image), "diagnosis": diagnosis_facts(diagnose_alone(image, open_session=sessions))}
 
 
 def _variant(task: Task, wanted: Variant) -> str:
