@@ -1,5 +1,6 @@
 """The server as a process: how it starts, and how it ends."""
 
+import inspect
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
+from resolvent.cli.serve import serve
 from resolvent.errors import UsageError
 from resolvent.web.settings import Settings
 from tests.web.live import live_server, photograph, texture
@@ -85,6 +87,15 @@ def test_what_would_not_be_safe_does_not_start(settings, part):
         Settings(**settings)
     if "host" in settings:
         assert Settings(**settings, token="a" * 16).token
+
+
+def test_the_defaults_of_the_command_are_those_of_the_settings():
+    command, settings = inspect.signature(serve).parameters, Settings()
+    renamed = {"timeout": "seconds", "keep": "minutes"}
+    for name in ("host", "port", "token", "workers", "memory", "timeout", "queue", "keep", "kept_megabytes"):
+        assert command[name].default == getattr(settings, renamed.get(name, name)), name
+    for name in ("megapixels", "megabytes"):
+        assert command[name].default == getattr(settings.limits, name)
 
 
 def test_what_goes_wrong_at_the_end_of_a_job_is_its_own(monkeypatch):

@@ -26,6 +26,7 @@ __all__ = [
     "check_side_files",
     "find_images",
     "find_jobs",
+    "format_named",
     "map_files",
     "written_extension",
 ]
@@ -263,6 +264,16 @@ def written_extension(extension: str) -> str:
     if extension not in written:
         raise unknown("output extension", extension, written)
     return extension
+
+
+def format_named(ext: str | None) -> str | None:
+    """Give the format of the extension of an output, with or without its dot; None for None.
+
+    Example:
+        >>> format_named("JPG"), format_named(".tif"), format_named(None)
+        ('jpeg', 'tiff', None)
+    """
+    return KINDS[written_extension("." + ext.lower().removeprefix("."))] if ext else None
 
 
 def map_files(job: Job) -> tuple[Path, Path]:

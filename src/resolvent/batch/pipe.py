@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Unpack
 
-from resolvent.batch.jobs import KINDS, Job, check_side_files, written_extension
+from resolvent.batch.jobs import Job, check_side_files, format_named
 from resolvent.batch.progress import Event, Progress
 from resolvent.batch.report import Result
 from resolvent.batch.worker import Files, restore_one
@@ -62,7 +62,7 @@ def restore_piped(
         if ext is not None:
             raise UsageError(f"output {output} and ext {ext}: both name a format; leave ext out")
         ext = output.suffix
-    kind = KINDS[written_extension("." + ext.lower().removeprefix("."))] if ext else None
+    kind = format_named(ext)
     path, content = (Path("-"), source) if isinstance(source, bytes) else (source, None)
     job = Job(path, output or Path("-"), kind, content)
     files = Files(overwrite=overwrite, quality=quality, strip=strip, keep_time=keep_time, limits=limits, frame=frame)

@@ -8,15 +8,14 @@ from typing import Annotated, Any, cast
 from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from resolvent.batch.jobs import KINDS, written_extension
+from resolvent.batch.jobs import format_named
+from resolvent.batch.worker import Files
 from resolvent.engine.options import Options, make_request
 from resolvent.errors import UsageError, unknown
-from resolvent.image.files import check_quality
-from resolvent.image.strip import STRIPS
 from resolvent.models.registry import added, bundled, named
 from resolvent.web.work import Variant
 
-__all__ = ["Item", "JobForm", "PhotographForm", "RestoreForm", "format_named", "options_of", "read_items", "variant_of"]
+__all__ = ["Item", "JobForm", "PhotographForm", "RestoreForm", "options_of", "read_items", "variant_of"]
 
 
 PHOTOGRAPH = "The photograph: JPEG, PNG, WebP, TIFF, AVIF, GIF, BMP, or HEIC if installed."
@@ -129,7 +128,7 @@ def options_of(form: Choices) -> Options:
         options["settings"] = methods.read_settings(options["method"], form.settings)
     make_request(**{**options, "mask": b"" if form.mask else None})
     format_named(form.ext)
-    check_files(form.quality, form.strip)
+    Files(quality=form.quality, strip=form.strip)  # which refuses what is none
     return cast("Options", {name: value for name, value in options.items() if value is not None})
 
 
@@ -159,22 +158,9 @@ def refuse_path(method: str, setting: str) -> None:
                 known_model("model", model)
 
 
-def format_named(ext: str | None) -> str | None:
-    """The format of an extension, a key of FORMATS; None for None."""
-    return None if not ext else KINDS[written_extension("." + ext.lower().removeprefix("."))]
-
-
-def check_files(quality: int | None, strip: str | None) -> None:
-    """Refuse a quality or a word that is none."""
-    if quality is not None:
-        check_quality(quality)
-    if strip not in (None, *STRIPS):
-        raise unknown("strip", str(strip), STRIPS)
-
-
 def variant_of(strength: float, ext: str | None, quality: int | None, strip: str | None) -> Variant:
     """Another form of a result, as a request asks for it."""
-    check_files(quality, strip)
+    Files(quality=quality, strip=strip)  # which refuses what is none
     return Variant(strength, format_named(ext), quality, strip)
 
 

@@ -144,11 +144,11 @@ class Store:
         if own >= self.settings.share:
             raise Problem(
                 429, f"{own} of your photographs wait: that is your share; send more when some are done",
-                retry_after=self.expected(1),
+                retry_after=self.expected,
             )  # fmt: skip
         if len(waiting) >= self.settings.queue:
             raise Problem(
-                503, f"{len(waiting)} photographs wait: the queue is full; send it later", retry_after=self.expected(1)
+                503, f"{len(waiting)} photographs wait: the queue is full; send it later", retry_after=self.expected
             )
         self._expire()
         own = Counter(job.client for job in self.jobs.values())[client]
@@ -161,9 +161,10 @@ class Store:
                 "download and delete some, or wait", retry_after=60,
             )  # fmt: skip
 
-    def expected(self, photographs: int) -> float:
-        """Seconds that photographs of the usual size take, by those that were restored."""
-        return self.seconds_a_megapixel * self.megapixels * photographs / self.settings.workers
+    @property
+    def expected(self) -> float:
+        """Seconds until the next one is done, by those that were restored."""
+        return self.seconds_a_megapixel * self.megapixels / self.settings.workers
 
     def new_folder(self) -> Folder:
         """Make a private folder for a job."""
@@ -256,7 +257,7 @@ class Store:
         return datetime.fromtimestamp(time.time() + left, UTC)
 
     async def tend(self) -> None:
-        """Delete what nobody asked for, end idle workers, count; for ever."""
+        """Delete what nobody asked for, and end idle workers, for ever."""
         while True:
             await anyio.sleep(5)
             self._expire()

@@ -23,7 +23,7 @@ import numpy as np
 from resolvent.batch.forecast import Forecast
 from resolvent.batch.jobs import Job
 from resolvent.batch.progress import Event, Progress
-from resolvent.batch.words import advice, diagnose_alone, words
+from resolvent.batch.words import diagnose_alone
 from resolvent.batch.worker import Files, fine_quality, restore_one
 from resolvent.engine.options import Options, make_request
 from resolvent.errors import FormatError, InputError, OutputError, ResolventError, SizeError, UsageError, internal
@@ -32,11 +32,10 @@ from resolvent.image.formats import sniff
 from resolvent.inference.runtime import Session, open_session
 from resolvent.io import is_disk_full
 from resolvent.system import tile_memory
+from resolvent.web.facts import diagnosis_facts, facts, plan_facts
 from resolvent.web.folder import Folder
 
 if TYPE_CHECKING:
-    from resolvent.diagnosis import Diagnosis
-    from resolvent.engine.plan import Plan
     from resolvent.engine.run import Restoration
 
 __all__ = ["Outcome", "Task", "Variant", "attempt", "diagnose", "format_of", "ready", "restore", "retire", "variant"]
@@ -378,47 +377,3 @@ def format_of(path: Path) -> str:
     if kind is None:
         raise InputError("the result is of no known format")
     return kind
-
-
-def facts(image: Image) -> dict[str, Any]:
-    """What a photograph is."""
-    return {
-        "width": image.width,
-        "height": image.height,
-        "format": image.format,
-        "depth": image.depth,
-        "channels": image.channels,
-        "alpha": image.alpha is not None,
-        "bytes": image.path.stat().st_size if image.path else 0,
-    }
-
-
-def diagnosis_facts(found: Diagnosis) -> dict[str, Any]:
-    """What is wrong with it, in words and in numbers."""
-    return {
-        "words": words(found),
-        "advice": advice(found),
-        "noise_sigma": round(found.noise_sigma, 2),
-        "blur_sigma": round(found.blur_sigma, 2),
-        "jpeg_quality": found.jpeg_quality,
-        "drawing": found.drawing,
-        "gains": {name: round(gain, 2) for name, gain in found.gains.items()},
-        "model": found.model,
-        "sigma": None if found.sigma is None else round(found.sigma, 2),
-        "strength": found.strength,
-        "reasons": list(found.reasons),
-    }
-
-
-def plan_facts(plan: Plan, expected: float | None) -> dict[str, Any]:
-    """What will be done to it."""
-    method = getattr(plan.request, "method", None)
-    return {
-        "model": None if method else plan.runs,
-        "method": method,
-        "sigma": plan.sigma,
-        "scale": plan.scale,
-        "unchanged": plan.unchanged,
-        "reasons": list(plan.reasons),
-        "expected_seconds": expected,
-    }

@@ -45,11 +45,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 IMAGE: dict[str, Any] = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
-
-
 JOB = problems(404)
-
-
 SENT = problems(408, 409, 413, 415, 429, 500, 503, 504, 507)
 
 

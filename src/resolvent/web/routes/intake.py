@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import anyio.to_thread
 from fastapi import Request, UploadFile
 
+from resolvent.batch.jobs import format_named
 from resolvent.web import work
-from resolvent.web.forms import Choices, JobForm, format_named, options_of
+from resolvent.web.forms import Choices, JobForm, options_of
 from resolvent.web.problems import Problem, full_disk
 from resolvent.web.routes.common import client_of, settings_of, store_of
 from resolvent.web.store import Job, plain_name

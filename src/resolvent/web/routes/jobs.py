@@ -22,7 +22,6 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
 PIECES = 15.0
-
 """Seconds after which a stream of events says that it is alive."""
 
 
