@@ -143,7 +143,7 @@ HELPS = [HELP.format(arguments) for arguments in ("'--help'", "'restore', '--hel
 
 @pytest.mark.parametrize("program", ["import resolvent", *HELPS])
 def test_heavy_packages_are_not_loaded(program):
-    heavy = {"torch", "skimage", "scipy", "onnx", "onnxruntime", "openvino", "cv2", "pyvips", "PIL"}
+    heavy = {"torch", "skimage", "scipy", "onnx", "onnxruntime", "openvino", "cv2", "pyvips", "PIL", "fsspec"}
     assert not loaded_after(program) & heavy
 
 

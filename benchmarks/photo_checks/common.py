@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.batch.local import restore_many
+from resolvent.batch.many import restore_many
 from resolvent.batch.progress import Event
 from resolvent.degradations import Degradation, Jpeg
 from resolvent.engine.options import Options

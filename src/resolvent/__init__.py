@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resolvent.batch.local import restore_many
+    from resolvent.batch.many import restore_many
     from resolvent.degradations import degrade, parse
     from resolvent.diagnosis import diagnose
     from resolvent.engine.plan import Plan
@@ -69,7 +69,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "batch.local": ("restore_many",),
+    "batch.many": ("restore_many",),
     "degradations": ("degrade", "parse"),
     "diagnosis": ("diagnose",),
     "engine.plan": ("Plan",),

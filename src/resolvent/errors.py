@@ -9,8 +9,10 @@
     │   ├── FormatError                it is no image, or of a format that is not read
     │   └── SizeError                  it has more bytes or pixels than the limits allow
     ├── OutputError (OSError)          the result cannot be written: exists, read-only folder, full disk
+    ├── ClusterError                   a cluster is lost while it works
     ├── QualityError                   the result failed its checks: NaN, flat, shifted color
     └── TrainingError                  training cannot start or go on
+        └── ElsewhereError             another of the processes that train failed, and says why
 
 Each message is one line: the value, the rule it breaks, the remedy. The command line exits with 2 for a UsageError and
 with 1 for any other.
@@ -33,8 +35,9 @@ class UsageError(ResolventError, ValueError):
 class MissingDependencyError(UsageError):
     """An optional package is needed and not installed."""
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs {package}, which is not installed; run: pip install 'resolvent[{extra}]'")
+    def __init__(self, package: str, extra: str, purpose: str, besides: str = "") -> None:
+        command = f"pip install 'resolvent[{extra}]' {besides}".strip()
+        super().__init__(f"{purpose} needs {package}, which is not installed; run: {command}")
 
 
 class InputError(ResolventError, ValueError):
@@ -53,12 +56,20 @@ class OutputError(ResolventError, OSError):
     """A result cannot be written."""
 
 
+class ClusterError(ResolventError):
+    """A cluster is lost while it works for a batch."""
+
+
 class QualityError(ResolventError):
     """A restored image failed its checks and was not written."""
 
 
 class TrainingError(ResolventError):
     """Training cannot start, or cannot go on."""
+
+
+class ElsewhereError(TrainingError):
+    """Another of the processes that train together failed, and has said why."""
 
 
 def first_line(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import filecmp
 import os
 import re
 import stat
@@ -19,6 +20,7 @@ __all__ = [
     "check_folder",
     "check_writable",
     "exclusive",
+    "folds_case",
     "is_disk_full",
     "is_file",
     "is_folder",
@@ -31,7 +33,12 @@ STALE = 60.0
 
 
 def write_atomic(
-    path: Path, write: Callable[[BinaryIO], object], *, overwrite: bool = False, like: Path | None = None
+    path: Path,
+    write: Callable[[BinaryIO], object],
+    *,
+    overwrite: bool = False,
+    same: bool = False,
+    like: Path | None = None,
 ) -> None:
     """Write a file whole or not at all: `write` fills a hidden file in the same folder, which is then renamed.
 
@@ -39,6 +46,7 @@ def write_atomic(
         path: The file.
         write: Fills it.
         overwrite: Whether an existing file may be replaced.
+        same: Whether an existing file of the same bytes counts as written, as one does that a killed run has left.
         like: A file that it is made from: who may not read that, may not read it either.
 
     Raises:
@@ -46,7 +54,7 @@ def write_atomic(
     """
     temporary = path.parent / f".{os.urandom(8).hex()}.part"
     try:
-        if not overwrite and os.path.lexists(path):
+        if not overwrite and not same and os.path.lexists(path):
             raise OutputError("exists; choose another name, or give overwrite=True (--overwrite)")
         try:
             with temporary.open("x+b") as file:
@@ -55,7 +63,8 @@ def write_atomic(
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            _publish(temporary, path, overwrite)
+            if not (same and is_file(path) and filecmp.cmp(temporary, path, shallow=False)):
+                _publish(temporary, path, overwrite)
         finally:
             temporary.unlink(missing_ok=True)
     except FileNotFoundError as error:
@@ -64,25 +73,32 @@ def write_atomic(
         raise OutputError(f"{path}: {error.strerror or error}") from error
 
 
-def sweep(folder: Path) -> None:
-    """Remove the hidden files that killed runs have left in a folder: named as ours are, old, and held by no run."""
+def sweep(folder: Path, *, alone: bool = False) -> None:
+    """Remove the hidden files that killed runs have left in a folder: named as ours are, old, and held by no run.
+
+    Args:
+        folder: Of the files.
+        alone: Whether no other run works there, so that young ones have been left too.
+    """
     with suppress(OSError):
         for path in [path for path in folder.iterdir() if re.fullmatch(r"\.[0-9a-f]{16}\.part", path.name)]:
             with suppress(OSError):  # held by another run, or removed by one meanwhile
-                if time.time() - path.lstat().st_mtime > STALE:
+                old = time.time() - path.lstat().st_mtime > STALE
+                if old or alone:
                     with path.open("rb") as file:
-                        _hold(file)
-                    path.unlink()
+                        held = _hold(file)
+                    if old or held:
+                        path.unlink()
 
 
-def _hold(file: BinaryIO) -> None:
-    """Lock a file until it is closed.
+def _hold(file: BinaryIO) -> bool:
+    """Lock a file until it is closed; False where there are no locks.
 
     Raises:
         BlockingIOError: Another process holds it.
     """
     if sys.platform == "win32":  # where an open file cannot be removed
-        return
+        return True
     import fcntl
 
     try:
@@ -90,7 +106,8 @@ def _hold(file: BinaryIO) -> None:
     except BlockingIOError:
         raise
     except OSError:  # a file system without locks
-        return
+        return False
+    return True
 
 
 def is_folder(path: Path) -> bool:
@@ -101,6 +118,19 @@ def is_folder(path: Path) -> bool:
 def is_file(path: Path) -> bool:
     """Whether it is one; False for a name that the system does not take, where ``Path.is_file`` raises."""
     return os.path.isfile(path)  # noqa: PTH113
+
+
+def folds_case(folder: Path) -> bool:
+    """Whether names that differ in case alone are one file there, as on most disks of Windows and macOS.
+
+    Args:
+        folder: It need not exist yet; then the nearest one above it counts.
+    """
+    for there in (folder, *folder.parents):
+        other = there.with_name(there.name.swapcase())
+        if other != there and is_folder(there):
+            return is_folder(other) and other.samefile(there)
+    return False
 
 
 def is_disk_full(error: BaseException | None) -> bool:

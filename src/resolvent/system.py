@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from resolvent.errors import UsageError
 
-__all__ = ["available_memory", "parse_memory", "tile_memory", "usable_cpus"]
+__all__ = ["FALLBACK", "available_memory", "parse_memory", "tile_memory", "usable_cpus", "user_data"]
 
 CEILING = 512 * 2**20
 """Bytes that tiles take at most unless more is asked for: past this, larger tiles save next to no time."""
@@ -119,3 +120,15 @@ def _physical() -> int:
     if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
         return 2 * FALLBACK
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def user_data() -> Path:
+    """Give the folder where the system keeps what belongs to a user and to Resolvent."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is no home
+    if sys.platform == "win32":
+        data = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        data = home / "Library" / "Application Support"
+    else:
+        data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return data / "resolvent"

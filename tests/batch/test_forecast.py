@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from resolvent.batch import forecast, worker
-from resolvent.batch.local import restore_many
+from resolvent.batch.many import restore_many
 from resolvent.batch.report import CHECKED
 from resolvent.engine import plan as planning
 from resolvent.engine.options import make_request

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resolvent.batch import local, pipe, progress, worker
+from resolvent.batch import pipe, progress, settings, worker
+from resolvent.batch.executors import local
 from resolvent.batch.jobs import Job, find_jobs
-from resolvent.batch.local import restore_many
+from resolvent.batch.many import restore_many
 from resolvent.batch.pipe import restore_piped
 from resolvent.diagnosis import Blended
 from resolvent.engine import options, request
@@ -39,11 +40,14 @@ class Soft:
 
 
 @pytest.fixture(autouse=True)
-def sessions(monkeypatch):
+def sessions(monkeypatch, tmp_path_factory):
     """Replaces the models; collects which were opened."""
     opened = []
+    file = tmp_path_factory.getbasetemp() / "soft.onnx"
+    file.write_bytes(b"soft")
+    monkeypatch.setattr(settings, "find", lambda model: file)
 
-    def open_session(model, runtime):
+    def open_session(model, runtime, threads=None):
         opened.append((model, runtime))
         return Soft()
 
@@ -106,7 +110,8 @@ def test_existing_outputs_are_kept_or_replaced_as_told(tmp_path, soft):
     assert report.exit_code == 1
     assert "exists" in report.results[0].reasons[0]
     assert target.read_bytes() == b"mine"
-    assert restore_many([source], **soft, resume=True).results[0].status == "skipped"
+    (refused,) = restore_many([source], **soft, resume=True).results
+    assert refused.reasons == (f"{target}: exists and is no whole image: --overwrite replaces it; or move it away",)
     assert target.read_bytes() == b"mine"
     assert restore_many([source], **soft, overwrite=True).results[0].status == "restored"
     assert read_image(target).width == 24
@@ -155,7 +160,8 @@ def test_no_folder_is_made_for_a_result_that_never_came(album, tmp_path, monkeyp
     report = restore_many([album], tmp_path / "clean", **soft)
     assert [r.status for r in report.results] == ["failed"] * 4
     assert all(r.reasons[0] for r in report.results)
-    assert not (tmp_path / "clean").exists()
+    assert tree(tmp_path / "clean") == []
+    assert [path.name for path in (tmp_path / "clean").iterdir()] == [".resolvent"]
 
 
 def test_interrupt_passes_and_keeps_what_is_finished(album, tmp_path, monkeypatch, soft):
@@ -292,7 +298,7 @@ def test_wrong_calls_are_refused_before_any_work(tmp_path, names, output, option
 
 
 def test_a_missing_runtime_ends_it_before_any_work(album, monkeypatch, soft):
-    def missing(model, runtime):
+    def missing(model, runtime, threads):
         raise MissingDependencyError("openvino", "openvino", "the runtime")
 
     monkeypatch.setattr(local, "open_session", missing)
@@ -353,7 +359,7 @@ def test_output_folder_that_cannot_be_made(album, tmp_path, soft):
 
 def test_events_tell_how_it_goes(album, tmp_path):
     events = []
-    report = restore_many([album], tmp_path / "clean", model="soft", tile=16, on_event=events.append)
+    report = restore_many([album], tmp_path / "clean", model="soft", tile=16, workers=1, on_event=events.append)
     assert [e.result for e in events if e.result] == list(report.results)
     assert {e.total for e in events} == {4}
     assert [e.index for e in events] == sorted(e.index for e in events)

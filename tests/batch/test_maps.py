@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from resolvent.batch import maps, worker
-from resolvent.batch.local import restore_many
+from resolvent.batch.many import restore_many
 from resolvent.batch.pipe import restore_piped
 from resolvent.errors import OutputError, UsageError
 from resolvent.image import Image, read_image, write_image

@@ -12,7 +12,7 @@ from PIL import ImageCms
 
 from resolvent.batch import worker
 from resolvent.batch.jobs import KINDS, find_jobs
-from resolvent.batch.local import restore_many
+from resolvent.batch.many import restore_many
 from resolvent.batch.pipe import restore_piped
 from resolvent.engine import plan as planning
 from resolvent.engine.options import make_request
@@ -92,9 +92,9 @@ def test_a_full_disk_ends_it(album, tmp_path, monkeypatch, soft):
 
     write = worker.write_image
     monkeypatch.setattr(worker, "write_image", full)
-    report = restore_many([album], tmp_path / "out", **soft)
-    assert [result.status for result in report.results] == ["restored", "failed"]
-    assert report.stopped == "the disk is full, with 2 of 4 photographs left"
+    report = restore_many([album], tmp_path / "out", **soft, workers=1)
+    assert [result.status for result in report.results] == ["restored"]
+    assert report.stopped == "the disk is full, with 3 of 4 photographs left"
     assert report.exit_code == 1
     assert tree(tmp_path / "out") == ["a.png"]
 
@@ -110,9 +110,11 @@ def test_what_killed_runs_left_is_swept_and_nothing_else(album, tmp_path, soft):
             os.utime(path, (0, 0))
     with held.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        restore_many([album], out, **soft)
+        restore_many([album / "a.png"], out, **soft)
+        assert {path.name for path in out.glob(".*.part")} == {held.name, young.name, ".download.part"}
+        restore_many([album], out, **soft)  # the manifest says that no other batch works there
     left = {path.name for path in out.iterdir() if path.name.endswith(".part")}
-    assert left == {held.name, young.name, *(path.name for path in others)}
+    assert left == {held.name, *(path.name for path in others)}
 
 
 def test_a_file_is_held_while_it_is_written(tmp_path):

@@ -48,7 +48,7 @@ def test_reasons_follow_where_asked_for():
 def test_summary_counts_and_repeats_what_failed():
     failed = result("failed", "is empty")
     kept = result("restored", "noise", model="denoise", seconds=2.0, warnings=("page 1 of 3",))
-    assert summary(BatchReport((kept, kept, failed, result("skipped")))) == [
+    assert summary(BatchReport((kept, kept, failed, result("skipped")), seconds=4.0)) == [
         "2 restored, 1 skipped, 1 failed in 4.0 s",
         "warning, 2 of 4: page 1 of 3 (a/photo.jpg, a/photo.jpg)",
     ]

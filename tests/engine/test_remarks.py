@@ -3,7 +3,7 @@ import PIL.Image
 import pytest
 
 import resolvent
-from resolvent.batch.local import restore_many
+from resolvent.batch.many import restore_many
 from resolvent.engine.restore import plan
 from resolvent.engine.run import run
 from resolvent.errors import InputError

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image as Pillow
 
-from resolvent.batch.local import restore_many
+from resolvent.batch.many import restore_many
 from resolvent.batch.pipe import restore_piped
 from resolvent.errors import InputError, UsageError
 from resolvent.image import read_image

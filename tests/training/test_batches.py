@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from resolvent.degradations import parse
-from resolvent.training.batches import Batches, batch, chosen, epoch_steps
+from resolvent.errors import UsageError
+from resolvent.training.batches import Batches, batch, check_shares, chosen, epoch_steps, seed_step, share
 from resolvent.training.data import Shard, find_photographs, pack
 from resolvent.training.loop import train
 from resolvent.training.validation import validation_examples
@@ -89,6 +90,41 @@ def test_steps_made_together_are_parts_of_one_batch(recipe, photographs, tmp_pat
     alone = Batches(recipe, shard)
     for step in (0, 1):
         torch.testing.assert_close(alone(step), batch(recipe, shard, step)[::2])
+
+
+def test_processes_share_each_batch_and_its_weight(recipe):
+    """Five photographs on two processes weigh 3/5 and 2/5; one is left for an epoch's end, and counts once."""
+    recipe = dataclasses.replace(recipe, batch=5, partial_batch=True)
+    for step, weights in ((0, [3 / 5, 2 / 5]), (2, [1.0, 0.0])):
+        shares = [share(recipe, 11, step, rank, 2) for rank in range(2)]
+        assert [weight for _, weight in shares] == weights
+        counted = [photograph for own, weight in shares for photograph in own if weight]
+        assert sorted(counted) == sorted(chosen(recipe, 11, step))
+        assert all(own for own, _ in shares)
+
+
+def test_each_process_has_random_numbers_of_its_own(recipe, photographs, tmp_path):
+    """The same photograph twice, on two processes: other patches, other noise, other dropout."""
+    shard = pack(find_photographs(photographs)[:1], tmp_path / "a.shard", minimum=recipe.cut)
+    first, second = (Batches(recipe, shard, rank, 2) for rank in range(2))
+    (target, inputs), (other_target, other_inputs) = first(0), second(0)
+    assert len(target) == len(other_target) == 1
+    assert first.weight(0) == second.weight(0) == 0.5
+    assert not torch.equal(target, other_target)
+    assert not torch.equal(inputs[:, :3] - target, other_inputs[:, :3] - other_target)
+    assert torch.equal(inputs, Batches(recipe, shard, 0, 2)(0)[1])
+    dropped = []
+    for rank in (0, 1, 0):
+        seed_step(recipe.seed, 7, rank)
+        dropped.append(torch.rand(4))
+    assert torch.equal(dropped[0], dropped[2])
+    assert not torch.equal(dropped[0], dropped[1])
+
+
+def test_a_batch_smaller_than_the_number_of_processes_is_refused(recipe):
+    check_shares(recipe, 2)
+    with pytest.raises(UsageError, match=r"batch = 2: 3 processes share it; give batch = 3 or more"):
+        check_shares(recipe, 3)
 
 
 def test_a_network_that_enlarges_is_told_the_noise_of_the_small_picture(recipe, photographs, tmp_path):

@@ -8,7 +8,7 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio
 
 from resolvent.physics.resize import imresize
-from resolvent.training import checkpoint, loop, validation
+from resolvent.training import checkpoint, devices, loop, validation
 from resolvent.training.callbacks import Callback
 from resolvent.training.data import find_photographs, pack
 from resolvent.training.loop import train
@@ -103,8 +103,9 @@ class Clock:
             self.now += a_photograph * max(map(len, examples.values()))
             return measured(network, examples, device)
 
-        for module in (loop, validation):
+        for module in (devices, validation):
             monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
+        for module in (loop, validation):
             monkeypatch.setattr(module, "validate", measure)
         monkeypatch.setattr(loop, "update_average", step)
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from itertools import count
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from resolvent.batch.places import Place, Url, as_place, as_places, below, distinct_path, identity, local
+from resolvent.batch.store import StoreError, check_output, find, is_file, is_folder
 from resolvent.errors import UsageError, unknown
 from resolvent.image.encode import heif_is_written
 from resolvent.image.formats import DEPTHS, FORMATS
-from resolvent.io import is_file, is_folder
+from resolvent.io import folds_case
 
 if TYPE_CHECKING:
     from resolvent.engine.request import Request
@@ -23,11 +27,13 @@ __all__ = [
     "SUFFIX",
     "Found",
     "Job",
+    "Search",
     "check_side_files",
     "find_images",
     "find_jobs",
     "format_named",
     "map_files",
+    "output_names",
     "written_extension",
 ]
 
@@ -50,15 +56,30 @@ class Job:
         source: The input.
         target: The output.
         format: That which is asked for, a key of FORMATS; None where the name of the output is only that of the input.
-        content: The bytes of the input, where it comes from a pipe.
+        content: The bytes of the input, where it comes from a pipe or a store.
         alike: Whether the names of two outputs differ in their extension alone, as of ``a.jpg`` and ``a.png``.
     """
 
-    source: Path
-    target: Path
+    source: Place
+    target: Place
     format: str | None = None
     content: bytes | None = None
     alike: bool = False
+
+    @property
+    def readable(self) -> Path | bytes:
+        """What ``read_image`` takes: the file of its input, or its bytes."""
+        return local(self.source) if self.content is None else self.content
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether its input or its output is in a store."""
+        return isinstance(self.source, Url) or isinstance(self.target, Url)
+
+    @property
+    def form(self) -> str:
+        """How the names of its files, and what is asked for, decide the format of its output."""
+        return f"{self.format or ''} {self.source.suffix.lower()} {self.target.suffix.lower()}"
 
 
 @dataclass(frozen=True)
@@ -73,37 +94,43 @@ class Found:
     """
 
     jobs: tuple[Job, ...]
-    unusable: Mapping[Path, str]
+    unusable: Mapping[Place, str]
     ignored: Mapping[str, int]
-    repeated: tuple[Path, ...]
+    repeated: tuple[Place, ...]
 
 
 @dataclass(frozen=True)
 class _Image:
     """A photograph, and the folder from which its place is counted."""
 
-    path: Path
-    root: Path
+    path: Place
+    root: Place
 
 
-class _Search:
-    """Collects the photographs that inputs stand for, and what is left out."""
+class Search:
+    """Collects the photographs that inputs stand for, and what is left out.
 
-    def __init__(self, outputs: Path | None, suffix: str) -> None:
-        self.outputs = None if outputs is None else os.path.realpath(outputs)
+    Args:
+        outputs: The output folder; None where outputs stand beside their inputs.
+        suffix: Of those.
+    """
+
+    def __init__(self, outputs: Place | None, suffix: str) -> None:
+        self.outputs = None if outputs is None else identity(outputs)
         self.suffix = suffix
         self.images: dict[str, _Image] = {}
-        self.unusable: dict[Path, str] = {}
+        self.unusable: dict[Place, str] = {}
         self.ignored: Counter[str] = Counter()
-        self.repeated: list[Path] = []
+        self.repeated: list[Place] = []
 
-    def add(self, path: Path) -> None:
+    def add(self, path: Place) -> None:
         """Take a file, whatever it is called, or the photographs of a folder."""
-        if not is_folder(path):
+        named = isinstance(path, Url) and path.suffix.lower() in KINDS and not path.folder  # is not asked for
+        if named or not is_folder(path):
             self._take(_Image(path, path.parent))
             return
         before, ignored = len(self.images) + len(self.repeated) + len(self.unusable), self.ignored.total()
-        for image in self._folder(path):
+        for image in self._objects(path) if isinstance(path, Url) else self.walk(path):
             self._take(_Image(image, path))
         if before == len(self.images) + len(self.repeated) + len(self.unusable):
             others = self.ignored.total() - ignored
@@ -111,40 +138,82 @@ class _Search:
             self.unusable[path] = f"{path}: holds no image{but}; accepted extensions are {' '.join(sorted(KINDS))}"
 
     def _take(self, image: _Image) -> None:
-        first = self.images.setdefault(os.path.realpath(image.path), image)
-        if os.path.abspath(first.path) != os.path.abspath(image.path):  # noqa: PTH100 - Path.resolve follows links
+        first = self.images.setdefault(identity(image.path), image)
+        if distinct_path(first.path) != distinct_path(image.path):
             self.repeated.append(image.path)
 
-    def _folder(self, folder: Path) -> Iterator[Path]:
+    def walk(self, folder: Path) -> Iterator[Path]:
+        """Find the photographs of a folder and its subfolders, by name."""
+
         def unlisted(error: OSError) -> None:
             path = Path(str(error.filename))
             self.unusable[path] = f"{path}: cannot be listed: {error.strerror}; make it readable, or move it away"
 
         for root, folders, files in os.walk(folder, onerror=unlisted):
-            folders[:] = sorted(
-                name
-                for name in folders
-                if not name.startswith(".") and os.path.realpath(Path(root, name)) != self.outputs
-            )
-            for path in (Path(root, name) for name in sorted(files) if not name.startswith(".")):
-                if path.stem.endswith(MAP_SUFFIX):
-                    continue
-                if path.suffix.lower() not in KINDS:
-                    self.ignored[path.suffix.lower()] += 1
-                elif self.outputs is not None or not self.suffix or not path.stem.endswith(self.suffix):
+            folders[:] = sorted(name for name in folders if self._enters(Path(root, name)))
+            for path in (Path(root, name) for name in sorted(files)):
+                if self._takes(path):
                     yield path
+                elif not path.name.startswith(".") and path.suffix.lower() not in KINDS:
+                    self.ignored[path.suffix.lower()] += not path.stem.endswith(MAP_SUFFIX)
+
+    def holds(self, folder: Path, path: Path, *, is_folder: bool) -> bool:
+        """Whether ``walk`` would come to a file or a folder below a folder."""
+        inner = [folder / part for part in path.relative_to(folder).parents if part.parts]
+        if not all(self._enters(part) and not part.is_symlink() for part in inner):
+            return False
+        return self._enters(path) and not path.is_symlink() if is_folder else self._takes(path)
+
+    def _enters(self, folder: Path) -> bool:
+        return not folder.name.startswith(".") and os.path.realpath(folder) != self.outputs
+
+    def _takes(self, path: Path) -> bool:
+        if path.name.startswith(".") or path.stem.endswith(MAP_SUFFIX) or path.suffix.lower() not in KINDS:
+            return False
+        return self.outputs is not None or not self.suffix or not path.stem.endswith(self.suffix)
+
+    def _objects(self, folder: Url) -> Iterator[Url]:
+        try:
+            found = sorted(find(folder), key=lambda item: _walked(item[0]))
+        except StoreError as error:
+            self.unusable[folder] = str(error)
+            return
+        inner = f"{self.outputs}/".startswith(f"{folder}/") and self.outputs != str(folder)
+        for name, version in found:
+            path = (folder / name).as_listed(version)
+            hidden = any(part.startswith(".") for part in name.split("/"))
+            if not hidden and not (inner and str(path).startswith(f"{self.outputs}/")) and self._is_wanted(path):
+                if "\0" in name or (os.name == "nt" and set('\\:*?"<>|') & set(name)):
+                    self.unusable[path] = f"{path}: its name is none that a file can have; rename it"
+                else:
+                    yield path
+
+    def _is_wanted(self, path: Place) -> bool:
+        """Whether a file of a folder is a photograph, and no output; counts those that are none."""
+        if path.stem.endswith(MAP_SUFFIX):
+            return False
+        if path.suffix.lower() not in KINDS:
+            self.ignored[path.suffix.lower()] += 1
+            return False
+        return self.outputs is not None or not self.suffix or not path.stem.endswith(self.suffix)
+
+
+def _walked(name: str) -> list[tuple[bool, str]]:
+    """Sorts as ``os.walk`` goes: the files of a folder, then its folders."""
+    *folders, file = name.split("/")
+    return [*((True, folder) for folder in folders), (False, file)]
 
 
 def find_images(inputs: str | Path | Sequence[str | Path]) -> Found:
     """Find the photographs that files and folders stand for, as ``find_jobs`` does; each is its own target."""
-    search = _search(_listed(inputs), None, SUFFIX)
+    search = _search(as_places(inputs), None, SUFFIX)
     jobs = tuple(Job(image.path, image.path) for image in search.images.values())
     return Found(jobs, search.unusable, search.ignored, tuple(search.repeated))
 
 
 def find_jobs(
-    inputs: str | Path | Sequence[str | Path],
-    output: str | Path | None = None,
+    inputs: str | Path | Url | Sequence[str | Path | Url],
+    output: str | Path | Url | None = None,
     *,
     suffix: str = SUFFIX,
     ext: str | None = None,
@@ -158,7 +227,7 @@ def find_jobs(
     they have in common, and files by the whole name of the input: ``a.jpg.png`` beside ``a.png``.
 
     Args:
-        inputs: A file or a folder, or several. What is given twice is taken once.
+        inputs: A file or a folder, or several, or URLs of such. What is given twice is taken once.
         output: None puts each output beside its input. Otherwise a folder, in which the folders among the inputs are
             mirrored; or a file, for one input file: a path with an extension that is no folder.
         suffix: Put between name and extension of outputs beside their inputs.
@@ -166,13 +235,16 @@ def find_jobs(
 
     Raises:
         UsageError: An output is an input; a format is not written; no input; two inputs have one output all the same.
+        OutputError: A store takes no outputs; see ``store.check_output``.
     """
-    place = None if output is None else Path(output)
+    place = None if output is None else as_place(output)
+    if isinstance(place, Url):
+        check_output(place)
     if {"/", "\\"} & set(suffix):
         raise UsageError(f"suffix {suffix!r}: goes into the name of a file; give it without separators")
     if ext is not None:
         ext = written_extension("." + ext.lower().removeprefix("."))
-    paths = _listed(inputs)
+    paths = as_places(inputs)
     one_file = len(paths) == 1 and not is_folder(paths[0])
     if place is not None and one_file and place.suffix and not is_folder(place):
         if ext not in (None, written_extension(place.suffix.lower())):
@@ -193,38 +265,33 @@ def find_jobs(
     return replace(found, jobs=tuple(replace(job, alike=stems[_stem(job)] > 1) for job in found.jobs))
 
 
-def _stem(job: Job) -> Path:
+def _stem(job: Job) -> Place:
     return job.target.with_suffix("")
 
 
-def _listed(inputs: str | Path | Sequence[str | Path]) -> list[Path]:
-    """The paths; one that is given alone is not taken for the letters of its name."""
-    return [Path(path) for path in ([inputs] if isinstance(inputs, str | Path) else inputs)]
-
-
-def _search(paths: Sequence[Path], place: Path | None, suffix: str) -> _Search:
+def _search(paths: Sequence[Place], place: Place | None, suffix: str) -> Search:
     if not paths:
         raise UsageError("no input; give files or folders")
-    search = _Search(place, suffix)
+    search = Search(place, suffix)
     for path in paths:
         search.add(path)
     return search
 
 
-def _targets(images: Sequence[_Image], place: Path | None, suffix: str, ext: str | None) -> list[Path]:
+def _targets(images: Sequence[_Image], place: Place | None, suffix: str, ext: str | None) -> list[Place]:
     """Where each image goes; no two to one place, as far as names can tell them apart."""
-    branches: dict[Path, Path] = {}  # where the photographs of a folder go, below the output folder
+    branches: dict[Place, Path] = {}  # where the photographs of a folder go, below the output folder
     longer = [0] * len(images)
 
-    def target(number: int) -> Path:
+    def target(number: int) -> Place:
         image = images[number]
         name = _name(image.path, suffix, ext, longer[number])
         if place is None:
             return image.path.with_name(name)
-        return place / branches.get(image.root, "") / image.path.relative_to(image.root).with_name(name)
+        return place / branches.get(image.root, "") / (below(image.path, image.root) or PurePath(name)).with_name(name)
 
     def crowds() -> list[list[int]]:
-        where: dict[Path, list[int]] = defaultdict(list)
+        where: dict[Place, list[int]] = defaultdict(list)
         for number in range(len(images)):
             where[target(number)].append(number)
         return [numbers for numbers in where.values() if len(numbers) > 1]
@@ -234,7 +301,7 @@ def _targets(images: Sequence[_Image], place: Path | None, suffix: str, ext: str
         roots = {root for group in groups if len(group) > 1 for root in group}
         if roots <= branches.keys():
             break
-        apart = {root: os.path.abspath(root) for root in sorted(roots | branches.keys())}  # noqa: PTH100 - without ".."
+        apart = {root: distinct_path(root) for root in sorted(roots | branches.keys(), key=str)}
         common = os.path.commonpath(apart.values())
         branches = {root: Path(path).relative_to(common) for root, path in apart.items()}
     while lengthened := [
@@ -248,7 +315,20 @@ def _targets(images: Sequence[_Image], place: Path | None, suffix: str, ext: str
     return [target(number) for number in range(len(images))]
 
 
-def _name(source: Path, suffix: str, ext: str | None, longer: int) -> str:
+def output_names(source: Path, folder: Path, output: Path | None, suffix: str, ext: str | None) -> Iterator[Path]:
+    """Give the names that the output of a photograph of a folder may get, as ``find_jobs`` does; the shortest first.
+
+    Example:
+        >>> from itertools import islice
+        >>> [path.name for path in islice(output_names(Path("in/a.jpg"), Path("in"), Path("out"), "", ".png"), 2)]
+        ['a.png', 'a.jpg.png']
+    """
+    for longer in count():
+        name = _name(source, suffix if output is None else "", ext, longer)
+        yield source.with_name(name) if output is None else output / source.relative_to(folder).with_name(name)
+
+
+def _name(source: Place, suffix: str, ext: str | None, longer: int) -> str:
     """The name of an output; made longer by the extension of its input, and by its own once more, on demand."""
     kind = KINDS.get(source.suffix.lower())
     only_read = (kind is not None and kind not in DEPTHS) or (kind == "heif" and not heif_is_written())
@@ -276,7 +356,7 @@ def format_named(ext: str | None) -> str | None:
     return KINDS[written_extension("." + ext.lower().removeprefix("."))] if ext else None
 
 
-def map_files(job: Job) -> tuple[Path, Path]:
+def map_files(job: Job) -> tuple[Place, Place]:
     """The half-widths, a TIFF of 16 bit in 1/256 gray level, and the overlay, a PNG, of an output."""
     name = job.target.name if job.alike else job.target.stem
     return job.target.with_name(f"{name}{MAP_SUFFIX}.tif"), job.target.with_name(f"{name}{MAP_SUFFIX}.png")
@@ -291,25 +371,29 @@ def check_side_files(request: Request, jobs: Sequence[Job], *, overwrite: bool) 
     """
     read = set(map(os.path.realpath, request.files))
     for job in jobs:
-        if os.path.realpath(job.target) in read:
+        if identity(job.target) in read:
             raise UsageError(f"output {job.target}: is a mask, and inputs are never replaced; give another output")
-    taken = read | {os.path.realpath(path) for job in jobs for path in (job.source, job.target)}
+    taken = read | {identity(path) for job in jobs for path in (job.source, job.target)}
     maps = [("uncertainty", path) for job in jobs for path in map_files(job)] if request.uncertain else []
     for name, path in (*request.written.items(), *maps):
-        if os.path.realpath(path) in taken:
+        if identity(path) in taken:
             remedy = "rename the input, or give another output" if name == "uncertainty" else "give another name"
             raise UsageError(f"{name} {path}: is an input or an output too; {remedy}")
-        taken.add(os.path.realpath(path))
+        taken.add(identity(path))
     request.check_written(overwrite=overwrite)
 
 
-def _check_targets(jobs: Iterable[Job]) -> None:
-    sources = {os.path.realpath(job.source) for job in jobs}
-    taken: dict[str, Path] = {}
+def _check_targets(jobs: Sequence[Job]) -> None:
+    sources = {identity(job.source) for job in jobs}
+    taken: dict[str, Place] = {}
+    folders = {job.target.parent for job in jobs}
+    folding = {folder: isinstance(folder, Path) and folds_case(folder.absolute()) for folder in folders}
     for job in jobs:
-        where = os.path.realpath(job.target)
+        where = identity(job.target)
         if where in sources:
             raise UsageError(f"output {job.target}: is an input, and inputs are never replaced; give another output")
+        if folding[job.target.parent]:
+            where = unicodedata.normalize("NFC", where).casefold()
         if where in taken:
             raise UsageError(
                 f"{taken[where]} and {job.source}: would both become {job.target}; restore them separately"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from resolvent.batch.jobs import map_files
+from resolvent.batch.places import local
 from resolvent.errors import OutputError
-from resolvent.image import Image, write_image
+from resolvent.image import Image, encode_image, write_image
 from resolvent.io import check_writable, write_atomic
 from resolvent.report.overlay import overlay
 
@@ -17,12 +19,12 @@ if TYPE_CHECKING:
     from resolvent.batch.jobs import Job
     from resolvent.engine.run import Restoration
 
-__all__ = ["check_maps", "old_maps", "written_maps"]
+__all__ = ["check_maps", "encoded_maps", "old_maps", "written_maps"]
 
 
 def old_maps(job: Job) -> tuple[str, ...]:
     """Warn of files beside an output that are called as its maps would be."""
-    there = [path.name for path in map_files(job) if os.path.lexists(path)]
+    there = [path.name for path in map_files(job) if os.path.lexists(local(path))]
     return (f"{', '.join(there)}: not of this result; if of an earlier one, delete it",) if there else ()
 
 
@@ -32,7 +34,7 @@ def check_maps(job: Job, *, overwrite: bool) -> None:
     Raises:
         OutputError: As it says.
     """
-    for path in map_files(job):
+    for path in map(local, map_files(job)):
         if os.path.lexists(path) and not overwrite:
             raise OutputError(f"{path}: exists; choose another output, or give --overwrite")
         check_writable(path)
@@ -49,7 +51,7 @@ def written_maps(restored: Restoration, job: Job, *, overwrite: bool) -> Iterato
     """
     with ExitStack() as undo:
         if restored.uncertainty is not None:
-            steps, picture = map_files(job)
+            steps, picture = map(local, map_files(job))
             drawn = overlay(restored.image, restored.uncertainty.steps)
             write_image(Image.from_array(restored.uncertainty.steps[..., None]), steps, overwrite=overwrite)
             undo.callback(steps.unlink, missing_ok=True)
@@ -57,3 +59,12 @@ def written_maps(restored: Restoration, job: Job, *, overwrite: bool) -> Iterato
             undo.callback(picture.unlink, missing_ok=True)
         yield
         undo.pop_all()
+
+
+def encoded_maps(restored: Restoration) -> tuple[bytes, bytes]:
+    """Give the bytes of the files that ``written_maps`` writes; of a restoration that has an uncertainty."""
+    if restored.uncertainty is None:
+        raise ValueError("restored: has no uncertainty")
+    picture = io.BytesIO()
+    overlay(restored.image, restored.uncertainty.steps).save(picture, "PNG")
+    return encode_image(Image.from_array(restored.uncertainty.steps[..., None]), "tiff"), picture.getvalue()

@@ -68,8 +68,7 @@ def restore_piped(
     files = Files(overwrite=overwrite, quality=quality, strip=strip, keep_time=keep_time, limits=limits, frame=frame)
     request = make_request(**options)
     check_side_files(request, [job], overwrite=overwrite)
-    watch = Progress(1, on_event)
-    watch.start(job.source)
+    watch = Progress(1, on_event).start(job.source)
     emitted: list[bytes] = []
     emit = emitted.append if output is None else None
     result = restore_one(job, request, files, cache(open_session), watch, control=control, emit=emit)

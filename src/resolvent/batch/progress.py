@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+from resolvent.batch.places import Place
 from resolvent.batch.report import Result
 from resolvent.engine.plan import Plan
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["Event", "Progress"]
+__all__ = ["Event", "FileProgress", "Progress"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +19,7 @@ class Event:
     """Where a batch stands: at the start of a file, when its plan is made, after each tile, at its end.
 
     Attributes:
-        index: Of the file, from 0.
+        index: Files that are finished; where one follows the other, the number of this one, from 0.
         total: Files.
         source: The file.
         plan: What is being done to it, once known.
@@ -33,7 +30,7 @@ class Event:
 
     index: int
     total: int
-    source: Path
+    source: Place
     plan: Plan | None = None
     done: float = 0.0
     eta: float | None = None
@@ -41,34 +38,83 @@ class Event:
 
 
 class Progress:
-    """Tells how it goes, and how long the rest will take if it goes on as it did where there was something to do."""
+    """Tells how it goes, and how long the rest will take if it goes on as it did where there was something to do.
+
+    Several files may be at work, each in a thread of its own; events come one at a time.
+
+    Args:
+        total: Files; it may grow.
+        on_event: Called with each event.
+    """
 
     def __init__(self, total: int, on_event: Callable[[Event], None]) -> None:
-        self.on_event = on_event
-        self.event = Event(-1, total, Path())
-        self.worked, self.spent, self.began = 0, 0.0, 0.0
+        self.total, self.on_event = total, on_event
+        self.lock = threading.RLock()
+        self.open: dict[FileProgress, None] = {}
+        self.finished, self.worked, self.spent = 0, 0, 0.0
+        self.stopped = False
 
-    def start(self, source: Path) -> None:
+    def start(self, source: Place) -> FileProgress:
         """Begin a file."""
+        with self.lock:
+            opened = FileProgress(self, source)
+            self.open[opened] = None
+            self.send(opened)
+        return opened
+
+    def send(self, file: FileProgress, result: Result | None = None) -> None:
+        """Send an event of a file."""
+        working = [other for other in self.open if other.result is None]
+        shares = sum(other.done for other in working)
+        seconds = sum(time.perf_counter() - other.began for other in working if other.done)
+        left = self.total - self.finished - (result is not None) - shares
+        rate = (self.spent + seconds) / (self.worked + shares) if self.worked + shares else None
+        eta = None if rate is None else rate * left / max(len(working), 1)
+        self.on_event(Event(self.finished, self.total, file.source, file.plan, file.done, eta, result))
+
+
+class FileProgress:
+    """How far one file is; see ``Progress``.
+
+    Args:
+        batch: That it belongs to.
+        source: The file.
+    """
+
+    def __init__(self, batch: Progress, source: Place) -> None:
+        self.batch, self.source = batch, source
         self.began = time.perf_counter()
-        self._send(Event(self.event.index + 1, self.event.total, source), 0.0, 0.0)
+        self.plan: Plan | None = None
+        self.done = 0.0
+        self.result: Result | None = None
 
     def tell(self, plan: Plan, done: float = 0.0) -> None:
-        """Tell what is being done to it, and which share is done."""
-        self._send(replace(self.event, plan=plan, done=done), done, time.perf_counter() - self.began)
+        """Tell what is being done to it, and which share is done.
+
+        Raises:
+            KeyboardInterrupt: The batch is being stopped, and this is one of its other threads.
+        """
+        if self.batch.stopped:
+            raise KeyboardInterrupt
+        with self.batch.lock:
+            self.plan, self.done = plan, done
+            self.batch.send(self)
 
     def finish(self, result: Result) -> Result:
         """End it; gives the result with its time."""
-        result = replace(result, seconds=time.perf_counter() - self.began)
-        worked = result.status != "skipped"
-        self._send(replace(self.event, result=result), float(worked), worked * result.seconds)
-        self.worked += worked
-        self.spent += worked * result.seconds
+        batch = self.batch
+        with batch.lock:
+            seconds = result.seconds or time.perf_counter() - self.began
+            self.result = result = replace(result, seconds=seconds)
+            if result.status != "skipped":
+                batch.worked += 1
+                batch.spent += result.seconds
+            batch.send(self, result)
+            del batch.open[self]
+            batch.finished += 1
         return result
 
-    def _send(self, event: Event, share: float, seconds: float) -> None:
-        """``share``: of the present file that is done, in ``seconds``."""
-        finished = self.worked + share
-        left = event.total - event.index - (1 if event.result else share)
-        self.event = replace(event, eta=(self.spent + seconds) / finished * left if finished else None)
-        self.on_event(self.event)
+    def leave(self) -> None:
+        """End it without a result: it will be done later."""
+        with self.batch.lock:
+            self.batch.open.pop(self, None)

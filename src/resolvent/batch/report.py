@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
+    from resolvent.batch.places import Place
     from resolvent.methods.control import Steps
 
 __all__ = ["CHECKED", "LEAST_CHANGE", "BatchReport", "Result", "Status"]
@@ -45,8 +45,8 @@ class Result:
         expected: Seconds that restoring would take, where nothing was done; None for a method, and in a real run.
     """
 
-    source: Path
-    target: Path
+    source: Place
+    target: Place
     status: Status
     reasons: tuple[str, ...]
     warnings: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ class Result:
     expected: float | None = None
     uncertainty: dict[str, float | str] | None = None
     evidence: dict[str, float | None] | None = None
-    half_widths: Path | None = None
+    half_widths: Place | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, in characters that any terminal prints."""
@@ -90,13 +90,17 @@ class BatchReport:
         repeated: Inputs left out, for they are other names of photographs that are among the results.
         stopped: What ended the batch early, such as a full disk; None if it went to its end.
         dry_run: Nothing was done; each status says what would have become of the input.
+        seconds: That it all took, where several photographs may have been at work at once.
+        warnings: What went wrong of the batch as a whole, and of no input.
     """
 
     results: tuple[Result, ...]
     ignored: Mapping[str, int] = field(default_factory=dict)
-    repeated: tuple[Path, ...] = ()
+    repeated: tuple[Place, ...] = ()
     stopped: str | None = None
     dry_run: bool = False
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -117,6 +121,8 @@ class BatchReport:
             "repeated": [printable(path) for path in self.repeated],
             "stopped": self.stopped and printable(self.stopped),
             "dry_run": self.dry_run,
+            "seconds": round(self.seconds, 3),
+            **({"warnings": [printable(warning) for warning in self.warnings]} if self.warnings else {}),
             "results": [result.to_json() for result in self.results],
         }
 

@@ -17,7 +17,8 @@ import numpy as np
 from resolvent.batch.forecast import Forecast
 from resolvent.batch.jobs import KINDS, Job, map_files
 from resolvent.batch.maps import check_maps, old_maps, written_maps
-from resolvent.batch.progress import Progress
+from resolvent.batch.places import Url, local
+from resolvent.batch.progress import FileProgress
 from resolvent.batch.report import CHECKED, LEAST_CHANGE, Result
 from resolvent.diagnosis import Blended
 from resolvent.engine.plan import Opener, Plan, make_plan
@@ -36,7 +37,7 @@ from resolvent.methods.control import Control, Steps
 if TYPE_CHECKING:
     from resolvent.image import Image
 
-__all__ = ["Files", "check_size", "restore_one", "result_of", "settled"]
+__all__ = ["Files", "check_size", "copy_file", "make_folder", "restore_one", "result_of", "settled", "take_time"]
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ class Files:
     """How the files of a batch are read and written.
 
     Attributes:
-        resume: Skip inputs whose output is there; it is whole, for files appear whole or not at all.
+        resume: Keep the outputs that are there and whole, and do the rest; see ``settled.Decision``.
         overwrite: Replace outputs that are there.
+        same: An output that is there counts as written if its bytes are those that would be.
         quality: 1 to 100, of lossy outputs; None for QUALITY, or that of the input where it is a finer JPEG.
         strip: Metadata that outputs go without: ``gps``, where the photograph was taken; ``all`` but the color profile.
         keep_time: Outputs take the modification time of their inputs.
@@ -64,6 +66,7 @@ class Files:
     keep_time: bool = False
     limits: Limits = field(default_factory=Limits)
     frame: int | None = None
+    same: bool = False
 
     def __post_init__(self) -> None:
         if self.resume and self.overwrite:
@@ -82,7 +85,7 @@ class Files:
     @property
     def replaces_maps(self) -> bool:
         """Whether maps of errors that are there are replaced; without its photograph, an interrupted run left one."""
-        return self.overwrite or self.resume
+        return self.overwrite or self.resume or self.same
 
     @property
     def copies(self) -> bool:
@@ -95,7 +98,7 @@ def restore_one(
     request: Request,
     files: Files,
     sessions: Opener,
-    watch: Progress,
+    watch: FileProgress,
     forecast: Forecast | None = None,
     control: Control | None = None,
     emit: Callable[[bytes], None] | None = None,
@@ -111,30 +114,28 @@ def restore_one(
         watch: Told of the plan and of each step.
         forecast: Tells how long it would take.
         control: Cancels an iterative method.
-        emit: Takes the bytes of the result in the place of a file.
+        emit: Takes the bytes of the result in the place of a file. Where the output is a URL, its maps of errors are
+            those of what ``on_restored`` is given.
         on_restored: Is given the result before it is written.
 
     Raises:
         ResolventError: Whatever ends it; see ``restore_many``.
     """
     if emit is None:
-        if os.path.lexists(job.target) and not files.overwrite:
-            if files.resume:
-                bare = request.uncertain and not all(map(os.path.lexists, map_files(job)))
-                reason = "output exists, without a map of errors; --overwrite makes both" if bare else "output exists"
-                return Result(job.source, job.target, "skipped", (reason,))
-            remedy = "--overwrite" if job.content is not None else "--resume or --overwrite"
-            raise OutputError(f"{job.target}: exists; choose another output, or give {remedy}")
-        check_writable(job.target)
+        target = local(job.target)
+        if os.path.lexists(target) and not (files.overwrite or files.same):
+            remedy = "--overwrite" if job.content is not None and not job.is_remote else "--resume or --overwrite"
+            raise OutputError(f"{target}: exists; choose another output, or give {remedy}")
+        check_writable(target)
         if request.uncertain:
             check_maps(job, overwrite=files.replaces_maps)
-    elif request.uncertain:
+    elif request.uncertain and not isinstance(job.target, Url):
         raise UsageError(
             "uncertainty: the map of errors is a file beside the result, which goes into a pipe; give an output file "
             "with -o"
         )
     began = time.perf_counter()
-    source = job.source if job.content is None else job.content
+    source = job.readable
     image = files.read(source)
     chosen = make_plan(image, request, job.content, sessions)
     watch.tell(chosen)
@@ -158,14 +159,16 @@ def restore_one(
         return result_of(job, restored, lost, copied=copied)
     if restored.uncertainty is None:
         lost += old_maps(job)
-    make_folder(job.target.parent)
+    target = local(job.target)
+    make_folder(target.parent)
     with written_maps(restored, job, overwrite=files.replaces_maps):
         if copied:
-            _copy(job, files.overwrite)
+            copy_file(source, target, files, like=source if isinstance(source, Path) else None)
         else:
-            write_image(restored.image, job.target, overwrite=files.overwrite, format=kind, quality=fine)
-    if files.keep_time and job.content is None:
-        take_time(job.source, job.target)
+            how = {"overwrite": files.overwrite, "same": files.same}
+            write_image(restored.image, target, format=kind, quality=fine, **how)
+    if files.keep_time and isinstance(source, Path):
+        take_time(source, target)
     return result_of(job, restored, lost, copied=copied)
 
 
@@ -277,10 +280,16 @@ def take_time(source: Path, target: Path) -> None:
     os.utime(target, ns=(known.st_atime_ns, known.st_mtime_ns))
 
 
-def _copy(job: Job, overwrite: bool) -> None:
-    with job.source.open("rb") if job.content is None else io.BytesIO(job.content) as whole:
-        like = job.source if job.content is None else None
-        write_atomic(job.target, lambda file: shutil.copyfileobj(whole, file), overwrite=overwrite, like=like)
+def copy_file(source: Path | bytes, target: Path, files: Files, *, like: Path | None) -> None:
+    """Write the bytes of a file, or these, to an output, which those may read who may read the file ``like``."""
+    with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as whole:
+        write_atomic(
+            target,
+            lambda file: shutil.copyfileobj(whole, file),
+            overwrite=files.overwrite,
+            same=files.same,
+            like=like,
+        )
 
 
 def _content(source: Path | bytes) -> bytes:

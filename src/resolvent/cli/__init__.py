@@ -1,8 +1,8 @@
 """The command line: it parses, calls and prints.
 
 What a person reads goes to stderr; ``--json`` prints one object on stdout. Exit codes: 0 all done, 1 some inputs
-failed, 2 the call itself is wrong, 128 and more stopped by that signal. What a command needs is imported when it runs,
-so that its help is there at once.
+failed, 2 the call itself is wrong, 128 and more stopped by that signal; ``restore --watch`` is meant to end so, with 0
+or 1. What a command needs is imported when it runs, so that its help is there at once.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from resolvent import __version__
+from resolvent.cli.batch import app as batch
 from resolvent.cli.diagnosis import diagnose
 from resolvent.cli.flags import in_flags
 from resolvent.cli.lab import benchmark, calibrate, compare, export, train
@@ -27,7 +28,7 @@ from resolvent.cli.options import fail
 from resolvent.cli.photographs import degrade, demo, restore
 from resolvent.cli.serve import serve
 from resolvent.cli.signals import STOP, stoppable
-from resolvent.errors import ResolventError, UsageError, internal
+from resolvent.errors import ElsewhereError, ResolventError, UsageError, internal
 
 __all__ = ["app", "main"]
 
@@ -61,6 +62,7 @@ def common(
 for command in (restore, diagnose, serve, degrade, train, export, calibrate, benchmark, compare, demo):
     app.command()(command)
 app.add_typer(models, name="models")
+app.add_typer(batch, name="batch")
 for listing in (methods, degradations, networks, recipes):
     app.command()(listing)
 
@@ -94,6 +96,8 @@ def main() -> NoReturn:
     except CALL_ERROR as error:
         where = error.ctx.command_path if error.ctx else "resolvent"
         fail(f"{' '.join(error.format_message().split())} (see {where} -h)", 2)
+    except ElsewhereError:
+        sys.exit(1)
     except UsageError as error:
         fail(in_flags(str(error)), 2)
     except ResolventError as error:

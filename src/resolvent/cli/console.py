@@ -9,8 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, MutableSequence, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from resolvent.batch.report import CHECKED
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+    from resolvent.batch.places import Place
     from resolvent.batch.progress import Event
     from resolvent.batch.report import BatchReport, Result
 
@@ -178,8 +178,12 @@ class Bar:
     def _beat(self) -> None:
         """Say now and then how far it is, where nothing else is said."""
         while not self.ended.wait(min(BEAT, max(self.spoke + BEAT - time.monotonic(), 0.01))):
-            if time.monotonic() - self.spoke >= BEAT:
+            if time.monotonic() - self.spoke < BEAT:
+                continue
+            if self.state:
                 self.line(self.state)
+            else:
+                self.spoke = time.monotonic()
 
     def show(self, share: float, description: str = "", eta: float | None = None) -> None:
         """Set the bar to a share of 1; the time that is left is estimated where it is not given, in seconds."""
@@ -209,10 +213,14 @@ class RestoreConsole(Bar):
         dry_run: Results say what would be done.
     """
 
+    goes_on = "--resume"
+    """What goes on with a batch that was ended."""
+
     def __init__(self, *, verbose: bool, quiet: bool = False, stream: bool = False, dry_run: bool = False) -> None:
         super().__init__(quiet=quiet)
         self.verbose, self.stream, self.dry_run = verbose, stream, dry_run
-        self.results: list[Result] = []
+        self.results: MutableSequence[Result] = []
+        self.waited = False
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -225,11 +233,24 @@ class RestoreConsole(Bar):
         if result is None:
             return
         self.results.append(result)
+        self.waited = False
         if self.stream:
             show_json(result.to_json())
         if result.status == "failed" or not (self.quiet or (result.status == "skipped" and event.total > 1)):
             for line in lines(result, verbose=self.verbose, dry_run=self.dry_run):
                 self.line(line)
+
+    def wait_for_room(self, output: Place) -> bool:
+        """Say, once, that the disk of an output is full, and wait a little; there may be room then."""
+        if not self.waited:
+            self.line(f"{output.parent}: the disk is full: waiting for room; Ctrl-C ends it, {self.goes_on} goes on")
+        self.waited = True
+        time.sleep(ROOM)
+        return True
+
+
+ROOM = 5.0
+"""Seconds after which it is tried again whether a full disk has room."""
 
 
 def lines(result: Result, *, verbose: bool, dry_run: bool = False) -> list[str]:
@@ -271,13 +292,13 @@ def summary(report: BatchReport) -> list[str]:
     Those that failed are said again only where there are many files, for the first lines may have scrolled away.
     """
     counts = ", ".join(f"{count} {status}" for status, count in report.counts.items() if count)
-    said = [f"{counts or 'nothing done'} in {duration(sum(result.seconds for result in report.results))}"]
+    said = [f"{counts or 'nothing done'} in {duration(report.seconds)}"]
     if report.dry_run:
         expected = sum(result.expected or 0.0 for result in report.results)
         said = [f"would be: {counts or 'nothing'}, in about {duration(expected)}; nothing was written"]
         said += [CHECKED] * (report.counts["restored"] > 0)
     said += left_out(report.ignored, report.repeated)
-    warned: dict[str, list[Path]] = defaultdict(list)
+    warned: dict[str, list[Place]] = defaultdict(list)
     for result in report.results:
         for warning in dict.fromkeys(result.warnings):
             warned[warning].append(result.source)
@@ -287,6 +308,7 @@ def summary(report: BatchReport) -> list[str]:
         said.append(f"and {len(warned) - WARNINGS} other warnings; all are in --json")
     if len(report.results) > MANY:
         said += [f"failed: {_named(result)}" for result in report.results if result.status == "failed"]
+    said += [f"warning: {text}" for text in report.warnings]
     if report.stopped:
         said.append(f"stopped: {report.stopped}; make room, then go on with --resume")
     return said
@@ -299,10 +321,11 @@ NAMED = 3
 """The most files that are named of those that share a warning."""
 
 
-def _first(paths: Sequence[Path]) -> str:
+def _first(paths: Sequence[Place]) -> str:
     """Name the first files.
 
     Example:
+        >>> from pathlib import Path
         >>> _first([Path("a.jpg")]), _first([Path(f"{name}.jpg") for name in "abcde"])
         ('a.jpg', 'a.jpg, b.jpg, c.jpg and 2 more')
     """
@@ -310,7 +333,7 @@ def _first(paths: Sequence[Path]) -> str:
     return ", ".join(map(str, paths[:NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
-def left_out(ignored: Mapping[str, int], repeated: Sequence[Path]) -> list[str]:
+def left_out(ignored: Mapping[str, int], repeated: Sequence[Place]) -> list[str]:
     """Say which files of folders are no photographs, and which inputs are other names of the same ones."""
     said = [f"left out: {_kinds(ignored)}"] if ignored else []
     if repeated:

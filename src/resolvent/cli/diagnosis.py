@@ -37,6 +37,7 @@ def diagnose(
 ) -> None:
     """Measure noise, blur and JPEG quality of photographs, and recommend a model."""
     from resolvent.batch.jobs import find_images
+    from resolvent.batch.places import local
 
     if as_json and stream:
         raise UsageError("--json and --jsonl: give one of them")
@@ -67,7 +68,7 @@ def diagnose(
         for done, job in enumerate(search.jobs):
             bar.show(done / len(search.jobs), f"{done + 1} of {len(search.jobs)}  {job.source.name}")
             try:
-                _, found = _diagnosed(job.source)
+                _, found = _diagnosed(local(job.source))
             except ResolventError as error:
                 add({"input": str(job.source), "error": str(error)}, f"failed: {error}")
             else:

@@ -33,6 +33,7 @@ FLAGS |= {
             "quality",
             "strip",
             "frame",
+            "cluster",
             "resume",
             "overwrite",
             "limit",

@@ -89,7 +89,8 @@ def train(
         raise UsageError(f"--model {model}: is for resolvent train head; to fine-tune, give --set start={model}")
     from contextlib import closing
 
-    from resolvent.training.callbacks import RunCallback
+    from resolvent.training.callbacks import Callback, RunCallback
+    from resolvent.training.devices import join
     from resolvent.training.recipe_file import load_recipe, parse_settings
     from resolvent.training.release import train_and_release
     from resolvent.training.runs import branch
@@ -99,31 +100,36 @@ def train(
         raise UsageError("--budget and --epochs: give one of them")
     if budget is not None or epochs is not None:
         overrides["budget"] = f"{epochs} epochs" if budget is None else budget
-    loaded = load_recipe(recipe, **overrides)
-    run = output or Path("runs") / loaded.name
-    if cooldown is not None:
-        if output is None or overrides or resume:
-            raise UsageError(
-                "--cooldown: begins a run of the trunk's recipe in the folder -o; leave out --resume, --set, --budget"
+    with join(device, threads) as group:
+        loaded = load_recipe(recipe, **overrides)
+        run = output or Path("runs") / loaded.name
+        if cooldown is not None:
+            if output is None or overrides or resume:
+                raise UsageError(
+                    "--cooldown: begins a run of the trunk's recipe in the folder -o; leave out --resume, --set, "
+                    "--budget"
+                )
+            span = cooldown
+            group.alone(lambda: branch(trunk or Path("runs") / loaded.name, run, span, loaded.name))
+        elif trunk is not None:
+            raise UsageError(f"--trunk {trunk}: is what --cooldown cools down; give --cooldown 40m too")
+        with closing(RunCallback(run, console()) if group.leads else Callback()) as callback:
+            path, result, card = train_and_release(
+                loaded,
+                images,
+                run,
+                overrides,
+                validation=validation,
+                device=device,
+                threads=threads,
+                resume=resume or cooldown is not None,
+                compiled=compiled,
+                watch=callback,
+                data=data,
+                license=license,
             )
-        branch(trunk or Path("runs") / loaded.name, run, cooldown, loaded.name)
-    elif trunk is not None:
-        raise UsageError(f"--trunk {trunk}: is what --cooldown cools down; give --cooldown 40m too")
-    with closing(RunCallback(run, console())) as callback:
-        path, result, card = train_and_release(
-            loaded,
-            images,
-            run,
-            overrides,
-            validation=validation,
-            device=device,
-            threads=threads,
-            resume=resume or cooldown is not None,
-            compiled=compiled,
-            watch=callback,
-            data=data,
-            license=license,
-        )
+        if not group.leads:
+            return
     _print_result(path, result, card, as_json=as_json)
     if not as_json:
         say(f"resolvent restore PHOTO -m {path}" + " --repair" * (card.mask or card.outputs == 1))

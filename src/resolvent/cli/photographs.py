@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from resolvent.cli.console import Bar, RestoreConsole, emit, names, say, show_json, stdin, summary
 from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, check_report, fail
 from resolvent.cli.signals import STOP, canceling
+from resolvent.cli.watch import watch_folder
 from resolvent.errors import UsageError
-from resolvent.io import is_folder, write_atomic
+from resolvent.io import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,15 +34,22 @@ METHODS = partial(typer.Option, rich_help_panel="Methods")
 
 def restore(
     inputs: Annotated[
-        list[Path] | None, typer.Argument(help="Files, and folders (recursively); - reads one photograph from stdin.")
+        list[str] | None,
+        typer.Argument(
+            path_type=str,
+            help="Files, and folders (recursively), also as URLs such as s3://; - reads one photograph from stdin.",
+        ),
     ] = None,
-    more: Annotated[list[Path] | None, typer.Option("-i", "--input", help="A file or folder too.", hidden=True)] = None,
+    more: Annotated[
+        list[str] | None, typer.Option("-i", "--input", path_type=str, help="A file or folder too.", hidden=True)
+    ] = None,
     output: Annotated[
-        Path | None,
+        str | None,
         COMMON(
             "-o",
             "--output",
-            help="Output folder, or output file for one input; - is stdout. Default: beside the input.",
+            path_type=str,
+            help="Output folder, or output file for one input, or a URL; - is stdout. Default: beside the input.",
         ),
     ] = None,
     model: Annotated[
@@ -55,7 +63,15 @@ def restore(
     repair: Annotated[
         bool, COMMON("--repair", help="Find and fill scratches, dust and creases; nothing else unless asked for.")
     ] = False,
-    resume: Annotated[bool, COMMON("--resume", help="Skip inputs whose output exists.")] = False,
+    resume: Annotated[
+        bool, COMMON("--resume", help="Go on: keep outputs that are whole and up to date, and do the rest.")
+    ] = False,
+    watch: Annotated[
+        bool,
+        COMMON(
+            "--watch", help="Restore what is in a folder, then what arrives there, until Ctrl-C; goes on as --resume."
+        ),
+    ] = False,
     overwrite: Annotated[bool, COMMON("--overwrite", help="Replace existing output files.")] = False,
     dry_run: Annotated[
         bool, COMMON("--dry-run", help="Show what would be done to each photograph, and how long it would take.")
@@ -105,6 +121,19 @@ def restore(
         int | None,
         ADVANCED("--frame", help="Page of a TIFF, or frame of an animated WebP or GIF. Default: the first, 1."),
     ] = None,
+    workers: Annotated[
+        int | None,
+        ADVANCED("--workers", help="Photographs restored at once. Default: one on each core, as the memory allows."),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        ADVANCED(
+            "--cluster", help="Restore on a cluster: a Dask scheduler (tcp://host:8786), local:4, ray, ray://host."
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool, ADVANCED("--retry-failed", help="With --resume: try again what failed before.")
+    ] = False,
     files_from: Annotated[
         str | None, ADVANCED("--files-from", help="Read input names from a file, one a line; - is stdin.")
     ] = None,
@@ -143,9 +172,11 @@ def restore(
     only damage is filled, unless a model, a method or -s is given too: that follows.
     """
     from resolvent import methods
-    from resolvent.batch.local import restore_many
+    from resolvent.batch.many import restore_many
     from resolvent.batch.pipe import restore_piped
+    from resolvent.batch.places import Url, as_place, as_places, local
     from resolvent.batch.report import BatchReport
+    from resolvent.batch.store import is_folder
     from resolvent.image import Limits
 
     method = method and method.lower()
@@ -165,20 +196,42 @@ def restore(
     if null and files_from is None:
         raise UsageError("--null: tells how --files-from is read; give --files-from - too")
     check_report("--page", page, ".html", overwrite=overwrite)
-    paths = [*(inputs or []), *(more or []), *map(Path, names(files_from, null=null) if files_from else ())]
-    if DASH in paths or output == DASH:
-        if (as_json or stream) and output in (None, DASH):
+    how: dict[str, Any] = {
+        "suffix": suffix, "ext": ext, "quality": quality, "strip": strip, "keep_time": keep_time, "limits": limits,
+        "frame": frame, "workers": workers, "retry_failed": retry_failed,
+    }  # fmt: skip
+    if watch:
+        endless = {
+            "--overwrite": overwrite, "--dry-run": dry_run, "--page": page is not None, "--json": as_json,
+            "--files-from": files_from is not None,
+        }  # fmt: skip
+        watched = [local(place) for place in as_places([*(inputs or []), *(more or [])])]
+        to = None if output is None else local(as_place(output))
+        watch_folder(watched, to, refused=endless, quiet=quiet, stream=stream, **how, **options)
+    paths = as_places([*(inputs or []), *(more or []), *(names(files_from, null=null) if files_from else ())])
+    place = None if output is None else as_place(output)
+    if page is not None and any(isinstance(path, Url) for path in (*paths, place)):
+        raise UsageError(f"--page {page}: shows files of this machine, and a URL is given; leave it out")
+    if DASH in paths or place == DASH:
+        if (as_json or stream) and place in (None, DASH):
             raise UsageError("--json and a photograph cannot both go to stdout; name an output file with -o")
-        for flag, given in {"--resume": resume, "--dry-run": dry_run, "--page": page is not None}.items():
+        for flag, given in {
+            "--resume": resume,
+            "--workers": workers is not None,
+            "--cluster": cluster is not None,
+            "--dry-run": dry_run,
+            "--page": page is not None,
+        }.items():
             if given:
                 raise UsageError(f"{flag}: is for files, and one photograph is piped here; leave it out")
         if len(paths) != 1:
             raise UsageError(f"{len(paths)} inputs: - takes one photograph")
-        source = stdin(megabytes) if paths[0] == DASH else paths[0]
+        target = None if place in (None, DASH) else local(place)
+        source = stdin(megabytes) if paths[0] == DASH else local(paths[0])
         with Bar(quiet=quiet) as bar, canceling() as control:
             result, encoded = restore_piped(
                 source,
-                None if output == DASH else output,
+                target,
                 overwrite=overwrite,
                 ext=ext,
                 quality=quality,
@@ -193,34 +246,30 @@ def restore(
         ended = result.steps.remark if result.steps else ""
         for line in () if quiet else (*result.reasons, *filter(None, [ended]), *result.warnings):
             say(line)
-        if output in (None, DASH):
+        if place in (None, DASH):
             emit(encoded)
         if as_json or stream:
             show_json(result.to_json() if stream else BatchReport((result,)).to_json())
         return
     verbose = len(paths) == 1 and not is_folder(paths[0])
-    with RestoreConsole(verbose=verbose, quiet=quiet, stream=stream, dry_run=dry_run) as watch, canceling() as control:
+    with RestoreConsole(verbose=verbose, quiet=quiet, stream=stream, dry_run=dry_run) as shown, canceling() as control:
         try:
             report = restore_many(
                 paths,
-                output,
+                place,
                 resume=resume,
                 overwrite=overwrite,
-                suffix=suffix,
-                ext=ext,
-                quality=quality,
-                strip=strip,
-                keep_time=keep_time,
                 dry_run=dry_run,
-                limits=limits,
-                frame=frame,
-                on_event=watch,
+                cluster=cluster,
+                on_event=shown,
+                on_full=shown.wait_for_room,
                 control=control,
+                **how,
                 **options,
             )
         except KeyboardInterrupt:
-            so_far = BatchReport(tuple(watch.results)).to_json() if as_json else None
-            fail(f"stopped; {len(watch.results)} finished and kept; --resume goes on", STOP.exit_code, so_far)
+            so_far = BatchReport(tuple(shown.results)).to_json() if as_json else None
+            fail(f"stopped; {len(shown.results)} finished and kept; --resume goes on", STOP.exit_code, so_far)
     if page is not None and not dry_run:
         _write_page(page, report.results, overwrite, frame or 1, limits)
     if report.stopped or not (quiet or (verbose and len(report.results) == 1)):
@@ -232,11 +281,12 @@ def restore(
 
 
 def _write_page(page: Path, results: Sequence[Result], overwrite: bool, frame: int, limits: Limits) -> None:
+    from resolvent.batch.places import local
     from resolvent.report.before_after import before_after_page
 
     restored = [result for result in results if result.status == "restored"]
-    maps = {result.target: result.half_widths for result in restored if result.half_widths is not None}
-    pairs = [(result.source, result.target) for result in restored]
+    maps = {local(result.target): local(result.half_widths) for result in restored if result.half_widths is not None}
+    pairs = [(local(result.source), local(result.target)) for result in restored]
     html = before_after_page("Before and after", pairs, maps, frame=frame, limits=limits)
     write_atomic(page, lambda file: file.write(html.encode(errors="replace")), overwrite=overwrite)
     say(f"open {page}")

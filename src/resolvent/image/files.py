@@ -20,7 +20,16 @@ from resolvent.image.formats import DEPTHS, FORMATS, OPAQUE, QUALITY, sniff
 from resolvent.image.image import Image, Limits
 from resolvent.io import write_atomic
 
-__all__ = ["QUALITY", "check_quality", "encode_image", "output_format", "read_image", "unsupported", "write_image"]
+__all__ = [
+    "QUALITY",
+    "check_quality",
+    "encode_image",
+    "misnamed",
+    "output_format",
+    "read_image",
+    "unsupported",
+    "write_image",
+]
 
 
 def read_image(
@@ -58,10 +67,15 @@ def read_image(
         raise type(error)(f"{path or 'the input'}: {error}") from error
     except OSError as error:
         raise InputError(f"{path or 'the input'}: it cannot be read: {error.strerror or error}") from error
-    warnings = image.warnings
-    if path is not None and path.suffix.lower() in set().union(*FORMATS.values()) - set(FORMATS[kind]):
-        warnings = (f"is {kind.upper()}, although its name ends in {path.suffix}", *warnings)
+    warnings = image.warnings if path is None else (*misnamed(kind, path.suffix), *image.warnings)
     return replace(image, format=kind, path=path, warnings=warnings)
+
+
+def misnamed(kind: str, suffix: str) -> tuple[str, ...]:
+    """Say so where the name of a file ends as of another format than that of its bytes."""
+    if suffix.lower() not in set().union(*FORMATS.values()) - set(FORMATS[kind]):
+        return ()
+    return (f"is {kind.upper()}, although its name ends in {suffix}",)
 
 
 @contextmanager
@@ -120,6 +134,7 @@ def write_image(
     path: str | Path,
     *,
     overwrite: bool = False,
+    same: bool = False,
     format: str | None = None,  # noqa: A002 - the word that Pillow and scikit-image use
     quality: int = QUALITY,
 ) -> tuple[str, ...]:
@@ -131,6 +146,7 @@ def write_image(
         image: What to write.
         path: Where to.
         overwrite: Whether a file that is there may be replaced.
+        same: Whether a file that is there counts as written if it has the same bytes.
         format: A key of FORMATS or an extension; by default, as `path` is named, else `output_format`.
         quality: 1 to 100, of a lossy format.
 
@@ -145,7 +161,9 @@ def write_image(
     path = Path(path)
     kind = _output_kind(image, format or path.suffix or None)
     check_quality(quality)
-    write_atomic(path, lambda file: _encode(file, image, kind, quality), overwrite=overwrite, like=image.path)
+    write_atomic(
+        path, lambda file: _encode(file, image, kind, quality), overwrite=overwrite, same=same, like=image.path
+    )
     return unsupported(image, kind)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.models.card import METADATA_KEY, ModelCard
 from resolvent.models.graph import metadata
+from resolvent.system import user_data
 
 __all__ = ["SUFFIX", "WEIGHTS", "added", "bundled", "find", "list_models", "named", "read_card", "user_folder"]
 
@@ -42,14 +42,7 @@ def user_folder() -> Path:
     """Give the folder of added models: $RESOLVENT_MODELS, or one where the system keeps a user's data."""
     if folder := os.environ.get(FOLDER):
         return Path(folder)
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is no home
-    if sys.platform == "win32":
-        data = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        data = home / "Library" / "Application Support"
-    else:
-        data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-    return data / "resolvent" / "models"
+    return user_data() / "models"
 
 
 def list_models() -> dict[str, ModelCard]:

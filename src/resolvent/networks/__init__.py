@@ -18,7 +18,7 @@ from resolvent.plugins import Registry, import_entry
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["NETWORKS", "Network", "build", "check_arguments", "construct", "resolve_arguments"]
+__all__ = ["NETWORKS", "Network", "build", "check_arguments", "construct", "multiple_of", "resolve_arguments"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Network:
         summary: One line for a person who chooses.
         parameters: How many weights this entry has.
         arguments: The arguments that make this entry; ``build`` overrides them by name.
-        multiple: Height and width that run without padding are multiples of this, in pixels.
+        multiple: Height and width that run without padding are multiples of this, in pixels; of a network that was
+            built with other arguments, see ``multiple_of``.
         settings: All arguments of the class, with its own defaults, which a test compares.
     """
 
@@ -154,3 +155,13 @@ def _find(name: str) -> Network:
     if name not in NETWORKS:
         raise unknown("network", name, NETWORKS)
     return NETWORKS[name]
+
+
+def multiple_of(network: nn.Module, name: str) -> int:
+    """Give the number of pixels of which sides that run without padding are multiples.
+
+    Args:
+        network: That ``build`` has built; its own ``multiple`` counts, if it has one.
+        name: That it was built by.
+    """
+    return int(getattr(network, "multiple", NETWORKS[name].multiple))

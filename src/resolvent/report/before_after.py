@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +18,9 @@ from resolvent.report.figures import to_picture
 from resolvent.report.page import document, photograph_pair
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
-__all__ = ["before_after_page"]
+__all__ = ["before_after", "before_after_page"]
 
 SIDE = 1600
 """The longest side that is shown, in pixels."""
@@ -53,11 +53,9 @@ def before_after_page(
     Raises:
         InputError: A file cannot be read.
     """
-    figures = []
-    for before, after in pairs[:MANY]:
-        old, new = read_image(before, limits, frame=frame).pixels, read_image(after, WRITTEN).pixels
-        steps = read_image(maps[after], WRITTEN).data if after in maps else None
-        figures.append(_figure(before, after, old, new, steps))
+    figures = [
+        before_after(before, after, maps.get(after), frame=frame, limits=limits) for before, after in pairs[:MANY]
+    ]
     lead = "Drag across a photograph: left of the line it is before, right of it after."
     if len(pairs) > MANY:
         lead += f" These are the first {MANY} of {len(pairs)}."
@@ -66,15 +64,37 @@ def before_after_page(
     return document(title, lead, f'<div class="photographs large">{"".join(figures)}</div>')
 
 
-def _figure(before: Path, after: Path, old: Pixels, new: Pixels, steps: NDArray[Any] | None) -> str:
-    """Of the pixels of both, and the half-widths in 1/256 gray level."""
+def before_after(
+    before: Path,
+    after: Path,
+    half_widths: Path | None = None,
+    *,
+    frame: int = 1,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    side: int | None = None,
+) -> str:
+    """Give one pair as a figure in HTML.
+
+    Args:
+        before: The photograph before.
+        after: And after.
+        half_widths: Its map of errors: a TIFF in 1/256 gray level.
+        frame: The page or frame of the photograph before, from 1.
+        limits: The largest photograph before.
+        side: The longest side that is shown, in pixels; SIDE if not given.
+
+    Raises:
+        InputError: A file cannot be read, or the two are of another shape.
+    """
+    old, new = read_image(before, limits, frame=frame).pixels, read_image(after, WRITTEN).pixels
+    steps = None if half_widths is None else read_image(half_widths, WRITTEN).data
     (old_height, old_width), (height, width) = old.shape[:2], new.shape[:2]
     if abs(np.log(width * old_height / (height * old_width))) > 0.1:
         raise InputError(
             f"{before} of {old_width}x{old_height} pixels, {after} of {width}x{height}: are of another shape; "
             "give two of one photograph"
         )
-    factor = min(1.0, SIDE / max(width, height))
+    factor = min(1.0, (side or SIDE) / max(width, height))
     size = max(1, round(width * factor)), max(1, round(height * factor))
     caption = before.name if after.name == before.name else f"{before.name} → {after.name}"
     half_width = None

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["CONTROL", "NO_MAP", "document", "page", "photograph_pair", "picture", "share_inside", "with_layers"]
+__all__ = [
+    "CONTROL",
+    "NO_MAP",
+    "document",
+    "page",
+    "photograph_pair",
+    "picture",
+    "share_inside",
+    "table",
+    "with_layers",
+]
 
 NO_MAP = f'<span class="layer {UNCERTAINTY.name}">no map of errors</span>'
 """Below a photograph that has none, where those that have one show it."""
@@ -54,7 +64,7 @@ def page(
         figure: Shown between the two.
         protocol: Of the comparisons, in one line.
     """
-    parts = [_table(*table) for table in tables(rows)]
+    parts = [table(*lines) for lines in tables(rows)]
     if comparisons:
         parts.append(_headlines(comparisons))
     if figure:
@@ -78,16 +88,17 @@ def document(title: str, lead: str, body: str) -> str:
     return template.substitute(title=escape(title), lead=escape(lead), body=body.replace(CONTROL, _control(body)))
 
 
-def _table(title: str, lines: Sequence[Sequence[str]]) -> str:
+def table(title: str, lines: Sequence[Sequence[str]]) -> str:
+    """A table in HTML under a heading; the first line names the columns, the first cell of each other line names it."""
     head, *body = (
         f'<tr><th scope="{"row" if i else "col"}">{escape(first)}</th>'
         + "".join(f"<td>{escape(cell)}</td>" if i else f'<th scope="col">{escape(cell)}</th>' for cell in rest)
         + "</tr>"
         for i, (first, *rest) in enumerate(lines)
     )
-    table = f"<table><thead>{head}</thead><tbody>{''.join(body)}</tbody></table>"
+    cells = f"<table><thead>{head}</thead><tbody>{''.join(body)}</tbody></table>"
     name = escape(title)
-    return f'<h2>{name}</h2><div class="wide" tabindex="0" role="region" aria-label="{name}">{table}</div>'
+    return f'<h2>{name}</h2><div class="wide" tabindex="0" role="region" aria-label="{name}">{cells}</div>'
 
 
 def _headlines(comparisons: Sequence[Comparison]) -> str:

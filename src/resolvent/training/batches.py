@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from resolvent.degradations import Degradation, parse
-from resolvent.errors import MissingDependencyError
+from resolvent.errors import MissingDependencyError, UsageError
 from resolvent.training.data import Shard
 from resolvent.training.recipe import Recipe
 
@@ -24,6 +24,7 @@ __all__ = [
     "as_color",
     "as_large",
     "batch",
+    "check_shares",
     "chosen",
     "epoch_steps",
     "example",
@@ -31,6 +32,7 @@ __all__ = [
     "network_input",
     "preview",
     "seed_step",
+    "share",
 ]
 
 
@@ -53,9 +55,31 @@ def chosen(recipe: Recipe, photographs: int, step: int) -> list[int]:
     return [orders[p // photographs][p % photographs] for p in places]
 
 
-def stream(seed: int, number: int) -> int:
+def check_shares(recipe: Recipe, size: int) -> None:
+    """Refuse a batch of fewer patches than there are processes to share it.
+
+    Raises:
+        UsageError: It is.
+    """
+    if recipe.batch < size:
+        raise UsageError(
+            f"batch = {recipe.batch}: {size} processes share it; give batch = {size} or more, or start fewer"
+        )
+
+
+def share(recipe: Recipe, photographs: int, step: int, rank: int = 0, size: int = 1) -> tuple[list[int], float]:
+    """Give the photographs of a step that one process of several takes, and its weight, the part that they are of all.
+
+    One that a small last batch of an epoch leaves without any takes one all the same, of weight 0.
+    """
+    whole = chosen(recipe, photographs, step)
+    own = whole[rank::size]
+    return own or whole[:1], len(own) / len(whole)
+
+
+def stream(seed: int, number: int, rank: int = 0) -> int:
     """The seed of one step, epoch or photograph; of 32 bits, for torch's generator on the CPU drops the others."""
-    return (seed * 0x9E3779B1 + number) % 2**32
+    return (seed * 0x9E3779B1 + rank * 0x85EBCA77 + number) % 2**32
 
 
 def permutation(seed: int, epoch: int, n: int) -> list[int]:
@@ -65,16 +89,23 @@ def permutation(seed: int, epoch: int, n: int) -> list[int]:
     return order
 
 
-def seed_step(seed: int, step: int) -> None:
-    """Seed the default generators, which dropout draws from, by the number of the step."""
-    torch.manual_seed(stream(seed, step + 1))
+def seed_step(seed: int, step: int, rank: int = 0) -> None:
+    """Seed the default generators, which dropout draws from, by the numbers of the step and of the process."""
+    torch.manual_seed(stream(seed, step + 1, rank))
 
 
 class Batches:
-    """The target and the network's input of each step; those of ``recipe.together`` steps are made at once."""
+    """The target and the network's input of each step; those of ``recipe.together`` steps are made at once.
 
-    def __init__(self, recipe: Recipe, shard: Shard) -> None:
-        self.recipe, self.shard = recipe, shard
+    Args:
+        recipe: What is trained; its ``batch`` is that of all processes together.
+        shard: The photographs.
+        rank: Number of this process, from 0.
+        size: How many processes share a batch.
+    """
+
+    def __init__(self, recipe: Recipe, shard: Shard, rank: int = 0, size: int = 1) -> None:
+        self.recipe, self.shard, self.rank, self.size = recipe, shard, rank, size
         self.first, self.made = -1, list[tuple[Tensor, Tensor]]()
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
@@ -82,19 +113,30 @@ class Batches:
         first = step - step % self.recipe.together
         if first != self.first:
             self.made.clear()  # so that both sets need not fit in memory
-            target, _, inputs = batch(self.recipe, self.shard, first)
-            sizes = [len(chosen(self.recipe, len(self.shard), first + i)) for i in range(self.recipe.together)]
+            target, _, inputs = batch(self.recipe, self.shard, first, self.rank, self.size)
+            sizes = [len(self._share(first + i)[0]) for i in range(self.recipe.together)]
             self.made = list(zip(torch.split(target, sizes), torch.split(inputs, sizes), strict=True))
             self.first = first
         return self.made[step - first]
 
+    def weight(self, step: int) -> float:
+        """The part of a step's batch that this process takes."""
+        return self._share(step)[1]
 
-def batch(recipe: Recipe, shard: Shard, step: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The target, the degraded patches and the network's input of ``recipe.together`` steps from one on."""
+    def _share(self, step: int) -> tuple[list[int], float]:
+        return share(self.recipe, len(self.shard), step, self.rank, self.size)
+
+
+def batch(recipe: Recipe, shard: Shard, step: int, rank: int = 0, size: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+    """The target, the degraded patches and the network's input of ``recipe.together`` steps from one on.
+
+    Of several processes, for the share of the one of this rank.
+    """
     device = shard.pixels.device
-    generator = torch.Generator(device).manual_seed(stream(recipe.seed, step + 1))
+    generator = torch.Generator(device).manual_seed(stream(recipe.seed, step + 1, rank))
     steps = range(step, step + recipe.together)
-    which = torch.tensor([i for nth in steps for i in chosen(recipe, len(shard), nth)], device=device)
+    shares = [share(recipe, len(shard), nth, rank, size)[0] for nth in steps]
+    which = torch.tensor([i for one in shares for i in one], device=device)
     clean = shard.patches(which, recipe.cut, generator, flips=recipe.flips)
     gray = torch.rand(len(clean), generator=generator, device=device) < recipe.gray
     clean[gray] = clean[gray].mean(dim=1, keepdim=True)

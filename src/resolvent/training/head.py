@@ -23,6 +23,7 @@ from resolvent.models.registry import find
 from resolvent.networks.uncertainty import UncertaintyHead, features_of, laplace_loss
 from resolvent.training.batches import OVERSTATED_TO, batch
 from resolvent.training.data import Shard, find_photographs, pack
+from resolvent.training.devices import refuse_several
 from resolvent.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -77,11 +78,13 @@ def train_head(
         The card of the file.
 
     Raises:
-        UsageError: The model is no U-Net that restores images, or says not what it was trained on.
+        UsageError: The model is no U-Net that restores images, or says not what it was trained on; or several
+            processes were started.
         InputError: The photographs cannot be used.
     """
     import onnx
 
+    refuse_several("train head")
     network, card = load_module(model)
     if card.mask or card.outputs != 3 or not hasattr(network, "tail") or not card.recipe:
         raise UsageError(f"model {card.name!r}: a map of errors is for a U-Net that restores images and has a recipe")

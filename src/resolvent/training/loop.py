@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-import time
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,11 +21,12 @@ from resolvent.models.export import adopt
 from resolvent.networks.precision import fast_bfloat16, memory_format
 from resolvent.provenance import provenance
 from resolvent.training import checkpoint
-from resolvent.training.batches import Batches, epoch_steps, preview, seed_step
+from resolvent.training.batches import Batches, check_shares, epoch_steps, preview, seed_step
 from resolvent.training.budget import Budget
 from resolvent.training.callbacks import Callback
 from resolvent.training.checkpoint import State
 from resolvent.training.data import check_patch
+from resolvent.training.devices import join
 from resolvent.training.losses import LOSSES
 from resolvent.training.optimizers import build_optimizers, set_rate
 from resolvent.training.recipe import Recipe
@@ -80,164 +81,162 @@ def train(
     not been: with a budget of steps or epochs to the same weights; with one of time to similar ones, since the schedule
     follows the clock. Of a time the last validation is a part. All the others take a fifth of a budget at most.
 
+    Under torchrun its processes share each batch, and all return the same result; see ``devices``.
+
     Args:
         recipe: What to train and how.
         images: Folder of clean photographs.
-        run: Folder for the shard, the checkpoints and the log.
+        run: Folder for the shard, the checkpoints and the log; of several processes, one that all of them see.
         validation: Folder of validation photographs, for checkpoint selection; None holds out the last of ``images``.
         device: ``cpu``, ``cuda`` or another of torch; None takes a GPU where there is one.
-        threads: CPU threads; None leaves torch's choice.
+        threads: CPU threads, of each process; None leaves torch's choice.
         resume: Go on from the checkpoint in ``run``.
         compiled: Let torch compile the network first; some 15 % faster on a CPU, which needs a C++ compiler.
         checkpoint_every: Seconds between checkpoints; the first ones follow each other faster.
-        watch: Called after every step and measurement, and closed by the caller; None is silent.
+        watch: Called after every step and measurement, in the first process, and closed by the caller; None is silent.
 
     Raises:
         InputError: The photographs cannot be used.
         UsageError: The recipe does not fit the photographs, ``run`` holds another run, or another process trains there.
-        TrainingError: The loss does not stay finite.
+        TrainingError: The loss does not stay finite, or another of the processes failed.
     """
-    watch = watch or Callback()
-    where = open_device(device, threads)
-    last, best = run / LAST, run / BEST
-    going_on = last.exists()
-    if going_on and not resume:
-        raise UsageError(f"{run} holds a run already: resume it with --resume, or choose another folder with -o")
-    chosen = None if going_on and is_packed(run) else choose_photographs(recipe, images, validation)
-    torch.manual_seed(recipe.seed)
-    network = networks.build(recipe.network, **recipe.arguments)
-    if recipe.start:
-        adopt(network, recipe.start)
-    network.to(where).to(memory_format=memory_format(where))  # type: ignore[call-overload]  # torch's stubs lack it
-    forward = torch.compile(network) if compiled else network
+    with join(device, threads) as group:
+        where = group.device
+        watch = watch if watch and group.leads else Callback()
+        last, best = run / LAST, run / BEST
+        going_on = bool(group.first(last.exists()))
+        if going_on and not resume:
+            raise UsageError(f"{run} holds a run already: resume it with --resume, or choose another folder with -o")
+        check_shares(recipe, group.size)
+        packs = group.leads and not (going_on and is_packed(run))
+        chosen = choose_photographs(recipe, images, validation) if packs else None
+        torch.manual_seed(recipe.seed)
+        network = networks.build(recipe.network, **recipe.arguments)
+        if recipe.start:
+            adopt(network, recipe.start)
+        network.to(where).to(memory_format=memory_format(where))  # type: ignore[call-overload]  # torch's stubs lack it
+        forward = torch.compile(network) if compiled else network
 
-    with claimed(run):
-        training, held = open_shards(run) if chosen is None else pack_photographs(recipe, run, chosen, watch)
-        check_patch(training, recipe, networks.NETWORKS[recipe.network].multiple * recipe.scale)
-        training = training.to(where)
-        batches = Batches(recipe, training)
-        examples = validation_examples(recipe, held)
+        with claimed(run) if group.leads else nullcontext():
+            group.alone(lambda: chosen and pack_photographs(recipe, run, chosen, watch))
+            training, held = open_shards(run)
+            check_patch(training, recipe, networks.multiple_of(network, recipe.network) * recipe.scale)
+            training = training.to(where)
+            batches = Batches(recipe, training, group.rank, group.size)
+            examples = validation_examples(recipe, held) if group.leads else {}
 
-        average = copy.deepcopy(network).requires_grad_(False)
-        optimizers = build_optimizers(recipe, network)
-        loss_function = LOSSES[recipe.loss]
-        origin = provenance()
-        state = State(
-            photographs=len(training),
-            source=images.name,
-            device=describe(where),
-            code=origin.code,
-            machine=origin.machine,
-            inputs=input_psnr(recipe, examples),
-        )
-        if going_on:
-            tensors, book = checkpoint.load(last)
-            refuse_another_recipe(recipe, book["recipe"], run)
-            checkpoint.restore_into(tensors, network, average, optimizers)
-            state = state.resumed(book)
-            if not best.exists():
-                state.best_psnr = -math.inf
-
-        budget, rollbacks = Budget.parse(recipe.budget), 0
-        epoch, validate_every = epoch_steps(recipe, len(training)), 1 / recipe.validations
-
-        def spent() -> float:
-            done, reserve = state.step - state.begun, state.validation_seconds
-            return budget.share(step=done, seconds=state.spent, steps_per_epoch=epoch, reserve=reserve)
-
-        def keep(path: Path, tensors: dict[str, Tensor]) -> None:
-            checkpoint.save(path, tensors, {"recipe": recipe.to_json(), **asdict(state)})
-
-        def measure() -> None:
-            state.measured_share = spent()
-            state.psnr, pictures = validate(average, examples, where)
-            watch.validation(state.step, state.psnr, state.inputs, pictures)
-            mean = sum(state.psnr.values()) / len(state.psnr)
-            if not math.isfinite(mean):
-                raise TrainingError(f"the validation at step {state.step} is not finite; lower learning_rate")
-            if mean > state.best_psnr:
-                state.best_psnr = mean
-                keep(best, checkpoint.weights("average", average))
-
-        watch.start(recipe, training, held, preview(recipe, training), where, average)
-        begun = saved = clock = time.monotonic()
-        if budget.unit == "seconds":
-            state.validation_seconds = seconds_needed(average, examples, where)
-            validate_every = max(validate_every, state.validation_seconds / (VALIDATING * budget.amount))
-        else:
-            updates = budget.amount * (epoch if budget.unit == "epochs" else 1)
-            validate_every = max(validate_every, updates_needed(recipe, examples) / (VALIDATING * updates))
-        if recipe.start and state.step == 0:
-            measure()  # what is fine-tuned is the best until it is beaten
-        keep(last, checkpoint.snapshot(network, average, optimizers))
-        while (share := spent()) < 1:
-            seed_step(recipe.seed, state.step)
-            target, inputs = batches(state.step)
-            rate = state.rate_scale * schedule(recipe, share)
-            set_rate(optimizers, rate)
-            network.train()
-            with torch.autocast(where.type, torch.bfloat16, enabled=fast_bfloat16(where)):
-                restored = forward(inputs)
-            loss = loss_function(restored.float(), target)
-            for optimizer in optimizers:
-                optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            if recipe.clip:
-                torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
-            for optimizer in optimizers:
-                optimizer.step()
-            update_average(average, network, recipe.ema, state.step)
-
-            due = time.monotonic() - saved > min(checkpoint_every, FIRST_CHECKPOINT + saved - begun)
-            seen = due or state.step % 10 == 0 or where.type == "cpu"  # a GPU would have to be waited for
-            if (seen and has_left_its_range(loss.item(), state)) or (due and not is_finite(network)):
-                rollbacks += 1
-                if rollbacks > ROLLBACKS:
-                    raise TrainingError(
-                        f"the loss is {loss.item():.3g} after {ROLLBACKS} rollbacks; lower learning_rate in the recipe"
-                    )
+            average = copy.deepcopy(network).requires_grad_(False)
+            optimizers = build_optimizers(recipe, network)
+            loss_function = LOSSES[recipe.loss]
+            origin = provenance()
+            state = State(
+                photographs=len(training),
+                source=images.name,
+                device=str(group),
+                code=origin.code,
+                machine=origin.machine,
+                inputs=input_psnr(recipe, examples),
+            )
+            if going_on:
                 tensors, book = checkpoint.load(last)
+                refuse_another_recipe(recipe, book["recipe"], run)
                 checkpoint.restore_into(tensors, network, average, optimizers)
-                state.rate_scale, state.running = state.rate_scale / 2, book["running"]
-                watch.rollback(state.step, loss.item(), state.rate_scale * recipe.learning_rate)
+                state = state.resumed(book)
+                if not best.exists():
+                    state.best_psnr = -math.inf
+
+            budget, rollbacks = Budget.parse(recipe.budget), 0
+            epoch, validate_every = epoch_steps(recipe, len(training)), 1 / recipe.validations
+
+            def spent() -> float:
+                done, reserve = state.step - state.begun, state.validation_seconds
+                return budget.share(step=done, seconds=state.spent, steps_per_epoch=epoch, reserve=reserve)
+
+            def keep(path: Path, tensors: dict[str, Tensor]) -> None:
+                checkpoint.save(path, tensors, {"recipe": recipe.to_json(), **asdict(state)})
+
+            def keep_last() -> None:
+                if group.leads:
+                    keep(last, checkpoint.snapshot(network, average, optimizers))
+
+            def measure() -> None:
+                state.measured_share = spent()
+                group.alone(judge)
+
+            def judge() -> None:
+                state.psnr, pictures = validate(average, examples, where)
+                watch.validation(state.step, state.psnr, state.inputs, pictures)
+                mean = sum(state.psnr.values()) / len(state.psnr)
+                if not math.isfinite(mean):
+                    raise TrainingError(f"the validation at step {state.step} is not finite; lower learning_rate")
+                if mean > state.best_psnr:
+                    state.best_psnr = mean
+                    keep(best, checkpoint.weights("average", average))
+
+            watch.start(recipe, training, held, preview(recipe, training), where, average)
+            begun = saved = clock = group.clock()
+            if budget.unit == "seconds":
+                needed = seconds_needed(average, examples, where) if group.leads else 0.0
+                state.validation_seconds = group.first(needed)
+                validate_every = max(validate_every, state.validation_seconds / (VALIDATING * budget.amount))
+            else:
+                updates = budget.amount * (epoch if budget.unit == "epochs" else 1)
+                needed = group.first(updates_needed(recipe, examples))
+                validate_every = max(validate_every, needed / (VALIDATING * updates))
+            if recipe.start and state.step == 0:
+                measure()  # what is fine-tuned is the best until it is beaten
+            keep_last()
+            while (share := spent()) < 1:
+                seed_step(recipe.seed, state.step, group.rank)
+                target, inputs = batches(state.step)
+                weight = batches.weight(state.step)
+                rate = state.rate_scale * schedule(recipe, share)
+                set_rate(optimizers, rate)
+                network.train()
+                with torch.autocast(where.type, torch.bfloat16, enabled=fast_bfloat16(where)):
+                    restored = forward(inputs)
+                loss = loss_function(restored.float(), target)
+                for optimizer in optimizers:
+                    optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                group.average(network, weight)
+                if recipe.clip:
+                    torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+                for optimizer in optimizers:
+                    optimizer.step()
+                update_average(average, network, recipe.ema, state.step)
+
+                now = group.clock()
+                due = now - saved > min(checkpoint_every, FIRST_CHECKPOINT + saved - begun)
+                seen = due or state.step % 10 == 0 or where.type == "cpu"  # a GPU would have to be waited for
+                value = group.sum(weight * loss.item()) if seen else math.nan
+                if seen and (has_left_its_range(value, state) or (due and not is_finite(network))):
+                    rollbacks += 1
+                    if rollbacks > ROLLBACKS:
+                        raise TrainingError(
+                            f"the loss is {value:.3g} after {ROLLBACKS} rollbacks; lower learning_rate in the recipe"
+                        )
+                    tensors, book = checkpoint.load(last)
+                    checkpoint.restore_into(tensors, network, average, optimizers)
+                    state.rate_scale, state.running = state.rate_scale / 2, book["running"]
+                    watch.rollback(state.step, value, state.rate_scale * recipe.learning_rate)
+                    state.step += 1
+                    continue
+                if seen:
+                    state.running = value if state.running is None else 0.99 * state.running + 0.01 * value
                 state.step += 1
-                continue
-            if seen:
-                mean = state.running
-                state.running = loss.item() if mean is None else 0.99 * mean + 0.01 * loss.item()
-            state.step += 1
-            now = time.monotonic()
-            state.spent, clock = state.spent + now - clock, now
-            share = spent()
-            watch.step(state.step, share, state.spent, state.running, rate * recipe.learning_rate, restored, target)
-            if share >= 1 or share - state.measured_share >= validate_every - 1e-9:
+                state.spent, clock = state.spent + now - clock, now
+                share = spent()
+                watch.step(state.step, share, state.spent, state.running, rate * recipe.learning_rate, restored, target)
+                if share >= 1 or share - state.measured_share >= validate_every - 1e-9:
+                    measure()
+                if share >= 1 or due:
+                    keep_last()
+                    saved = now
+
+            if not group.first(best.exists()):
                 measure()
-            if share >= 1 or due:
-                keep(last, checkpoint.snapshot(network, average, optimizers))
-                saved = now
-
-        if not best.exists():
-            measure()
-    return load_result(run)
-
-
-def open_device(name: str | None, threads: int | None) -> torch.device:
-    """Give the device of that name, if this machine has it, and set the number of CPU threads.
-
-    Raises:
-        UsageError: There is no such device, or the threads are none.
-    """
-    if threads is not None:
-        if threads < 1:
-            raise UsageError(f"threads {threads}: must be 1 or more; leave it out for torch's choice")
-        torch.set_num_threads(threads)
-    torch.backends.cudnn.allow_tf32 = False  # would blur with ten bits; the network has bfloat16 where TF32 exists
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # the latter where torch was built without that kind of device
-        raise UsageError(f"device {name!r}: torch cannot use it here; give cpu, or leave it out") from error
-    return device
+        return load_result(run)
 
 
 def schedule(recipe: Recipe, share: float) -> float:
@@ -273,11 +272,3 @@ def has_left_its_range(loss: float, state: State) -> bool:
 def is_finite(network: nn.Module) -> bool:
     """Whether all weights are, so that a checkpoint of them is worth going back to."""
     return bool(torch.stack(torch._foreach_norm(list(network.parameters()))).isfinite().all())
-
-
-def describe(device: torch.device) -> str:
-    """Name the device and, on a CPU, its threads."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    precision = "bfloat16" if fast_bfloat16(device) else "float32"
-    return f"CPU, {torch.get_num_threads()} threads, {precision}"

@@ -13,7 +13,9 @@ from resolvent.degradations import GaussianNoise, RandomApply, parse
 from resolvent.models.card import ModelCard
 from resolvent.models.context import measure_halo
 from resolvent.models.export import as_function, estimate_memory, export
+from resolvent.models.registry import read_card
 from resolvent.parameters import values_of
+from resolvent.training.devices import join
 from resolvent.training.loop import train
 from resolvent.training.recipe import Recipe
 from resolvent.training.runs import LAST, Result, resumed_recipe
@@ -49,16 +51,18 @@ def train_and_release(
         data: What the photographs are; the name of their folder if not given.
         license: Of the weights, an SPDX expression.
         resume: Go on from the checkpoint in ``run``.
-        **options: As of ``loop.train``, as are the errors.
+        **options: As of ``loop.train``, as are the errors. Under torchrun, the first process writes the file.
 
     Returns:
         The model's file, what the run has come to, and the model's card.
     """
-    if resume and (run / LAST).exists():
-        recipe = resumed_recipe(run, recipe, settings)
-    result = train(recipe, images, run, resume=resume, **options)
-    path = run / f"{recipe.name}.onnx"
-    return path, result, release(result, path, data=data or result.source, license=license)
+    with join(options.get("device"), options.get("threads")) as group:
+        if resume and (run / LAST).exists():
+            recipe = resumed_recipe(run, recipe, settings)
+        result = train(recipe, images, run, resume=resume, **options)
+        path = run / f"{recipe.name}.onnx"
+        group.alone(lambda: release(result, path, data=data or result.source, license=license))
+        return path, result, read_card(path)
 
 
 def release(
@@ -93,7 +97,7 @@ def release(
         mask=recipe.fills,
         outputs=1 if recipe.finds else 3,
         scale=recipe.scale,
-        multiple=networks.NETWORKS[recipe.network].multiple,
+        multiple=networks.multiple_of(result.network, recipe.network),
         parameters=sum(p.numel() for p in result.network.parameters()),
         recipe=recipe.to_json(),
         data={"photographs": result.photographs, "source": " ".join(data.split())},

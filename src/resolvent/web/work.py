@@ -305,8 +305,7 @@ def _restore(task: Task) -> dict[str, Any]:
         if task.keep and not done.plan.unchanged:
             folder.save_pixels(done.image)
 
-    watch = Progress(1, report.on_event)
-    watch.start(job.source)
+    watch = Progress(1, report.on_event).start(job.source)
     result = watch.finish(restore_one(job, make_request(**options), files, sessions, watch, on_restored=keep))
     done = restored[0]
     about = {key: value for key, value in result.to_json().items() if key not in ("input", "output", "half_widths")}

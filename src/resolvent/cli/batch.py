@@ -1,0 +1,130 @@
+"""The commands for a batch: how far it is, and what has become of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from resolvent.cli.console import duration, say, show_json
+from resolvent.cli.options import Json, Overwrite, check_report
+from resolvent.errors import UsageError
+from resolvent.io import write_atomic
+
+if TYPE_CHECKING:
+    from resolvent.batch.status import Summary
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Show how far a batch is, or report what has become of its photographs.", no_args_is_help=True)
+
+Folder = Annotated[str, typer.Argument(help="Output folder of the batch, or its URL.")]
+
+SAMPLE = 12
+"""Photographs on the page, taken evenly from all that were restored."""
+
+FAILURES = 1000
+"""Failures on the page at most; all are in the CSV and the JSON."""
+
+
+@app.command()
+def status(folder: Folder, as_json: Json = False) -> None:
+    """Show how far a batch is, also while it runs."""
+    from resolvent.batch.places import as_place
+    from resolvent.batch.status import status_of
+
+    found = status_of(as_place(folder))
+    if as_json:
+        show_json(found)
+        return
+    line = f"{found['done']} of {found['total']} done, {found['failed']} failed, {found['waiting']} waiting"
+    if not found["running"]:
+        say(f"{line}; not running" + ": resolvent restore with --resume goes on" * (found["waiting"] > 0))
+        return
+    rate, left = found["photographs_per_second"], found["seconds_left"]
+    pace = "" if left is None else f", {rate:.2f} a second, about {duration(left)} left"
+    say(f"{line}, {found['working']} at work{pace}; process {found['pid']} on {found['host']}")
+
+
+@app.command()
+def report(
+    folder: Folder,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Report to write: .html, .csv or .json. Default: failures as text."),
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Report what has become of each photograph of a batch, and which failed and why."""
+    from resolvent.batch.manifest import Manifest
+    from resolvent.batch.places import as_place
+    from resolvent.batch.status import summarize, write_csv
+
+    ending = None if output is None else output.suffix.lower()
+    if output is not None and ending not in (".html", ".csv", ".json"):
+        raise UsageError(f"-o {output}: a report is .html, .csv or .json; give one of these extensions")
+    check_report("-o", output, ending or "", overwrite=overwrite)
+    with Manifest.open(as_place(folder), create=False) as manifest:
+        found = summarize(manifest)
+        if output is not None and ending == ".csv":
+            write_csv(manifest, output, overwrite=overwrite)
+    if output is not None and ending == ".html":
+        text = _page(found)
+        write_atomic(output, lambda file: file.write(text.encode(errors="replace")), overwrite=overwrite)
+    if output is not None and ending == ".json":
+        import json
+
+        text = json.dumps(found.to_json(), ensure_ascii=False, indent=1)
+        write_atomic(output, lambda file: file.write(text.encode(errors="replace")), overwrite=overwrite)
+    if as_json:
+        show_json(found.to_json())
+        return
+    for name, value in _figures(found):
+        say(f"{name}: {value}")
+    for path, reason in found.failures if output is None else ():
+        say(f"failed: {reason if str(path) in reason else f'{path}: {reason}'}")
+    if output is not None:
+        say(f"open {output}")
+
+
+def _figures(found: Summary) -> list[tuple[str, str]]:
+    counts, statuses = found.counts, found.statuses
+    lines = [
+        ("photographs", str(sum(counts.values()))),
+        ("restored", str(statuses["restored"])),
+        ("unchanged, nothing to fix", str(statuses["unchanged"])),
+        ("found done", str(statuses["skipped"])),
+        ("failed", str(counts["failed"])),
+        ("not done yet", str(counts["waiting"] + counts["started"])),
+        ("time at work", duration(found.seconds)),
+    ]
+    if found.rate is not None:
+        lines += [
+            ("megapixels restored", f"{found.pixels / 1e6:.1f}"),
+            ("megapixels a second of a worker", f"{found.rate:.3f}"),
+        ]
+    return [(name, value) for name, value in lines if value != "0"]
+
+
+def _page(found: Summary) -> str:
+    from resolvent.batch.places import Url
+    from resolvent.report.batch_page import batch_page
+
+    tables = [("Figures", [("", ""), *_figures(found)])]
+    if found.models:
+        tables.append(
+            ("Models", [("model", "photographs"), *((name, str(n)) for name, n in found.models.most_common())])
+        )
+    if found.failures:
+        shown = [(str(path), reason) for path, reason in found.failures[:FAILURES]]
+        name = (
+            "Failures" if len(found.failures) <= FAILURES else f"The first {FAILURES} of {len(found.failures)} failures"
+        )
+        tables.append((name, [("photograph", "reason"), *shown]))
+    pairs = [(old, new) for old, new in found.restored if not (isinstance(old, Url) or isinstance(new, Url))]
+    step = max(1, len(pairs) // SAMPLE)
+    frame = found.settings.get("files", {}).get("frame") or 1
+    lead = f"What has become of the batch in {found.folder}."
+    return batch_page("Batch report", lead, tables, pairs[::step][:SAMPLE], frame=frame)

@@ -1,0 +1,519 @@
+"""Photographs in stores, by fsspec's file system in memory."""
+
+import json
+import pickle
+import shutil
+import sqlite3
+import sys
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from resolvent.batch import driver, store, worker
+from resolvent.batch.executors.local import LocalExecutor, SharedSessions
+from resolvent.batch.home import database
+from resolvent.batch.jobs import Job, find_jobs
+from resolvent.batch.many import restore_many
+from resolvent.batch.places import Url, as_place
+from resolvent.errors import MissingDependencyError, OutputError, UsageError
+from resolvent.image import Image, Limits, write_image
+from tests.batch.conftest import put, tree
+
+IN, OUT = "memory://bucket/scans", "memory://bucket/restored"
+NAMES = ["a.png", "b.png", "trip/c d.PNG", "trip/ü/e.webp"]
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    """An empty store, and the folder of the manifests."""
+    monkeypatch.setenv("RESOLVENT_BATCHES", str(tmp_path / "batches"))
+    monkeypatch.setattr(MemoryFileSystem, "store", {})
+    monkeypatch.setattr(MemoryFileSystem, "pseudo_dirs", [""])
+    return tmp_path / "batches"
+
+
+@pytest.fixture
+def bucket(album):
+    """The album, and what is no photograph, in a store."""
+    memory = fsspec.filesystem("memory")
+    for path in album.rglob("*.*"):
+        memory.pipe_file(f"/bucket/scans/{path.relative_to(album).as_posix()}", path.read_bytes())
+    for name in ("notes.txt", ".hidden.png", ".cache/f.png"):
+        memory.pipe_file(f"/bucket/scans/{name}", b"no photograph")
+    return memory
+
+
+def contents(folder=OUT):
+    """What a folder of the store holds, but for the manifest."""
+    start = folder.removeprefix("memory:/") + "/"
+    found = {name.removeprefix(start): file.getvalue() for name, file in MemoryFileSystem.store.items()}
+    return {name: content for name, content in found.items() if name[0] not in "/."}
+
+
+def statuses(report):
+    return [result.status for result in report.results]
+
+
+@pytest.fixture
+def expected(album, tmp_path, soft):
+    """What restoring the same files without a store gives."""
+    out = tmp_path / "expected"
+    restore_many([album], out, **soft)
+    return {name: (out / name).read_bytes() for name in tree(out)}
+
+
+def test_a_store_gives_the_bytes_that_files_give(bucket, album, tmp_path, soft, expected):
+    before = contents(IN)
+    report = restore_many([f"{IN}/"], f"{OUT}/", **soft)
+    assert statuses(report) == ["restored"] * 4
+    assert [str(result.source) for result in report.results] == [f"{IN}/{name}" for name in NAMES]
+    assert report.to_json()["results"][2]["output"] == f"{OUT}/trip/c d.PNG"
+    assert report.ignored == {".txt": 1}
+    assert contents() == expected
+    assert contents(IN) == before
+    assert contents()["a.png"] != before["a.png"]
+    restore_many([IN], tmp_path / "fetched", **soft)
+    assert {name: (tmp_path / "fetched" / name).read_bytes() for name in tree(tmp_path / "fetched")} == expected
+    restore_many([album], "memory://bucket/sent", **soft)
+    assert contents("memory://bucket/sent") == expected
+
+
+def test_outputs_beside_their_inputs_are_not_read_again(bucket, soft):
+    restore_many([IN], **soft)
+    names = set(contents(IN))
+    assert {"a.restored.png", "trip/ü/e.restored.webp"} <= names
+    report = restore_many([IN], resume=True, **soft)
+    assert statuses(report) == ["skipped"] * 4
+    assert set(contents(IN)) == names
+
+
+def test_one_object_to_another_name(bucket, soft):
+    (result,) = restore_many([f"{IN}/a.png"], "memory://bucket/new/x.jpg", **soft).results
+    assert result.status == "restored"
+    assert contents("memory://bucket/new")["x.jpg"].startswith(b"\xff\xd8")
+    (refused,) = restore_many([f"{IN}/b.png"], "memory://bucket/new/x.jpg", **soft).results
+    assert refused.reasons[0].startswith("memory://bucket/new/x.jpg: exists; choose another output, or give")
+
+
+def test_resume_asks_for_nothing_of_what_is_done(bucket, soft, monkeypatch):
+    """Two listings tell all of it: in a store of 100,000 photographs, each question takes time and costs money."""
+    restore_many([IN], OUT, **soft)
+    done = contents()
+    bucket.rm_file(f"{OUT}/b.png")
+    asked = []
+    for method in ("info", "cat_file"):
+        real = getattr(MemoryFileSystem, method)
+        monkeypatch.setattr(
+            MemoryFileSystem, method, lambda self, path, *rest, real=real: asked.append(path) or real(self, path, *rest)
+        )
+    report = restore_many([f"{IN}/"], OUT, resume=True, **soft)
+    assert statuses(report) == ["skipped", "restored", "skipped", "skipped"]
+    assert report.results[1].reasons[0] == "done again: its output was gone"
+    assert contents() == done
+    assert asked.count("/bucket/scans/b.png") == 2
+    assert not [path for path in asked if path.endswith(("a.png", "c d.PNG", "e.webp"))]
+
+
+def test_what_has_changed_is_seen(bucket, soft):
+    restore_many([IN], OUT, **soft)
+    done = contents()
+    bucket.pipe_file(f"{IN}/a.png", contents(IN)["b.png"])
+    bucket.pipe_file(f"{OUT}/b.png", done["b.png"][: len(done["b.png"]) // 2])
+    bucket.pipe_file(f"{OUT}/trip/c d.PNG", done["a.png"])
+    bucket.pipe_file(f"{IN}/trip/ü/e.webp", contents(IN)["trip/ü/e.webp"])  # the same bytes, sent again
+    report = restore_many([IN], OUT, resume=True, **soft)
+    assert [result.reasons[0] for result in report.results] == [
+        "done again: its input has changed",
+        "done again: its output was damaged",
+        f"{OUT}/trip/c d.PNG: exists and was changed since it was written here: --overwrite replaces it; "
+        "or move it away",
+        "output exists",
+    ]
+    assert contents() == {**done, "a.png": done["b.png"], "trip/c d.PNG": done["a.png"]}
+
+
+def test_the_manifest_is_kept_here_with_a_copy_there(bucket, soft, state):
+    restore_many([IN], OUT, **soft)
+    file = database(as_place(OUT))
+    assert file.is_relative_to(state)
+    copy = bucket.cat_file(f"{OUT}/.resolvent/manifest.sqlite")
+    assert copy.startswith(b"SQLite format 3")
+    shutil.rmtree(state)  # another machine
+    bucket.pipe_file(f"{IN}/b.png", contents(IN)["a.png"])
+    report = restore_many([IN], OUT, resume=True, **soft)
+    assert statuses(report) == ["skipped", "restored", "skipped", "skipped"]
+    with sqlite3.connect(file) as known:
+        assert known.execute("SELECT count(*) FROM photographs WHERE state = 'done'").fetchone() == (4,)
+
+
+def test_the_machine_that_knows_of_fewer_runs_learns_of_the_others(bucket, soft, state, monkeypatch, tmp_path):
+    restore_many([IN], OUT, **soft)
+    monkeypatch.setenv("RESOLVENT_BATCHES", str(tmp_path / "other machine"))
+    bucket.pipe_file(f"{IN}/b.png", contents(IN)["a.png"])
+    assert statuses(restore_many([IN], OUT, resume=True, **soft))[1] == "restored"
+    monkeypatch.setenv("RESOLVENT_BATCHES", str(state))
+    assert statuses(restore_many([IN], OUT, resume=True, **soft)) == ["skipped"] * 4
+
+
+def test_the_copy_of_a_run_that_was_stopped_knows_what_it_did(bucket, soft, state, monkeypatch):
+    def stopped(image, kind, quality):
+        if calls.append(kind) or len(calls) == 2:
+            raise KeyboardInterrupt
+        return encode(image, kind, quality)
+
+    calls, encode = [], worker.encode_image
+    with monkeypatch.context() as ctrl_c:
+        ctrl_c.setattr(worker, "encode_image", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            restore_many([IN], OUT, workers=1, **soft)
+    shutil.rmtree(state)
+    bucket.pipe_file(f"{IN}/a.png", contents(IN)["b.png"])  # without the copy, the output would be kept
+    assert statuses(restore_many([IN], OUT, resume=True, **soft)) == ["restored"] * 4
+
+
+def test_the_folder_of_the_manifests_is_named_where_it_cannot_be_made(bucket, soft, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RESOLVENT_BATCHES", str(tmp_path / "file"))
+    with pytest.raises(OutputError, match=r"file/memory-.* cannot be made: .*; set RESOLVENT_BATCHES"):
+        restore_many([IN], OUT, **soft)
+
+
+def test_a_store_is_told_what_it_holds(bucket, soft, monkeypatch):
+    told = {}
+    pipe = MemoryFileSystem.pipe_file
+
+    def noted(self, path, value, ContentType, **options):
+        told[path.rpartition("/")[2]] = ContentType
+        pipe(self, path, value, **options)
+
+    monkeypatch.setitem(store.CONTENT_TYPES, "memory", "ContentType")
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", noted)
+    restore_many([IN], OUT, **soft)
+    assert told == {
+        "a.png": "image/png", "b.png": "image/png", "c d.PNG": "image/png", "e.webp": "image/webp",
+        "manifest.sqlite": "application/vnd.sqlite3",
+    }  # fmt: skip
+
+
+def test_a_copy_that_is_damaged_ends_it_before_any_work(bucket, soft):
+    bucket.pipe_file(f"{OUT}/.resolvent/manifest.sqlite", b"SQLite format 3\0" + bytes(4096))
+    with pytest.raises(ValueError, match=r"manifest\.sqlite: is damaged"):
+        restore_many([IN], OUT, **soft)
+    assert not contents()
+
+
+def test_a_copy_that_cannot_be_sent_is_a_warning(bucket, soft, monkeypatch):
+    def denied(self, path, value, **options):
+        if "manifest" in path:
+            raise PermissionError("Access Denied")
+        return pipe(self, path, value, **options)
+
+    pipe = MemoryFileSystem.pipe_file
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", denied)
+    report = restore_many([IN], OUT, **soft)
+    assert statuses(report) == ["restored"] * 4
+    assert report.exit_code == 0
+    (warning,) = report.to_json()["warnings"]
+    assert "manifest.sqlite: cannot be written: access is denied" in warning
+
+
+def test_nothing_is_sent_of_a_result_that_is_not_whole(bucket, soft, monkeypatch):
+    def dies(image, kind, quality):
+        raise OSError("encoder")
+
+    monkeypatch.setattr(worker, "encode_image", dies)
+    report = restore_many([IN], OUT, workers=1, **soft)
+    assert statuses(report) == ["failed"] * 4
+    assert not contents()
+
+
+def test_what_is_there_is_not_replaced(bucket, soft, monkeypatch):
+    bucket.pipe_file(f"{OUT}/a.png", b"mine")
+    report = restore_many([IN], OUT, **soft)
+    assert statuses(report) == ["failed", "restored", "restored", "restored"]
+    assert contents()["a.png"] == b"mine"
+    assert "exists" in report.results[0].reasons[0]
+    (refused, *_) = restore_many([IN], OUT, resume=True, **soft).results
+    assert refused.reasons[0].startswith(f"{OUT}/a.png: exists and is no whole image")
+    assert statuses(restore_many([IN], OUT, overwrite=True, **soft)) == ["restored"] * 4
+    assert contents()["a.png"].startswith(b"\x89PNG")
+
+
+def test_what_appears_meanwhile_is_not_replaced(bucket, soft, monkeypatch):
+    """The store itself refuses, for nobody looks between the look and the upload."""
+    pipe = MemoryFileSystem.pipe_file
+
+    def late(self, path, value, **options):
+        if path.endswith("a.png"):
+            pipe(self, path, b"mine")
+        pipe(self, path, value, **options)
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", late)
+    report = restore_many([IN], OUT, **soft)
+    assert statuses(report) == ["failed", "restored", "restored", "restored"]
+    assert "exists" in report.results[0].reasons[0]
+    assert contents()["a.png"] == b"mine"
+
+
+def test_an_upload_whose_answer_was_lost_is_one(bucket, soft, monkeypatch):
+    pipe = MemoryFileSystem.pipe_file
+
+    def twice(self, path, value, **options):
+        pipe(self, path, value, **options)
+        if "manifest" not in path:
+            pipe(self, path, value, **options)
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", twice)
+    assert statuses(restore_many([IN], OUT, **soft)) == ["restored"] * 4
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (PermissionError("AccessDenied"), "access is denied; check the credentials"),
+        (FileNotFoundError("NoSuchKey"), "there is no such object or bucket"),
+        (fsspec.exceptions.FSTimeoutError(), "the store did not answer in time"),
+        (RuntimeError("Unable to locate\ncredentials"), "Unable to locate"),
+    ],
+)
+@pytest.mark.parametrize("method", ["cat_file", "pipe_file"])
+def test_an_error_of_the_store_is_one_line_and_the_rest_goes_on(bucket, soft, monkeypatch, error, reason, method):
+    real = getattr(MemoryFileSystem, method)
+
+    def fails(self, path, *values, **options):
+        if path.endswith("b.png"):
+            raise error
+        return real(self, path, *values, **options)
+
+    monkeypatch.setattr(MemoryFileSystem, method, fails)
+    report = restore_many([IN], OUT, **soft)
+    assert statuses(report) == ["restored", "failed", "restored", "restored"]
+    place = f"{IN}/b.png: cannot be read" if method == "cat_file" else f"{OUT}/b.png: cannot be written"
+    assert report.results[1].reasons[0].startswith(f"{place}: {reason}")
+    assert "\n" not in report.results[1].reasons[0]
+
+
+def test_a_failure_of_the_store_is_tried_again(bucket, soft, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr(MemoryFileSystem, "cat_file", lambda *_, **__: (_ for _ in ()).throw(TimeoutError))
+        assert statuses(restore_many([IN], OUT, **soft)) == ["failed"] * 4
+    assert statuses(restore_many([IN], OUT, resume=True, **soft)) == ["restored"] * 4
+
+
+def test_a_folder_that_cannot_be_listed_is_one_line(bucket, album, soft, monkeypatch):
+    find = MemoryFileSystem.find
+
+    def denied(self, path, **options):
+        if path == "/bucket/closed":
+            raise PermissionError
+        return find(self, path, **options)
+
+    monkeypatch.setattr(MemoryFileSystem, "find", denied)
+    report = restore_many(["memory://bucket/closed/", "memory://bucket/nothing/", album / "a.png"], OUT, **soft)
+    assert statuses(report) == ["failed", "failed", "restored"]
+    assert report.results[0].reasons[0].startswith("memory://bucket/closed: cannot be listed: access is denied")
+    assert report.results[1].reasons[0].startswith("memory://bucket/nothing: holds no image")
+    with pytest.raises(OutputError, match="memory://bucket/closed: cannot be listed: access is denied"):
+        restore_many([album], "memory://bucket/closed/", **soft)
+
+
+def test_a_bucket_that_is_not_there_ends_it_before_any_work(bucket, soft, monkeypatch):
+    def missing(self, path, **options):
+        if path.startswith(("/none", "/bucket/restored")):
+            raise FileNotFoundError(path)
+        return find(self, path, **options)
+
+    find = MemoryFileSystem.find
+    monkeypatch.setattr(MemoryFileSystem, "find", missing)
+    with pytest.raises(OutputError, match="memory://none/out: cannot be listed: there is no such object or bucket"):
+        restore_many([IN], "memory://none/out/", **soft)
+    assert statuses(restore_many([IN], OUT, **soft)) == ["restored"] * 4
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_run_that_was_killed_goes_on(bucket, soft, foreign, monkeypatch):
+    """The output may have been sent, but not noted; it is known by its bytes."""
+    here = LocalExecutor(1, SharedSessions())  # another process does not see the store in this one's memory
+    monkeypatch.setattr(driver, "ChildExecutor", lambda: here)
+    restore_many([IN], OUT, **soft)
+    done = contents()
+    with sqlite3.connect(database(as_place(OUT))) as known:
+        known.execute(
+            "UPDATE photographs SET state = 'started', attempts = 1, input_sha256 = '', output_size = NULL, "
+            "output_modified = NULL, output_sha256 = NULL WHERE output IN ('a.png', 'b.png')"
+        )
+    known.close()
+    bucket.rm_file(f"{OUT}/b.png")
+    if foreign:
+        bucket.pipe_file(f"{OUT}/a.png", b"mine")
+    report = restore_many([IN], OUT, resume=True, **soft)
+    assert statuses(report) == ["failed" if foreign else "restored", "restored", "skipped", "skipped"]
+    assert contents() == {**done, "a.png": b"mine" if foreign else done["a.png"]}
+
+
+def test_what_is_wrong_with_an_input_is_said_of_its_url(bucket, soft):
+    bucket.pipe_file(f"{IN}/b.png", contents(IN)["b.png"][:60])
+    bucket.pipe_file(f"{IN}/a.png", b"")
+    bucket.pipe_file(f"{IN}/trip/c d.PNG", contents(IN)["trip/c d.PNG"] + bytes(2_000_000))
+    report = restore_many([IN], OUT, limits=Limits(megabytes=1), **soft)
+    empty, broken, large, _ = (result.reasons[0] for result in report.results)
+    assert empty == f"{IN}/a.png: it is empty"
+    assert broken.startswith(f"{IN}/b.png: ")
+    assert "the input" not in broken
+    assert large == f"{IN}/trip/c d.PNG: more than 1 megabytes; raise that limit"
+
+
+def test_an_object_that_is_named_as_another_format_is_told_of(bucket, tmp_path, soft):
+    bucket.pipe_file(f"{IN}/b.jpg", contents(IN)["b.png"])
+    for output in (OUT, tmp_path):
+        (result,) = restore_many([f"{IN}/b.jpg"], output, **soft).results
+        assert result.warnings == ("is PNG, although its name ends in .jpg",)
+
+
+def test_a_large_object_is_not_downloaded(bucket, soft, monkeypatch):
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", lambda *_, **__: pytest.fail("downloaded"))
+    report = restore_many([IN], OUT, limits=Limits(megabytes=0.0001), **soft)
+    assert {result.reasons[0].partition(": ")[2] for result in report.results} == {
+        "more than 0.0001 megabytes; raise that limit"
+    }
+
+
+def test_a_key_cannot_lead_out_of_the_output_folder(bucket, tmp_path, soft):
+    whole = contents(IN)["a.png"]
+    for name in ("../out.png", "trip/../../up.png", "/etc/x.png", "nul\0.png"):
+        MemoryFileSystem.store[f"/bucket/scans/{name}"] = file = bucket.open("/bucket/other", "wb")
+        file.write(whole)
+    report = restore_many([IN], tmp_path / "deep/out", **soft)
+    assert tree(tmp_path / "deep") == [f"out/{name}" for name in sorted([*NAMES, "etc/x.png"])]
+    assert [result.reasons[0].partition(": ")[2] for result in report.results if result.status == "failed"] == [
+        "its name is none that a file can have; rename it"
+    ]
+
+
+def test_files_and_objects_are_told_apart(bucket, album, soft):
+    report = restore_many([IN, album], OUT, **soft)
+    assert statuses(report) == ["restored"] * 8
+    found = sorted(contents())
+    assert found[:4] == [f"memory/bucket/scans/{name}" for name in NAMES]
+    assert len(found) == 8
+
+
+def test_maps_of_errors_are_sent_too(bucket, headed, tmp_path):
+    from dataclasses import replace
+
+    import onnx
+
+    from resolvent.models.export import write
+    from resolvent.models.registry import read_card
+
+    write(onnx.load(headed), replace(read_card(headed), uncertainty={"factor": 1.0, "wide": 2.0, "images": 9}), headed)
+    noise = np.random.default_rng(0).normal(128, 20, (40, 48, 3)).clip(0, 255).astype(np.uint8)
+    write_image(Image.from_array(noise), tmp_path / "n.png")
+    options = {"model": headed, "sigma": 20.0, "uncertainty": True}
+    restore_many([tmp_path / "n.png"], tmp_path / "out", **options)
+    (result,) = restore_many([tmp_path / "n.png"], OUT, **options).results
+    names = ["n.png", "n.uncertainty.png", "n.uncertainty.tif"]
+    assert sorted(contents()) == names
+    assert contents() == {name: (tmp_path / "out" / name).read_bytes() for name in names}
+    assert result.to_json()["half_widths"] == f"{OUT}/n.uncertainty.tif"
+    bucket.rm_file(f"{OUT}/n.png")
+    (result,) = restore_many([tmp_path / "n.png"], OUT, **options).results
+    assert result.reasons == (
+        f"{OUT}/n.uncertainty.tif: exists; choose another output, or give --resume or --overwrite",
+    )
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "options", "message"),
+    [
+        (IN, OUT, {"keep_time": True}, "keep_time: is for files"),
+        (IN, "sftp://host/out", {}, "sftp://host/out.*: outputs go to s3://"),
+        ("foo://host/in", OUT, {}, "foo is no protocol that is known"),
+        (IN, "s3://", {}, "names no bucket"),
+        (IN, "https://me:secret@host/x", {}, "holds a password"),
+        (IN, IN, {}, "is an input, and inputs are never replaced"),
+    ],
+)
+def test_wrong_calls_are_refused_before_any_work(bucket, soft, inputs, output, options, message):
+    before = dict(MemoryFileSystem.store)
+    with pytest.raises((UsageError, OutputError), match=message) as caught:
+        restore_many([inputs], output, **options, **soft)
+    assert "secret" not in str(caught.value)
+    assert before == MemoryFileSystem.store
+
+
+@pytest.mark.parametrize("missing", ["fsspec", "s3fs"])
+def test_a_missing_package_is_named(tmp_path, monkeypatch, missing):
+    store._file_system.cache_clear()
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(MissingDependencyError) as caught:
+        restore_many(["s3://bucket/scans/"], tmp_path)
+    command = "pip install 'resolvent[remote]'" + " s3fs" * (missing == "s3fs")
+    assert str(caught.value) == f"s3://bucket needs {missing}, which is not installed; run: {command}"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("s3://b/a//c.jpg", Url("s3", "b/a//c.jpg")),
+        ("S3://b/a/", Url("s3", "b/a")),
+        ("C://x/a.jpg", Path("C://x/a.jpg")),
+        ("a.jpg", Path("a.jpg")),
+        (b"\xff.jpg".decode(errors="surrogateescape"), Path(b"\xff.jpg".decode(errors="surrogateescape"))),
+        (Path("s3://b/a"), Path("s3:/b/a")),
+    ],
+)
+def test_a_url_is_told_from_a_path(text, place):
+    assert as_place(text) == place
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="drives")
+def test_a_file_url_is_a_path():
+    assert as_place("file:///a%20b/c.jpg") == Path("/a b/c.jpg")
+    with pytest.raises(UsageError, match="names a machine"):
+        as_place("file://host/a.jpg")
+
+
+def test_a_name_that_is_not_utf_8_has_no_url(album, soft):
+    name = b"\xff.png".decode(errors="surrogateescape")
+    try:
+        (album / "a.png").rename(album / name)
+    except OSError:
+        pytest.skip("a file system of UTF-8")
+    report = restore_many([album], OUT, **soft)
+    assert sorted(statuses(report)) == ["failed", "restored", "restored", "restored"]
+    failed = next(result for result in report.results if result.status == "failed")
+    assert failed.reasons[0].endswith("the name is not UTF-8, as a URL has to be; rename the input")
+
+
+def test_a_job_travels(bucket):
+    job = find_jobs([IN], OUT).jobs[0]
+    assert pickle.loads(pickle.dumps(job)) == job
+    assert job == Job(as_place(f"{IN}/a.png"), as_place(f"{OUT}/a.png"))
+
+
+def test_a_dry_run_writes_nothing(bucket, soft, state):
+    before = dict(MemoryFileSystem.store)
+    assert statuses(restore_many([IN], OUT, dry_run=True, **soft)) == ["restored"] * 4
+    assert before == MemoryFileSystem.store
+    assert not state.exists()
+
+
+def test_the_command_line_takes_urls(bucket, run, soft, tmp_path):
+    put(tmp_path / "x.png")
+    shell = ["-m", soft["model"], "--sigma", 20, "--json"]
+    MemoryFileSystem.store["/bucket/scans//z.png"] = file = bucket.open("/bucket/z", "wb")
+    file.write((tmp_path / "x.png").read_bytes())
+    code, out, _ = run("restore", "memory://bucket/scans//z.png", "-o", f"{OUT}/", *shell)
+    assert code == 0
+    assert json.loads(out)["results"][0]["output"] == f"{OUT}/z.png"
+    assert list(contents()) == ["z.png"]
+    code, _, err = run("restore", IN, "-o", OUT, "--page", tmp_path / "page.html")
+    assert code == 2
+    assert "--page" in err
+    code, _, err = run("restore", "-", "-o", f"{OUT}/x.png")
+    assert code == 2
+    assert "is a URL" in err

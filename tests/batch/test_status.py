@@ -1,0 +1,86 @@
+"""What is told of a batch while it runs, and when it is done."""
+
+import csv
+import json
+import shutil
+
+import pytest
+
+from resolvent.batch import status
+from resolvent.batch.home import FOLDER
+from resolvent.batch.many import restore_many
+from resolvent.errors import UsageError
+
+
+@pytest.fixture
+def done(album, tmp_path, soft):
+    """The output folder of a batch with one photograph of each fate."""
+    (album / "broken.png").write_bytes((album / "a.png").read_bytes()[:200])
+    shutil.copyfile(album / "a.png", album / "same.png")
+    restore_many([album], tmp_path / "out", **soft)
+    return tmp_path / "out"
+
+
+def test_a_batch_that_runs_can_be_asked_how_far_it_is(album, tmp_path, soft, monkeypatch):
+    monkeypatch.setattr(status, "EVERY", 0.0)
+    out, told = tmp_path / "out", []
+    restore_many([album], out, **soft, on_event=lambda event: told.append(status.status_of(out)))
+    assert all(one["running"] and one["total"] == 4 for one in told)
+    assert [one["done"] for one in told] == sorted(one["done"] for one in told)
+    assert told[-1]["done"] >= 2
+    assert max(one["working"] for one in told) >= 1
+    assert told[-1]["photographs_per_second"] > 0
+    assert told[-1]["pid"]
+    after = status.status_of(out)
+    assert after == {"running": False, "total": 4, "done": 4, "failed": 0, "waiting": 0}
+    assert not (tmp_path / "out" / FOLDER / "status.json").exists()
+
+
+def test_a_folder_without_a_batch_is_one_line(tmp_path, run):
+    with pytest.raises(UsageError, match="holds no batch; give the output folder of one"):
+        status.status_of(tmp_path)
+    assert not list(tmp_path.iterdir())
+    for command in ("status", "report"):
+        code, _, err = run("batch", command, tmp_path)
+        assert (code, len(err.splitlines())) == (2, 1)
+
+
+def test_status_and_report_as_text(done, run):
+    code, _, err = run("batch", "status", done)
+    assert (code, err) == (0, "5 of 6 done, 1 failed, 0 waiting; not running\n")
+    code, _, err = run("batch", "report", done)
+    assert code == 0
+    lines = dict(line.split(": ", 1) for line in err.splitlines())
+    assert (lines["photographs"], lines["restored"]) == ("6", "5")
+    assert "broken.png: it cannot be decoded" in lines["failed"]
+
+
+def test_a_report_as_csv_json_and_a_page(done, run, tmp_path, album):
+    for name in ("r.csv", "r.json", "r.html"):
+        assert run("batch", "report", done, "-o", tmp_path / name)[0] == 0
+    with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["input"]: row for row in csv.DictReader(file)}
+    assert len(rows) == 6
+    row, broken = rows[str(album / "trip/ü/e.webp")], rows[str(album / "broken.png")]
+    assert (row["state"], row["status"], row["sigma"]) == ("done", "restored", "20.0")
+    assert row["output_bytes"] == str((done / "trip/ü/e.webp").stat().st_size)
+    assert float(row["megapixels"]) == pytest.approx(16 * 24 / 1e6, abs=1e-4)
+    assert (broken["state"], broken["output_sha256"]) == ("failed", "")
+    found = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert (found["done"], found["failed"], len(found["failures"])) == (5, 1, 1)
+    assert found["megapixels_per_second_of_a_worker"] > 0
+    assert json.loads(run("batch", "report", done, "--json")[1]) == found
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert page.count('<div class="pair">') == 5
+    assert "broken.png: it cannot be decoded" in page
+    code, _, err = run("batch", "report", done, "-o", tmp_path / "r.csv")
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "give one of these extensions" in run("batch", "report", done, "-o", tmp_path / "r.pdf")[2]
+
+
+def test_a_page_of_photographs_that_are_gone_says_so(done, run, tmp_path, album):
+    (album / "a.png").unlink()
+    assert run("batch", "report", done, "-o", tmp_path / "r.html")[0] == 0
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert page.count('<div class="pair">') == 4
+    assert "a.png: it cannot be read: No such file or directory" in page
