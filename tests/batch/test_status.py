@@ -50,9 +50,11 @@ def test_status_and_report_as_text(done, run):
     assert (code, err) == (0, "5 of 6 done, 1 failed, 0 waiting; not running\n")
     code, _, err = run("batch", "report", done)
     assert code == 0
-    lines = dict(line.split(": ", 1) for line in err.splitlines())
-    assert (lines["photographs"], lines["restored"]) == ("6", "5")
-    assert "broken.png: it cannot be decoded" in lines["failed"]
+    said, pace, failed = err.splitlines()
+    assert said == "6 photographs: 5 restored, 1 failed"
+    assert "megapixels restored" in pace
+    assert failed.startswith("failed: ")
+    assert "broken.png: it cannot be decoded" in failed
 
 
 def test_a_report_as_csv_json_and_a_page(done, run, tmp_path, album):
@@ -72,7 +74,8 @@ def test_a_report_as_csv_json_and_a_page(done, run, tmp_path, album):
     assert json.loads(run("batch", "report", done, "--json")[1]) == found
     page = (tmp_path / "r.html").read_text("utf-8")
     assert page.count('<div class="pair">') == 5
-    assert "broken.png: it cannot be decoded" in page
+    assert page.count("broken.png") == 1
+    assert '<td class="prose">it cannot be decoded' in page
     code, _, err = run("batch", "report", done, "-o", tmp_path / "r.csv")
     assert (code, len(err.splitlines())) == (2, 1)
     assert "give one of these extensions" in run("batch", "report", done, "-o", tmp_path / "r.pdf")[2]

@@ -81,50 +81,49 @@ def report(
     if as_json:
         show_json(found.to_json())
         return
-    for name, value in _figures(found):
-        say(f"{name}: {value}")
+    say(f"{sum(found.counts.values())} photographs: {', '.join(f'{count} {name}' for name, count in _fates(found))}")
+    if pace := _pace(found):
+        say(pace)
     for path, reason in found.failures if output is None else ():
         say(f"failed: {reason if str(path) in reason else f'{path}: {reason}'}")
     if output is not None:
         say(f"open {output}")
 
 
-def _figures(found: Summary) -> list[tuple[str, str]]:
+def _fates(found: Summary) -> list[tuple[str, str]]:
     counts, statuses = found.counts, found.statuses
     lines = [
-        ("photographs", str(sum(counts.values()))),
-        ("restored", str(statuses["restored"])),
-        ("unchanged, nothing to fix", str(statuses["unchanged"])),
-        ("found done", str(statuses["skipped"])),
-        ("failed", str(counts["failed"])),
-        ("not done yet", str(counts["waiting"] + counts["started"])),
-        ("time at work", duration(found.seconds)),
+        ("restored", statuses["restored"]),
+        ("unchanged, nothing to fix", statuses["unchanged"]),
+        ("found there, of an earlier batch", statuses["skipped"]),
+        ("failed", counts["failed"]),
+        ("not done yet", counts["waiting"] + counts["started"]),
     ]
-    if found.rate is not None:
-        lines += [
-            ("megapixels restored", f"{found.pixels / 1e6:.1f}"),
-            ("megapixels a second of a worker", f"{found.rate:.3f}"),
-        ]
-    return [(name, value) for name, value in lines if value != "0"]
+    return [(name, str(count)) for name, count in lines if count]
+
+
+def _pace(found: Summary) -> str:
+    if found.rate is None:
+        return ""
+    return (
+        f"{found.pixels / 1e6:.1f} megapixels restored, {found.rate:.3f} a second by each worker, "
+        f"{duration(found.seconds)} of work"
+    )
 
 
 def _page(found: Summary) -> str:
     from resolvent.batch.places import Url
     from resolvent.report.batch_page import batch_page
 
-    tables = [("Figures", [("", ""), *_figures(found)])]
+    tables = [("Results", [("result", "photographs"), *_fates(found)])]
     if found.models:
-        tables.append(
-            ("Models", [("model", "photographs"), *((name, str(n)) for name, n in found.models.most_common())])
-        )
-    if found.failures:
-        shown = [(str(path), reason) for path, reason in found.failures[:FAILURES]]
-        name = (
-            "Failures" if len(found.failures) <= FAILURES else f"The first {FAILURES} of {len(found.failures)} failures"
-        )
-        tables.append((name, [("photograph", "reason"), *shown]))
+        models = [(name, str(count)) for name, count in found.models.most_common()]
+        tables.append(("Models", [("model", "photographs"), *models]))
+    more = f", the first {FAILURES} of {len(found.failures)}" if len(found.failures) > FAILURES else ""
+    failures = [(str(path), reason.replace(f"{path}: ", "")) for path, reason in found.failures[:FAILURES]]
     pairs = [(old, new) for old, new in found.restored if not (isinstance(old, Url) or isinstance(new, Url))]
     step = max(1, len(pairs) // SAMPLE)
     frame = found.settings.get("files", {}).get("frame") or 1
-    lead = f"What has become of the batch in {found.folder}."
-    return batch_page("Batch report", lead, tables, pairs[::step][:SAMPLE], frame=frame)
+    lead = f"{sum(found.counts.values())} photographs in {found.folder}. {_pace(found)}"
+    sample = pairs[::step][:SAMPLE]
+    return batch_page("Batch report", lead, tables, (f"Failures{more}", failures), sample, frame=frame)
