@@ -152,10 +152,8 @@ class Search:
         for root, folders, files in os.walk(folder, onerror=unlisted):
             folders[:] = sorted(name for name in folders if self._enters(Path(root, name)))
             for path in (Path(root, name) for name in sorted(files)):
-                if self._takes(path):
+                if self._is_wanted(path):
                     yield path
-                elif not path.name.startswith(".") and path.suffix.lower() not in KINDS:
-                    self.ignored[path.suffix.lower()] += not path.stem.endswith(MAP_SUFFIX)
 
     def holds(self, folder: Path, path: Path, *, is_folder: bool) -> bool:
         """Whether ``walk`` would come to a file or a folder below a folder."""
@@ -167,7 +165,7 @@ class Search:
     def _enters(self, folder: Path) -> bool:
         return not folder.name.startswith(".") and os.path.realpath(folder) != self.outputs
 
-    def _takes(self, path: Path) -> bool:
+    def _takes(self, path: Place) -> bool:
         if path.name.startswith(".") or path.stem.endswith(MAP_SUFFIX) or path.suffix.lower() not in KINDS:
             return False
         return self.outputs is not None or not self.suffix or not path.stem.endswith(self.suffix)
@@ -190,12 +188,10 @@ class Search:
 
     def _is_wanted(self, path: Place) -> bool:
         """Whether a file of a folder is a photograph, and no output; counts those that are none."""
-        if path.stem.endswith(MAP_SUFFIX):
-            return False
-        if path.suffix.lower() not in KINDS:
-            self.ignored[path.suffix.lower()] += 1
-            return False
-        return self.outputs is not None or not self.suffix or not path.stem.endswith(self.suffix)
+        taken = self._takes(path)
+        if not taken and path.suffix.lower() not in KINDS and not path.name.startswith("."):
+            self.ignored[path.suffix.lower()] += not path.stem.endswith(MAP_SUFFIX)
+        return taken
 
 
 def _walked(name: str) -> list[tuple[bool, str]]:
