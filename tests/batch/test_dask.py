@@ -223,7 +223,7 @@ def test_a_scheduler_that_goes_is_one_error(tmp_path, soft):
 def test_what_names_no_cluster_is_refused(album, tmp_path, monkeypatch, soft):
     monkeypatch.setattr(dask, "TIMEOUT", 0.5)
     for where in ("local:0", "local", "slurm", "host:8786", "rays"):
-        with pytest.raises(UsageError, match="is no cluster; give the address of a Dask scheduler"):
+        with pytest.raises(UsageError, match="is not known; give local:4"):
             restore_many(album, tmp_path / "out", cluster=where, **soft)
     with pytest.raises(UsageError, match="is for a batch; give a folder, or an output folder with -o"):
         restore_many(album / "a.png", cluster="local:2", **soft)
@@ -261,7 +261,7 @@ def test_from_the_command_line(run, album, tmp_path, soft, address):
     assert "4 restored" in err
     code, _, err = run(*options, "--cluster", "slurm")
     assert code == 2
-    assert "resolvent: --cluster 'slurm': is no cluster" in err
+    assert "resolvent: --cluster 'slurm': is not known" in err
     code, _, err = run("restore", "-", "--cluster", address)
     assert code == 2
     assert "--cluster: is for files" in err

@@ -111,7 +111,7 @@ def test_existing_outputs_are_kept_or_replaced_as_told(tmp_path, soft):
     assert "exists" in report.results[0].reasons[0]
     assert target.read_bytes() == b"mine"
     (refused,) = restore_many([source], **soft, resume=True).results
-    assert refused.reasons == (f"{target}: exists and is no whole image: --overwrite replaces it; or move it away",)
+    assert refused.reasons == (f"{target}: exists and is no whole image: kept; move or delete it, then --resume",)
     assert target.read_bytes() == b"mine"
     assert restore_many([source], **soft, overwrite=True).results[0].status == "restored"
     assert read_image(target).width == 24
@@ -175,7 +175,7 @@ def test_interrupt_passes_and_keeps_what_is_finished(album, tmp_path, monkeypatc
 
     monkeypatch.setattr(Soft, "run", second_time)
     with pytest.raises(KeyboardInterrupt):
-        restore_many([album], tmp_path / "clean", **soft)
+        restore_many([album], tmp_path / "clean", workers=1, **soft)
     assert tree(tmp_path / "clean") == ["a.png"]
 
 

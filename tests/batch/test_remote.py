@@ -128,8 +128,7 @@ def test_what_has_changed_is_seen(bucket, soft):
     assert [result.reasons[0] for result in report.results] == [
         "done again: its input has changed",
         "done again: its output was damaged",
-        f"{OUT}/trip/c d.PNG: exists and was changed since it was written here: --overwrite replaces it; "
-        "or move it away",
+        f"{OUT}/trip/c d.PNG: exists and was edited since it was written here: kept; move or delete it, then --resume",
         "output exists",
     ]
     assert contents() == {**done, "a.png": done["b.png"], "trip/c d.PNG": done["a.png"]}

@@ -1,5 +1,6 @@
 """What a batch makes of what it finds: kept, done again, adopted or refused, never skipped for being there."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -9,8 +10,8 @@ import time
 
 import pytest
 
-from resolvent.batch import jobs, many, resources, task
-from resolvent.batch.executors import local
+from resolvent.batch import jobs, many, resources, task, worker
+from resolvent.batch.executors import child, local
 from resolvent.batch.home import FOLDER
 from resolvent.batch.manifest import Manifest
 from resolvent.errors import InputError, UsageError
@@ -92,7 +93,7 @@ def test_an_output_that_someone_edited_is_refused_and_stays(batch, done):
     results = batch(resume=True)
     assert results["a.png"].status == "failed"
     assert results["a.png"].reasons == (
-        f"{path}: exists and was changed since it was written here: --overwrite replaces it; or move it away",
+        f"{path}: exists and was edited since it was written here: kept; move or delete it, then --resume",
     )
     assert path.read_bytes() == edited
     assert batch(overwrite=True)["a.png"].status == "restored"
@@ -115,10 +116,9 @@ def test_without_a_manifest_only_what_verifies_is_adopted(batch, done, album, tm
     reasons = {name: result.reasons[0].partition(": exists and ")[2] for name, result in batch(resume=True).items()}
     assert reasons == {
         "a.png": "",
-        "b.png": "is no whole image: --overwrite replaces it; or move it away",
-        "trip/c d.PNG": "is older than its input: --overwrite replaces it; or move it away",
-        "trip/ü/e.webp": "is not of the size of its input, or a multiple of it: --overwrite replaces it; "
-        "or move it away",
+        "b.png": "is no whole image: kept; move or delete it, then --resume",
+        "trip/c d.PNG": "is older than its input: kept; move or delete it, then --resume",
+        "trip/ü/e.webp": "is not of the size of its input, or a multiple of it: kept; move or delete it, then --resume",
     }
     with Manifest.open(done, create=False) as manifest:
         entry = manifest.entry(done / "a.png")
@@ -137,7 +137,7 @@ def test_what_failed_is_tried_again_only_if_something_changed(batch, album, tmp_
     assert (retried.status, len(retried.reasons)) == ("failed", 1)
     broken.write_bytes((album / "a.png").read_bytes() + b"x")
     assert batch(resume=True)["broken.png"].status == "restored"
-    with pytest.raises(UsageError, match="retry_failed: is for a batch that goes on"):
+    with pytest.raises(UsageError, match=r"retry_failed: needs resume \(--resume\)"):
         batch(retry_failed=True)
 
 
@@ -330,12 +330,14 @@ def test_who_is_alone_waits_for_the_others_and_keeps_them_out():
     assert not any(True in held for held in together)
 
 
-def test_a_run_that_forgot_to_say_resume_changes_nothing(batch, done, album):
+def test_a_run_that_forgot_to_say_resume_is_one_line_and_changes_nothing(batch, done):
     before = contents(done)
-    told = batch()
-    assert {result.status for result in told.values()} == {"failed"}
-    assert all("exists; choose another output, or give --resume or --overwrite" in r.reasons[0] for r in told.values())
-    assert {result.status for result in batch(resume=True).values()} == {"skipped"}
+    (done / "a.png").unlink()
+    with pytest.raises(UsageError, match="out: 3 of 4 outputs are there; give --resume, which keeps them and does the"):
+        batch()
+    assert {name: result.status for name, result in batch(resume=True).items() if result.status != "skipped"} == {
+        "a.png": "restored"
+    }
     assert contents(done) == before
 
 
@@ -347,3 +349,177 @@ def test_an_edit_that_was_taken_back_is_no_change_of_the_settings(batch, done):
     assert batch(resume=True)["a.png"].status == "failed"
     path.write_bytes(content)
     assert batch(resume=True)["a.png"].status == "skipped"
+    with Manifest.open(done, create=False) as manifest:
+        assert manifest.counts()["failed"] == 0
+
+
+def test_an_output_of_another_photograph_is_never_replaced(batch, done, album, tmp_path, soft):
+    """Two folders whose photographs have the same names go into one output folder."""
+    before = contents(done)
+    for seed, name in enumerate(sorted(tree(album))):
+        put(tmp_path / "second" / name, 30 + seed)
+    report = many.restore_many([tmp_path / "second"], done, **soft, resume=True)
+    assert report.results[0].reasons == (
+        f"{done}/a.png: exists and is the result of {album}/a.png, another photograph: move it away, or give another "
+        "output folder",
+    )
+    assert report.counts["failed"] == 4
+    assert contents(done) == before
+    assert {result.status for result in batch(resume=True).values()} == {"skipped"}
+    album.rename(tmp_path / "moved")
+    (tmp_path / "moved/a.png").unlink()
+    put(tmp_path / "moved/a.png", 77)
+    report = many.restore_many([tmp_path / "moved"], done, **soft, resume=True)
+    assert report.counts == {"restored": 1, "unchanged": 0, "skipped": 3, "failed": 0}
+
+
+def test_what_failed_for_a_passing_reason_is_done_again_though_an_older_output_is_there(
+    batch, done, album, tmp_path, soft, monkeypatch
+):
+    (album / "a.png").unlink()
+    put(album / "a.png", 77)
+
+    def write_image(*_, **__):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as context:
+        context.setattr(worker, "write_image", write_image)
+        assert batch(resume=True)["a.png"].status == "failed"
+    assert again(batch(resume=True)) == {"a.png": "done again: it failed before"}
+    expected = many.restore_many([album / "a.png"], tmp_path / "fresh", **soft).results[0].target
+    assert (done / "a.png").read_bytes() == expected.read_bytes()
+
+
+def killed_before_it_was_noted(folder, *, with_output):
+    """The manifest as a run leaves it that was killed when an output had its name, and that was not noted yet."""
+    with Manifest.open(folder, create=False) as manifest:
+        manifest.connection.execute("UPDATE photographs SET state = 'started'")
+        if not with_output:
+            manifest.connection.execute("UPDATE photographs SET output_sha256 = NULL")
+
+
+def test_what_a_killed_run_wrote_is_not_taken_for_the_result_of_an_input_that_was_replaced(batch, done, album):
+    killed_before_it_was_noted(done, with_output=False)
+    before = contents(done)
+    (album / "a.png").unlink()
+    put(album / "a.png", 77)
+    os.utime(album / "a.png", ns=(1, 1))
+    for _ in range(2):
+        told = batch(resume=True)
+        assert told["a.png"].reasons[0].partition(": exists and ")[2] == (
+            "is not known to be of this version of its input: kept; move or delete it, then --resume"
+        )
+        assert [result.status for result in told.values()].count("failed") == 1
+    assert contents(done) == before
+
+
+def test_an_output_that_cannot_be_read_is_the_failure_of_one_photograph(batch, done):
+    killed_before_it_was_noted(done, with_output=True)
+    (done / "a.png").unlink()
+    (done / "a.png").mkdir()
+    told = batch(resume=True)
+    assert told["a.png"].reasons == (f"{done}/a.png: is a folder; give another output",)
+    assert [result.status for result in told.values()].count("failed") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_is_called_like_a_photograph_and_is_no_file_is_one_failure(batch, album):
+    os.mkfifo(album / "pipe.png")
+    (album / "zero.png").symlink_to("/dev/zero")
+    results = batch()
+    assert [name for name, result in results.items() if result.status == "failed"] == ["pipe.png", "zero.png"]
+    assert results["pipe.png"].reasons == (f"{album}/pipe.png: it is not a file; give the path of an image",)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_on_event_raises_ends_the_batch_and_is_no_failure_of_a_photograph(batch, tmp_path, workers):
+    def on_event(event):
+        if event.plan is not None and event.result is None:
+            raise ValueError("of the caller")
+
+    with pytest.raises(ValueError, match="of the caller"):
+        batch(on_event=on_event, workers=workers)
+    with Manifest.open(tmp_path / "out", create=False) as manifest:
+        assert manifest.counts() == {"waiting": 4, "started": 0, "done": 0, "failed": 0}
+    assert {result.status for result in batch(resume=True).values()} == {"restored"}
+
+
+def test_a_batch_goes_on_from_another_folder_and_by_another_path_of_its_model(album, tmp_path, soft, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    many.restore_many(["album"], "out", **soft)
+    shutil.copyfile(soft["model"], album / "model.onnx")
+    monkeypatch.chdir(album)
+    report = many.restore_many(["."], "../out", model="model.onnx", sigma=20.0, resume=True)
+    assert report.counts["skipped"] == 4
+    with Manifest.open(tmp_path / "out", create=False) as manifest:
+        assert {entry.input.parent.parts[: len(album.parts)] for entry in manifest.entries()} == {album.parts}
+
+
+def test_what_lies_in_the_folder_where_it_is_started_is_not_run(batch, done, tmp_path, monkeypatch):
+    """A child that does a suspect photograph again imports what this process would."""
+    killed_before_it_was_noted(done, with_output=True)
+    (tmp_path / "cwd").mkdir()
+    (tmp_path / "cwd/numpy.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path / "cwd")
+    assert {result.status for result in batch(resume=True).values()} == {"restored"}
+
+
+@pytest.mark.parametrize(("column", "value"), [("result", b"\xff\xfe"), ("result", "{"), ("state", b"\xff")])
+def test_a_manifest_with_damaged_rows_is_one_line(batch, done, run, column, value):
+    with Manifest.open(done, create=False) as manifest:
+        manifest.connection.execute(f"UPDATE photographs SET {column} = CAST(? AS TEXT)", (value,))
+    with pytest.raises(InputError, match=r"is damaged .*; delete it, and outputs that are whole are kept"):
+        batch(resume=True)
+    code, _, err = run("batch", "report", done)
+    assert (code, len(err.splitlines())) == (1, 1)
+    assert "is damaged" in err
+
+
+def test_what_ended_the_program_stays_suspect_though_its_second_attempt_is_interrupted(batch, done, album, monkeypatch):
+    (done / "a.png").unlink()
+    with Manifest.open(done, create=False) as manifest:
+        manifest.connection.execute("UPDATE photographs SET state = 'started', attempts = 1 WHERE output = 'a.png'")
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(child.ChildExecutor, "map", lambda self, tasks, watch: map(interrupted, tasks))
+        with pytest.raises(KeyboardInterrupt):
+            batch(resume=True)
+    with Manifest.open(done, create=False) as manifest:
+        entry = manifest.entry(done / "a.png")
+    assert (entry.state, entry.attempts) == ("started", 1)
+    assert batch(resume=True)["a.png"].status == "restored"
+
+
+def test_an_interrupt_in_the_middle_of_a_commit_makes_nothing_suspect(batch, tmp_path, monkeypatch):
+    run, commits = Manifest._run, []
+
+    def interrupted(self, statement, *values):
+        done = run(self, statement, *values)
+        commits.extend([statement] * (statement == "COMMIT"))
+        if len(commits) == 3 and statement == "COMMIT":  # of the settings, of the list, of the first photograph
+            raise KeyboardInterrupt
+        return done
+
+    with monkeypatch.context() as context:
+        context.setattr(Manifest, "_run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            batch()
+    with Manifest.open(tmp_path / "out", create=False) as manifest:
+        assert {(entry.state, entry.attempts) for entry in manifest.entries()} == {("waiting", 0)}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no shell")
+def test_a_child_that_does_not_start_is_no_fault_of_the_photograph(batch, done, tmp_path, monkeypatch):
+    killed_before_it_was_noted(done, with_output=True)
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\nexit 7\n")
+    broken.chmod(0o755)
+    with monkeypatch.context() as context:
+        context.setattr(sys, "executable", str(broken))
+        told = batch(resume=True)
+    assert "the process that does it by itself did not start (code 7)" in told["a.png"].reasons[0]
+    assert {result.status for result in told.values()} == {"failed"}
+    assert {result.status for result in batch(resume=True).values()} == {"restored"}

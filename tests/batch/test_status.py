@@ -8,8 +8,10 @@ import pytest
 
 from resolvent.batch import status
 from resolvent.batch.home import FOLDER
+from resolvent.batch.manifest import Manifest
 from resolvent.batch.many import restore_many
 from resolvent.errors import UsageError
+from tests.batch.conftest import put
 
 
 @pytest.fixture
@@ -45,15 +47,15 @@ def test_a_folder_without_a_batch_is_one_line(tmp_path, run):
         assert (code, len(err.splitlines())) == (2, 1)
 
 
-def test_status_and_report_as_text(done, run):
+def test_status_and_report_as_text(done, run, album):
     code, _, err = run("batch", "status", done)
-    assert (code, err) == (0, "5 of 6 done, 1 failed, 0 waiting; not running\n")
+    assert (code, err) == (0, "6 of 6 finished, 1 of them failed; all is done\n")
     code, _, err = run("batch", "report", done)
     assert code == 0
     said, pace, failed = err.splitlines()
     assert said == "6 photographs: 5 restored, 1 failed"
     assert "megapixels restored" in pace
-    assert failed.startswith("failed: ")
+    assert failed.startswith(f"failed: {album}")
     assert "broken.png: it cannot be decoded" in failed
 
 
@@ -87,3 +89,29 @@ def test_a_page_of_photographs_that_are_gone_says_so(done, run, tmp_path, album)
     page = (tmp_path / "r.html").read_text("utf-8")
     assert page.count('<div class="pair">') == 4
     assert "a.png: it cannot be read: No such file or directory" in page
+
+
+def test_a_batch_of_another_version_is_not_running(done, run):
+    """A run that was killed has left what it told of itself."""
+    with Manifest.open(done, create=False) as manifest:
+        manifest.connection.execute("PRAGMA user_version = 7")
+    (done / FOLDER / "status.json").write_text("{}")
+    code, _, err = run("batch", "status", done)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "was written by another version of Resolvent" in err
+
+
+def test_names_in_a_report_are_no_formulas_and_no_markup(tmp_path, soft, run, monkeypatch):
+    for name in ("=1+1.png", "<img src=x onerror=alert(1)>.png"):
+        put(tmp_path / "in" / name)
+        (tmp_path / "in" / name).with_suffix(".jpg").write_bytes(b"no photograph")
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    restore_many([tmp_path / "in"], ".", **soft)
+    for name in ("r.csv", "r.html"):
+        assert run("batch", "report", ".", "-o", name)[0] == 0
+    with (tmp_path / "out/r.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["output"] for row in rows} >= {"'=1+1.png", "'=1+1.jpg"}
+    assert not [value for row in rows for value in row.values() if value[:1] in ("=", "+", "-", "@")]
+    assert "<img src=x" not in (tmp_path / "out/r.html").read_text("utf-8")

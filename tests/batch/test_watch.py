@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from resolvent.batch import arrivals, watch, worker
+from resolvent.batch import arrivals, status, watch, worker
 from resolvent.batch.arrivals import on_network
 from resolvent.batch.manifest import Manifest
 from resolvent.batch.many import restore_many
@@ -436,7 +436,7 @@ def test_a_signal_ends_it_in_good_order_and_the_next_start_goes_on(tmp_path, tin
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert first["status"] == "restored"
-    assert err.splitlines()[-1] == f"{inbox}: not watched any more; the next start goes on"
+    assert err.splitlines()[-1] == f"{inbox}: stopped watching; the same command goes on"
     with Manifest.open(out, create=False) as manifest:
         kept = {entry.output.name for entry in manifest.entries("done")}
         assert not manifest.counts()["started"]
@@ -496,11 +496,11 @@ def test_a_network_drive_is_polled(inbox, tmp_path, soft, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--json"], "--json: is not for --watch, which has no end; give --jsonl"),
-        (["--page", "p.html"], "--page: is not for --watch, which has no end; leave it out"),
-        (["--dry-run"], "--dry-run: is not for --watch"),
-        (["--overwrite"], "--overwrite: is not for --watch"),
-        (["--files-from", "names"], "--files-from: is not for --watch"),
+        (["--json"], "--json: cannot be combined with --watch; give --jsonl"),
+        (["--page", "p.html"], "--page: cannot be combined with --watch; leave it out"),
+        (["--dry-run"], "--dry-run: cannot be combined with --watch"),
+        (["--overwrite"], "--overwrite: cannot be combined with --watch"),
+        (["--files-from", "names"], "--files-from: cannot be combined with --watch"),
         (["-o", "-"], "--watch: takes one folder, and writes files"),
         (["in"], "--watch: takes one folder, and writes files"),
         (["-o", "."], "-o .: is the folder that is watched, or holds it; give another folder"),
@@ -530,3 +530,13 @@ def test_a_file_is_not_watched_and_watchfiles_may_be_missing(run, inbox, tmp_pat
     with pytest.raises(MissingDependencyError, match=r"needs watchfiles, .* pip install 'resolvent\[watch\]'"):
         restore_watched(inbox, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_status_knows_of_what_was_done_before_there_was_nothing_left_to_do(tmp_path, soft, monkeypatch):
+    monkeypatch.setattr(status, "EVERY", 0.1)
+    put(tmp_path / "in/a.png")
+    with watching(tmp_path / "in", tmp_path / "out", **soft) as watched:
+        watched.wait("a.png")
+        until(lambda: status.status_of(tmp_path / "out")["done"] == 1)
+        found = status.status_of(tmp_path / "out")
+    assert (found["running"], found["waiting"], found["working"]) == (True, 0, 0)

@@ -5,17 +5,26 @@ import json
 import numpy as np
 import pytest
 
+from resolvent.degradations import parse
 from resolvent.image import Image, read_image, write_image
+
+SEED = 1
 
 
 @pytest.fixture
 def scan(tmp_path):
-    """A soft 16-bit photograph with a black line and a white one."""
+    """A soft 16-bit photograph with scratches."""
+    write_image(Image.from_array(np.rint(65535 * scratched()[0]).astype(np.uint16)), tmp_path / "scan.tif")
+    return tmp_path / "scan.tif"
+
+
+def scratched():
+    """The photograph with its scratches, and where they are."""
     rows, columns = np.mgrid[:64, :64] / 64
     values = 0.45 + 0.15 * np.stack([np.sin(5 * rows), np.cos(4 * columns), rows * columns], -1)
-    values[:, 20:22], values[30:32, 5:60] = 0.02, 0.98
-    write_image(Image.from_array(np.rint(65535 * values).astype(np.uint16)), tmp_path / "scan.tif")
-    return tmp_path / "scan.tif"
+    values += np.random.default_rng(0).normal(0, 0.01, values.shape)
+    damaged, marked = parse("scratches:count=3,width=2.5,opacity=1").with_mask(values, np.random.default_rng(SEED))
+    return np.clip(damaged, 0, 1), marked > 0, values
 
 
 def test_repair_writes_the_photograph_and_the_mask(run, scan, tmp_path):
@@ -25,10 +34,11 @@ def test_repair_writes_the_photograph_and_the_mask(run, scan, tmp_path):
     assert "as model 'scratches' finds" in err
     before, after, found = read_image(scan), read_image(out), read_image(mask).data[..., 0] == 255
     assert after.data.dtype == np.uint16
-    assert found[30:32, 5:60].mean() > 0.9
+    _, marked, clean = scratched()
+    assert found[marked].mean() > 0.9
     assert found.mean() < 0.4
     np.testing.assert_array_equal(after.data[~found], before.data[~found])
-    assert np.abs(after.pixels[30, 26:60] - before.pixels[26, 26:60]).mean() < 0.1
+    assert np.abs(after.pixels - clean)[marked].mean() < np.abs(before.pixels - clean)[marked].mean() / 5
 
 
 def test_a_mask_that_is_there_is_replaced_only_on_request(run, scan, tmp_path):

@@ -292,7 +292,7 @@ def test_a_run_that_never_started_packs_its_photographs_anew(recipe, photographs
     """The shards of a refused call must not stand in for the photographs of the next."""
     run, folder = tmp_path / "run", tmp_path / "others"
     with pytest.raises(UsageError, match="patch"):
-        train(dataclasses.replace(recipe, patch=36), photographs, run)
+        train(dataclasses.replace(recipe, patch=38), photographs, run)
     folder.mkdir()
     for i in range(3):
         Image.fromarray(photograph(20 + i)).save(folder / f"{i}.png")

@@ -57,7 +57,7 @@ def test_a_call_that_was_wrong_leaves_nothing(recipe, photographs, photograph, t
     run.mkdir()
     (run / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="patch"):
-        train(dataclasses.replace(recipe, patch=36), photographs, run)
+        train(dataclasses.replace(recipe, patch=38), photographs, run)
     assert [path.name for path in run.iterdir()] == ["notes.txt"]
 
 

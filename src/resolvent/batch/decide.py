@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from resolvent.batch.jobs import Job, map_files
 from resolvent.batch.manifest import Entry, Stamp, stamp_of
-from resolvent.batch.places import Place
+from resolvent.batch.places import Place, identity
 from resolvent.batch.report import Result
 from resolvent.batch.store import exists, modified, readable
 from resolvent.batch.worker import Files
@@ -71,17 +72,19 @@ def decide(
         return _unknown(job, files, uncertain=uncertain)
     same = _is_same_input(entry.read, job.source)
     if entry.state in ("waiting", "started") and same:
-        ours = files.overwrite or _is_ours(job, entry)
+        try:
+            ours = files.overwrite or _is_ours(job, entry)
+        except OSError:  # what cannot be read is not replaced
+            ours = False
         return Decision(files=replace(files, overwrite=ours, same=True, resume=False))
     if files.overwrite or not files.resume:
-        if entry.state == "done" and not files.overwrite and exists(job.target):
-            there = f"{job.target}: exists; choose another output, or give --resume or --overwrite"
-            return Decision(result=_failed(job, there), noted=True)
         return Decision(files=files)
     if entry.state == "failed" and entry.lasting and entry.settings == keys.limits and same and not retry_failed:
         reasons = (*entry.result.get("reasons", ()), FAILED_BEFORE)
         return Decision(result=_failed(job, *dict.fromkeys(reasons)), lasting=True)
     if entry.written is None:
+        if not same and exists(job.target):
+            return Decision(result=_refused(job, "is not known to be of this version of its input"))
         return _unknown(job, files, uncertain=uncertain)
     if not exists(job.target):
         return Decision(files=files, note="its output was gone")
@@ -119,15 +122,33 @@ def _kept(job: Job, entry: Entry, files: Files, keys: Keys, *, same: bool, bare:
         return Decision(result=_refused(job, f"cannot be read ({error.strerror or error})"))
     if not ours:
         if _is_whole(job.target):
-            return Decision(result=_refused(job, "was changed since it was written here"))
+            return Decision(result=_refused(job, "was edited since it was written here"))
         return Decision(files=again, note="its output was damaged")
     if bare:
         return Decision(files=again, note="its map of errors was gone")
     if not same:
+        if _is_of_another(entry, job):
+            other = f"{job.target}: exists and is the result of {entry.input}, another photograph"
+            return Decision(result=_failed(job, f"{other}: move it away, or give another output folder"), noted=True)
         return Decision(files=again, note="its input has changed")
+    if entry.settings is None:
+        return Decision(files=again, note="it failed before")
     if entry.settings != keys.settings:
         return Decision(files=again, note="the settings have changed")
     return Decision(result=Result(job.source, job.target, "skipped", ("output exists",)))
+
+
+def _is_of_another(entry: Entry, job: Job) -> bool:
+    """Whether an output is of another photograph that is still there, and not of this one from before it was moved."""
+    known, source = entry.input, job.source
+    try:
+        if isinstance(known, Path) and isinstance(source, Path):
+            return not known.samefile(source)
+        return identity(known) != identity(source) and exists(known)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # it may be there
+        return True
 
 
 def _adopted(job: Job, *, bare: bool) -> Decision:
@@ -151,7 +172,7 @@ def _failed(job: Job, *reasons: str) -> Result:
 
 
 def _refused(job: Job, why: str) -> Result:
-    return _failed(job, f"{job.target}: exists and {why}: --overwrite replaces it; or move it away")
+    return _failed(job, f"{job.target}: exists and {why}: kept; move or delete it, then --resume")
 
 
 def _is_same_input(read: Stamp, source: Place) -> bool:

@@ -16,7 +16,7 @@ from resolvent.batch.jobs import Job
 from resolvent.batch.manifest import Entry, Manifest, Stamp, stamp_before
 from resolvent.batch.places import Place, Url, local
 from resolvent.batch.progress import FileProgress, Progress
-from resolvent.batch.report import Result
+from resolvent.batch.report import AGAIN, Result
 from resolvent.batch.resources import Resources, pinned
 from resolvent.batch.status import Live
 from resolvent.batch.task import Row, Task
@@ -157,6 +157,8 @@ class Batch:
                     return
                 if job is None:
                     self._commit()
+                    if self.live is not None:
+                        self.live.write(len(self.flying))
                     yield None
                     continue
                 numbers.append(self._add(job))
@@ -234,7 +236,7 @@ class Batch:
             self._end_job(row.number, None)
             return
         if result.status != "failed":
-            again = (f"done again: {flight.note}",) if flight.note else ()
+            again = (f"{AGAIN}: {flight.note}",) if flight.note else ()
             changed = () if read is None or _looks_like(read, job.source) else (CHANGED,)
             result = replace(result, reasons=again + result.reasons, warnings=result.warnings + changed)
             if self.files.overwrite:
@@ -250,7 +252,7 @@ class Batch:
                 input=job.source,
                 read=read,
                 written=before.written if failed and before is not None else row.written,
-                settings=self._settings(row, before),
+                settings=self._settings(row),
                 form=job.form,
                 lasting=row.lasting,
                 pixels=row.pixels,
@@ -262,13 +264,13 @@ class Batch:
                 self.live.finish(row.pixels)
         self._end_job(row.number, result)
 
-    def _settings(self, row: Row, before: Entry | None) -> str | None:
-        """The key that an entry keeps: of its output, or of why there is none."""
+    def _settings(self, row: Row) -> str | None:
+        """The key that an entry keeps: of its output, or of why there is none; None if it may be there next time."""
         if self.keys is None:
             return None
         if row.result.status != "failed":
             return self.keys.settings
-        return self.keys.limits if row.lasting or before is None else before.settings
+        return self.keys.limits if row.lasting else None
 
     def _is_gone(self, job: Job) -> bool:
         return self.vanishing and not os.path.lexists(local(job.source))
@@ -290,19 +292,22 @@ class Batch:
     def _note_settled(self, job: Job, result: Result, entry: Entry | None, decision: Decision) -> None:
         if self.manifest is None or self.keys is None or decision.noted:
             return
-        entry = replace(entry or Entry(job.target), input=job.source)
+        entry = entry or Entry(job.target, input=job.source)
         if result.status == "failed":
             deaths = entry.attempts if entry.state == "failed" else 0
             entry = replace(entry, state="failed", attempts=deaths, lasting=decision.lasting, result=result.to_json())
             self.manifest.finish(replace(entry, settings=self.keys.limits if decision.lasting else entry.settings))
-        elif decision.adopted:
-            read, written, facts = _stamped(job.source), _stamped(job.target), result.to_json()
-            entry = replace(entry, state="done", attempts=0, read=read, written=written, result=facts)
-            self.manifest.finish(replace(entry, settings=self.keys.settings, form=job.form))
+            return
+        done = replace(entry, state="done", attempts=0, lasting=False, result=result.to_json())
+        if decision.adopted:
+            done = replace(done, input=job.source, read=_stamped(job.source), written=_stamped(job.target))
+            self.manifest.finish(replace(done, settings=self.keys.settings, form=job.form))
+        elif entry.state == "failed":  # what was wrong with its output was taken back
+            self.manifest.finish(done)
         elif entry.read is not None and not _looks_like(entry.read, job.source):  # the same bytes, with another time
             read = _stamped(job.source)
             if read is not None and read.sha256 == entry.read.sha256:
-                self.manifest.finish(replace(entry, read=read))
+                self.manifest.finish(replace(entry, input=job.source, read=read))
 
     def _full(self) -> str:
         return f"the disk is full, with {len(self.jobs)} of {self.added} photographs left"

@@ -11,8 +11,9 @@ import hashlib
 import json
 import os
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, Literal, NamedTuple, Self, get_args
@@ -20,7 +21,7 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 from resolvent.batch.home import BATCHES, adopt_copy, copy_of, database, read_copy, write_copy
 from resolvent.batch.places import Place, Url, as_place, below
 from resolvent.batch.store import StoreError, read, version_of
-from resolvent.errors import InputError, OutputError, UsageError
+from resolvent.errors import InputError, OutputError, UsageError, first_line
 
 __all__ = ["Entry", "Manifest", "Stamp", "State", "stamp_before", "stamp_of"]
 
@@ -96,6 +97,8 @@ def stamp_of(path: Place) -> Stamp:
     """
     if isinstance(path, Url):
         return stamp_before(path)._replace(sha256=hashlib.sha256(read(path)).hexdigest())
+    if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would be to wait for it
+        raise OSError(errno.EINVAL, "it is not a file", str(path))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         known = os.fstat(file.fileno())
@@ -227,8 +230,9 @@ class Manifest:
 
     def fact(self, name: str) -> Any:
         """Give plain data that was noted for the whole batch; None if it was not."""
-        row = self._run("SELECT value FROM facts WHERE name = ?", name).fetchone()
-        return None if row is None else json.loads(row[0])
+        with self._explained():
+            row = self._run("SELECT value FROM facts WHERE name = ?", name).fetchone()
+            return None if row is None else json.loads(row[0])
 
     def note(self, name: str, value: Any) -> None:
         """Note plain data for the whole batch."""
@@ -238,59 +242,68 @@ class Manifest:
         """List photographs, each input with its output, that are to be done; those that are listed stay as they are."""
         if not self.connection.in_transaction:
             self._run("BEGIN IMMEDIATE")
-        with _explained(self.path, self.folder):
+        with self._explained():
             self.connection.executemany(
                 "INSERT OR IGNORE INTO photographs (output, state, attempts, input) VALUES (?, 'waiting', 0, ?)",
-                ((self._key(output), _text(source)) for source, output in pairs),
+                ((self._key(output), _input(source)) for source, output in pairs),
             )
 
     def entry(self, output: Place) -> Entry | None:
         """What is known of the photograph with this output."""
-        row = self._run("SELECT * FROM photographs WHERE output = ?", self._key(output)).fetchone()
-        return None if row is None else self._entry(row)
+        with self._explained():
+            row = self._run("SELECT * FROM photographs WHERE output = ?", self._key(output)).fetchone()
+            return None if row is None else self._entry(row)
 
     def entries(self, state: State | None = None) -> Iterator[Entry]:
         """All photographs by the name of their output, or those of one state."""
         where, values = ("", ()) if state is None else ("WHERE state = ?", (state,))
-        for row in self._run(f"SELECT * FROM photographs {where} ORDER BY output", *values):
-            yield self._entry(row)
+        with self._explained():
+            for row in self._run(f"SELECT * FROM photographs {where} ORDER BY output", *values):
+                yield self._entry(row)
 
     def twin(self, sha256: str, settings: str, form: str, output: Place) -> Entry | None:
         """Another photograph of the same bytes that is done with the same settings."""
-        row = self._run(
-            "SELECT * FROM photographs WHERE input_sha256 = ? AND state = 'done' AND settings = ? AND form = ? "
-            "AND output <> ? AND output_sha256 NOT NULL LIMIT 1",
-            sha256, settings, form, self._key(output),
-        ).fetchone()  # fmt: skip
-        return None if row is None else self._entry(row)
+        with self._explained():
+            row = self._run(
+                "SELECT * FROM photographs WHERE input_sha256 = ? AND state = 'done' AND settings = ? AND form = ? "
+                "AND output <> ? AND output_sha256 NOT NULL LIMIT 1",
+                sha256, settings, form, self._key(output),
+            ).fetchone()  # fmt: skip
+            return None if row is None else self._entry(row)
 
     def counts(self) -> dict[State, int]:
         """How many photographs there are of each state."""
-        found = dict(self._run("SELECT state, count(*) FROM photographs GROUP BY state"))
+        with self._explained():
+            found = dict(self._run("SELECT state, count(*) FROM photographs GROUP BY state"))
         return {state: found.get(state, 0) for state in get_args(State)}
 
     def begin(self, output: Place, source: Place, read: Stamp | None, form: str) -> None:
         """Count an attempt at a photograph; only once that is committed may its input be opened."""
+        entry = self.entry(output)
+        attempts = 1 if entry is None else entry.attempts + 1  # a number, for Ctrl-C in a commit has it done again
         self._change(
             "INSERT INTO photographs (output, state, attempts, input, input_size, input_modified, input_sha256, form) "
-            "VALUES (?1, 'started', 1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET state = 'started', "
-            "attempts = attempts + 1, input = ?2, input_size = ?3, input_modified = ?4, input_sha256 = ?5, form = ?6, "
+            "VALUES (?1, 'started', ?7, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET state = 'started', "
+            "attempts = ?7, input = ?2, input_size = ?3, input_modified = ?4, input_sha256 = ?5, form = ?6, "
             "lasting = NULL",
-            self._key(output), _text(source), *(read or (None, None, None)), form,
+            self._key(output), _input(source), *(read or (None, None, None)), form, attempts,
         )  # fmt: skip
 
     def release(self, output: Place) -> None:
-        """Take back an attempt that ended in good order, by Ctrl-C or a full disk; it may have written its output."""
+        """Take back an attempt that ended in good order, by Ctrl-C or a full disk; it may have written its output.
+
+        What ended the program before stays suspect.
+        """
         self._change(
-            "UPDATE photographs SET state = 'waiting', attempts = max(attempts - 1, 0) WHERE output = ? "
-            "AND state = 'started'",
+            "UPDATE photographs SET state = iif(attempts > 1, 'started', 'waiting'), attempts = max(attempts - 1, 0) "
+            "WHERE output = ? AND state = 'started'",
             self._key(output),
         )
 
     def forget(self, output: Place) -> None:
         """Drop a photograph that waits and was never restored; one that was stays."""
         self._change(
-            "DELETE FROM photographs WHERE output = ? AND state = 'waiting' AND output_sha256 IS NULL",
+            "DELETE FROM photographs WHERE output = ? AND state IN ('waiting', 'started') AND output_sha256 IS NULL",
             self._key(output),
         )
 
@@ -298,7 +311,7 @@ class Manifest:
         """Note what became of a photograph."""
         self._change(
             "INSERT OR REPLACE INTO photographs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            self._key(entry.output), entry.state, entry.attempts, _text(entry.input),
+            self._key(entry.output), entry.state, entry.attempts, _input(entry.input),
             *(entry.read or (None, None, None)), *(entry.written or (None, None, None)), entry.settings, entry.form,
             entry.lasting, entry.pixels, entry.seconds, json.dumps(entry.result),
         )  # fmt: skip
@@ -320,8 +333,11 @@ class Manifest:
             self._run(statement, *values)
 
     def _run(self, statement: str, *values: Any) -> sqlite3.Cursor:
-        with _explained(self.path, self.folder):
+        with self._explained():
             return self.connection.execute(statement, values)
+
+    def _explained(self) -> AbstractContextManager[None]:
+        return _explained(self.path, self.folder)
 
     def _entry(self, row: tuple[Any, ...]) -> Entry:
         output, state, attempts, source, *stamps, settings, form, lasting, pixels, seconds, result = row
@@ -330,6 +346,11 @@ class Manifest:
             self._place(os.fsdecode(output)), state, attempts, as_place(os.fsdecode(source)), read, written, settings,
             form, bool(lasting), pixels, seconds, {} if result is None else json.loads(result),
         )  # fmt: skip
+
+
+def _input(place: Place) -> str | bytes:
+    """An input by a name that means the same wherever the next run is started."""
+    return _text(place if isinstance(place, Url) else os.path.abspath(place))  # noqa: PTH100 - Path.resolve follows links
 
 
 def _text(path: str | PurePath | Url) -> str | bytes:
@@ -344,14 +365,18 @@ def _text(path: str | PurePath | Url) -> str | bytes:
 @contextmanager
 def _explained(path: Path, folder: Place) -> Iterator[None]:
     """Turn SQLite's errors into ours; a disk that is full is one as of any other file."""
+    damaged = f"{path}: is damaged ({{}}); delete it, and outputs that are whole are kept"
     try:
         yield
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:  # what a row holds is not what was written
+        raise InputError(damaged.format(first_line(error))) from error
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise UsageError(f"{folder}: another resolvent works in this folder; wait for it, or stop it") from error
         if name.startswith("SQLITE_FULL"):
             raise OutputError(f"{path}: the disk is full") from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-            raise InputError(f"{path}: is damaged ({error}); delete it, and outputs that are whole are kept") from error
-        raise OutputError(f"{path}: cannot be written ({error}); choose another folder with -o") from error
+        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or "decode" in str(error):
+            raise InputError(damaged.format(first_line(error))) from error
+        remedy = "make its folder writable, or choose another"
+        raise OutputError(f"{path}: cannot be written ({error}); {remedy}") from error

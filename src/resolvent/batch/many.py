@@ -23,7 +23,7 @@ from resolvent.batch.progress import Event, Progress
 from resolvent.batch.report import BatchReport, Result
 from resolvent.batch.resources import Resources, share_out, share_out_cluster
 from resolvent.batch.settings import describe_settings, key_of
-from resolvent.batch.store import StoreError, check_output, find, has_bucket, is_folder
+from resolvent.batch.store import StoreError, check_output, exists, find, has_bucket, is_folder
 from resolvent.batch.task import Task, perform
 from resolvent.batch.worker import Files
 from resolvent.engine.options import Options, make_request
@@ -99,7 +99,7 @@ def restore_many(
     began = time.perf_counter()
     files = Files(resume, overwrite, quality, strip, keep_time, limits, frame)
     if retry_failed and not resume:
-        raise UsageError("retry_failed: is for a batch that goes on; give resume too (--resume)")
+        raise UsageError("retry_failed: needs resume (--resume)")
     if cluster is not None:
         check_cluster(cluster)
         inputs, options = _absolute(inputs), _from_anywhere(options)
@@ -139,6 +139,8 @@ def restore_many(
         keys = None
         if manifest is not None:
             keys, resources = agree(manifest, request, files, resources, dry_run=dry_run)
+        if manifest is not None and not (resume or overwrite):
+            _refuse_what_is_done(manifest, jobs)
         if manifest is not None and not dry_run:
             manifest.expect((job.source, job.target) for job in jobs)
             manifest.commit()
@@ -232,6 +234,21 @@ def _home(given: Sequence[Place], output: Place | None, jobs: Sequence[Job]) -> 
     if output is not None:
         return output
     return given[0] if len(given) == 1 else None
+
+
+def _refuse_what_is_done(manifest: Manifest, jobs: Sequence[Job]) -> None:
+    """Refuse to begin a batch anew where some of it is done.
+
+    Raises:
+        UsageError: Some of it is.
+    """
+    wanted = {job.target for job in jobs}
+    done = sum(entry.output in wanted and exists(entry.output) for entry in manifest.entries("done"))
+    if done:
+        raise UsageError(
+            f"{manifest.folder}: {done} of {len(jobs)} outputs are there; give --resume, which keeps them and does the "
+            "rest, or --overwrite"
+        )
 
 
 def _foreseen(batch: Batch, jobs: Sequence[Job], forecast: Forecast, sessions: SharedSessions) -> list[Result]:

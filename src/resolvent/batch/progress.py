@@ -53,6 +53,7 @@ class Progress:
         self.open: dict[FileProgress, None] = {}
         self.finished, self.worked, self.spent = 0, 0, 0.0
         self.stopped = False
+        self.broken: Exception | None = None  # what on_event raised
 
     def start(self, source: Place) -> FileProgress:
         """Begin a file."""
@@ -70,7 +71,11 @@ class Progress:
         left = self.total - self.finished - (result is not None) - shares
         rate = (self.spent + seconds) / (self.worked + shares) if self.worked + shares else None
         eta = None if rate is None else rate * left / max(len(working), 1)
-        self.on_event(Event(self.finished, self.total, file.source, file.plan, file.done, eta, result))
+        try:
+            self.on_event(Event(self.finished, self.total, file.source, file.plan, file.done, eta, result))
+        except Exception as error:
+            self.broken = error
+            raise
 
 
 class FileProgress:

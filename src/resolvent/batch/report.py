@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from resolvent.batch.places import Place
     from resolvent.methods.control import Steps
 
-__all__ = ["CHECKED", "LEAST_CHANGE", "BatchReport", "Result", "Status"]
+__all__ = ["AGAIN", "CHECKED", "LEAST_CHANGE", "TWIN", "BatchReport", "Result", "Status"]
 
 LEAST_CHANGE = 0.5
 """Gray levels, root mean square: of less, writing a lossy file again would cost more than it gains."""
@@ -21,6 +21,12 @@ CHECKED = (
     "another color is not written"
 )
 """What a plan cannot foresee."""
+
+AGAIN = "done again"
+"""How the reason begins why a photograph was restored although its output was there, or had been."""
+
+TWIN = "the same photograph as"
+"""How the last reason begins of a photograph whose result was copied from that of another."""
 
 Status = Literal["restored", "unchanged", "skipped", "failed"]
 

@@ -17,7 +17,7 @@ import resolvent
 from resolvent import diagnosis
 from resolvent.degradations import Degradation
 from resolvent.engine.request import MethodRequest, RepairRequest, Request
-from resolvent.models.registry import bundled, find
+from resolvent.models.registry import bundled, find, named
 
 if TYPE_CHECKING:
     from resolvent.batch.worker import Files
@@ -48,14 +48,32 @@ def describe_settings(request: Request, files: Files) -> dict[str, Any]:
 
 
 def key_of(settings: Mapping[str, Any]) -> str:
-    """Give the SHA-256 of the canonical JSON of plain data.
+    """Give the SHA-256 of the canonical JSON of settings; a file counts by its content, whatever its path.
 
     Example:
         >>> key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1}) != key_of({"a": 2, "b": 2})
         True
     """
-    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_by_content(settings, _contents(settings)), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def _contents(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The digests of the files that settings name by a path."""
+    models = {name: digest for name, digest in settings.get("models", {}).items() if named(name) is None}
+    return {**settings.get("read", {}), **models}
+
+
+def _by_content(value: Any, contents: Mapping[str, str]) -> Any:
+    """Put digests in the place of paths."""
+    match value:
+        case str():
+            return contents.get(value, value)
+        case Mapping():
+            return {contents.get(name, name): _by_content(part, contents) for name, part in value.items()}
+        case list() | tuple():
+            return [_by_content(part, contents) for part in value]
+    return value
 
 
 def _by_method(request: Request | None) -> bool:
@@ -63,14 +81,14 @@ def _by_method(request: Request | None) -> bool:
 
 
 def _models(request: Request) -> dict[str, Path]:
-    """The files that may run: those that are named, or all that diagnosis chooses among, and what it has learned."""
-    named = {str(model): find(model) for model, _ in request.models()}
+    """The files that may run: those asked for, or all that diagnosis chooses among, and what it has learned."""
+    asked = {str(model): find(model) for model, _ in request.models()}
     last = request.then if isinstance(request, RepairRequest) else request
     by_diagnosis = last is not None and not isinstance(last, MethodRequest) and getattr(last, "model", None) is None
     if not by_diagnosis:
-        return named
+        return asked
     learned = Path(diagnosis.__file__).parent.glob("*.npz")
-    return {**bundled(), **{path.name: path for path in learned}, **named}
+    return {**bundled(), **{path.name: path for path in learned}, **asked}
 
 
 def _plain(value: Any) -> Any:

@@ -45,6 +45,7 @@ class Live:
         self.manifest, self.path = manifest, manifest.path.with_name(NAME)
         self.begun, self.written = time.time(), -math.inf
         self.finished, self.pixels = 0, 0
+        self.told: tuple[int, int] | None = None
 
     def finish(self, pixels: int | None) -> None:
         """Count a photograph that this run has finished."""
@@ -52,10 +53,10 @@ class Live:
         self.pixels += pixels or 0
 
     def write(self, working: int) -> None:
-        """Write the file, unless that was done a moment ago; a full disk does without."""
-        if time.monotonic() - self.written < EVERY:
+        """Write the file, unless nothing is new or that was done a moment ago; a full disk does without."""
+        if self.told == (self.finished, working) or time.monotonic() - self.written < EVERY:
             return
-        self.written = time.monotonic()
+        self.told, self.written = (self.finished, working), time.monotonic()
         counts, spent = self.manifest.counts(), time.time() - self.begun
         left = counts["waiting"] + counts["started"]
         facts = {
@@ -87,11 +88,13 @@ def status_of(folder: Place) -> dict[str, Any]:
     try:
         with Manifest.open(folder, create=False) as manifest:
             counts = manifest.counts()
-    except UsageError:
-        live = database(folder).with_name(NAME)
-        if not live.exists():
+    except UsageError as error:
+        if error.__cause__ is None:  # it is not held, but missing, or of another version
             raise
-        return {"running": True, **json.loads(live.read_text())}
+        try:
+            return {"running": True, **json.loads(database(folder).with_name(NAME).read_text())}
+        except FileNotFoundError:
+            raise UsageError(f"{folder}: a run begins there just now; ask again in a moment") from None
     waiting = counts["waiting"] + counts["started"]
     return {
         "running": False, "total": sum(counts.values()), "done": counts["done"], "failed": counts["failed"],
@@ -150,7 +153,10 @@ def summarize(manifest: Manifest) -> Summary:
     found.settings = manifest.fact("settings") or {}
     for entry in manifest.entries():
         if entry.state == "failed":
-            found.failures.append((entry.input, "; ".join(entry.result.get("reasons", ()))))
+            reasons = (
+                reason.removeprefix(f"{entry.result.get('input')}: ") for reason in entry.result.get("reasons", ())
+            )
+            found.failures.append((entry.input, "; ".join(reasons)))
         if entry.state != "done":
             continue
         status = entry.result.get("status", "")
@@ -179,7 +185,8 @@ def _row(entry: Entry) -> dict[str, Any]:
     result, read, written = entry.result, entry.read, entry.written
     return {
         "input": printable(entry.input), "output": printable(entry.output), "state": entry.state,
-        "status": result.get("status"), "model": result.get("model"), "sigma": result.get("sigma"),
+        "status": result.get("status"), "model": result.get("model"),
+        "sigma": result.get("sigma") and round(result["sigma"], 2),
         "seconds": None if entry.seconds is None else round(entry.seconds, 3),
         "megapixels": entry.pixels and round(entry.pixels / 1e6, 4), "attempts": entry.attempts,
         "input_bytes": read and read.size, "input_sha256": read and read.sha256,
@@ -188,8 +195,13 @@ def _row(entry: Entry) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _cell(value: Any) -> Any:
+    """A value that a spreadsheet takes for no formula, whatever a photograph is called."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
 def write_csv(manifest: Manifest, path: Path, *, overwrite: bool) -> None:
-    """Write a row for each photograph of a batch, in UTF-8.
+    """Write a row for each photograph of a batch, in UTF-8; text that would be a formula is led by an apostrophe.
 
     Raises:
         OutputError: The file exists, or cannot be written.
@@ -199,7 +211,7 @@ def write_csv(manifest: Manifest, path: Path, *, overwrite: bool) -> None:
         text = io.TextIOWrapper(file, "utf-8", newline="", errors="replace")
         writer = csv.DictWriter(text, COLUMNS)
         writer.writeheader()
-        writer.writerows(table_of(manifest))
+        writer.writerows({name: _cell(value) for name, value in row.items()} for row in table_of(manifest))
         text.flush()
         text.detach()
 

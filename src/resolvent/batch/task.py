@@ -161,6 +161,7 @@ def perform(
         sent = None if passage is None else passage.written
         written = (sent or stamp_of(job.target)) if task.stamped else None
     except (ResolventError, OSError, MemoryError) as error:
+        _check_callback(watch)
         failed = Result(job.source, job.target, "failed", (str(error) or "out of memory",))
         of_input = isinstance(error, InputError | QualityError | UsageError)
         row = Row(
@@ -168,12 +169,19 @@ def perform(
             lasting=of_input and not isinstance(error.__cause__, OSError), full=is_disk_full(error),
         )  # fmt: skip
     except Exception as error:  # one file never ends a batch, whatever a codec or a runtime raises
+        _check_callback(watch)
         logger.debug("%s", job.source, exc_info=error)
         row = Row(task.number, Result(job.source, job.target, "failed", (internal(error),)), lasting=True)
     else:
         row = Row(task.number, result, written, pixels=seen[0] if seen else None)
     read = None if passage is None else passage.read
     return replace(row, read=read, result=replace(row.result, seconds=time.perf_counter() - began))
+
+
+def _check_callback(watch: FileProgress) -> None:
+    """Raise what the caller's ``on_event`` has raised, which is no fault of a photograph and ends the batch."""
+    if watch.batch.broken is not None:
+        raise watch.batch.broken
 
 
 class _TooLargeError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from resolvent.batch.jobs import Job
 from resolvent.batch.manifest import Entry, stamp_of
 from resolvent.batch.places import Url
-from resolvent.batch.report import Result
+from resolvent.batch.report import TWIN, Result
 from resolvent.batch.task import Row
 from resolvent.batch.worker import Files, copy_file, make_folder, take_time
 from resolvent.errors import ResolventError
@@ -45,7 +45,7 @@ def copy_twin(number: int, job: Job, files: Files, twin: Entry) -> Row | None:
         written = stamp_of(job.target)
     except (ResolventError, OSError) as error:
         return Row(number, Result(job.source, job.target, "failed", (str(error),)), full=is_disk_full(error))
-    reasons = (*known["reasons"], f"the same photograph as {twin.input}: its result, copied")
+    reasons = (*known["reasons"], f"{TWIN} {twin.input}: its result, copied")
     result = Result(
         job.source, job.target, known["status"], reasons, tuple(known["warnings"]), known["model"], known["sigma"],
         evidence=known.get("evidence"),

@@ -38,13 +38,14 @@ def status(folder: Folder, as_json: Json = False) -> None:
     if as_json:
         show_json(found)
         return
-    line = f"{found['done']} of {found['total']} done, {found['failed']} failed, {found['waiting']} waiting"
+    finished = found["done"] + found["failed"]
+    line = f"{finished} of {found['total']} finished, {found['failed']} of them failed"
     if not found["running"]:
-        say(f"{line}; not running" + ": resolvent restore with --resume goes on" * (found["waiting"] > 0))
+        say(f"{line}; " + ("stopped: the same command with --resume goes on" if found["waiting"] else "all is done"))
         return
     rate, left = found["photographs_per_second"], found["seconds_left"]
-    pace = "" if left is None else f", {rate:.2f} a second, about {duration(left)} left"
-    say(f"{line}, {found['working']} at work{pace}; process {found['pid']} on {found['host']}")
+    pace = "" if left is None else f", {rate:.2f} a second, about {duration(round(left))} left"
+    say(f"{line}; {found['working']} at work{pace} (process {found['pid']} on {found['host']})")
 
 
 @app.command()
@@ -85,9 +86,9 @@ def report(
     if pace := _pace(found):
         say(pace)
     for path, reason in found.failures if output is None else ():
-        say(f"failed: {reason if str(path) in reason else f'{path}: {reason}'}")
+        say(f"failed: {path}: {reason}")
     if output is not None:
-        say(f"open {output}")
+        say(f"open {output}" if ending == ".html" else f"wrote {output}")
 
 
 def _fates(found: Summary) -> list[tuple[str, str]]:
@@ -120,7 +121,7 @@ def _page(found: Summary) -> str:
         models = [(name, str(count)) for name, count in found.models.most_common()]
         tables.append(("Models", [("model", "photographs"), *models]))
     more = f", the first {FAILURES} of {len(found.failures)}" if len(found.failures) > FAILURES else ""
-    failures = [(str(path), reason.replace(f"{path}: ", "")) for path, reason in found.failures[:FAILURES]]
+    failures = [(str(path), reason) for path, reason in found.failures[:FAILURES]]
     pairs = [(old, new) for old, new in found.restored if not (isinstance(old, Url) or isinstance(new, Url))]
     step = max(1, len(pairs) // SAMPLE)
     frame = found.settings.get("files", {}).get("frame") or 1

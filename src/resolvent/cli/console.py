@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, MutableSequence, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from resolvent.batch.report import CHECKED
+from resolvent.batch.report import AGAIN, CHECKED, TWIN
 from resolvent.cli.flags import in_flags
 from resolvent.cli.signals import STOP
 from resolvent.errors import InputError, OutputError
@@ -256,6 +256,8 @@ ROOM = 5.0
 def lines(result: Result, *, verbose: bool, dry_run: bool = False) -> list[str]:
     """Say what became of one file, or what would."""
     would = "would be " * dry_run
+    if result.status != "failed" and result.reasons and result.reasons[-1].startswith(TWIN):
+        return [f"{result.target}: {result.reasons[-1]}"]
     match result.status:
         case "failed":
             return [f"failed: {_named(result)}"]
@@ -306,13 +308,25 @@ def summary(report: BatchReport) -> list[str]:
     said += [f"warning, {len(paths)} of {len(report.results)}: {text} ({_first(paths)})" for text, paths in commonest]
     if len(warned) > WARNINGS:
         said.append(f"and {len(warned) - WARNINGS} other warnings; all are in --json")
+    again = Counter(result.reasons[0] for result in report.results if result.reasons[:1] and _is_again(result))
+    said += [f"{reason}: {count}" for reason, count in again.items()]
     if len(report.results) > MANY:
-        said += [f"failed: {_named(result)}" for result in report.results if result.status == "failed"]
+        failed = [result for result in report.results if result.status == "failed"]
+        said += [f"failed: {_named(result)}" for result in failed[:FAILED]]
+        if len(failed) > FAILED:
+            said.append(f"and {len(failed) - FAILED} more failed; resolvent batch report lists all")
     said += [f"warning: {text}" for text in report.warnings]
     if report.stopped:
         said.append(f"stopped: {report.stopped}; make room, then go on with --resume")
     return said
 
+
+def _is_again(result: Result) -> bool:
+    return result.status != "failed" and result.reasons[0].startswith(AGAIN)
+
+
+FAILED = 20
+"""The most failures that are said again at the end."""
 
 WARNINGS = 5
 """The most different warnings that are said at the end."""

@@ -64,7 +64,7 @@ def restore(
         bool, COMMON("--repair", help="Find and fill scratches, dust and creases; nothing else unless asked for.")
     ] = False,
     resume: Annotated[
-        bool, COMMON("--resume", help="Go on: keep outputs that are whole and up to date, and do the rest.")
+        bool, COMMON("--resume", help="Continue: keep what is done, redo what changed (input, options), do the rest.")
     ] = False,
     watch: Annotated[
         bool,
@@ -168,7 +168,8 @@ def restore(
 ) -> None:
     """Restore photographs: files, folders or stdin.
 
-    Writes photo.restored.jpg beside photo.jpg, or to -o; inputs are never changed or replaced. With --repair or --mask,
+    Writes photo.restored.jpg beside photo.jpg, or to -o; inputs are never changed or replaced. A folder that was
+    stopped goes on with --resume; resolvent batch tells how far it is and what failed. With --repair or --mask,
     only damage is filled, unless a model, a method or -s is given too: that follows.
     """
     from resolvent import methods

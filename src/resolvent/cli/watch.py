@@ -69,7 +69,7 @@ def watch_folder(
 
     for option in (option for option, given in refused.items() if given):
         remedy = "give --jsonl" if option == "--json" else "leave it out"
-        raise UsageError(f"{option}: is not for --watch, which has no end; {remedy}")
+        raise UsageError(f"{option}: cannot be combined with --watch; {remedy}")
     if len(inputs) != 1 or DASH in (*inputs, output):
         raise UsageError("--watch: takes one folder, and writes files; give a folder, and another one with -o")
     folder = inputs[0]
@@ -84,5 +84,6 @@ def watch_folder(
 
 def _summary(folder: Path, report: WatchReport) -> list[str]:
     counts = ", ".join(f"{count} {status}" for status, count in report.counts.items() if count)
-    ended = "not watched any more" if report.stopped is None else f"stopped: {report.stopped}; make room"
-    return [f"{counts or 'nothing done'} in {duration(report.seconds)}", f"{folder}: {ended}; the next start goes on"]
+    ended = "stopped watching" if report.stopped is None else f"stopped: {report.stopped}; make room"
+    again = "the same command goes on"
+    return [f"{counts or 'nothing done'} in {duration(report.seconds)}", f"{folder}: {ended}; {again}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from resolvent.image import Image, write_image
 from resolvent.image.sources import Source, open_source
 from resolvent.inference.stitch import Box, Runner
 from resolvent.inference.tiles import reflected, spans
+from resolvent.physics.resize import imresize
 
 if TYPE_CHECKING:
     from resolvent.inference.runtime import Session
@@ -35,7 +37,10 @@ GROWN = 2
 """Pixels by which what is found grows: its soft edge is damaged too."""
 
 DEEP = 28
-"""Pixels into a hole that the model sees from what is known; a wider hole is filled ring by ring."""
+"""Pixels into a hole that the model sees from what is known; what lies deeper is filled at half the size."""
+
+AROUND = 128
+"""Pixels around what lies deep in holes from which it is filled."""
 
 FILL_TILE = 256
 """Pixels a side that a tile contributes at most where holes are filled; larger ones reach past the holes."""
@@ -131,17 +136,7 @@ def save_mask(mask: NDArray[np.bool_], path: Path) -> None:
 def count_tiles(mask: NDArray[np.bool_], card: ModelCard, tile: int) -> int:
     """How many blocks ``fill`` goes through."""
     sides = (reflected(side, card.multiple) for side in mask.shape)
-    return math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides) * len(_rings(mask))
-
-
-def _rings(mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """The mask in rings of DEEP pixels, the outermost first; as one where there is no known pixel, or no hole."""
-    rings, left = [], mask
-    while left.any() and not left.all():
-        inner = ~_grown(~left, DEEP)
-        rings.append(left & ~inner)
-        left = inner
-    return rings or [mask]
+    return math.prod(len(spans(side, tile, card.halo, card.multiple)) for side in sides)
 
 
 def fill(
@@ -169,34 +164,58 @@ def fill(
     halo = session.card.halo
     seen = image.data.copy()
     out = seen if strength == 1 else image.data.copy()
-    sight, left = image.with_data(seen), mask
+    sight = image.with_data(seen)
+    deep = mask & ~_grown(~mask, DEEP) if not mask.all() else np.zeros_like(mask)
+    near = mask & ~deep
 
     def read(box: Box) -> NDArray[np.float32]:
-        missing = left[box.slices()][None].astype(np.float32)
+        missing = near[box.slices()][None].astype(np.float32)
         return np.concatenate([_in_color(visible_colors(sight, box, halo)), missing])[None]
 
     def wanted(box: Box) -> bool:
-        return bool(left[box.slices()].any())
+        return bool(near[box.slices()].any())
 
-    tiles, done = count_tiles(mask, session.card, tile), 0
-    for ring in _rings(mask):
-        for box, values in Runner(session).blocks(read, image.height, image.width, tile, wanted):
-            inside = ring[box.slices()]
-            if inside.any():
-                filled = values.transpose(1, 2, 0)[inside]
-                check_finite(filled)
-                if image.channels == 1:
-                    filled = filled.mean(1, keepdims=True)
-                seen[box.slices()][inside] = image.quantize(filled)
-                if strength < 1:
-                    before = image.read(*box)[inside]
-                    blend = before + np.float32(strength) * (np.clip(filled, 0, 1) - before)
-                    out[box.slices()][inside] = image.quantize(blend)
-            done += 1
-            if progress is not None:
-                progress(done, tiles)
-        left = left & ~ring
+    def put(filled: NDArray[np.float32], box: Box, inside: NDArray[np.bool_]) -> None:
+        check_finite(filled)
+        if image.channels == 1:
+            filled = filled.mean(1, keepdims=True)
+        seen[box.slices()][inside] = image.quantize(filled)
+        if strength < 1:
+            before = image.read(*box)[inside]
+            blend = before + np.float32(strength) * (np.clip(filled, 0, 1) - before)
+            out[box.slices()][inside] = image.quantize(blend)
+
+    if deep.any():
+        box, coarse = _fill_coarsely(image, mask, deep, session, tile)
+        put(coarse[deep[box.slices()]], box, deep[box.slices()])
+    tiles = count_tiles(mask, session.card, tile)
+    blocks = Runner(session).blocks(read, image.height, image.width, tile, wanted)
+    for done, (box, values) in enumerate(blocks, 1):
+        inside = near[box.slices()]
+        if inside.any():
+            put(values.transpose(1, 2, 0)[inside], box, inside)
+        if progress is not None:
+            progress(done, tiles)
     return image.with_data(out)
+
+
+def _fill_coarsely(
+    image: Image, mask: NDArray[np.bool_], deep: NDArray[np.bool_], session: Session, tile: int
+) -> tuple[Box, NDArray[np.float32]]:
+    """Fill what lies deep in holes at half the size, where it is half as deep; its box, and (h, w, C) there."""
+    rows, columns = np.flatnonzero(deep.any(1)), np.flatnonzero(deep.any(0))
+    box = Box(
+        max(int(rows[0]) - AROUND, 0), max(int(columns[0]) - AROUND, 0),
+        min(int(rows[-1]) + AROUND, image.height), min(int(columns[-1]) + AROUND, image.width),
+    )  # fmt: skip
+    height, width = box.bottom - box.top, box.right - box.left
+    even = ((0, height % 2), (0, width % 2))
+    part = np.pad(visible_colors(image, box, 0), (*even, (0, 0)), "edge")
+    missing = np.pad(mask[box.slices()], even, "edge")
+    blocks = missing.shape[0] // 2, 2, missing.shape[1] // 2, 2
+    small = replace(image, alpha=None).with_data(image.quantize(part.reshape(*blocks, -1).mean((1, 3))))
+    filled = fill(small, np.asarray(missing.reshape(blocks).any((1, 3))), session, tile)
+    return box, imresize(filled.pixels, shape=missing.shape)[:height, :width]
 
 
 def _in_color(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -51,5 +51,9 @@ def batch_page(
             figures.append(before_after(before, after, frame=frame, limits=ANY, side=SIDE))
         except ResolventError as error:
             figures.append(f"<figure><figcaption>{escape(str(error))}</figcaption></figure>")
-    shown = f'<h2>A sample</h2>{CONTROL}<div class="photographs">{"".join(figures)}</div>' if figures else ""
+    shown = (
+        f'<h2>{len(figures)} of those restored</h2>{CONTROL}<div class="photographs">{"".join(figures)}</div>'
+        if figures
+        else ""
+    )
     return document(title, lead, "".join(table(name, lines) for name, lines in tables) + told + shown)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -22,6 +23,7 @@ from resolvent.batch.executors.local import SharedSessions
 from resolvent.batch.progress import FileProgress, Progress
 from resolvent.batch.report import Result
 from resolvent.batch.task import Row, Task, perform
+from resolvent.errors import first_line
 
 __all__ = ["ChildExecutor"]
 
@@ -46,7 +48,7 @@ def _row(task: Task) -> Row:
     """Do a task in a child."""
     source = str(Path(resolvent.__file__).parents[1])
     path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
-    call = [sys.executable, "-c", f"from {__name__} import main; main()"]
+    call = [sys.executable, "-P", "-c", f"from {__name__} import main; main()"]
     environment = {**os.environ, "PYTHONPATH": path}
     with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as child:
         stdin, stdout = cast("BinaryIO", child.stdin), cast("BinaryIO", child.stdout)
@@ -56,20 +58,39 @@ def _row(task: Task) -> Row:
             answer = stdout.read()
         except BrokenPipeError:
             answer = b""
+            with suppress(BrokenPipeError):  # of what is still to be flushed
+                stdin.close()
         except BaseException:
             child.kill()
             raise
+    if not answer.startswith(READY):
+        return _not_begun(task, child.returncode)
     try:
-        row: Row = pickle.loads(answer)
+        row: Row = pickle.loads(answer.removeprefix(READY))
     except (EOFError, pickle.UnpicklingError):  # it died before it had answered
         return _ended(task, child.returncode)
     return row
 
 
+READY = b"\0"
+"""What a child answers once it has its task: what ends it after that is the photograph."""
+
+
+def _how(code: int) -> str:
+    """How a child ended."""
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"
+
+
+def _not_begun(task: Task, code: int) -> Row:
+    """The row of a task that its child did not come to, which is no fault of the photograph."""
+    reason = f"{task.job.source}: not tried, for the process that does it by itself did not start ({_how(code)})"
+    failed = Result(task.job.source, task.job.target, "failed", (f"{reason}; --resume tries it beside the others",))
+    return Row(task.number, failed)
+
+
 def _ended(task: Task, code: int) -> Row:
     """The row of a task whose child died."""
-    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"
-    reason = f"{task.job.source}: ended the program twice ({how}): set aside; --retry-failed tries again"
+    reason = f"{task.job.source}: ended the program twice ({_how(code)}): set aside; --retry-failed tries again"
     return Row(task.number, Result(task.job.source, task.job.target, "failed", (reason,)), lasting=True, deadly=True)
 
 
@@ -77,7 +98,12 @@ def main() -> None:
     """Do the task that comes through stdin, and end when that is closed."""
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get among the answer
-    task = pickle.load(sys.stdin.buffer)
+    try:
+        task = pickle.load(sys.stdin.buffer)
+    except (AttributeError, ImportError) as error:  # of a class that only the parent knows
+        sys.exit(f"resolvent: {first_line(error)}")
+    answer.write(READY)
+    answer.flush()
 
     def end_with_parent() -> None:
         sys.stdin.buffer.read()

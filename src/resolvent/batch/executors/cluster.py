@@ -24,8 +24,8 @@ def check_cluster(where: str) -> None:
     """
     if not re.fullmatch(NAMES, where):
         raise UsageError(
-            f"cluster {where!r:.80}: is no cluster; give the address of a Dask scheduler, such as tcp://host:8786, or "
-            "local:4 for four processes of this machine; or ray, ray:4 or ray://host:10001"
+            f"cluster {where!r:.80}: is not known; give local:4 (processes), tcp://host:8786 (a Dask scheduler), ray, "
+            "ray:4 or ray://host:10001"
         )
 
 
