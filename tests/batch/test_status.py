@@ -115,3 +115,16 @@ def test_names_in_a_report_are_no_formulas_and_no_markup(tmp_path, soft, run, mo
     assert {row["output"] for row in rows} >= {"'=1+1.png", "'=1+1.jpg"}
     assert not [value for row in rows for value in row.values() if value[:1] in ("=", "+", "-", "@")]
     assert "<img src=x" not in (tmp_path / "out/r.html").read_text("utf-8")
+
+
+def test_what_was_planned_and_never_begun_does_not_wait_for_ever(album, tmp_path, soft, monkeypatch):
+    def stop(event):
+        if event.result is not None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restore_many([album], tmp_path / "out", **soft, workers=1, on_event=stop)
+    assert status.status_of(tmp_path / "out")["waiting"] > 1
+    restore_many([album / "trip", album / "a.png"], tmp_path / "out", **soft, resume=True)
+    found = status.status_of(tmp_path / "out")
+    assert (found["waiting"], found["failed"]) == (0, 0)

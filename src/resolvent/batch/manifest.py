@@ -238,6 +238,12 @@ class Manifest:
         """Note plain data for the whole batch."""
         self._change("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, json.dumps(value))
 
+    def forget_plans(self) -> None:
+        """Drop what an earlier run was to do and never began: a later one may be of other photographs."""
+        self._change(
+            "DELETE FROM photographs WHERE state = 'waiting' AND input_sha256 IS NULL AND output_sha256 IS NULL"
+        )
+
     def expect(self, pairs: Iterable[tuple[Place, Place]]) -> None:
         """List photographs, each input with its output, that are to be done; those that are listed stay as they are."""
         if not self.connection.in_transaction:

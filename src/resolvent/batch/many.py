@@ -142,6 +142,8 @@ def restore_many(
         if manifest is not None and not (resume or overwrite):
             _refuse_what_is_done(manifest, jobs)
         if manifest is not None and not dry_run:
+            manifest.forget_plans()
+            manifest.commit()
             manifest.expect((job.source, job.target) for job in jobs)
             manifest.commit()
         if not dry_run:
