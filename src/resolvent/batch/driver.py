@@ -173,10 +173,7 @@ class Batch:
             self._end_job(number, None)
             return None
         watch = self.watch.start(job.source)
-        entry = None if manifest is None else manifest.entry(job.target)
-        decision = decide(
-            job, entry, self.files, keys, retry_failed=self.retry_failed, uncertain=self.uncertain
-        )  # fmt: skip
+        entry, decision = self.decide(job)
         if decision.files is None:
             self._settle(number, watch, entry, decision)
             return None
@@ -201,6 +198,13 @@ class Batch:
             self.flying[number] = _Flight(watch, decision.note, None, [])
         threads, largest = self.resources.threads, self.resources.largest
         return Task(number, job, self.request, decision.files, threads, largest, manifest is not None)
+
+    def decide(self, job: Job) -> tuple[Entry | None, Decision]:
+        """What the manifest knows of a photograph, and what is to be done about it."""
+        entry = None if self.manifest is None else self.manifest.entry(job.target)
+        return entry, decide(
+            job, entry, self.files, self.keys, retry_failed=self.retry_failed, uncertain=self.uncertain
+        )
 
     def _copied(self, number: int, files: Files, read: Stamp) -> Row | None:
         """Copy the result of a photograph of the same bytes, if one is done."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Unpack, cast
 
-from resolvent.batch.decide import Keys, decide
+from resolvent.batch.decide import Keys
 from resolvent.batch.driver import Batch, OnFull
 from resolvent.batch.executors import Executor
 from resolvent.batch.executors.cluster import check_cluster, open_cluster
@@ -258,10 +258,7 @@ def _foreseen(batch: Batch, jobs: Sequence[Job], forecast: Forecast, sessions: S
     results = []
     for job in jobs:
         watch = batch.watch.start(job.source)
-        entry = None if batch.manifest is None else batch.manifest.entry(job.target)
-        decision = decide(
-            job, entry, batch.files, batch.keys, retry_failed=batch.retry_failed, uncertain=batch.uncertain
-        )  # fmt: skip
+        _, decision = batch.decide(job)
         if decision.files is None:
             results.append(watch.finish(cast("Result", decision.result)))
             continue

@@ -45,7 +45,7 @@ class Files:
     """How the files of a batch are read and written.
 
     Attributes:
-        resume: Keep the outputs that are there and whole, and do the rest; see ``settled.Decision``.
+        resume: Keep the outputs that are there and whole, and do the rest; see ``decide.decide``.
         overwrite: Replace outputs that are there.
         same: An output that is there counts as written if its bytes are those that would be.
         quality: 1 to 100, of lossy outputs; None for QUALITY, or that of the input where it is a finer JPEG.
