@@ -144,7 +144,7 @@ def test_an_exception_that_nobody_foresaw_ends_one_file(album, tmp_path, monkeyp
 
     calls, real = [], worker.run
     monkeypatch.setattr(worker, "run", breaks)
-    report = restore_many([album], tmp_path / "out", **soft)
+    report = restore_many([album], tmp_path / "out", workers=1, **soft)
     failed, *rest = (result.status for result in report.results)
     assert failed == "failed"
     assert set(rest) == {"restored"}

@@ -198,7 +198,7 @@ class Store:
                 self._fail(job, Problem(500, internal(error)))
         if job.scope.cancelled_caught:
             self.metrics.jobs.labels("canceled").inc()
-            shutil.rmtree(job.task.folder, ignore_errors=True)  # what the worker wrote before it was killed
+        self.sweep(job)
         job.finished.set()
 
     def _finish(self, job: Job, facts: dict[str, Any]) -> None:
@@ -237,7 +237,12 @@ class Store:
         job.scope.cancel()
         self.jobs.pop(job.id, None)
         self.keys = {key: known for key, known in self.keys.items() if known[1] != job.id}
-        shutil.rmtree(job.task.folder, ignore_errors=True)
+        self.sweep(job)
+
+    def sweep(self, job: Job) -> None:
+        """Delete what a worker has written for a job that was deleted meanwhile; to be called when it has ended."""
+        if job.id not in self.jobs:
+            shutil.rmtree(job.task.folder, ignore_errors=True)
 
     def end(self) -> None:
         """Stop all work, and tell whoever waits for it."""

@@ -56,6 +56,8 @@ async def soon(
     except Problem:
         store.find(job.id)
         raise
+    finally:
+        store.sweep(job)
     store.find(job.id)
     return outcome
 
