@@ -57,6 +57,10 @@ def accidents():
                 result = real_restore(job, *rest, **more)
                 if job.source.stem.startswith("late") and first_time(job.source):
                     die()
+                if job.source.stem.startswith("unlucky") and (
+                    first_time(job.source) or first_time(job.source.with_suffix(".again"))
+                ):
+                    die()
                 return result
 
             real_read, real_restore = module.Files.read, module.restore_one
@@ -134,6 +138,13 @@ def test_what_ends_its_workers_is_set_aside(tmp_path, soft, address):
     resumed = restore_many(album, tmp_path / "out", cluster=address, resume=True, **soft)
     assert resumed.counts["skipped"] == 4
     assert deadly.reasons[0] in resumed.results[3].reasons
+
+
+def test_a_bystander_of_two_deaths_is_done_whatever_it_had_written(tmp_path, soft, address):
+    put(tmp_path / "album/unlucky.png", 3)
+    report = restore_many(tmp_path / "album", tmp_path / "out", cluster=address, **soft)
+    assert report.counts["restored"] == 1, report.results[0].reasons
+    assert len(list((tmp_path / "album").glob(".unlucky*"))) == 2
 
 
 def test_what_is_there_is_refused_before_any_work(album, tmp_path, soft, address):

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from resolvent.batch.executors.quiet import quiet
-from resolvent.batch.executors.remote import Refusal, carry_out, local_folders, order, set_aside
+from resolvent.batch.executors.remote import Order, Refusal, carry_out, local_folders, order, set_aside
 from resolvent.batch.progress import FileProgress
 from resolvent.batch.task import Row, Task
 from resolvent.errors import ClusterError, MissingDependencyError, UsageError, first_line
@@ -96,7 +96,7 @@ class DaskExecutor:
                 ) from error
             self.held = opened.pop_all()
         self.killed: type[Exception] = distributed.scheduler.KilledWorker
-        self.running: dict[Any, Task] = {}
+        self.running: dict[Any, Order] = {}
         self.done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.folders: set[Path] = set()
         self.counted, self.threads, self.seen = 0.0, 0, time.monotonic()
@@ -135,36 +135,36 @@ class DaskExecutor:
 
     def map(self, tasks: Iterator[Task | None], watch: Callable[[Task], FileProgress]) -> Iterator[Row]:
         """See Executor."""
-        suspects: deque[tuple[Task, int]] = deque()
+        suspects: deque[tuple[Order, int]] = deque()
         deaths = 0
-        given = filter(None, tasks)
+        waiting = filter(None, tasks)
         while True:
-            while len(self.running) < self.workers and (following := next(given, None)) is not None:
-                self._send(following)
+            while len(self.running) < self.workers and (following := next(waiting, None)) is not None:
+                self._send(order(following))
             if not self.running:
                 if not suspects:
                     return
-                following, deaths = suspects.popleft()
-                self._send(following)
+                suspect, deaths = suspects.popleft()
+                self._send(suspect)
             future = self._next_done()
             if future is None:
                 continue
-            task = self.running.pop(future)
+            given = self.running.pop(future)
             outcome = self._outcome(future)
             if isinstance(outcome, Row):
                 yield outcome
             elif deaths:
-                yield set_aside(task, deaths + outcome)
+                yield set_aside(given.task, deaths + outcome)
             else:
-                suspects.append((task, outcome))
+                suspects.append((given, outcome))
             if not self.running:
                 deaths = 0
 
-    def _send(self, task: Task) -> None:
-        self.folders.update(local_folders(task.job))
+    def _send(self, given: Order) -> None:
+        self.folders.update(local_folders(given.task.job))
         with self._connected():
-            future = self.client.submit(carry_out, order(task), key=f"resolvent-{uuid4().hex}", pure=False)
-        self.running[future] = task
+            future = self.client.submit(carry_out, given, key=f"resolvent-{uuid4().hex}", pure=False)
+        self.running[future] = given
         future.add_done_callback(self.done.put)
 
     def _next_done(self) -> Any:
