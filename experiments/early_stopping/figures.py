@@ -35,7 +35,8 @@ def curves_figure(path: Path, photographs: dict[str, dict[str, Any]]) -> None:
             rule = result["rules"][key]
             size = 9 if key == "oracle" else 5
             ax.plot(rule["step"], rule["psnr"], marker, color=color, markersize=size, label=label, linestyle="none")
-        ax.set_ylim(max(min(mean), min(rule["psnr"] for rule in result["rules"].values()) - 0.5), None)
+        given = [rule["psnr"] for key, rule in result["rules"].items() if key in MARKS]
+        ax.set_ylim(min(*given, *output[len(output) // 4 :]) - 0.3, None)
         ax.set_title(name, loc="left", fontsize=9)
         ax.tick_params(labelsize=8)
         ax.spines[["top", "right"]].set_visible(False)

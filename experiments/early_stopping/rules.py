@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from resolvent.degradations import parse
 from resolvent.diagnosis.noise import noise_sigma
 from resolvent.evaluation.metrics import psnr
 from resolvent.methods.untrained.dip import PRESETS, fast_preset, fit_to, start
-from resolvent.methods.untrained.fit import Discrepancy, MovingVariance, Settings, Stop, to_image
+from resolvent.methods.untrained.fit import Discrepancy, MovingVariance, Stop, to_image
 from resolvent.physics.forward_model import ForwardModel
 
 __all__ = ["NETWORKS", "RULES", "VARIANCES", "Watch", "measure", "rules"]
@@ -113,8 +114,7 @@ def measure(
     preset = NETWORKS[network]
     generator = torch.Generator().manual_seed(seed)
     fresh, z = start(preset, 3, (truth.shape[0], truth.shape[1]), seed, generator)
-    published = preset.settings
-    settings = Settings(steps, published.learning_rate, published.input_noise, average=published.average)
+    settings = replace(preset.settings, iterations=steps)
     fit_to(y, ForwardModel(degradation), fresh, z, settings, watch, generator, None)
     compared = {
         name: {"step": step, "stopped": watch.stopped.get(name), "psnr": watch.score(image)}

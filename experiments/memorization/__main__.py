@@ -130,9 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="folder of flowers, or the archive flower_photos")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument(
-        "--updates", type=int, default=SMALL.updates, help="of the small form; the grid takes half"
-    )
+    parser.add_argument("--updates", type=int, default=SMALL.updates, help="of the small form; the grid takes half")
     parser.add_argument("--large-updates", type=int, default=LARGE.updates)
     parser.add_argument("--large-widths", choices=list(WIDTHS_OF), default=LARGE.widths)
     parser.add_argument("--threads", type=int)
