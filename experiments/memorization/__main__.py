@@ -71,10 +71,14 @@ def label(form: Form, result: dict[str, Any]) -> str:
     return f"{result['parameters'] / 1e6:.1f} M parameters, {form.pairs} pairs of {size}"
 
 
+def shown_of(form: Form) -> list[int]:
+    """The updates of a form that are shown, its last among them."""
+    return sorted({update for update in shown_of(form)} | {form.updates})
+
+
 def table(runs: dict[str, dict[str, Any]], form: Form) -> str:
     """Relative MSE of each kind of target over the updates."""
-    shown = [update for update in SHOWN if update <= form.updates]
-    shown = shown if form.updates in shown else [*shown, form.updates]
+    shown = shown_of(form)
     heads = (
         [label(form, runs["true"]), "variance", "nothing done"]
         + [f"at {update}" for update in shown]
@@ -115,7 +119,8 @@ def measure_grid(flowers: Flowers, small: Form, work: Path) -> tuple[list[dict[s
     for widths in WIDTHS_OF:
         for dropout in DROPOUTS:
             form = replace(small, widths=widths, dropout=dropout)
-            form = form if form == small else replace(form, updates=updates)
+            there = form == small and updates % small.every == 0  # and so measured on the way
+            form = form if there else replace(form, updates=updates)
             row: dict[str, Any] = {"widths": widths, "dropout": dropout}
             for kind in KINDS:
                 result = run(flowers, kind, form, work)
@@ -160,7 +165,7 @@ def main() -> None:
         examples_figure(options.output / f"examples-{part}.png", runs)
         report["forms"][part] = {
             "form": asdict(form),
-            "order": {str(update): in_order(runs, update) for update in SHOWN if update <= form.updates},
+            "order": {str(update): in_order(runs, update) for update in shown_of(form)},
             "runs": {
                 kind: {key: value for key, value in result.items() if key != "example"} | {"learned": learned(result)}
                 for kind, result in runs.items()

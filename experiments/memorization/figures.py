@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.memorization.fit import TARGETS
-from experiments.seed.figures import COLORS, rows_figure, rule, save
+from experiments.seed.figures import COLORS, QUIET, rows_figure, rule, save
 
 __all__ = ["curves_figure", "examples_figure"]
 
@@ -24,7 +24,9 @@ def curves_figure(path: Path, forms: dict[str, dict[str, dict[str, Any]]]) -> No
             left.plot(updates, mse, color=color, linewidth=1.3, label=TARGETS[kind])
             right.plot(updates, psnr, color=color, linewidth=1.3)
         left.set_yscale("log")
-        rule(left, 1, "a single color", dashed=True)
+        rule(left, 1, "", dashed=True)
+        left.annotate("a single color", (0.98, 1), xycoords=("axes fraction", "data"), xytext=(0, 3),
+                      textcoords="offset points", fontsize=8, color=QUIET, ha="right")  # fmt: skip
         rule(left, runs["true"]["identity"], "true pairs, nothing done")
         rule(right, runs["true"]["identity_psnr"], "nothing done")
         left.set_title(label, loc="left", fontsize=10)
@@ -33,7 +35,7 @@ def curves_figure(path: Path, forms: dict[str, dict[str, dict[str, Any]]]) -> No
         for ax in (left, right):
             ax.set_xlabel("update")
             ax.spines[["top", "right"]].set_visible(False)
-    grid[0, 0].legend(frameon=False, fontsize=8)
+    grid[0, 0].legend(frameon=False, fontsize=8, loc="lower left")
     save(sheet, path)
 
 
