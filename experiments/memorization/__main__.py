@@ -73,7 +73,7 @@ def label(form: Form, result: dict[str, Any]) -> str:
 
 def shown_of(form: Form) -> list[int]:
     """The updates of a form that are shown, its last among them."""
-    return sorted({update for update in shown_of(form)} | {form.updates})
+    return sorted({update for update in SHOWN if update <= form.updates} | {form.updates})
 
 
 def table(runs: dict[str, dict[str, Any]], form: Form) -> str:
@@ -162,7 +162,8 @@ def main() -> None:
         runs = {kind: run(flowers, kind, form, work) for kind in TARGETS}
         drawn[label(form, runs["true"])] = runs
         text.append(table(runs, form))
-        examples_figure(options.output / f"examples-{part}.png", runs)
+        if part == "small":
+            examples_figure(options.output / "examples.png", runs)
         report["forms"][part] = {
             "form": asdict(form),
             "order": {str(update): in_order(runs, update) for update in shown_of(form)},

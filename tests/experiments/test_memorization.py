@@ -118,7 +118,7 @@ def test_the_whole_in_a_short_form(tmp_path, monkeypatch):
     assert "9 pairs of 32x32 pixels" in page
     assert "4 pairs of 128x128 pixels" in page
     assert str(tmp_path) not in page + json.dumps(report)
-    for name in ("curves.svg", "examples-small.png", "examples-large.png"):
+    for name in ("curves.svg", "examples.png"):
         assert (out / name).stat().st_size > 3000
 
     monkeypatch.setattr(command, "fit", lambda *given: pytest.fail("fitted what is kept"))
