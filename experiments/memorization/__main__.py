@@ -41,7 +41,6 @@ LEARNED = 0.1
 
 def run(flowers: Flowers, kind: str, form: Form, work: Path) -> dict[str, Any]:
     """Fit one kind of target, unless that is kept."""
-    form = replace(form, pairs=min(form.pairs, len(flowers.train)))
     clean, held = (shrink(images, form.side) for images in (flowers.train[: form.pairs], flowers.val))
     settings = {"kind": kind, **asdict(form)}
     result = kept(work / f"{kind}-{form.name}.json", settings, lambda: fit(clean, held, kind, form))
@@ -149,8 +148,9 @@ def main() -> None:
     if not photographs.is_dir():
         arrange(options.images, photographs)
     flowers = prepare(sorted(photographs.iterdir()), work)
-    small = replace(SMALL, updates=options.updates)
-    large = replace(LARGE, updates=options.large_updates, widths=options.large_widths)
+    small, large = (replace(form, pairs=min(form.pairs, len(flowers.train))) for form in (SMALL, LARGE))
+    small = replace(small, updates=options.updates)
+    large = replace(large, updates=options.large_updates, widths=options.large_widths)
     options.output.mkdir(parents=True, exist_ok=True)
     where = provenance()
 
