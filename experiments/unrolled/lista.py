@@ -1,7 +1,7 @@
 """Learned ISTA on synthetic sparse coding, against ISTA and FISTA.
 
-K. Gregor, Y. LeCun, Learning fast approximations of sparse coding, ICML 2010. y = A x with A of unit columns; a tenth of
-the entries of x are normal, the others zero.
+K. Gregor, Y. LeCun, Learning fast approximations of sparse coding, ICML 2010. y = A x with A of unit columns; a tenth
+of the entries of x are normal, the others zero.
 """
 
 from __future__ import annotations

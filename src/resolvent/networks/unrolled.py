@@ -7,6 +7,7 @@ the data in closed form and then denoises, and the denoiser and the weights of t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,10 +37,11 @@ GAIN = 20.0
 class UnrolledHQS(nn.Module):
     """Undoes a known blur: (N, 3, H, W), with the planes below, to the same shape.
 
-    Of z_1 = y, step k computes x_k = argmin_x ‖y - k * x‖² + α_k ‖x - z_k‖² at every frequency, and z_{k+1} = D(x_k, σ_k)
-    with the same D in every step. With d_k from 49 gray levels to the noise level σ, evenly in logarithm,
-    σ_k = l_k d_k and α_k = w_k σ² / d_k²; l_k and w_k are learned, positive by softplus, and start at 1 and at 0.23, where
-    all is ``pnp``. As there, each step flips or turns the image another way. The image is taken to wrap around.
+    From z_1 = y on, each step k computes x_k = argmin_x ‖y - A x‖² + α_k ‖x - z_k‖² at every frequency, and then
+    z_{k+1} = D(x_k, σ_k), with the same D in every step. With d_k from 49 gray levels to the noise level σ, evenly in
+    logarithm, σ_k = l_k d_k and α_k = w_k σ² / d_k²; l_k and w_k are learned, positive by softplus, and start at 1 and
+    at 0.23, where all is ``pnp``. As there, each step flips or turns the image another way. The image is taken to wrap
+    around.
 
     Args:
         widths: Of the denoiser, a U-Net.
@@ -65,7 +67,16 @@ class UnrolledHQS(nn.Module):
     ) -> None:
         super().__init__()
         self.noise_level, self.kernel = noise_level, kernel
-        self.denoiser = UNet(widths, blocks, noise_level=True, fold=fold, bias=bias)
+        arguments: dict[str, Any] = {
+            "widths": widths,
+            "blocks": blocks,
+            "noise_level": True,
+            "fold": fold,
+            "bias": bias,
+        }
+        self.denoiser_arguments = arguments
+        """Of ``unet-small``."""
+        self.denoiser = UNet(**arguments)
         self.multiple = self.denoiser.multiple
         self.levels = nn.Parameter(_inverse_softplus(torch.ones(steps)) / GAIN)
         self.weights = nn.Parameter(_inverse_softplus(torch.full((steps,), STRENGTH)) / GAIN)
@@ -93,7 +104,7 @@ class UnrolledHQS(nn.Module):
         return z
 
     def _denoise(self, x: Tensor) -> Tensor:
-        """D of (N, 4, H, W), reflected at its borders as where a model is run, beyond which the U-Net pads with zeros."""
+        """D of (N, 4, H, W), reflected at its borders as where a model is run; the U-Net itself pads with zeros."""
         height, width = x.shape[-2:]
         before = -(-BORDER // self.multiple) * self.multiple
         bottom, right = (BORDER // 2 + (-(side + before + BORDER // 2)) % self.multiple for side in (height, width))

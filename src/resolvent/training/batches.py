@@ -259,7 +259,7 @@ def example(recipe: Recipe, degradation: Degradation, clean: Tensor, seed: int) 
 
 
 def network_input(recipe: Recipe, degraded: Tensor, numbers: Mapping[str, Tensor]) -> Tensor:
-    """Append the extra channels of the network: the noise-level map, sigma/255, the mask of missing pixels, the kernel."""
+    """Append the network's extra channels: the noise-level map, sigma/255, the mask of missing pixels, the kernel."""
     if recipe.noise_level:
         level = (numbers["noise.sigma"] / 255)[:, None, None, None].expand(-1, 1, *degraded.shape[-2:])
         degraded = torch.cat([degraded, level], dim=1)

@@ -240,16 +240,16 @@ class Recipe:
                 "or neither, and neither for a network that finds or fills damage, or enlarges and takes a level"
             )
         for text in (self.degradation, *self.validation) if self.kernel else ():
-            if any(
-                part.reach or part.selects or not isinstance(part, Blur | GaussianNoise) for part in _happening(text)
-            ):
+            parts = _happening(text)
+            if any(part.reach or not isinstance(part, Blur | GaussianNoise) for part in parts):
                 raise UsageError(
-                    f"recipe {self.name!r}: {text!r}: a network that takes the kernel undoes blurs that wrap around, with "
-                    "noise; give boundary=circular, and nothing else"
+                    f"recipe {self.name!r}: {text!r}: a network that takes the kernel undoes blurs that wrap around, "
+                    "with noise; give boundary=circular, and nothing else"
                 )
         if self.kernel and (not self.noise_level or self.others or self.margin):
             raise UsageError(
-                f"recipe {self.name!r}: a network that takes the kernel needs noise_level = true, no others and margin = 0"
+                f"recipe {self.name!r}: margin = {self.margin}, {len(self.others)} others: a network that takes the "
+                "kernel trains with noise_level = true, and without these"
             )
         if self.overstated and not self.noise_level:
             raise UsageError(
