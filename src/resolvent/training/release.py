@@ -14,7 +14,6 @@ from resolvent.models.card import ModelCard
 from resolvent.models.context import measure_halo
 from resolvent.models.export import as_function, estimate_memory, export
 from resolvent.models.registry import read_card
-from resolvent.networks.unrolled import HIGHEST, UnrolledHQS
 from resolvent.parameters import values_of
 from resolvent.training.devices import join
 from resolvent.training.loop import train
@@ -84,6 +83,8 @@ def release(
     Returns:
         The card that was written.
     """
+    from resolvent.networks.unrolled import HIGHEST, UnrolledHQS
+
     recipe, network = result.recipe, result.network
     name, arguments = recipe.network, networks.resolve_arguments(recipe.network, **recipe.arguments)
     steps: dict[str, list[float]] = {}
