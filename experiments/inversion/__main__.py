@@ -32,8 +32,6 @@ PERCEPTUAL = ("hog", "middle")
 """Features of which a decoder is trained for another objective as well."""
 
 SHOWN = 6
-CONSTANT = ("gray", "mean")
-"""Baselines that have no gradient."""
 
 
 def shard(folder: Path, path: Path) -> Shard:
@@ -72,10 +70,40 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def verdicts(results: dict[str, dict[str, Any]]) -> str:
+    """What came out of the claims, of the runs that are there."""
+    lines = ["| claim | measured | |", "|---|---|---|"]
+    for claim, better, worse, least in (
+        ("the middle is 3 dB or more above HOG", "middle, mse", "hog, mse", 3.0),
+        ("skip 1 is above the middle", "skip 1, mse", "middle, mse", 0.0),
+        ("the middle is above 8x8 pixels enlarged", "middle, mse", "thumbnail", 0.0),
+    ):
+        if better in results and worse in results:
+            gain = results[better]["psnr"] - results[worse]["psnr"]
+            lines.append(f"| {claim} | {gain:+.2f} dB | {'yes' if gain > least else '**no**'} |")
+    sums = [row["energy"] + row["error"] for name, row in results.items() if name.endswith(", mse")]
+    if sums:
+        near = max(abs(value - 1) for value in sums) <= 0.05
+        text = f"{min(sums):.3f} to {max(sums):.3f}"
+        lines.append(
+            f"| blur is the conditional mean: energies add up to 1 within 0.05 | {text} | {'yes' if near else '**no**'} |"
+        )
+    for feature in PERCEPTUAL:
+        plain, other = results.get(f"{feature}, mse"), results.get(f"{feature}, perceptual")
+        if plain and other:
+            text = f"{other['energy'] / plain['energy']:.1f} times the gradient energy, {other['psnr'] - plain['psnr']:+.2f} dB"
+            traded = other["energy"] > plain["energy"] and other["psnr"] < plain["psnr"]
+            claim = f"{FEATURES[feature].label}: the perceptual objective gives detail for PSNR"
+            lines.append(f"| {claim} | {text} | {'yes' if traded else '**no**'} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Train, measure, draw and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=Path, required=True, help=f"photographs to train on, {PHOTOGRAPH} pixels a side")
+    parser.add_argument(
+        "--images", type=Path, required=True, help=f"photographs to train on, {PHOTOGRAPH} pixels a side"
+    )
     parser.add_argument("--held", type=Path, required=True, help="other photographs, to measure on")
     parser.add_argument("--steps", type=int, default=1500, help="of each decoder; a fifth of it for other objectives")
     parser.add_argument("--only", nargs="+", choices=list(FEATURES), default=list(FEATURES))
@@ -114,7 +142,7 @@ def main() -> None:
             "label": label(run), "numbers": FEATURES[run.feature].numbers(SIDE), **book,
             **dataclasses.asdict(score(restored, clean)),
         }  # fmt: skip
-        rows.append((label(run).replace("; ", ", ").replace("denoiser", "denoiser"), restored[picked]))
+        rows.append((label(run).replace("; ", ", "), restored[picked]))
         powers[label(run)] = spectrum(restored)
         print(f"{run.name}: {results[run.name]['psnr']:.2f} dB", flush=True)
 
@@ -128,7 +156,7 @@ def main() -> None:
     }  # fmt: skip
     (options.output / "results.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
     protocol = f"{len(clean)} crops of {SIDE}x{SIDE}, trained on crops of {len(photographs)} photographs"
-    text = f"{table(results)}\n\nMeasured on: {protocol}; {where}."
+    text = f"{table(results)}\n\n{verdicts(results)}\n\nMeasured on: {protocol}; {where}."
     page = options.output / "README.md"
     if page.exists():
         fill(page, text)

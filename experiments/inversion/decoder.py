@@ -138,7 +138,9 @@ def rate(step: int, steps: int, peak: float) -> float:
     return peak * min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
-def train(run: Run, shard: Shard, layers: Layers, work: Path, *, reached: bool = False) -> tuple[Decoder, dict[str, Any]]:
+def train(
+    run: Run, shard: Shard, layers: Layers, work: Path, *, reached: bool = False
+) -> tuple[Decoder, dict[str, Any]]:
     """Train a decoder to its end, or go on where it was stopped; a perceptual one starts from that of ``mse``.
 
     Args:
