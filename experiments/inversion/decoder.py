@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ class Decoder(nn.Module):
         widths = [max(narrowest, width // 2 ** (3 - left)) for left in range(ups, -1, -1)]
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 3, padding=1), nn.LeakyReLU(0.2)]
         layers += [nn.Conv2d(widths[0], widths[0], 3, padding=1), nn.LeakyReLU(0.2)]
-        for wide, narrow in zip(widths[:-1], widths[1:], strict=True):
+        for wide, narrow in pairwise(widths):
             layers += [nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
             layers += [nn.Conv2d(narrow, narrow, 3, padding=1), nn.LeakyReLU(0.2)]
         layers.append(nn.Conv2d(widths[-1], 3, 3, padding=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -87,4 +88,4 @@ def spectrum(x: Tensor, bins: int = 16) -> list[float]:
     frequency = torch.fft.fftfreq(side)
     radius = torch.hypot(frequency[:, None], frequency[None])
     edges = torch.linspace(0.5 / side, 0.5, bins + 1)
-    return [float(power[(radius >= low) & (radius < high)].mean()) for low, high in zip(edges, edges[1:], strict=False)]
+    return [float(power[(radius >= low) & (radius < high)].mean()) for low, high in pairwise(edges)]
