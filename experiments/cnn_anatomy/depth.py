@@ -33,6 +33,9 @@ LABELS = {
 SIDE = 264
 """Of the reflected picture, which the largest receptive field fits into."""
 
+SEEN = (51.5, 211.5)
+"""Part of it that the figure shows."""
+
 
 def convolved(of: Interval, times: int) -> Interval:
     return of[0] - times, of[1] + times
@@ -181,8 +184,7 @@ def draw(path: Path, x: Tensor, report: dict[str, Any], gradients: dict[str, Ten
         ax.set_title(f"squared gradient of an output pixel,\n{titles[name]}", fontsize=9)
     upper.colorbar(shown, ax=panels[2], shrink=0.8, ticks=[1e-8, 1e-6, 1e-4, 1e-2, 1])
     for ax in panels:
-        ax.set_xticks([])
-        ax.set_yticks([])
+        ax.set(xticks=[], yticks=[], xlim=SEEN, ylim=SEEN[::-1])
     ax = lower.subplots()
     places = np.arange(len(LAYERS))[::-1]
     rows = report["skips"]["layers"]

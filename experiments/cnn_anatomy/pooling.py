@@ -53,8 +53,9 @@ def measure(x: Tensor) -> dict[str, dict[str, float]]:
 
     Returns:
         For each of POOLS ``nearest`` and ``bilinear``, the PSNR of what comes back in dB; ``shift nearest`` and ``shift
-        bilinear``, its RMS distance in gray levels from what comes back of the shifted picture, shifted back; and
-        ``change``, the RMS change of the pooled numbers over that of the pixels.
+        bilinear``, its RMS distance in gray levels from what comes back of the shifted picture, shifted back;
+        ``brighter``, the mean of the pooled numbers less that of the pixels in gray levels; and ``change``, the RMS
+        change of the pooled numbers over that of the pixels.
     """
     still, moved = x[..., :-2], x[..., 1:-1]
     results: dict[str, dict[str, float]] = {}
@@ -62,9 +63,12 @@ def measure(x: Tensor) -> dict[str, dict[str, float]]:
         row: dict[str, float] = {}
         for how in BACK:
             pairs = zip(inner(x).numpy(), inner(give_back(pool(x), name, how)).numpy(), strict=True)
-            row[how] = float(np.mean([psnr(back.transpose(1, 2, 0), truth.transpose(1, 2, 0)) for truth, back in pairs]))
+            row[how] = float(
+                np.mean([psnr(back.transpose(1, 2, 0), truth.transpose(1, 2, 0)) for truth, back in pairs])
+            )
             apart = shifted_apart(x, name, how)
             row[f"shift {how}"] = rms(inner(apart))
+        row["brighter"] = 255 * float(pool(x).mean() - x.mean())
         row["change"] = rms(pool(moved) - pool(still)) / rms(moved - still)
         results[name] = row
     return results
@@ -79,26 +83,24 @@ def shifted_apart(x: Tensor, name: str, how: str) -> Tensor:
 
 def draw(path: Path, x: Tensor, results: dict[str, dict[str, float]]) -> None:
     """Draw a detail of a picture (1, 3, H, W), pooled and given back, and what a shift changes."""
-    columns = ("pooled", *BACK, "shift, nearest", "shift, bilinear")
-    sheet = Figure(figsize=(9.6, 5.7), layout="constrained")
-    grid = sheet.subplots(len(POOLS), len(columns) + 1, squeeze=False)
     half = slice(DETAIL.start // 2, DETAIL.stop // 2)
+    sheet = Figure(figsize=(9.6, 5.6), layout="constrained")
+    grid = sheet.subplots(len(POOLS), 6, squeeze=False)
     for axes, (name, pool) in zip(grid, POOLS.items(), strict=True):
         row = results[name]
-        panels = [("picture", x[..., DETAIL, DETAIL]), ("pooled", pool(x)[..., half, half])]
+        panels = [("", "", x[..., DETAIL, DETAIL]), ("pooled", "", pool(x)[..., half, half])]
         for how in BACK:
-            panels.append((f"{how}: {row[how]:.2f} dB", give_back(pool(x), name, how)[..., DETAIL, DETAIL]))
+            panels.append((how, f"{row[how]:.2f} dB", give_back(pool(x), name, how)[..., DETAIL, DETAIL]))
         for how in BACK:
             change = 4 * shifted_apart(x, name, how).abs()[..., DETAIL, DETAIL]
-            panels.append((f"shift: {row[f'shift {how}']:.1f} levels", change))
-        for ax, (title, picture) in zip(axes, panels, strict=True):
+            panels.append((f"shift, {how}, 4 times", f"{row[f'shift {how}']:.1f} gray levels", change))
+        for ax, (title, figure, picture) in zip(axes, panels, strict=True):
             ax.imshow(picture[0].clamp(0, 1).permute(1, 2, 0).numpy(), interpolation="nearest")
-            ax.set_title(title, fontsize=8)
+            ax.set_title(f"{title}\n{figure}" if axes is grid[0] else figure, fontsize=8)
             ax.set_xticks([])
             ax.set_yticks([])
             for side in ax.spines.values():
                 side.set_visible(False)
         axes[0].set_ylabel(name, fontsize=9)
-    for ax, how in zip(grid[-1, -2:], BACK, strict=True):
-        ax.set_xlabel(f"{how}, 4 times", fontsize=8)
+    grid[0, 0].set_title("picture\n", fontsize=8)
     save(sheet, path, dpi=110)
