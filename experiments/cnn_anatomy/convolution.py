@@ -61,8 +61,8 @@ def activations(network: SeedUNet, x: Tensor) -> dict[str, Tensor]:
 def shift_errors(network: SeedUNet, x: Tensor) -> dict[str, list[float]]:
     """How far each tensor is from a shifted copy of itself when the picture shifts by 0 to 8 pixels.
 
-    Pictures (N, 3, H, W) are reflected at their borders and a window slides across; the same 64 pixels of each window are
-    compared. Of the output the distance is the RMS in gray levels, of the layers that over the standard deviation.
+    Pictures (N, 3, H, W) are reflected at their borders and a window slides across; the same 64 pixels of each window
+    are compared. Of the output the distance is the RMS in gray levels, of the layers that over the standard deviation.
     """
     padded = F.pad(x, (MARGIN,) * 4, mode="reflect")
     size = [(side - max(SHIFTS)) // 8 * 8 for side in padded.shape[-2:]]
@@ -89,8 +89,8 @@ def filters(network: SeedUNet, recipe: Recipe, x: Tensor) -> dict[str, list[floa
     """Of each filter of the first layer.
 
     Returns:
-        ``mean``: share of its energy that is a mean color; 1/9 is expected of random weights. ``positive``: share of the
-        pixels at which it passes the ReLU. ``moved``: distance from where training began, over the size there.
+        ``mean``: share of its energy that is a mean color; 1/9 is expected of random weights. ``positive``: share of
+        the pixels at which it passes the ReLU. ``moved``: distance from where training began, over the length there.
     """
     weight = network.e1.c1.weight.detach()
     torch.manual_seed(recipe.seed)

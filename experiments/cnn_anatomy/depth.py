@@ -26,8 +26,8 @@ LAYERS = {"e1": 1, "e2": 2, "e3": 4, "middle": 8, "d3": 4, "d2": 2, "d1": 1}
 """In the order of the network, and how many pixels a step of each is."""
 
 LABELS = {
-    "e1": "first scale", "e2": "after 1 pooling", "e3": "after 2", "middle": "after 3, the middle", "d3": "enlarged once",
-    "d2": "enlarged twice", "d1": "output",
+    "e1": "first scale", "e2": "after 1 pooling", "e3": "after 2", "middle": "after 3, the middle",
+    "d3": "enlarged once", "d2": "enlarged twice", "d1": "output",
 }  # fmt: skip
 
 SIDE = 264
@@ -104,8 +104,10 @@ def agreements(network: SeedUNet, skips: bool) -> list[tuple[str, Interval, Inte
     for layer, stride in LAYERS.items():
         phases = 8 // stride if layer.startswith("d") else 1
         middle = SIDE // 2 // 8 * 8 // stride
-        for at in range(middle, middle + phases):
-            found.append((layer, interval(layer, at, skips), support(squared_gradient(network, layer, at, x))))
+        found += [
+            (layer, interval(layer, at, skips), support(squared_gradient(network, layer, at, x)))
+            for at in range(middle, middle + phases)
+        ]
     return found
 
 

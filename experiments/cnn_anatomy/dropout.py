@@ -46,18 +46,20 @@ def measure(network: SeedUNet, degraded: Tensor, clean: Tensor) -> dict[str, dic
     """The spread and the distance of means from the network without dropout, for each of RATES.
 
     Returns:
-        For each rate ``spread``, the standard deviation over passes s, as RMS over all values in gray levels; ``means``,
-        how many passes T are averaged; ``distance``, RMS of their mean from the output without dropout, in gray levels;
-        ``bias``, that which remains without end: the squares of distance less s squared over T, of the largest T;
-        ``rank``, the rank correlation of the spread of a pixel with its error; ``psnr`` of one pass, of the mean of
+        For each rate ``spread``, the standard deviation over passes s, as RMS over all values in gray levels;
+        ``means``, how many passes T are averaged; ``distance``, RMS of their mean from the output without dropout, in gray levels;
+        ``bias``, what remains of it without end, from the product of the deviations of two independent means. The
+        distances are of other passes than the spread, so that sqrt(spread^2 / T + bias^2) is a prediction. ``rank``, the rank correlation of the spread of a pixel with its error; ``psnr`` of one pass, of the mean of
         all, and of none dropped, in dB.
     """
     with torch.inference_mode():
         without = network(degraded)
     results: dict[str, dict[str, Any]] = {}
     for rate in RATES:
+        others = passes(network, degraded, rate, PASSES, seed=1).double()
+        deviation, apart = others.std(0), others.mean(0) - without
+        del others
         outputs = passes(network, degraded, rate, PASSES).double()
-        deviation = outputs.std(0)
         spread = float(deviation.square().mean().sqrt())
         means = [2**i for i in range(int(math.log2(PASSES)) + 1)]
         grouped = [outputs.unflatten(0, (-1, count)).mean(1) for count in means]
@@ -68,7 +70,7 @@ def measure(network: SeedUNet, degraded: Tensor, clean: Tensor) -> dict[str, dic
             "spread": 255 * spread,
             "means": means,
             "distance": [255 * value for value in distance],
-            "bias": 255 * math.sqrt(max(distance[-1] ** 2 - spread**2 / means[-1], 0.0)),
+            "bias": 255 * math.sqrt(max(float((apart * (outputs.mean(0) - without)).mean()), 0.0)),
             "rank": float(rank),
             "psnr": [decibels(outputs[0], clean), decibels(outputs.mean(0), clean), decibels(without, clean)],
         }

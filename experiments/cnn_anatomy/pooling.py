@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
@@ -89,11 +88,10 @@ def draw(path: Path, x: Tensor, results: dict[str, dict[str, float]]) -> None:
     for axes, (name, pool) in zip(grid, POOLS.items(), strict=True):
         row = results[name]
         panels = [("", "", x[..., DETAIL, DETAIL]), ("pooled", "", pool(x)[..., half, half])]
-        for how in BACK:
-            panels.append((how, f"{row[how]:.2f} dB", give_back(pool(x), name, how)[..., DETAIL, DETAIL]))
+        panels += [(how, f"{row[how]:.2f} dB", give_back(pool(x), name, how)[..., DETAIL, DETAIL]) for how in BACK]
         for how in BACK:
             change = 4 * shifted_apart(x, name, how).abs()[..., DETAIL, DETAIL]
-            panels.append((f"shift, {how}, 4 times", f"{row[f'shift {how}']:.1f} gray levels", change))
+            panels += [(f"shift, {how}, 4 times", f"{row[f'shift {how}']:.1f} gray levels", change)]
         for ax, (title, figure, picture) in zip(axes, panels, strict=True):
             ax.imshow(picture[0].clamp(0, 1).permute(1, 2, 0).numpy(), interpolation="nearest")
             ax.set_title(f"{title}\n{figure}" if axes is grid[0] else figure, fontsize=8)
