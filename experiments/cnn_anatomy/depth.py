@@ -70,12 +70,12 @@ def _interval(layer: str, of: Interval, skips: bool) -> Interval:
     return min(inner[0], beside[0]), max(inner[1], beside[1])
 
 
-def squared_gradient(network: SeedUNet, layer: str, at: int, x: Tensor) -> Tensor:
-    """Squared gradient of the channels' sum at (at, at) of a layer by (N, 3, H, W), summed over N and color: (H, W)."""
+def squared_gradient(network: SeedUNet, layer: str, at: tuple[int, int], x: Tensor) -> Tensor:
+    """Squared gradient of the channels' sum at a row and column of a layer by (N, 3, H, W), summed: (H, W)."""
     x = x.clone().requires_grad_()
     with watching(network, (layer,)) as found:
         network(x)
-    (gradient,) = torch.autograd.grad(found[layer][:, :, at, at].sum(), x)
+    (gradient,) = torch.autograd.grad(found[layer][:, :, *at].sum(), x)
     return gradient.double().square().sum((0, 1))
 
 
@@ -99,13 +99,13 @@ def positive(network: SeedUNet) -> SeedUNet:
 def agreements(network: SeedUNet, skips: bool) -> list[tuple[str, Interval, Interval]]:
     """Interval and support of the gradient, of each layer at each place with regard to the pooling."""
     generator = torch.Generator().manual_seed(0)
-    x = torch.rand(4, 3, SIDE, SIDE, generator=generator)
+    x = torch.rand(4, 3, 32, SIDE, generator=generator)
     found = []
     for layer, stride in LAYERS.items():
         phases = 8 // stride if layer.startswith("d") else 1
         middle = SIDE // 2 // 8 * 8 // stride
         found += [
-            (layer, interval(layer, at, skips), support(squared_gradient(network, layer, at, x)))
+            (layer, interval(layer, at, skips), support(squared_gradient(network, layer, (16 // stride, at), x)))
             for at in range(middle, middle + phases)
         ]
     return found
@@ -146,7 +146,7 @@ def measure(networks: dict[str, SeedUNet], x: Tensor) -> tuple[dict[str, Any], d
         rows: dict[str, dict[str, int]] = {}
         for layer, stride in LAYERS.items():
             at = SIDE // 2 // 8 * 8 // stride
-            gradient = squared_gradient(network, layer, at, padded)
+            gradient = squared_gradient(network, layer, (at, at), padded)
             low, high = interval(layer, at, skips)
             center = at * stride + stride // 2
             rows[layer] = {

@@ -47,10 +47,10 @@ def measure(network: SeedUNet, degraded: Tensor, clean: Tensor) -> dict[str, dic
 
     Returns:
         For each rate ``spread``, the standard deviation over passes s, as RMS over all values in gray levels;
-        ``means``, how many passes T are averaged; ``distance``, RMS of their mean from the output without dropout, in gray levels;
-        ``bias``, what remains of it without end, from the product of the deviations of two independent means. The
-        distances are of other passes than the spread, so that sqrt(spread^2 / T + bias^2) is a prediction. ``rank``, the rank correlation of the spread of a pixel with its error; ``psnr`` of one pass, of the mean of
-        all, and of none dropped, in dB.
+        ``means``, how many passes T are averaged; ``distance``, RMS of their mean from the output without dropout, in
+        gray levels; ``bias``, what remains of it without end, from the product of the deviations of two independent
+        means, those of the spread's passes and of the distances'; ``rank``, the rank correlation of the spread of a
+        pixel with its error; ``psnr`` of one pass, of the mean of all, and of none dropped, in dB.
     """
     with torch.inference_mode():
         without = network(degraded)

@@ -78,7 +78,8 @@ def measure(networks: dict[str, SeedUNet], clean: NDArray[np.float32]) -> dict[s
 
     Returns:
         For each ``psnr``, the mean PSNR in dB by blur; ``high``, the power of high frequency of what was blurred by
-        9x9, over that of the true pictures; ``error``, that of the error over the same; ``spectrum``, power by frequency.
+        9x9, over that of the true pictures; ``error``, that of the error over the same; ``spectrum``, the power by
+        frequency, over that of the true pictures.
     """
     results: dict[str, dict[str, Any]] = {}
     truth = tensor(clean)
