@@ -85,20 +85,19 @@ def draw(path: Path, x: Tensor, results: dict[str, dict[str, float]]) -> None:
     half = slice(DETAIL.start // 2, DETAIL.stop // 2)
     sheet = Figure(figsize=(9.6, 5.6), layout="constrained")
     grid = sheet.subplots(len(POOLS), 6, squeeze=False)
-    for axes, (name, pool) in zip(grid, POOLS.items(), strict=True):
+    for i, (axes, (name, pool)) in enumerate(zip(grid, POOLS.items(), strict=True)):
         row = results[name]
-        panels = [("", "", x[..., DETAIL, DETAIL]), ("pooled", "", pool(x)[..., half, half])]
+        panels = [("picture" * (i == 0), "", x[..., DETAIL, DETAIL]), ("pooled", "", pool(x)[..., half, half])]
         panels += [(how, f"{row[how]:.2f} dB", give_back(pool(x), name, how)[..., DETAIL, DETAIL]) for how in BACK]
         for how in BACK:
             change = 4 * shifted_apart(x, name, how).abs()[..., DETAIL, DETAIL]
             panels += [(f"shift, {how}, 4 times", f"{row[f'shift {how}']:.1f} gray levels", change)]
         for ax, (title, figure, picture) in zip(axes, panels, strict=True):
             ax.imshow(picture[0].clamp(0, 1).permute(1, 2, 0).numpy(), interpolation="nearest")
-            ax.set_title(f"{title}\n{figure}" if axes is grid[0] else figure, fontsize=8)
+            ax.set_title(f"{title}\n{figure}" if i == 0 else figure, fontsize=8)
             ax.set_xticks([])
             ax.set_yticks([])
             for side in ax.spines.values():
                 side.set_visible(False)
         axes[0].set_ylabel(name, fontsize=9)
-    grid[0, 0].set_title("picture\n", fontsize=8)
     save(sheet, path, dpi=110)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,17 @@ from resolvent.networks.seed_unet import SeedUNet
 
 __all__ = ["CUTS", "draw", "high_power", "measure", "without_skips"]
 
+MIDDLE = 4
+
 CUTS: dict[str, tuple[int, ...]] = {
     "all skips": (),
     "skip 1 averaged": (1,),
     "skip 2 averaged": (2,),
     "skip 3 averaged": (3,),
-    "all averaged": (1, 2, 3),
+    "skips averaged": (1, 2, 3),
+    "middle averaged": (MIDDLE,),
 }
-"""Which skip connections are replaced; 1 is that of the whole size."""
+"""Which skip connections are replaced; 1 is that of the whole size, MIDDLE what is below all."""
 
 HIGH = 1 / 8
 """Cycles a pixel from which power counts as of high frequency."""
@@ -38,15 +42,15 @@ SHOWN_BLUR = 9
 
 
 def without_skips(network: SeedUNet, x: Tensor, cut: Iterable[int], batch: int = 10) -> Tensor:
-    """The output for (N, 3, H, W), with some of the skip connections replaced by their spatial means."""
+    """The output for (N, 3, H, W), with some skip connections, or the middle, replaced by their means over the picture."""
 
-    def flatten(module: nn.Module, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        below, skip = inputs
-        return below, skip.mean((2, 3), keepdim=True).expand_as(skip)
+    def flatten(which: int, module: nn.Module, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
+        return tuple(x.mean((2, 3), keepdim=True).expand_as(x) if i == which else x for i, x in enumerate(inputs))
 
     with ExitStack() as stack, torch.inference_mode():
         for level in cut:
-            handle = network.get_submodule(f"d{level}").register_forward_pre_hook(flatten)
+            block = network.get_submodule("d3" if level == MIDDLE else f"d{level}")
+            handle = block.register_forward_pre_hook(partial(flatten, 0 if level == MIDDLE else 1))
             stack.callback(handle.remove)
         return torch.cat([network(part) for part in x.split(batch)])
 
@@ -100,7 +104,7 @@ def draw(
 ) -> None:
     """Draw pictures with each cut, and the power that is left by frequency."""
     made = restored(networks, tensor(degraded(clean, parse(blur(SHOWN_BLUR)))))
-    names = [name for name in made if name != "mean color"]
+    names = [name for name in made if name not in ("mean color", "middle averaged")]
     sheet = Figure(figsize=(9.6, 3.4 + 1.45 * len(clean)), layout="constrained")
     upper, lower = sheet.subfigures(2, 1, height_ratios=(1.45 * len(clean), 3.4))
     grid = upper.subplots(len(clean), len(names) + 1, squeeze=False)

@@ -14,7 +14,7 @@ from experiments.cnn_anatomy import depth, dropout, networks
 from experiments.cnn_anatomy.convolution import STRIDES, filters, shift_errors
 from experiments.cnn_anatomy.pooling import POOLS, give_back
 from experiments.cnn_anatomy.pooling import measure as measure_pooling
-from experiments.cnn_anatomy.skips import high_power, without_skips
+from experiments.cnn_anatomy.skips import MIDDLE, high_power, without_skips
 from experiments.cnn_anatomy.tables import claims
 from experiments.seed.variants import Variant
 from resolvent.networks.seed_unet import SeedUNet
@@ -111,6 +111,14 @@ def test_a_cut_skip_knows_no_place(network):
     torch.testing.assert_close(without_skips(network, x, ()), network(x))
     for level in (1, 2, 3):
         assert not torch.allclose(without_skips(network, x, (level,)), network(x))
+    middle = copy.deepcopy(network)
+    with torch.no_grad():
+        for level in (middle.d1, middle.d2, middle.d3):  # the middle is all that the output has
+            level.t3.weight[-level.skip :] = 0
+    torch.testing.assert_close(without_skips(middle, x, (1, 2, 3)), middle(x))
+    cut = without_skips(middle, x, (MIDDLE,))
+    torch.testing.assert_close(cut[..., 24:32, 24:32], cut[..., 32:40, 32:40], atol=1e-7, rtol=0)
+    assert not torch.allclose(middle(x)[..., 24:32, 24:32], middle(x)[..., 32:40, 32:40], atol=1e-5, rtol=0)
     blind = copy.deepcopy(network)
     with torch.no_grad():
         blind.d2.t3.weight.zero_()  # skip 1 is all that the output has
