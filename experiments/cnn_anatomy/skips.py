@@ -42,7 +42,7 @@ SHOWN_BLUR = 9
 
 
 def without_skips(network: SeedUNet, x: Tensor, cut: Iterable[int], batch: int = 10) -> Tensor:
-    """The output for (N, 3, H, W), with some skip connections, or the middle, replaced by their means over the picture."""
+    """The output for (N, 3, H, W), with some skip connections, or the middle, replaced by spatial means."""
 
     def flatten(which: int, module: nn.Module, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
         return tuple(x.mean((2, 3), keepdim=True).expand_as(x) if i == which else x for i, x in enumerate(inputs))
