@@ -10,10 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from experiments.crops import center
 from experiments.page import fill
 from experiments.posterior import toy
 from experiments.posterior.figures import samples_figure
-from experiments.posterior.photographs import GATE, SAMPLERS, SIDE, TASKS, Samples, center, network, pool, sample, score
+from experiments.posterior.photographs import GATE, SAMPLERS, SIDE, TASKS, Samples, network, pool, sample, score
 from resolvent.provenance import provenance
 from resolvent.training.data import find_photographs
 
@@ -61,7 +62,7 @@ def main() -> None:
     paths = find_photographs(options.images, options.limit)
     if not 0 <= options.shown < len(paths):
         parser.error(f"--shown {options.shown}: there are {len(paths)} crops; give 0 to {len(paths) - 1}")
-    crops = [center(path) for path in paths]
+    crops = [center(path, SIDE) for path in paths]
     denoise = network(options.model, options.threads)
     where = provenance()
     options.output.mkdir(parents=True, exist_ok=True)

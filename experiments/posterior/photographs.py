@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,11 @@ from experiments.posterior.samplers import Array, Denoise, Operator, ddrm, kadkh
 from resolvent.degradations import Degradation, Mask, parse
 from resolvent.errors import UsageError
 from resolvent.evaluation.metrics import psnr
-from resolvent.image import read_image
 from resolvent.inference.runtime import open_session
 from resolvent.methods.plug_and_play.pnp import first_guess
 from resolvent.physics.forward_model import ForwardModel
 
-__all__ = ["GATE", "SAMPLERS", "SIDE", "TASKS", "Samples", "center", "network", "pool", "sample", "score"]
+__all__ = ["GATE", "SAMPLERS", "SIDE", "TASKS", "Samples", "network", "pool", "sample", "score"]
 
 SIDE = 128
 START, END = 75 / 255, 1 / 255
@@ -86,22 +84,6 @@ class Samples:
     samples: Array
     passes: int
     seconds: float
-
-
-def center(path: Path) -> Array:
-    """The middle of a photograph, (SIDE, SIDE, 3) float32.
-
-    Raises:
-        UsageError: It is smaller than that, or gray.
-    """
-    pixels = read_image(path).pixels
-    height, width, channels = pixels.shape
-    if min(height, width) < SIDE or channels != 3:
-        raise UsageError(
-            f"{path}: is {height}x{width}x{channels}; give color photographs of {SIDE} pixels a side or more"
-        )
-    top, left = (height - SIDE) // 2, (width - SIDE) // 2
-    return pixels[top : top + SIDE, left : left + SIDE]
 
 
 def network(model: str, threads: int | None = None) -> Denoise:

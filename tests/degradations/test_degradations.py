@@ -633,3 +633,15 @@ def test_chances_that_are_wrong(text, message):
 def test_chance_of_another_size_is_refused():
     with pytest.raises(UsageError, match="changes the size"):
         parse("downsample:scale=2 @ 0.5").on_tensor(torch.zeros(4, 3, 8, 8), torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("length", [1, 9, 20.5])
+def test_a_shaking_camera_draws_a_path_of_its_length(length):
+    kernels = [parse(f"shake:length={length},seed={seed}").kernel() for seed in range(6)]
+    for kernel in kernels:
+        rows, columns = (np.flatnonzero(kernel.sum(axis) > 0) for axis in (1, 0))
+        extent = max(np.ptp(rows), np.ptp(columns))
+        assert length - 1 <= extent <= length + 2
+        assert kernel.sum() == pytest.approx(1)
+        assert (kernel >= 0).all()
+    assert len({kernel.tobytes() for kernel in kernels}) == 6 or length == 1

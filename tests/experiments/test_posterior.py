@@ -7,9 +7,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from experiments.crops import center
 from experiments.posterior import __main__ as command
 from experiments.posterior import photographs, toy
-from experiments.posterior.photographs import SAMPLERS, TASKS, Samples, center, network, pool, sample, score
+from experiments.posterior.photographs import SAMPLERS, TASKS, Samples, network, pool, sample, score
 from experiments.posterior.samplers import pnp_ula
 from resolvent.errors import UsageError
 from resolvent.physics.forward_model import ForwardModel
@@ -127,7 +128,7 @@ def test_bad_input_is_refused(tmp_path):
     picture(tmp_path / "gray.png", mode="L")
     for name, shape in (("small", "100x150x3"), ("gray", "140x150x1")):
         with pytest.raises(UsageError, match=f"is {shape}; give color photographs of 128"):
-            center(tmp_path / f"{name}.png")
+            center(tmp_path / f"{name}.png", 128)
     with pytest.raises(UsageError, match="takes no noise level; give one that does"):
         network("dejpeg")
 

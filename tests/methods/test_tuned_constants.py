@@ -46,6 +46,7 @@ def seen(monkeypatch):
         given.append((x.copy(), float(level)))
         return x
 
+    denoise.schedule = {}
     monkeypatch.setattr(pnp, "Denoiser", lambda *_: denoise)
     return given
 

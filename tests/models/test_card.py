@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from resolvent.errors import InputError
+from resolvent.models.card import ModelCard
 
 CERTIFICATE = {
     "factor": 1.0, "wide": 2.0, "alpha": 0.1, "delta": 0.1, "images": 200, "source": "album",
@@ -35,3 +36,29 @@ def test_so_is_what_was_measured(tiny, key):
         _ = replace(tiny[1], uncertainty={**CERTIFICATE, "coverage": {"test": measured}}).certificate
     with pytest.raises(InputError, match=r"^tiny: images None of its coverage 'test': must be a number"):
         _ = replace(tiny[1], uncertainty={**CERTIFICATE, "coverage": {"test": 0.9}}).certificate
+
+
+SCHEDULE = {"levels": [1.0, 0.9], "weights": [0.2, 0.3]}
+
+
+def test_a_schedule_is_kept():
+    card = ModelCard("a", "deconvolve", "", "unet-small", {}, "", noise_level=True, schedule=SCHEDULE)
+    assert ModelCard.loads(card.dumps(), "a").schedule == SCHEDULE
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        {"levels": [1.0]},
+        {**SCHEDULE, "steps": 2},
+        {**SCHEDULE, "weights": [0.2]},
+        {**SCHEDULE, "weights": [0.2, 0]},
+        {**SCHEDULE, "levels": [1.0, "2"]},
+        {**SCHEDULE, "levels": 1.0},
+        {"levels": [], "weights": []},
+        {"levels": [1.0] * 65, "weights": [1.0] * 65},
+    ],
+)
+def test_a_wrong_schedule_is_refused(schedule):
+    with pytest.raises(InputError, match="must be levels and weights"):
+        ModelCard("a", "deconvolve", "", "unet-small", {}, "", noise_level=True, schedule=schedule)

@@ -189,3 +189,40 @@ def test_another_seed_trains_on_other_patches_in_another_order(recipe):
     assert not torch.equal(first, other)
     orders = [chosen(dataclasses.replace(recipe, seed=seed, batch=9), 9, 0) for seed in range(3)]
     assert len(set(map(tuple, orders))) == 3
+
+
+def test_a_network_that_takes_the_kernel_gets_that_of_each_sample(recipe, photographs, tmp_path):
+    shard = pack(find_photographs(photographs), tmp_path / "a.shard", minimum=recipe.cut)
+    text = (
+        "blur:sigma=0.5..2,boundary=circular @ 0.7 + motion:length=3..7,boundary=circular @ 0.5 + noise:sigma=0..0.001"
+    )
+    recipe = dataclasses.replace(
+        recipe, network="unrolled-hqs", arguments={"noise_level": True, "kernel": True}, batch=6, gray=0.5, loss="mse",
+        degradation=text, validation=("blur:sigma=1,boundary=circular + noise:sigma=2",),
+    )  # fmt: skip
+    target, degraded, inputs = batch(recipe, shard, 0)
+    assert inputs.shape[1] == 5
+    height, width = inputs.shape[-2:]
+    centered = torch.fft.ifftshift(inputs[:, 4:], dim=(-2, -1))
+    blurred = torch.fft.irfft2(torch.fft.rfft2(target) * torch.fft.rfft2(centered), s=(height, width))
+    torch.testing.assert_close(blurred, degraded, atol=1e-4, rtol=0)
+    assert len({round(float(kernel.max()), 5) for kernel in inputs[:, 4]}) > 2
+    (example,) = validation_examples(recipe, shard).values()
+    assert example[0][1].shape[1] == 5
+    assert 255 * example[0][1][0, 3, 0, 0] == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"degradation": "blur:sigma=1 + noise:sigma=2"}, "boundary=circular"),
+        ({"degradation": "noise:sigma=2 + quantize"}, "boundary=circular"),
+        ({"margin": 8}, "without these"),
+        ({"arguments": {"kernel": True}}, "noise_level = true"),
+    ],
+)
+def test_a_network_that_takes_the_kernel_trains_on_blurs_that_wrap_around(changes, message):
+    from resolvent.training.recipe_file import load_recipe
+
+    with pytest.raises(UsageError, match=message):
+        dataclasses.replace(load_recipe("deconvolve"), **changes)

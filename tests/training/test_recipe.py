@@ -15,7 +15,7 @@ def test_bundled_recipes_load_and_their_networks_build():
     known = recipes()
     assert set(known) == {
         "seed", "denoise", "denoise-white", "deblur", "dejpeg", "restore", "upscale2", "upscale4", "scratches",
-        "inpaint",
+        "inpaint", "deconvolve",
     }  # fmt: skip
     for name, recipe in known.items():
         assert recipe.name == name

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.degradations.base import Degradation
-from resolvent.degradations.blur import DefocusBlur, GaussianBlur, Kernel, MotionBlur, PositionalBlur
+from resolvent.degradations.blur import DefocusBlur, GaussianBlur, Kernel, MotionBlur, PositionalBlur, ShakeBlur
 from resolvent.degradations.camera import Camera
 from resolvent.degradations.compose import CHANCE, Compose, Identity, RandomApply
 from resolvent.degradations.damage import Creases, Dust, Holes, Scratches
@@ -83,6 +83,7 @@ __all__ = [
     "RowNoise",
     "SaltPepper",
     "Scratches",
+    "ShakeBlur",
     "degrade",
     "parse",
 ]
@@ -92,6 +93,7 @@ BUILT_IN: dict[str, type[Degradation]] = {
     "blur-positional": PositionalBlur,
     "defocus": DefocusBlur,
     "motion": MotionBlur,
+    "shake": ShakeBlur,
     "kernel": Kernel,
     "downsample": Downsample,
     "rescale": Rescale,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from resolvent.physics.operators import LinearOperator, Shape
 
-__all__ = ["DefocusBlur", "GaussianBlur", "Kernel", "MotionBlur", "PositionalBlur"]
+__all__ = ["Blur", "DefocusBlur", "GaussianBlur", "Kernel", "MotionBlur", "PositionalBlur", "ShakeBlur"]
 
 BORDERS: dict[str, Literal["reflect", "wrap"]] = {"reflect": "reflect", "circular": "wrap"}
 """What ``numpy.pad`` calls each boundary."""
@@ -43,6 +43,13 @@ _SMALL_KERNELS = {
     7: (8, 28, 56, 72, 56, 28, 8),
     9: (4, 13, 30, 51, 60, 51, 30, 13, 4),
 }
+
+
+PATHS = 1009
+"""Number of paths of a shaking camera, a prime."""
+
+PHASES = (101, 263, 419, 577, 733), (151, 311, 467, 631, 787)
+"""Of the sine waves of each coordinate: factors of the seed, modulo PATHS."""
 
 
 class Blur(Degradation):
@@ -204,6 +211,44 @@ class MotionBlur(Blur):
         across = up * xp.cos(radians) - right * xp.sin(radians)
         beyond = xp.clip(abs(along) - half, 0, None)
         return _unit_sum(xp.clip(1 - xp.sqrt(across**2 + beyond**2), 0, None))
+
+
+@dataclass(frozen=True)
+class ShakeBlur(Blur):
+    """Blur of a camera that shook: a smooth random path, each point of which weighs by the time spent there.
+
+    Each coordinate of the path is a sum of five sine waves of falling strength, whose phases the seed draws, so that it
+    turns and dwells as the measured paths of Levin et al. do (2009, doi:10.1109/CVPR.2009.5206815).
+
+    Attributes:
+        length: Pixels, the larger side of the path.
+        seed: Which path.
+        boundary: ``reflect`` or ``circular``.
+    """
+
+    name = "shake"
+    examples = ("shake:length=9,seed=3", "shake:length=3..15,seed=0..1000")
+    length: float | Range | Choice = field(metadata={"kind": Number(0, 200, "pixels", above=True)})
+    seed: int | Range | Choice = field(default=0, metadata={"kind": Number(0, PATHS - 1, whole=True)})
+    boundary: str = field(default="reflect", metadata={"kind": _BOUNDARY})
+
+    def _kernels(self, xp: ModuleType, numbers: dict[str, Any]) -> Any:
+        length, seed = numbers["length"][:, None], numbers["seed"][:, None]
+        time = _offsets(xp, 64, length)[None] / 128  # of the exposure, -1/2 to 1/2
+        paths = []
+        for factors in PHASES:
+            path = 0 * time
+            for wave, factor in enumerate(factors, 1):
+                phase = seed * factor % PATHS / PATHS  # exact in float32
+                path = path + xp.sin(np.pi * wave * time + 2 * np.pi * phase) / wave
+            paths.append(path - (xp.amax(path, -1) + xp.amin(path, -1))[:, None] / 2)
+        longest = 2 * xp.maximum(*(xp.amax(path, -1) for path in paths))[:, None]
+        pixels = _offsets(xp, math.ceil(max(values_of(self.length)) / 2), length)[None, :, None]
+        down, across = (
+            xp.clip(1 - abs(pixels - (path * length / longest)[:, None]), 0, None)  # on the nearest pixels
+            for path in paths
+        )
+        return _unit_sum(down @ across.swapaxes(-1, -2))
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ STOP = Setting(
     "at a residual as strong as the noise, where the outputs hardly move, or after the last iteration",
 )
 
-BLURS = ("blur", "blur-positional", "defocus", "motion", "kernel")
+BLURS = ("blur", "blur-positional", "defocus", "motion", "shake", "kernel")
 
 
 BUILT_IN: dict[str, Method] = {

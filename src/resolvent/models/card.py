@@ -42,6 +42,12 @@ RANGES: dict[str, tuple[int, int]] = {
 
 RECALIBRATE = "calibrate it again (resolvent calibrate)"
 
+SCHEDULE = ("levels", "weights")
+"""The lists of a schedule."""
+
+MAX_STEPS = 64
+"""Of an unrolled network."""
+
 CERTIFIED: dict[str, float] = {"alpha": 1, "delta": 1, "images": 10**9}
 MEASURED: dict[str, float] = {"images": 10**9, "inside": 1, "worst": 1, "width": 10**6}
 """The largest value of each number that is said of a calibration, and of what was measured with it; the least is 0."""
@@ -81,6 +87,8 @@ class ModelCard:
         gray: The network takes and gives one channel; each color goes through it on its own.
         conditional: Its graph may hold the operator ``If``, which is refused otherwise.
         rounding: The largest change of a weight when it was stored as float16.
+        schedule: Of a denoiser that was trained as a part of an unrolled network: ``levels`` and ``weights`` of its
+            steps, numbers above 0, by which ``pnp`` runs it. Otherwise empty.
         uncertainty: How its map of errors is calibrated, see ``evaluation.uncertainty.certify``; empty without a map.
 
     Raises:
@@ -116,11 +124,13 @@ class ModelCard:
     gray: bool = False
     conditional: bool = False
     rounding: float = 0.0
+    schedule: dict[str, Any] = field(default_factory=dict)
     uncertainty: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for attribute in dataclasses.fields(self):
             _check(attribute.name, str(attribute.type), getattr(self, attribute.name))
+        _check_schedule(self.schedule)
         plain = {name: list(value) if isinstance(value, tuple) else value for name, value in self.arguments.items()}
         object.__setattr__(self, "arguments", plain)  # as JSON gives them back
 
@@ -239,6 +249,25 @@ def _check(key: str, kind: str, value: Any) -> None:
     for text in _texts(key, value):
         if not text.isprintable() and key != "recipe":  # which is as its file has it, and never printed
             raise InputError(f"{key} {text[:40]!r}: must not hold control characters")
+
+
+def _check_schedule(schedule: Mapping[str, Any]) -> None:
+    """Refuse a schedule that is not two lists, equally long, of numbers from 0 to 100.
+
+    Raises:
+        InputError: It is one.
+    """
+    lists = [schedule.get(key) for key in SCHEDULE]
+    fits = all(
+        isinstance(numbers, list)
+        and 0 < len(numbers) <= MAX_STEPS
+        and all(_is_number(number) and 0 < number <= 100 for number in numbers)
+        for numbers in lists
+    )
+    if schedule and (set(schedule) != set(SCHEDULE) or not fits or len(lists[0] or ()) != len(lists[1] or ())):
+        raise InputError(
+            f"schedule {str(schedule)[:40]!r}: must be {' and '.join(SCHEDULE)}, each as many numbers from 0 to 100"
+        )
 
 
 def _is_number(value: Any) -> bool:

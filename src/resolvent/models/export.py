@@ -265,7 +265,8 @@ def load_module(model: str | Path) -> tuple[nn.Module, ModelCard]:
 def adopt(network: nn.Module, model: str | Path) -> None:
     """Take over a model's weights, to fine-tune: each tensor of the same name that has the same shape.
 
-    A first layer that sees fewer or more channels, as without a noise level, takes those that both have.
+    A first layer that sees fewer or more channels, as without a noise level, takes those that both have. A network that
+    holds a ``denoiser`` takes them over for that.
 
     Args:
         network: Changed in place; what the model has nothing for stays as it is.
@@ -281,7 +282,7 @@ def adopt(network: nn.Module, model: str | Path) -> None:
     given, fits = donor.state_dict(), 0
     with torch.no_grad():
         for name, own in network.state_dict().items():
-            other = given.get(name)
+            other = given.get(name.removeprefix("denoiser."))
             if other is None or other.ndim != own.ndim:
                 continue
             if other.shape == own.shape:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from resolvent.degradations import Degradation, parse
+from resolvent.degradations import Degradation, RandomApply, parse
+from resolvent.degradations.compose import join
 from resolvent.errors import MissingDependencyError, UsageError
 from resolvent.training.data import Shard
 from resolvent.training.recipe import Recipe
@@ -163,6 +164,8 @@ def pairs(
     recipe: Recipe, clean: Tensor, gray: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """Degrade a batch by the recipe's degradation, and a share of it by one of the others instead."""
+    if recipe.kernel:
+        return blurred_pair(parse(recipe.degradation), clean, gray, generator)
     if not recipe.others:
         return pair(parse(recipe.degradation), clean, gray, generator)
     drawn = torch.rand((2, len(clean)), generator=generator, device=clean.device)
@@ -212,6 +215,26 @@ def pair(
     return degraded, target, numbers
 
 
+def blurred_pair(
+    degradation: Degradation, clean: Tensor, gray: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Degrade a batch as ``pair`` does, and give the kernel of each sample's blur, ``"kernel"``, (N, 1, H, W).
+
+    A kernel is what the blur makes of a single bright pixel, in row H // 2 and column W // 2.
+    """
+    linear = [(part.degradation if isinstance(part, RandomApply) else part).linear for part in degradation.parts]
+    blur, rest = (
+        join(tuple(part for part, blurs in zip(degradation.parts, linear, strict=True) if blurs is wanted))
+        for wanted in (True, False)
+    )
+    impulse = torch.zeros_like(clean[:, :1])
+    impulse[..., clean.shape[-2] // 2, clean.shape[-1] // 2] = 1
+    seen = torch.cat([clean, impulse], dim=1)
+    seen = blur.on_tensor(seen, generator) if blur else seen
+    degraded, _, numbers = pair(rest, seen[:, :3], gray, generator) if rest else (seen[:, :3], None, {})
+    return degraded, clean, {**numbers, "kernel": seen[:, 3:]}
+
+
 OVERSTATED_TO = 75.0
 """Gray levels up to which a noise level is overstated."""
 
@@ -224,19 +247,26 @@ def overstate(sigma: Tensor, share: float, generator: torch.Generator) -> Tensor
 
 def example(recipe: Recipe, degradation: Degradation, clean: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """The target and the network's input for photographs that are measured; the same for the same seed."""
-    degraded, target, numbers = degradation.pair_batch(clean, torch.Generator().manual_seed(seed))
-    if recipe.noise_level:
+    generator = torch.Generator().manual_seed(seed)
+    if recipe.kernel:
+        color = torch.zeros(len(clean), dtype=torch.bool)
+        degraded, target, numbers = blurred_pair(degradation, clean, color, generator)
+    else:
+        degraded, target, numbers = degradation.pair_batch(clean, generator)
+    if recipe.noise_level and not recipe.kernel:
         numbers = {"noise.sigma": input_level(recipe, str(degradation), degraded, target, numbers)}
     return mask_of(numbers) if recipe.finds else target, network_input(recipe, degraded, numbers)
 
 
 def network_input(recipe: Recipe, degraded: Tensor, numbers: Mapping[str, Tensor]) -> Tensor:
-    """Append the extra channel of the network: the noise-level map, sigma/255, or the mask of missing pixels."""
+    """Append the network's extra channels: the noise-level map, sigma/255, the mask of missing pixels, the kernel."""
     if recipe.noise_level:
         level = (numbers["noise.sigma"] / 255)[:, None, None, None].expand(-1, 1, *degraded.shape[-2:])
         degraded = torch.cat([degraded, level], dim=1)
     if recipe.fills:
         degraded = torch.cat([degraded, mask_of(numbers)], dim=1)
+    if recipe.kernel:
+        degraded = torch.cat([degraded, numbers["kernel"]], dim=1)
     return degraded.contiguous(memory_format=memory_format(degraded.device))
 
 

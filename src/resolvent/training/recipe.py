@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args, get_origin, get_type_hints
 
 from resolvent.degradations import Degradation, GaussianNoise, RandomApply, parse
+from resolvent.degradations.blur import Blur
 from resolvent.degradations.damage import Damage
 from resolvent.errors import UsageError, unknown
 from resolvent.networks import check_arguments
@@ -238,6 +239,18 @@ class Recipe:
                 f"recipe {self.name!r}: others_share = {self.others_share} with {len(self.others)} others: give both "
                 "or neither, and neither for a network that finds or fills damage, or enlarges and takes a level"
             )
+        for text in (self.degradation, *self.validation) if self.kernel else ():
+            parts = _happening(text)
+            if any(part.reach or not isinstance(part, Blur | GaussianNoise) for part in parts):
+                raise UsageError(
+                    f"recipe {self.name!r}: {text!r}: a network that takes the kernel undoes blurs that wrap around, "
+                    "with noise; give boundary=circular, and nothing else"
+                )
+        if self.kernel and (not self.noise_level or self.others or self.margin):
+            raise UsageError(
+                f"recipe {self.name!r}: margin = {self.margin}, {len(self.others)} others: a network that takes the "
+                "kernel trains with noise_level = true, and without these"
+            )
         if self.overstated and not self.noise_level:
             raise UsageError(
                 f"recipe {self.name!r}: overstated = {self.overstated}: needs a network with a noise level; add "
@@ -258,6 +271,11 @@ class Recipe:
     def fills(self) -> bool:
         """Whether the network fills missing pixels: it takes the mask of what was damaged."""
         return bool(self.arguments.get("mask"))
+
+    @property
+    def kernel(self) -> bool:
+        """Whether the network takes the kernel of the blur."""
+        return bool(self.arguments.get("kernel"))
 
     @property
     def cut(self) -> int:

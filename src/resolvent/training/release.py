@@ -72,7 +72,7 @@ def release(
     data: str,
     license: str,  # noqa: A002 - the key of SPDX
 ) -> ModelCard:
-    """Write the model of a run to one ``.onnx`` file.
+    """Write the model of a run to one ``.onnx`` file: of an unrolled network its denoiser, the schedule in the card.
 
     Args:
         result: What ``train`` or ``load_result`` returned.
@@ -83,22 +83,30 @@ def release(
     Returns:
         The card that was written.
     """
-    recipe = result.recipe
-    arguments = networks.resolve_arguments(recipe.network, **recipe.arguments)
+    from resolvent.networks.unrolled import HIGHEST, UnrolledHQS
+
+    recipe, network = result.recipe, result.network
+    name, arguments = recipe.network, networks.resolve_arguments(recipe.network, **recipe.arguments)
+    steps: dict[str, list[float]] = {}
+    if isinstance(network, UnrolledHQS):
+        levels, weights = network.schedule()
+        steps = {"levels": [round(v, 6) for v in levels.tolist()], "weights": [round(v, 6) for v in weights.tolist()]}
+        name, arguments = "unet-small", networks.resolve_arguments("unet-small", **network.denoiser_arguments)
+        network = network.denoiser
     card = ModelCard(
         name=recipe.name,
         task=recipe.task,
         summary=" ".join(recipe.summary.split()),
-        network=recipe.network,
+        network=name,
         arguments={key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()},
         degradation=recipe.degradation,
         noise_level=recipe.noise_level,
-        sigma_range=noise_range(recipe.degradation) if recipe.noise_level else None,
+        sigma_range=(0.0, HIGHEST) if steps else noise_range(recipe.degradation) if recipe.noise_level else None,
         mask=recipe.fills,
         outputs=1 if recipe.finds else 3,
         scale=recipe.scale,
-        multiple=networks.multiple_of(result.network, recipe.network),
-        parameters=sum(p.numel() for p in result.network.parameters()),
+        multiple=networks.multiple_of(network, name),
+        parameters=sum(p.numel() for p in network.parameters()),
         recipe=recipe.to_json(),
         data={"photographs": result.photographs, "source": " ".join(data.split())},
         license=license,
@@ -111,11 +119,12 @@ def release(
             "validation": {name: round(value, 3) for name, value in result.psnr.items()},
             "input": {name: round(value, 3) for name, value in result.inputs.items()},
         },
+        schedule=steps,
         created=datetime.now(UTC).date().isoformat(),
     )
-    halo = measure_halo(as_function(result.network), card)
-    card = replace(card, halo=halo, memory=estimate_memory(result.network, card))
-    return export(result.network, card, path)
+    halo = measure_halo(as_function(network), card)
+    card = replace(card, halo=halo, memory=estimate_memory(network, card))
+    return export(network, card, path)
 
 
 def noise_range(degradation: str) -> tuple[float, float] | None:

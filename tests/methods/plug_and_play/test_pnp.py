@@ -149,3 +149,39 @@ def test_tiles_do_not_show(monkeypatch):
 def test_a_model_without_noise_level_is_refused():
     with pytest.raises(UsageError, match="model 'deblur': takes no noise level"):
         Denoiser("deblur")
+
+
+def test_a_schedule_that_a_model_carries_counts_unless_iterations_are_given(monkeypatch):
+    given = []
+
+    class Told:
+        schedule = {"levels": [1.0, 0.5, 2.0], "weights": [0.1, 0.2, 0.4]}  # noqa: RUF012
+
+        def __init__(self, model):
+            pass
+
+        def __call__(self, x, sigma):
+            given.append(float(sigma))
+            return x
+
+    weights = []
+
+    def steps(y, forward_model):
+        def step(z, alpha):
+            weights.append(float(alpha))
+            return z
+
+        return step, y, (slice(None), slice(None))
+
+    monkeypatch.setattr("resolvent.methods.plug_and_play.pnp.Denoiser", Told)
+    monkeypatch.setattr("resolvent.methods.plug_and_play.pnp.data_step", steps)
+    y = textured(16, 16)
+    restore(y, ForwardModel(parse("noise:sigma=4")))
+    assert given == pytest.approx([49, 7, 8])
+    assert weights == pytest.approx([0.1 * (4 / 49) ** 2, 0.2 * (4 / 14) ** 2, 0.4])
+    given.clear()
+    restore(y, ForwardModel(parse("noise:sigma=4")), iterations=2)
+    assert given == pytest.approx([49, 4])
+    given.clear()
+    restore(y, ForwardModel(parse("mask:keep=0.5,seed=1 + noise:sigma=4")))
+    assert len(given) == 24

@@ -38,6 +38,7 @@ class Denoiser:
         card = self.session.card
         if not card.noise_level:
             raise UsageError(f"model {card.name!r}: takes no noise level; give one that does, such as denoise-white")
+        self.schedule = card.schedule
         self.low, self.high = card.sigma_range or (0.0, 255.0)
 
     def __call__(self, x: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:

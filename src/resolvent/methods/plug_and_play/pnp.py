@@ -51,7 +51,9 @@ def restore(
     Args:
         y: (H, W, C) in [0, 1] or beyond.
         forward_model: Linear, in any order; then noise, whose level is estimated if not given.
-        model: A denoiser that takes the noise level.
+        model: A denoiser that takes the noise level. One that was trained as a part of ``unrolled-hqs`` carries its own
+            schedule, the factors of σ_k from 49 on and the λ_k of each step, which counts where no iterations are given
+            and no pixels are missing.
         iterations: By default 8, and 24 where pixels are missing.
         start: First σ_k in gray levels.
         strength: λ.
@@ -70,9 +72,14 @@ def restore(
     step, z, inside = data_step(y, forward_model)
     lost = forward_model.scale > 1 or forward_model.masked
     count = iterations or (24 if lost else 8)
-    levels = schedule(count, start, max(sigma, forward_model.scale) if lost else sigma)
-    for k, level in enumerate(levels):
-        x = step(z, strength * (sigma / level) ** 2)
+    factors = weights = np.ones(1)
+    if denoise.schedule and iterations is None and not lost:
+        factors, weights = (np.array(denoise.schedule[key]) for key in ("levels", "weights"))
+        count, start, strength = len(factors), 49.0, 1.0
+    falling = schedule(count, start, max(sigma, forward_model.scale) if lost else sigma)
+    alphas = strength * weights * (sigma / falling) ** 2
+    for k, (level, alpha) in enumerate(zip(factors * falling, alphas, strict=True)):
+        x = step(z, alpha)
         z = turned(denoise(turned(x, k), level), k, back=True)
         if not control.step(k + 1, count, lambda z=z: z[inside].copy()):  # type: ignore[misc]
             break

@@ -1,0 +1,1 @@
+"""Unrolled networks, learned iterations: ``python -m experiments.unrolled --images FOLDER``."""
