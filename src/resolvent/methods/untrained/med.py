@@ -55,6 +55,7 @@ def restore(
 
     References:
         [1] I. Mastan, S. Raman, Multi-level encoder-decoder architectures for image restoration, CVPR workshops 2019.
+        https://arxiv.org/abs/1905.00322
     """
     settings = PRESETS[choose(forward_model)].settings
     settings = settings if iterations is None else replace(settings, iterations=iterations)

@@ -66,8 +66,9 @@ def restore(
         UsageError: The weights do not fit the targets.
 
     References:
-        [1] X. Chen et al., Deep image prior with multiple targets and adaptive termination, 2021; the weights, the
-        estimate of the noise and the warm start are ours.
+        [1] S. Chen, S. Xu, X. Chen, F. Li, Image denoising using a novel deep generative network with multiple target
+        images and adaptive termination condition, Applied Sciences 11(11), 2021. https://doi.org/10.3390/app11114803.
+        The weights, the estimate of the noise and the warm start are ours.
     """
     _shares(1 + len(targets), weights)  # refused before the targets are made
     level = noise_level(y, forward_model)
