@@ -636,7 +636,7 @@ def test_out_of_memory_is_507(start: Callable[..., Live]) -> None:
     job = live.send(photograph(1, 50, 60))
     assert live.wait(job)["state"] == "done"
     huge = io.BytesIO()
-    Pillow.new("RGB", (9000, 7000), (90, 120, 60)).save(huge, "PNG", compress_level=1)
+    Pillow.new("RGB", (9990, 9990), (90, 120, 60)).save(huge, "PNG", compress_level=1)
     answer = live.post(huge.getvalue(), path="/v1/restore")
     is_problem(answer, 507)
     live.works()
