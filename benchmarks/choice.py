@@ -25,8 +25,8 @@ from results import write_section
 import resolvent.diagnosis
 from resolvent.degradations import parse
 from resolvent.diagnosis.choice import Candidate, Chooser, decide, load_chooser
-from resolvent.evaluation.benchmark import find_images
 from resolvent.evaluation.choice import AGAIN, CANDIDATES, NOTHING, Case, drawing, foundations, kinds, learn, make_cases
+from resolvent.evaluation.files import find_images
 from resolvent.image import read_image
 from resolvent.provenance import provenance
 

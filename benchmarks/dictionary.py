@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from resolvent.evaluation.benchmark import find_images
+from resolvent.evaluation.files import find_images
 from resolvent.image import read_image
 from resolvent.methods.classical import csc
 from resolvent.provenance import provenance

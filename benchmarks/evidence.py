@@ -33,9 +33,9 @@ from resolvent.engine.options import Options
 from resolvent.engine.restore import Restorer
 from resolvent.engine.uncertainty import NINE_OF_TEN
 from resolvent.errors import UsageError
-from resolvent.evaluation.benchmark import find_images, read_pair
 from resolvent.evaluation.calibration import ALPHA, calibrate_halves
 from resolvent.evaluation.dropout import ensemble, mc_dropout
+from resolvent.evaluation.files import find_images, read_pair
 from resolvent.evaluation.metrics import psnr
 from resolvent.evaluation.uncertainty import MARGIN, Ranking, Trial, cover, degrade_centers, measure
 from resolvent.inference.runtime import Session, open_session

@@ -58,8 +58,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
     "small": ("L1, averaged weights", {}),
-    "mse": ("MSE", {"loss": "mse"}),
-    "charbonnier": ("Charbonnier", {"loss": "charbonnier"}),
+    "mse": ("MSE", {"objective": "mse"}),
+    "charbonnier": ("Charbonnier", {"objective": "charbonnier"}),
     "no-ema": ("L1, the weights themselves", {"ema": 0.0}),
 }
 RUNS = Path("runs/networks")

@@ -29,8 +29,8 @@ from resolvent.diagnosis import Measurements, measure
 from resolvent.diagnosis.level import DENOISER_FACTOR, HIDDEN_BY_JPEG
 from resolvent.engine.restore import plan
 from resolvent.engine.run import run
-from resolvent.evaluation.benchmark import find_images
 from resolvent.evaluation.choice import drawing
+from resolvent.evaluation.files import find_images
 from resolvent.evaluation.level import KINDS, LevelCase, learn_levels, make_level_case, noise_statistics, page
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import Image, read_image

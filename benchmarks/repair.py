@@ -22,7 +22,8 @@ from resolvent.degradations import Mask, parse
 from resolvent.engine.repair import GROWN
 from resolvent.engine.restore import plan
 from resolvent.engine.run import run
-from resolvent.evaluation.benchmark import center_square, find_images
+from resolvent.evaluation.benchmark import center_square
+from resolvent.evaluation.files import find_images
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import Image, read_image
 

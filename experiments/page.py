@@ -1,4 +1,4 @@
-"""The page of an experiment, whose tables its command writes."""
+"""The page of an experiment, whose tables its commands write."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from pathlib import Path
 
 __all__ = ["fill"]
 
-BEGIN, END = "<!-- tables -->", "<!-- /tables -->"
 
-
-def fill(page: Path, text: str) -> None:
-    """Put the tables between the marks of the page."""
-    before, _, rest = page.read_text("utf-8").partition(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", "utf-8")
+def fill(page: Path, text: str, name: str = "tables") -> None:
+    """Put text between the marks of that name, ``<!-- tables -->`` and ``<!-- /tables -->``, of the page."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, _, rest = page.read_text("utf-8").partition(begin)
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}", "utf-8")

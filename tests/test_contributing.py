@@ -19,12 +19,15 @@ from resolvent.methods import METHODS, registry
 from resolvent.models.registry import read_card
 from resolvent.networks import NETWORKS
 from resolvent.plugins import Registry
+from resolvent.training import objectives
+from resolvent.training.objectives import OBJECTIVES
 from tests.contracts import test_settings as contract
 from tests.contracts.test_degradations import check_degradation, textured
 from tests.contracts.test_methods import check_method
 from tests.contracts.test_networks import check_network
 from tests.models import test_bundled as bundled
 from tests.test_architecture import ROOMS
+from tests.training import test_objectives
 
 PROJECT = Path(__file__).parent.parent
 TEXT = (PROJECT / "CONTRIBUTING.md").read_text("utf-8")
@@ -52,7 +55,9 @@ def entry(name):
     """What a sample of an entry defines."""
     scope = {}
     exec(sample(f"# the entry of {name}\n"), scope)
-    (found,) = [value for value in scope.values() if isinstance(value, methods.Method | networks.Network)]
+    (found,) = [
+        value for value in scope.values() if isinstance(value, methods.Method | networks.Network | objectives.Entry)
+    ]
     return found
 
 
@@ -71,11 +76,12 @@ def added(tmp_path, monkeypatch):
     monkeypatch.setitem(DEGRADATIONS, "haze", sys.modules["resolvent.degradations.haze"].Haze)
     monkeypatch.setitem(NETWORKS, "dncnn", entry("NETWORKS: dncnn"))
     monkeypatch.setitem(METHODS, "median", entry("METHODS: median"))
+    monkeypatch.setitem(OBJECTIVES, "edges", entry("OBJECTIVES: edges"))
 
 
 def test_every_sample_is_checked():
-    assert len(files()) == 3
-    assert [kind for kind, _ in SAMPLES] == ["python"] * 5 + ["toml", "sh", "toml"]
+    assert len(files()) == 4
+    assert [kind for kind, _ in SAMPLES] == ["python"] * 7 + ["toml", "sh", "toml"]
 
 
 def test_the_samples_pass_the_linter():
@@ -100,6 +106,11 @@ def test_the_degradation(added):
 def test_the_network(added, monkeypatch):
     check_network("dncnn")
     check_settings("dncnn", NETWORKS["dncnn"], monkeypatch)
+
+
+def test_the_objective(added):
+    test_objectives.test_the_settings_are_those_of_the_class("edges")
+    test_objectives.test_the_loss_falls_on_a_tiny_set_and_its_gradient_is_finite("edges")
 
 
 def test_the_method(added, monkeypatch):
@@ -140,7 +151,9 @@ def test_another_package(tmp_path, monkeypatch, caplog):
     info.mkdir()
     for path, body in files().items():
         (package / Path(path).name).write_text(body)
-    entries = sample("# the entry of NETWORKS: dncnn") + sample("# the entry of METHODS: median")
+    names = ("NETWORKS: dncnn", "OBJECTIVES: edges", "METHODS: median")
+    entries = "".join(sample(f"# the entry of {name}\n") for name in names)
+    entries = entries.replace("resolvent.training.objectives.edges:", "acme.edges:")
     entries = entries.replace("resolvent.networks.dncnn:", "acme.dncnn:")
     entries = entries.replace("resolvent.methods.classical.median:", "acme.median:")
     (package / "registry.py").write_text(entries)
@@ -150,14 +163,17 @@ def test_another_package(tmp_path, monkeypatch, caplog):
     (info / "entry_points.txt").write_text("".join(lines))
     monkeypatch.syspath_prepend(tmp_path)
     last = []
-    for module, name in ((degradations, "DEGRADATIONS"), (registry, "METHODS"), (networks, "NETWORKS")):
+    for module, name in (
+        (degradations, "DEGRADATIONS"), (registry, "METHODS"), (networks, "NETWORKS"), (objectives, "OBJECTIVES"),
+    ):  # fmt: skip
         found = getattr(module, name)
         monkeypatch.setattr(module, name, Registry(found._kind, module.BUILT_IN, found._fault))
         last.append(list(getattr(module, name))[-1])
-    assert last == ["haze", "median", "dncnn"]
+    assert last == ["haze", "median", "dncnn", "edges"]
     assert str(parse("haze:density=0.4")) == "haze:density=0.4"
     assert networks.build("dncnn").layers[0].in_channels == 3
     assert methods.load("median").__module__ == "acme.median"
+    assert objectives.build("edges", {"weight": 2}).weight == 2
     assert not caplog.messages
-    for name in ("acme", "acme.haze", "acme.dncnn", "acme.median", "acme.registry"):
+    for name in ("acme", "acme.haze", "acme.dncnn", "acme.median", "acme.edges", "acme.registry"):
         monkeypatch.delitem(sys.modules, name)

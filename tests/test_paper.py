@@ -18,6 +18,7 @@ from resolvent.errors import UsageError
 from resolvent.evaluation.benchmark import TASKS
 from resolvent.methods import METHODS, read_settings
 from resolvent.methods.registry import BUILT_IN
+from resolvent.training.objectives import OBJECTIVES
 from resolvent.training.recipe_file import load_recipe, parse_settings
 
 ROOT = Path(__file__).parent.parent
@@ -128,11 +129,13 @@ def accept(monkeypatch):
     return call
 
 
-def test_there_is_a_row_for_every_method():
+def test_there_is_a_row_for_every_method_and_for_every_objective_without_clean_photographs():
     assert len(ROWS) >= 35
     assert {len(row) for row in ROWS} == {5}
     named = {name for command in COMMANDS for name in re.findall(r"--method (\S+)", command)}
     assert named == set(BUILT_IN)
+    learned = {name for command in COMMANDS for name in re.findall(r"objective=(\S+)", command)}
+    assert learned >= {name for name, entry in OBJECTIVES.items() if entry.photographs != "clean"}
     for row in ROWS:
         assert "`" in row[2], f"{row[0]}: has no command"
 
@@ -170,6 +173,7 @@ def test_our_figures_are_on_the_pages_that_are_named():
         "resolvent train sede --images FLOWERS",
         "resolvent train seed --image FLOWERS",
         "resolvent train seed --images FLOWERS --set lost=mse",
+        "resolvent train denoise --images NOISY --set objective=neighbour2neighbour",
         "resolvent train head --model denois --images FLOWERS",
         "resolvent benchmark flowers --images FLOWERS",
         "resolvent benchmark denoise --images CBSD68 --methods nlm bm3d",

@@ -12,7 +12,7 @@ import torch
 
 from checks.common import Row, cropped, degraded, enlarged_psnr, mean_over, restored
 from resolvent.degradations import parse
-from resolvent.evaluation.benchmark import find_images
+from resolvent.evaluation.files import find_images
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import read_image
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from checks.common import Pixels, Row, Trace, cropped, degraded, enlarged_psnr, mean_over, restored
 from resolvent.degradations import Degradation, GaussianNoise, Kernel, parse
-from resolvent.evaluation.benchmark import find_images
+from resolvent.evaluation.files import find_images
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import read_image
 from resolvent.methods.untrained import dip

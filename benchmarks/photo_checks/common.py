@@ -15,7 +15,7 @@ from resolvent.batch.many import restore_many
 from resolvent.batch.progress import Event
 from resolvent.degradations import Degradation, Jpeg
 from resolvent.engine.options import Options
-from resolvent.evaluation.benchmark import find_images, reference_of
+from resolvent.evaluation.files import find_images, reference_of
 from resolvent.evaluation.metrics import psnr
 from resolvent.image import read_image
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,15 @@ class Curves(Callback):
         self.degraded = [parse(text).on_tensor(self.clean) for text in recipe.validation]
 
     def step(
-        self, step: int, share: float, seconds: float, loss: float | None, rate: float, restored: Tensor, clean: Tensor
+        self,
+        step: int,
+        share: float,
+        seconds: float,
+        loss: float | None,
+        rate: float,
+        restored: Tensor,
+        clean: Tensor,
+        parts: Mapping[str, Tensor],
     ) -> None:
         if self.first:  # of a run that was resumed, what came after its checkpoint is measured again
             lines = [line for line in self.read(self.path.parent) if line["epoch"] * self.epoch < step]

@@ -50,7 +50,7 @@ MODERN = {
     "flips": True,
     "batch": 8,
     "partial_batch": False,
-    "loss": "charbonnier",
+    "objective": "charbonnier",
     "schedule": "cosine",
     "warmup": 0.02,
     "betas": (0.9, 0.99),
@@ -67,7 +67,7 @@ VARIANTS: dict[str, Variant] = {
     "unet-small": Variant("unet-small", MODERN),
     "largest-channel": Variant(
         "unet-small, for the accuracy",
-        MODERN | {"loss": "largest-channel", "learning_rate": 4e-4, "budget": "100 epochs"},
+        MODERN | {"objective": "largest-channel", "learning_rate": 4e-4, "budget": "100 epochs"},
         after="unet-small",
     ),
 }

@@ -140,8 +140,15 @@ def test_json_is_utf8_whatever_the_terminal(photo):
     assert "höl?.onnx" in json.loads(ended.stdout.decode())["error"]
 
 
-@pytest.mark.parametrize("command", [["train", "denoise", "--images", "FOLDER"], ["export", "FOLDER"]])
-def test_without_torch_training_names_the_install_command(photo, command):
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "denoise", "--images", "FOLDER"],
+        ["export", "FOLDER"],
+        ["benchmark", "denoise", "--images", "absent", "--features"],  # before a photograph is looked for
+    ],
+)
+def test_without_torch_a_command_names_the_install_command(photo, command):
     block = "import sys; sys.modules['torch'] = None; from resolvent.cli import main; main()"
     command = [str(photo.parent) if word == "FOLDER" else word for word in command]
     ended = subprocess.run([sys.executable, "-c", block, *command], capture_output=True, text=True)
@@ -459,6 +466,21 @@ def test_train_export_restore_and_benchmark_with_the_result(run, tmp_path, photo
     assert {(m["method"], m["degradation"]) for m in means} == {
         (method, f"noise:sigma={level}") for method in ("input", model) for level in (15, 25)
     }
+
+
+def test_benchmark_measures_the_feature_distance_only_when_asked(run, tmp_path):
+    photo = tmp_path / "clean.png"
+    values = np.random.default_rng(0).integers(0, 255, (8, 8, 3)).astype(np.uint8)
+    Image.fromarray(values).resize((48, 48), Image.Resampling.BICUBIC).save(photo)
+    command = ("benchmark", "denoise", "--images", photo, "--sigma", 25, "--models", "denoise", "--json")
+    code, out, _ = run(*command, "-", "--features")
+    assert code == 0
+    data = json.loads(out)
+    given, restored = (mean["feature_distance"] for mean in data["means"])
+    assert given > restored > 0
+    assert [row["feature_distance"] for row in data["rows"]] == [given, restored]
+    code, out, _ = run(*command)
+    assert [row["feature_distance"] for row in json.loads(out)["rows"]] == [None, None]
 
 
 def test_a_mistyped_folder_of_photographs_is_one_line_and_leaves_nothing(run, tmp_path):

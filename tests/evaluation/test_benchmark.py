@@ -10,6 +10,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from resolvent.degradations import GaussianBlur, GaussianNoise, parse
 from resolvent.errors import InputError, UsageError
 from resolvent.evaluation.benchmark import TASKS, benchmark
+from resolvent.evaluation.features import feature_distance
 from resolvent.evaluation.tables import markdown
 from resolvent.physics.resize import imresize
 from resolvent.provenance import provenance
@@ -165,6 +166,29 @@ def test_ms_ssim_where_the_image_is_large_enough(folder, tmp_path):
     )
     assert large.ssim < large.ms_ssim < 1
     assert small.ms_ssim is None
+
+
+def test_the_feature_distance_is_measured_when_it_is_asked_for(folder):
+    truth = pixels(folder, "a.png")
+    half = Recorder(lambda degraded: (degraded + truth) / 2)
+    plain = benchmark("denoise", folder, levels=[50], limit=1, restore_fn=half)
+    rows = benchmark("denoise", folder, levels=[50], limit=1, features=True, restore_fn=half)
+    assert [row.feature_distance for row in plain] == [None, None]
+    degraded = half.calls[-1][0]
+    expected = [feature_distance(truth, np.clip(x, 0, 1)) for x in (degraded, (degraded + truth) / 2)]
+    assert [row.feature_distance for row in rows] == expected
+    assert expected[0] > expected[1] > 0
+
+
+def test_the_feature_distance_is_over_rgb_whatever_the_protocol(folder):
+    rows = benchmark(
+        "upscale", folder, levels=[2], limit=1, features=True, restore_fn=Recorder(lambda x: imresize(x, 2.0))
+    )
+    truth = pixels(folder, "a.png")[:40, :34]
+    low = np.round(imresize(truth, 0.5).clip(0, 1) * 255) / 255
+    images = (truth, np.round(imresize(low, shape=(40, 34)).clip(0, 1) * 255) / 255)
+    expected = feature_distance(*(image[2:-2, 2:-2] for image in images))
+    assert rows[0].feature_distance == pytest.approx(expected, rel=1e-3)
 
 
 def test_progress_and_one_file(folder):

@@ -74,6 +74,13 @@ def test_a_pair_is_compared_with_its_reference(sets):
         benchmark("real", sets / "A", models=["restore"], restore_fn=unchanged)
 
 
+def test_the_feature_distance_is_measured_when_it_is_asked_for(sets):
+    rows = suite(sets, tasks=["real"], features=True, restore_fn=unchanged)
+    assert all(row.feature_distance > 0 for row in rows)
+    assert "\n- Last in a cell: feature distance" in markdown_suite(rows)
+    assert "feature" not in markdown_suite(suite(sets, tasks=["real"], restore_fn=unchanged))
+
+
 def test_published_figures_stand_below_ours():
     rows = [
         Row(method, "CBSD68", f"noise:sigma={sigma}", "1.png", 30, 0.9, 1, 1, "P", task="denoise")

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -52,6 +53,18 @@ def test_markdown():
     )
 
 
+def test_the_feature_distance_is_last_in_a_cell_and_explained_below():
+    measured = [replace(row, feature_distance=0.01 * nth) for nth, row in enumerate(ROWS, 1)]
+    assert [mean.feature_distance for mean in means(measured)] == pytest.approx([0.015, 0.035, 0.05])
+    text = markdown(measured, ORIGIN)
+    assert "| input | 22.00 / 0.5000 / 85.0% / 0.0150 | 25.00 / 0.5000 / 0.0500 |  |\n" in text
+    cells, note, *_ = text.partition("\n\nCells: ")[2].split("\n\n")
+    assert "feature" not in cells
+    assert note.startswith("Last in a cell: feature distance over RGB, lower is closer")
+    assert "not LPIPS" in note
+    assert "feature" not in markdown(ROWS, ORIGIN)
+
+
 def test_a_table_for_each_dataset():
     other = Row("input", "Other", "noise:sigma=25", "c.png", 10.0, 0.1, 0.0, 1.0, "P")
     assert [title for title, _ in tables([*ROWS, other])] == ["Set, 2 images", "Other, 1 image"]
@@ -62,7 +75,7 @@ def test_json_is_stable():
     assert data["protocol"] == ["P", "Q"]
     assert data["provenance"]["code"] == "abc"
     assert set(data["rows"][0]) == {
-        *("method", "dataset", "degradation", "image", "psnr", "ssim", "ms_ssim", "accuracy"),
+        *("method", "dataset", "degradation", "image", "psnr", "ssim", "ms_ssim", "accuracy", "feature_distance"),
         *("seconds", "megapixels", "protocol", "task"),
     }
     assert data["rows"][3]["seconds"] == 2
@@ -75,6 +88,7 @@ def test_json_is_stable():
         "ssim": pytest.approx(0.85),
         "ms_ssim": None,
         "accuracy": pytest.approx(0.9),
+        "feature_distance": None,
         "seconds_per_megapixel": 3,
         "task": "",
     }

@@ -18,7 +18,7 @@ from resolvent.cli import main
 from resolvent.training import loop
 from resolvent.training.callbacks import Callback
 from resolvent.training.devices import join
-from resolvent.training.losses import LOSSES
+from resolvent.training.objectives.losses import LOSSES
 from resolvent.training.recipe_file import load_recipe
 
 RANK = int(os.environ.get("RANK", "0"))
@@ -85,9 +85,9 @@ def averaged():
 
 def with_loss(recipe, change):
     """Change the loss in the second process alone; ``change`` takes the loss and the number of its call."""
-    calls, loss = iter(range(10**6)), LOSSES[recipe.loss]
+    calls, loss = iter(range(10**6)), LOSSES[recipe.objective]
     if RANK == 1:
-        loop.LOSSES = {**LOSSES, recipe.loss: lambda *pair: change(loss(*pair), next(calls))}
+        LOSSES[recipe.objective] = lambda *pair: change(loss(*pair), next(calls))
 
 
 def fails(call):

@@ -84,12 +84,12 @@ def test_steps_made_together_are_parts_of_one_batch(recipe, photographs, tmp_pat
     together = Batches(dataclasses.replace(recipe, together=2), shard)
     at_once = batch(dataclasses.replace(recipe, batch=6), shard, 0)
     for step in (1, 0, 1):
-        target, inputs = together(step)
+        target, inputs, _ = together(step)
         assert torch.equal(target, at_once[0][3 * step : 3 * step + 3])
         assert torch.equal(inputs, at_once[2][3 * step : 3 * step + 3])
     alone = Batches(recipe, shard)
     for step in (0, 1):
-        torch.testing.assert_close(alone(step), batch(recipe, shard, step)[::2])
+        torch.testing.assert_close(alone(step)[:2], batch(recipe, shard, step)[::2])
 
 
 def test_processes_share_each_batch_and_its_weight(recipe):
@@ -107,7 +107,7 @@ def test_each_process_has_random_numbers_of_its_own(recipe, photographs, tmp_pat
     """The same photograph twice, on two processes: other patches, other noise, other dropout."""
     shard = pack(find_photographs(photographs)[:1], tmp_path / "a.shard", minimum=recipe.cut)
     first, second = (Batches(recipe, shard, rank, 2) for rank in range(2))
-    (target, inputs), (other_target, other_inputs) = first(0), second(0)
+    (target, inputs, _), (other_target, other_inputs, _) = first(0), second(0)
     assert len(target) == len(other_target) == 1
     assert first.weight(0) == second.weight(0) == 0.5
     assert not torch.equal(target, other_target)
@@ -197,8 +197,8 @@ def test_a_network_that_takes_the_kernel_gets_that_of_each_sample(recipe, photog
         "blur:sigma=0.5..2,boundary=circular @ 0.7 + motion:length=3..7,boundary=circular @ 0.5 + noise:sigma=0..0.001"
     )
     recipe = dataclasses.replace(
-        recipe, network="unrolled-hqs", arguments={"noise_level": True, "kernel": True}, batch=6, gray=0.5, loss="mse",
-        degradation=text, validation=("blur:sigma=1,boundary=circular + noise:sigma=2",),
+        recipe, network="unrolled-hqs", arguments={"noise_level": True, "kernel": True}, batch=6, gray=0.5,
+        objective="mse", degradation=text, validation=("blur:sigma=1,boundary=circular + noise:sigma=2",),
     )  # fmt: skip
     target, degraded, inputs = batch(recipe, shard, 0)
     assert inputs.shape[1] == 5

@@ -34,7 +34,7 @@ def finder(recipe):
         degradation=f"{DAMAGE} + noise:sigma=5",
         validation=("holes:amount=0.1,size=6",),
         arguments={**SMALL, "outputs": 1},
-        loss="bce-dice",
+        objective="bce-dice",
     )
 
 

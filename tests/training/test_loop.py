@@ -11,6 +11,8 @@ from resolvent.training import checkpoint, loop
 from resolvent.training.callbacks import Callback, RunCallback
 from resolvent.training.data import Shard
 from resolvent.training.loop import schedule, train
+from resolvent.training.objectives.base import Objective
+from resolvent.training.objectives.losses import LOSSES
 from resolvent.training.optimizers import Muon
 from resolvent.training.release import release
 from resolvent.training.runs import branch, resumed_recipe
@@ -143,7 +145,7 @@ def test_nan_goes_back_to_the_last_good_weights_with_half_the_rate(recipe, photo
     def poisoned(restored, clean):
         return (restored - clean).abs().mean() * (float("nan") if next(calls) == 3 else 1.0)
 
-    monkeypatch.setitem(loop.LOSSES, recipe.loss, poisoned)
+    monkeypatch.setitem(LOSSES, recipe.objective, poisoned)
     watch = Rollbacks()
     result = train(dataclasses.replace(recipe, budget="8 steps"), photographs, tmp_path, threads=1, watch=watch)
     assert watch.seen == [(3, recipe.learning_rate / 2)]
@@ -173,7 +175,7 @@ def test_a_loss_that_jumps_goes_back_too(recipe, photographs, tmp_path, monkeypa
     def jumping(restored, clean):
         return (restored - clean).abs().mean() * (20.0 if next(calls) == 6 else 1.0)
 
-    monkeypatch.setitem(loop.LOSSES, recipe.loss, jumping)
+    monkeypatch.setitem(LOSSES, recipe.objective, jumping)
     monkeypatch.setattr(loop, "SETTLED", 2)
     watch = Rollbacks()
     train(dataclasses.replace(recipe, budget="8 steps"), photographs, tmp_path, threads=1, watch=watch)
@@ -182,7 +184,7 @@ def test_a_loss_that_jumps_goes_back_too(recipe, photographs, tmp_path, monkeypa
 
 def test_gradients_are_clipped(recipe, photographs, tmp_path):
     """To a norm far below Adam's epsilon: then next to nothing moves."""
-    recipe = dataclasses.replace(recipe, budget="3 steps", loss="l1")
+    recipe = dataclasses.replace(recipe, budget="3 steps", objective="l1")
 
     def trained(run, **changes):
         train(dataclasses.replace(recipe, **changes), photographs, tmp_path / run, threads=1)
@@ -229,7 +231,7 @@ def test_best_weights_are_the_averaged_ones_of_the_best_validation(recipe, photo
 
 
 def test_a_loss_that_stays_nan_is_an_error(recipe, photographs, tmp_path, monkeypatch):
-    monkeypatch.setitem(loop.LOSSES, recipe.loss, lambda restored, clean: (restored - clean).mean() * float("nan"))
+    monkeypatch.setitem(LOSSES, recipe.objective, lambda restored, clean: (restored - clean).mean() * float("nan"))
     watch = Rollbacks()
     with pytest.raises(TrainingError, match=f"after {loop.ROLLBACKS} rollbacks; lower learning_rate"):
         train(recipe, photographs, tmp_path, threads=1, watch=watch)
@@ -269,13 +271,14 @@ def test_checkpoint_keeps_everything(recipe, tmp_path):
     network(torch.rand(1, 2, 5, 5)).sum().backward()
     for optimizer in optimizers:
         optimizer.step()
-    checkpoint.save(tmp_path / "c.safetensors", checkpoint.snapshot(network, average, optimizers), bookkeeping)
+    tensors = checkpoint.snapshot(network, average, optimizers, Objective())
+    checkpoint.save(tmp_path / "c.safetensors", tensors, bookkeeping)
     before = {k: v.clone() for k, v in network.state_dict().items()}
     momentum = optimizers[1].state[network.weight]["momentum"].clone()
     for optimizer in optimizers:
         optimizer.step()
     tensors, book = checkpoint.load(tmp_path / "c.safetensors")
-    checkpoint.restore_into(tensors, network, average, optimizers)
+    checkpoint.restore_into(tensors, network, average, optimizers, Objective())
     assert book == checkpoint.load_book(tmp_path / "c.safetensors") == bookkeeping
     assert same(before, network.state_dict())
     assert optimizers[0].state[network.bias]["step"].item() == 1

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from resolvent.training.losses import LOSSES, bce_dice, charbonnier, largest_channel
+from resolvent.training.objectives.losses import LOSSES, bce_dice, charbonnier, largest_channel
 
 
 @pytest.mark.parametrize("name", sorted(set(LOSSES) - {"bce-dice"}))

@@ -15,7 +15,7 @@ def test_bundled_recipes_load_and_their_networks_build():
     known = recipes()
     assert set(known) == {
         "seed", "denoise", "denoise-white", "deblur", "dejpeg", "restore", "upscale2", "upscale4", "scratches",
-        "inpaint", "deconvolve",
+        "inpaint", "deconvolve", "restore-perceptual", "upscale4-gan",
     }  # fmt: skip
     for name, recipe in known.items():
         assert recipe.name == name
@@ -25,7 +25,7 @@ def test_bundled_recipes_load_and_their_networks_build():
 
 def test_seed_keeps_the_papers_protocol():
     seed = load_recipe("seed")
-    assert (seed.limit, seed.holdout, seed.resize, seed.batch, seed.loss) == (100, 0.1, 128, 32, "mse")
+    assert (seed.limit, seed.holdout, seed.resize, seed.batch, seed.objective) == (100, 0.1, 128, 32, "mse")
     assert (seed.learning_rate, seed.betas, seed.epsilon, seed.budget) == (1e-3, (0.9, 0.999), 1e-7, "500 epochs")
     assert seed.degradation == "blur:ksize=5|9|15|21 + quantize"
 
@@ -76,7 +76,7 @@ DUST = {"degradation": "dust @ 0.5", "others": [], "others_share": 0}
         ({"patch": 8192}, "patch = 8192 must be 4096 or less"),
         ({"arguments": "x" * 10**6}, "arguments = 'xxxx.*: must be a table, such as {widths = "),
         ({"network": "unet-smal"}, "did you mean 'unet-small'"),
-        ({"loss": "l3"}, "unknown loss"),
+        ({"objective": "l3"}, "unknown objective"),
         ({"schedule": "linear"}, "unknown schedule"),
         ({"gray": 2}, "gray = 2"),
         ({"batch": 0}, "batch = 0"),
@@ -112,7 +112,7 @@ DUST = {"degradation": "dust @ 0.5", "others": [], "others_share": 0}
             {"overstated": 0.2, "arguments": {}},
             "overstated = 0.2: needs a network with a noise level.*set overstated = 0",
         ),
-        ({"loss": "bce-dice"}, "bce-dice goes with outputs = 1; set both or neither"),
+        ({"objective": "bce-dice"}, "bce-dice goes with outputs = 1; set both or neither"),
         ({"arguments": {"outputs": 1}, **DUST, "validation": ["dust"]}, "goes with outputs = 1"),
         ({"arguments": {"mask": True}}, "'noise:sigma=0..75 [+] quantize @ 0.3' damages no pixel"),
         ({"arguments": {"mask": True}, **DUST}, "'noise:sigma=15' damages no pixel"),
@@ -189,7 +189,7 @@ def test_fine_tuning_starts_at_a_quarter_of_the_rates_unless_one_is_given(tmp_pa
 
 def test_defaults_are_those_that_the_models_were_trained_with():
     recipe = Recipe("m", "deblur", "s", "blur:sigma=1", ("blur:sigma=1",))
-    assert (recipe.optimizer, recipe.schedule, recipe.loss) == ("adamw", "cosine", "charbonnier")
+    assert (recipe.optimizer, recipe.schedule, recipe.objective) == ("adamw", "cosine", "charbonnier")
     assert (recipe.learning_rate, recipe.kernel_rate, recipe.warmup) == (1.5e-3, 0.01, 0.02)
     assert (recipe.betas, recipe.epsilon, recipe.weight_decay) == ((0.9, 0.99), 1e-8, 0.0)
     assert (recipe.clip, recipe.ema) == (1.0, 0.999)

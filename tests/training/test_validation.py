@@ -18,7 +18,7 @@ DAMAGE = {
     "degradation": "holes:size=6",
     "validation": ("holes:amount=0.1,size=6",),
     "arguments": {"widths": [8, 8, 8], "blocks": [1, 1, 1], "outputs": 1},
-    "loss": "bce-dice",
+    "objective": "bce-dice",
 }
 SMALLER = {
     "degradation": "downsample:scale=2",

@@ -22,7 +22,7 @@ from resolvent.cli.batch import app as batch
 from resolvent.cli.diagnosis import diagnose
 from resolvent.cli.flags import in_flags
 from resolvent.cli.lab import benchmark, calibrate, compare, export, train
-from resolvent.cli.lists import degradations, methods, networks, recipes
+from resolvent.cli.lists import degradations, methods, networks, objectives, recipes
 from resolvent.cli.models import app as models
 from resolvent.cli.options import fail
 from resolvent.cli.photographs import degrade, demo, restore
@@ -63,7 +63,7 @@ for command in (restore, diagnose, serve, degrade, train, export, calibrate, ben
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(batch, name="batch")
-for listing in (methods, degradations, networks, recipes):
+for listing in (methods, degradations, networks, objectives, recipes):
     app.command()(listing)
 
 CALL_ERROR: Any = typer.BadParameter.__base__

@@ -174,7 +174,7 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Calibrate a model's map of uncertainty, so that 9 of 10 pixels lie within it on unseen photographs."""
-    from resolvent.evaluation.benchmark import find_images
+    from resolvent.evaluation.files import find_images
     from resolvent.evaluation.uncertainty import certify
     from resolvent.training.data import find_photographs
 
@@ -246,6 +246,12 @@ def benchmark(
     tasks: Annotated[list[str] | None, typer.Option("--tasks", help="Tasks to run of benchmark all.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", help="Maximum number of images.")] = None,
     seed: Seed = 0,
+    features: Annotated[
+        bool,
+        typer.Option(
+            "--features", help="Also measure the feature distance of Resolvent's own network, not LPIPS; needs torch."
+        ),
+    ] = False,
     json_file: Annotated[
         str | None, typer.Option("--json", help="JSON file of all rows; without a name, stdout.")
     ] = None,
@@ -271,7 +277,7 @@ def benchmark(
     if task == "all":
         if sigma or degradation or models or methods:
             raise UsageError("benchmark all: measures what is bundled at the literature's levels; only --tasks chooses")
-        rows = suite(images, tasks=tasks or (), limit=limit, seed=seed, progress=say)
+        rows = suite(images, tasks=tasks or (), limit=limit, seed=seed, features=features, progress=say)
         text = f"{markdown_suite(rows)}\n\n{where}\n"
     else:
         if tasks:
@@ -286,6 +292,7 @@ def benchmark(
                 methods=[method_name(name) for name in methods or ()],
                 limit=limit,
                 seed=seed,
+                features=features,
                 progress=lambda done, total: bar.show(done / total, f"{done} of {total} restorations"),
             )
         text = markdown(rows, where)

@@ -1,4 +1,4 @@
-"""The commands that list what there is: methods, degradations, networks and recipes."""
+"""The commands that list what there is: methods, degradations, networks, objectives and recipes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from resolvent.networks import Network
     from resolvent.parameters import Setting
 
-__all__ = ["degradations", "methods", "networks", "recipes", "show_table"]
+__all__ = ["degradations", "methods", "networks", "objectives", "recipes", "show_table"]
 
 
 def methods(
@@ -115,6 +115,32 @@ def networks(
     if name:
         caption = "default: of this network; a recipe's [arguments] or --set arguments=... override it"
         _show_settings("argument", _own_defaults(known[name]), caption)
+
+
+def objectives(
+    name: Annotated[str | None, typer.Argument(help="Print this objective with its settings.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List what training can minimize, or print one objective with its settings."""
+    from resolvent.training.objectives import OBJECTIVES
+
+    known = _chosen("objective", name, OBJECTIVES)
+    if as_json:
+        show_json(
+            {
+                key: {
+                    "summary": entry.summary,
+                    "photographs": entry.photographs,
+                    "settings": _to_json(entry.settings),
+                }
+                for key, entry in known.items()
+            }
+        )
+        return
+    rows = [(key, entry.summary, entry.photographs) for key, entry in known.items()]
+    show_table(("objective", "what it is", "photographs"), rows, "a recipe's objective = NAME or --set objective=NAME")
+    if name and known[name].settings:
+        _show_settings("setting", known[name].settings, "--set 'objective_settings={NAME = VALUE}' overrides it")
 
 
 def recipes(

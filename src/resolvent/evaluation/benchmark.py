@@ -14,6 +14,8 @@ import numpy as np
 from resolvent.degradations import Degradation, Identity, parse
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.evaluation.baselines import BASELINES, run_baseline
+from resolvent.evaluation.features import feature_distance, open_comparator
+from resolvent.evaluation.files import list_files, read_pair
 from resolvent.evaluation.metrics import MS_SSIM_SIDE, Pixels, Protocol, argmax_accuracy, ms_ssim
 from resolvent.evaluation.tables import INPUT, Row
 from resolvent.models.registry import bundled, read_card
@@ -21,7 +23,6 @@ from resolvent.physics.resize import imresize
 
 if TYPE_CHECKING:
     from resolvent.engine.run import Restoration
-    from resolvent.image import Image
 
 __all__ = [
     "TASKS",
@@ -31,10 +32,7 @@ __all__ = [
     "center_square",
     "default_restore",
     "default_run",
-    "find_images",
     "own_model",
-    "read_pair",
-    "reference_of",
 ]
 
 Restore = Callable[..., Pixels]
@@ -164,6 +162,7 @@ def benchmark(
     methods: Sequence[str] = (),
     limit: int | None = None,
     seed: int = 0,
+    features: bool = False,
     restore_fn: Restore | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
@@ -182,6 +181,7 @@ def benchmark(
         methods: Keys of METHODS or of BASELINES; they are non-blind: given the degradation.
         limit: Number of images, the first ones by name; None for all.
         seed: Added to the place of the image.
+        features: Measure the feature distance too, over RGB; see ``features.feature_distance``.
         restore_fn: Called instead of ``resolvent.restore``.
         progress: Called with (done, total) after each restoration.
 
@@ -190,6 +190,7 @@ def benchmark(
 
     Raises:
         UsageError: A task, degradation, model or method is not known, or does not fit an image.
+        MissingDependencyError: The feature distance is wanted, and torch is not installed.
         InputError: There is no image, or one cannot be used.
     """
     if task not in TASKS:
@@ -204,12 +205,14 @@ def benchmark(
     if models is None and spec.model is None:
         raise UsageError(f"task {task!r} has no bundled model; name a model, such as the file that training wrote")
 
+    if features:
+        open_comparator()  # so that a missing package is known before any work
     restore = restore_fn or default_restore()
     planned = [Identity()] if spec.pairs else [parse(text) for text in degradations or spec.texts(levels)]
     named = [own_model(spec, degradation) for degradation in planned] if models is None else []
     if restore_fn is None and (missing := [name for name in named if name not in bundled()]):
         raise UsageError(f"task {task!r} has no bundled model {missing[0]!r}; name a model, such as a trained file")
-    files = _files(images, spec.pairs)[:limit]
+    files = list_files(images, pairs=spec.pairs)[:limit]
     total = len(files) * len(planned) * (len(methods) + (1 if models is None else len(models)))
     rows: list[Row] = []
     done = 0
@@ -239,7 +242,7 @@ def benchmark(
                     task=task,
                     seconds=seconds,
                     protocol=f"{case.protocol}; {spec.conditions}; image i with NumPy's default_rng({seed} + i)",
-                    **_measure(spec, case, result),
+                    **_measure(spec, case, result, features=features),
                 )
                 for method, result, seconds in results
             ]
@@ -308,14 +311,16 @@ def _case(task: Task, degradation: Degradation, file: Path, rng: np.random.Gener
     )
 
 
-def _measure(task: Task, case: _Case, result: Pixels) -> dict[str, Any]:
+def _measure(task: Task, case: _Case, result: Pixels, *, features: bool) -> dict[str, Any]:
     score = case.protocol.measure(result, case.truth)
     a, b = case.protocol.apply(result), case.protocol.apply(case.truth)
+    rgb = replace(case.protocol, space="rgb")
     return {
         "psnr": score.psnr,
         "ssim": score.ssim,
         "ms_ssim": ms_ssim(a, b) if min(a.shape[:2]) >= MS_SSIM_SIDE else None,
         "accuracy": argmax_accuracy(result, case.truth) if task.accuracy and result.shape[2] == 3 else None,
+        "feature_distance": feature_distance(rgb.apply(case.truth), rgb.apply(result)) if features else None,
         "megapixels": result.shape[0] * result.shape[1] / 1e6,
     }
 
@@ -363,39 +368,3 @@ def default_run() -> Callable[..., Restoration]:
         return run(image, planned, open_session=opened, judge=False)
 
     return restore
-
-
-def reference_of(file: Path) -> Path:
-    """The reference of a real photograph, in the same folder."""
-    return file.with_name(file.name.replace("_real", "_mean"))
-
-
-def read_pair(file: Path) -> tuple[Image, Pixels]:
-    """Read a real photograph, and its reference (H, W, C), in the range that the photograph uses."""
-    from resolvent.image import read_image
-
-    image = read_image(file)
-    return image, read_image(reference_of(file)).in_range_of(image).pixels
-
-
-def find_images(folder: Path, *, pairs: bool = False) -> list[Path]:
-    """List the images of a folder, sorted by name; of pairs, those whose reference is in the folder."""
-    from resolvent.image import FORMATS
-
-    known = {extension for extensions in FORMATS.values() for extension in extensions}
-    found = sorted(file for file in folder.glob("*") if file.suffix.lower() in known)
-    return [file for file in found if "_real" in file.stem and reference_of(file).is_file()] if pairs else found
-
-
-def _files(images: Path, pairs: bool) -> list[Path]:
-    if images.is_file():
-        return [images]
-    found = find_images(images, pairs=pairs)
-    if not found:
-        wanted = (
-            "no pairs in it; give a folder of NAME_real and NAME_mean"
-            if pairs
-            else "no images in it; give a folder of sharp"
-        )
-        raise InputError(f"{images}: {wanted} images")
-    return found

@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 
 from resolvent.errors import UsageError
 
-__all__ = ["MS_SSIM_SIDE", "Pixels", "Protocol", "Score", "Space", "argmax_accuracy", "ms_ssim", "psnr", "ssim"]
+__all__ = [
+    "MS_SSIM_SIDE",
+    "Pixels",
+    "Protocol",
+    "Score",
+    "Space",
+    "argmax_accuracy",
+    "check_images",
+    "ms_ssim",
+    "psnr",
+    "ssim",
+]
 
 Pixels = NDArray[np.floating[Any]]
 """An image (H, W, C), C = 1 or 3, in [0, 1]."""
@@ -84,7 +95,7 @@ class Protocol:
         Raises:
             UsageError: As ``psnr`` and ``ssim``.
         """
-        _check(image, truth, self.border)
+        check_images(image, truth, self.border)
         a, b = self.apply(image), self.apply(truth)
         return Score(psnr(a, b), ssim(a, b))
 
@@ -123,7 +134,7 @@ def psnr(
         >>> round(psnr(black, black + 0.1), 3)
         20.0
     """
-    _check(image_true, image_test, border)
+    check_images(image_true, image_test, border)
     protocol = Protocol(space, border, round8, clip=False)
     difference = protocol.apply(image_true) - protocol.apply(image_test)
     error = float(np.mean(np.square(difference), dtype=np.float64)) / data_range**2
@@ -154,7 +165,7 @@ def ssim(
         Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility to structural similarity. IEEE
         Transactions on Image Processing 13(4), 2004. doi:10.1109/TIP.2003.819861
     """
-    _check(image_true, image_test, border, smallest=len(TAPS))
+    check_images(image_true, image_test, border, smallest=len(TAPS))
     protocol = Protocol(space, border, round8, clip=False)
     pairs = zip(_planes(protocol.apply(image_true)), _planes(protocol.apply(image_test)), strict=True)
     return float(np.mean([_similarity(x, y)[0] for x, y in pairs]))
@@ -179,7 +190,7 @@ def ms_ssim(image_true: Pixels, image_test: Pixels) -> float:
         Wang, Simoncelli, Bovik: Multi-scale structural similarity for image quality assessment. 37th Asilomar
         Conference on Signals, Systems and Computers, 2003. doi:10.1109/ACSSC.2003.1292216
     """
-    _check(image_true, image_test, smallest=MS_SSIM_SIDE)
+    check_images(image_true, image_test, smallest=MS_SSIM_SIDE)
     values = []
     for x, y in zip(_planes(image_true), _planes(image_test), strict=True):
         terms = []
@@ -208,13 +219,18 @@ def argmax_accuracy(image: Pixels, truth: Pixels) -> float:
     Source:
         ``sparse_categorical_matches`` in ``metrics_utils.py`` of Keras 2; ``CategoricalAccuracy`` in Keras 3.
     """
-    _check(image, truth)
+    check_images(image, truth)
     if truth.shape[2] == 1:
         raise UsageError("images of 1 channel: the accuracy compares the largest of 3; give color images")
     return float(np.mean(image.argmax(-1) == truth.argmax(-1)))
 
 
-def _check(a: Pixels, b: Pixels, border: int = 0, smallest: int = 1) -> None:
+def check_images(a: Pixels, b: Pixels, border: int = 0, smallest: int = 1) -> None:
+    """Check that two images can be compared, with ``smallest`` pixels a side left within the border.
+
+    Raises:
+        UsageError: The shapes differ, a value is not finite, or too little is left.
+    """
     if a.shape != b.shape:
         raise UsageError(f"shapes {a.shape} and {b.shape}: must be the same; crop or resize one image")
     if a.ndim != 3 or a.shape[2] not in (1, 3):

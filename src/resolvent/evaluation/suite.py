@@ -12,8 +12,9 @@ from resolvent import methods
 from resolvent.degradations import parse
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.evaluation.baselines import available_baselines
-from resolvent.evaluation.benchmark import TASKS, Restore, benchmark, find_images, own_model
-from resolvent.evaluation.tables import INPUT, Row, markdown_tables, means
+from resolvent.evaluation.benchmark import TASKS, Restore, benchmark, own_model
+from resolvent.evaluation.files import find_images
+from resolvent.evaluation.tables import INPUT, Row, feature_notes, markdown_tables, means
 from resolvent.models.registry import bundled
 from resolvent.physics.forward_model import ForwardModel
 
@@ -26,6 +27,7 @@ def suite(
     tasks: Sequence[str] = (),
     limit: int | None = None,
     seed: int = 0,
+    features: bool = False,
     restore_fn: Restore | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> list[Row]:
@@ -40,11 +42,13 @@ def suite(
         tasks: Keys of TASKS; all that have a bundled model if not given.
         limit: Number of images of each set, the first ones by name; None for all.
         seed: See ``benchmark``.
+        features: See ``benchmark``.
         restore_fn: Called instead of ``resolvent.restore``.
         progress: Called with a description of what is measured next.
 
     Raises:
         UsageError: A task is not known or has no bundled model.
+        MissingDependencyError: The feature distance is wanted, and torch is not installed.
         InputError: There is no image.
     """
     for task in tasks:
@@ -61,15 +65,16 @@ def suite(
             for degradation in _planned(task):
                 if progress:
                     progress(f"{folder.name}: {task}, {degradation}")
-                rows += _measure(task, folder, degradation, limit, seed, restore_fn)
+                rows += _measure(task, folder, degradation, limit, seed, restore_fn, features=features)
     if not rows:
         raise InputError(f"{images}: no set for {', '.join(able)}; give a folder of folders of images")
     return rows
 
 
 def _measure(
-    task: str, folder: Path, degradation: str, limit: int | None, seed: int, restore_fn: Restore | None
-) -> list[Row]:
+    task: str, folder: Path, degradation: str, limit: int | None, seed: int, restore_fn: Restore | None, *,
+    features: bool,
+) -> list[Row]:  # fmt: skip
     spec, parsed = TASKS[task], parse(degradation)
     names = [name for name in (own_model(spec, parsed), *spec.rivals) if name in bundled()]
     quick = [name for name in methods.methods_for(ForwardModel(parsed)) if methods.METHODS[name].cost == "seconds"]
@@ -81,7 +86,7 @@ def _measure(
         if models or others:
             found = benchmark(
                 task, folder, degradations=[degradation], models=models, methods=others, limit=count, seed=seed,
-                restore_fn=restore_fn,
+                features=features, restore_fn=restore_fn,
             )  # fmt: skip
             rows += [row for row in found if row.method != INPUT or models]
     return rows
@@ -173,6 +178,7 @@ def markdown_suite(rows: Sequence[Row]) -> str:
     notes = [
         "Cells: PSNR in dB / SSIM (deblur: / share of pixels with the same largest channel). *Italic*: as published."
     ]
+    notes += feature_notes(rows)
     notes += dict.fromkeys(f"{row.task}: {row.protocol}." for row in rows)
     notes += [f"[{i}] {source}." for i, source in enumerate(sources, 1)]
     return "\n\n".join([*parts, "\n".join(f"- {note}" for note in notes)])

@@ -17,6 +17,7 @@ __all__ = [
     "Mean",
     "Row",
     "dumps",
+    "feature_notes",
     "markdown",
     "markdown_tables",
     "means",
@@ -27,6 +28,12 @@ __all__ = [
 
 INPUT = "input"
 """The method that does nothing: the baseline of every table."""
+
+FEATURES = (
+    "Last in a cell: feature distance over RGB, lower is closer: the mean absolute difference of the features of "
+    "Resolvent's own network, which was trained to name degradations. It is not LPIPS: no opinion of people went into "
+    "it; and the objectives perceptual and adversarial minimize it."
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Row:
         protocol: How it was degraded and compared, in one line.
         ms_ssim: None for images below 176 pixels a side.
         accuracy: The founding paper's, see ``metrics.argmax_accuracy``; None where it was not asked for.
+        feature_distance: Of our own network, see ``features.feature_distance``; None where it was not asked for.
         task: Key of ``benchmark.TASKS``.
     """
 
@@ -59,6 +67,7 @@ class Row:
     protocol: str
     ms_ssim: float | None = None
     accuracy: float | None = None
+    feature_distance: float | None = None
     task: str = ""
 
 
@@ -77,6 +86,7 @@ class Mean:
     ssim: float
     ms_ssim: float | None
     accuracy: float | None
+    feature_distance: float | None
     seconds_per_megapixel: float
     task: str = ""
 
@@ -95,6 +105,7 @@ def means(rows: Iterable[Row]) -> list[Mean]:
             ssim=float(np.mean([row.ssim for row in group])),
             ms_ssim=_mean([row.ms_ssim for row in group]),
             accuracy=_mean([row.accuracy for row in group]),
+            feature_distance=_mean([row.feature_distance for row in group]),
             seconds_per_megapixel=sum(row.seconds for row in group) / sum(row.megapixels for row in group),
         )
         for key, group in groups.items()
@@ -172,7 +183,8 @@ def tables(rows: Sequence[Row]) -> list[tuple[str, list[list[str]]]]:
 
 def _cell(mean: Mean) -> str:
     accuracy = "" if mean.accuracy is None else f" / {mean.accuracy:.1%}"
-    return f"{mean.psnr:.2f} / {mean.ssim:.4f}{accuracy}"
+    distance = "" if mean.feature_distance is None else f" / {mean.feature_distance:.4f}"
+    return f"{mean.psnr:.2f} / {mean.ssim:.4f}{accuracy}{distance}"
 
 
 def notes(rows: Sequence[Row]) -> list[str]:
@@ -180,4 +192,9 @@ def notes(rows: Sequence[Row]) -> list[str]:
     cells = "Cells: PSNR in dB / SSIM"
     if any(row.accuracy is not None for row in rows):
         cells += " / accuracy, the share of pixels with the same largest channel; the input unchanged is its baseline"
-    return [f"{cells}.", *dict.fromkeys(f"{row.protocol}." for row in rows)]
+    return [f"{cells}.", *feature_notes(rows), *dict.fromkeys(f"{row.protocol}." for row in rows)]
+
+
+def feature_notes(rows: Sequence[Row]) -> list[str]:
+    """Say what the last figure of the cells is, where it is the feature distance."""
+    return [FEATURES] if any(row.feature_distance is not None for row in rows) else []

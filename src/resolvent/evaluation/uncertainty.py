@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from resolvent.engine.restore import Restorer
 from resolvent.engine.uncertainty import NINE_OF_TEN
 from resolvent.errors import InputError, MissingDependencyError, UsageError
-from resolvent.evaluation.benchmark import read_pair
 from resolvent.evaluation.calibration import ALPHA, DELTA, Histogram, calibrate, upper_bound
+from resolvent.evaluation.files import read_pair
 from resolvent.inference.runtime import Session, open_session
 from resolvent.physics.filters import window_means
 
@@ -218,7 +218,7 @@ def certify(
         model: The file, as ``training.head.train_head`` writes it; its card is replaced.
         images: Clean photographs that nothing in the model has seen, 200 or more, of as many scenes.
         tests: Other photographs, by the name of their set, on which the calibrated map is then measured.
-        pairs: Photographs of cameras, by the name of their set, each beside its truth (see ``benchmark.read_pair``);
+        pairs: Photographs of cameras, by the name of their set, each beside its truth (see ``files.read_pair``);
             they are restored as they are, with the noise level that is measured, and the factor that is chosen.
         seed: Random seed.
         threads: CPU threads; None uses all cores.

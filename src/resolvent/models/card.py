@@ -89,6 +89,7 @@ class ModelCard:
         rounding: The largest change of a weight when it was stored as float16.
         schedule: Of a denoiser that was trained as a part of an unrolled network: ``levels`` and ``weights`` of its
             steps, numbers above 0, by which ``pnp`` runs it. Otherwise empty.
+        invents: It was trained to look real, and invents detail that the photograph does not hold.
         uncertainty: How its map of errors is calibrated, see ``evaluation.uncertainty.certify``; empty without a map.
 
     Raises:
@@ -125,6 +126,7 @@ class ModelCard:
     conditional: bool = False
     rounding: float = 0.0
     schedule: dict[str, Any] = field(default_factory=dict)
+    invents: bool = False
     uncertainty: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from resolvent.degradations import Degradation, RandomApply, parse
@@ -17,6 +17,7 @@ try:
     from torch import Tensor
 
     from resolvent.networks.precision import memory_format
+    from resolvent.training.objectives.base import Batch
 except ModuleNotFoundError as error:
     raise MissingDependencyError(str(error.name), "lab", "training") from error
 
@@ -27,6 +28,7 @@ __all__ = [
     "batch",
     "check_shares",
     "chosen",
+    "clean_batch",
     "epoch_steps",
     "example",
     "mask_of",
@@ -34,6 +36,7 @@ __all__ = [
     "preview",
     "seed_step",
     "share",
+    "stream",
 ]
 
 
@@ -95,6 +98,10 @@ def seed_step(seed: int, step: int, rank: int = 0) -> None:
     torch.manual_seed(stream(seed, step + 1, rank))
 
 
+Make = Callable[[Recipe, Shard, int, int, int], Batch]
+"""From recipe, shard, first step, rank and size to the batch of ``recipe.together`` steps."""
+
+
 class Batches:
     """The target and the network's input of each step; those of ``recipe.together`` steps are made at once.
 
@@ -103,20 +110,32 @@ class Batches:
         shard: The photographs.
         rank: Number of this process, from 0.
         size: How many processes share a batch.
+        make: Makes the batches; None degrades clean photographs.
     """
 
-    def __init__(self, recipe: Recipe, shard: Shard, rank: int = 0, size: int = 1) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        shard: Shard,
+        rank: int = 0,
+        size: int = 1,
+        make: Callable[[Recipe, Shard, int, int, int], Batch] | None = None,
+    ) -> None:
         self.recipe, self.shard, self.rank, self.size = recipe, shard, rank, size
-        self.first, self.made = -1, list[tuple[Tensor, Tensor]]()
+        self.make = make or clean_batch
+        self.first, self.made = -1, list[Batch]()
 
-    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        """The target (N, C, sH, sW) and the input (N, C', H, W) of a step."""
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step."""
         first = step - step % self.recipe.together
         if first != self.first:
             self.made.clear()  # so that both sets need not fit in memory
-            target, _, inputs = batch(self.recipe, self.shard, first, self.rank, self.size)
+            made = self.make(self.recipe, self.shard, first, self.rank, self.size)
             sizes = [len(self._share(first + i)[0]) for i in range(self.recipe.together)]
-            self.made = list(zip(torch.split(target, sizes), torch.split(inputs, sizes), strict=True))
+            sigmas = [None] * len(sizes) if made.sigma is None else torch.split(made.sigma, sizes)
+            self.made = [
+                Batch(*parts) for parts in zip(*(torch.split(x, sizes) for x in made[:2]), sigmas, strict=True)
+            ]
             self.first = first
         return self.made[step - first]
 
@@ -126,6 +145,12 @@ class Batches:
 
     def _share(self, step: int) -> tuple[list[int], float]:
         return share(self.recipe, len(self.shard), step, self.rank, self.size)
+
+
+def clean_batch(recipe: Recipe, shard: Shard, step: int, rank: int = 0, size: int = 1) -> Batch:
+    """The batch of ``recipe.together`` steps, of clean photographs that are degraded."""
+    target, _, inputs = batch(recipe, shard, step, rank, size)
+    return Batch(target, inputs)
 
 
 def batch(recipe: Recipe, shard: Shard, step: int, rank: int = 0, size: int = 1) -> tuple[Tensor, Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,9 +43,17 @@ class Callback:
         """
 
     def step(
-        self, step: int, share: float, seconds: float, loss: float | None, rate: float, restored: Tensor, clean: Tensor
+        self,
+        step: int,
+        share: float,
+        seconds: float,
+        loss: float | None,
+        rate: float,
+        restored: Tensor,
+        clean: Tensor,
+        parts: Mapping[str, Tensor],
     ) -> None:
-        """An update was made; ``loss`` is a running mean."""
+        """An update was made; ``loss`` is a running mean, and ``parts`` are what the objective names of the last."""
 
     def validation(self, step: int, psnr: dict[str, float], inputs: dict[str, float], examples: Tensor) -> None:
         """The averaged weights were measured.
@@ -110,14 +119,25 @@ class RunCallback(Callback):
         self.bar.reset(self.task, description="training", total=1.0, status="")
 
     def step(
-        self, step: int, share: float, seconds: float, loss: float | None, rate: float, restored: Tensor, clean: Tensor
+        self,
+        step: int,
+        share: float,
+        seconds: float,
+        loss: float | None,
+        rate: float,
+        restored: Tensor,
+        clean: Tensor,
+        parts: Mapping[str, Tensor],
     ) -> None:
         left = seconds * (1 - share) / max(share, 1e-9)
         self.bar.update(
             self.task, completed=share, status=f"step {step}, loss {loss or 0:.4f}, {left / 60:.0f} min left"
         )
         if step % self.log_every == 0:
-            self.write({"step": step, "seconds": round(seconds, 1), "loss": loss, "rate": rate})
+            named = {f"loss/{name}": part.item() for name, part in parts.items()}
+            self.write({"step": step, "seconds": round(seconds, 1), "loss": loss, "rate": rate, **named})
+            for name, value in named.items():
+                self.board.add_scalar(name, value, step)
             self.board.add_scalar("loss", loss, step)
             self.board.add_scalar("rate", rate, step)
 

@@ -18,10 +18,16 @@ try:
     from safetensors import SafetensorError, safe_open
     from safetensors.torch import save_file
     from torch import Tensor, nn
+
+    from resolvent.training.objectives.base import Objective
 except ModuleNotFoundError as error:
     raise MissingDependencyError(str(error.name), "lab", "training") from error
 
 __all__ = ["State", "load", "load_book", "restore_into", "save", "snapshot", "weights"]
+
+
+OWN = "objective-optimizer"
+"""What the moments of an objective's own optimizers are stored under."""
 
 
 @dataclass
@@ -45,6 +51,7 @@ class State:
         best_psnr: Mean PSNR in dB of the best validation.
         measured_share: Share of the budget that was spent at the last validation.
         validation_seconds: How long a validation takes; 0 where it does not matter.
+        judged_clean: Whether the photographs that are validated on are clean.
     """
 
     photographs: int
@@ -63,6 +70,7 @@ class State:
     best_psnr: float = -math.inf
     measured_share: float = 0.0
     validation_seconds: float = 0.0
+    judged_clean: bool = True
 
     def resumed(self, book: dict[str, Any]) -> State:
         """The state of a checkpoint, going on here and now."""
@@ -70,13 +78,16 @@ class State:
         return replace(self, source=book.get("source", self.source), **{name: book[name] for name in progress})
 
 
-def snapshot(network: nn.Module, average: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
-    """Copy weights, averaged weights and the optimizers' moments to named tensors in main memory."""
-    tensors = weights("network", network) | weights("average", average)
-    names = {id(parameter): name for name, parameter in network.named_parameters()}
-    for optimizer in optimizers:
-        for parameter, state in optimizer.state.items():
-            tensors |= {f"optimizer/{names[id(parameter)]}/{key}": _copied(value) for key, value in state.items()}
+def snapshot(
+    network: nn.Module, average: nn.Module, optimizers: Sequence[torch.optim.Optimizer], objective: Objective
+) -> dict[str, Tensor]:
+    """Copy weights, averaged weights, optimizer moments and what the objective owns to tensors in main memory."""
+    tensors = weights("network", network) | weights("average", average) | weights("objective", objective)
+    for prefix, module, own in (("optimizer", network, optimizers), (OWN, objective, objective.optimizers)):
+        names = {id(parameter): name for name, parameter in module.named_parameters()}
+        for optimizer in own:
+            for parameter, state in optimizer.state.items():
+                tensors |= {f"{prefix}/{names[id(parameter)]}/{key}": _copied(value) for key, value in state.items()}
     return tensors
 
 
@@ -90,27 +101,38 @@ def _copied(value: Tensor) -> Tensor:
 
 
 def restore_into(
-    tensors: dict[str, Tensor], network: nn.Module, average: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
+    tensors: dict[str, Tensor],
+    network: nn.Module,
+    average: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    objective: Objective,
 ) -> None:
     """Put a ``snapshot`` back; the learning rates stay the optimizers' own.
 
     Raises:
         InputError: The tensors are not those of this network.
     """
-    for prefix, module in (("network", network), ("average", average)):
+    for prefix, module in (("network", network), ("average", average), ("objective", objective)):
         try:
             module.load_state_dict({n.partition("/")[2]: v for n, v in tensors.items() if n.startswith(f"{prefix}/")})
         except RuntimeError as error:
             raise InputError(f"the checkpoint is not of this network ({error}); begin a new run with -o") from error
-    names = {id(parameter): name for name, parameter in network.named_parameters()}
-    for optimizer in optimizers:
-        moments: dict[int, dict[str, Tensor]] = {}
-        for i, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"]):
-            start = f"optimizer/{names[id(parameter)]}/"
-            found = {n.removeprefix(start): _laid_out(v, parameter) for n, v in tensors.items() if n.startswith(start)}
-            if found:
-                moments[i] = found
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+    for prefix, module, own in (("optimizer", network, optimizers), (OWN, objective, objective.optimizers)):
+        names = {id(parameter): name for name, parameter in module.named_parameters()}
+        for optimizer in own:
+            _restore_moments(optimizer, tensors, prefix, names)
+
+
+def _restore_moments(
+    optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], prefix: str, names: dict[int, str]
+) -> None:
+    moments: dict[int, dict[str, Tensor]] = {}
+    for i, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"]):
+        start = f"{prefix}/{names[id(parameter)]}/"
+        found = {n.removeprefix(start): _laid_out(v, parameter) for n, v in tensors.items() if n.startswith(start)}
+        if found:
+            moments[i] = found
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
 
 
 def _laid_out(value: Tensor, like: Tensor) -> Tensor:

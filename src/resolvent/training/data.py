@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,7 +48,8 @@ class Shard:
     """Photographs as bytes.
 
     Attributes:
-        pixels: uint8, flat: one photograph after the other, each (H, W, 3).
+        pixels: uint8, or float32 in [0, 1] where noisy photographs have more than 8 bits; flat: one photograph after
+            the other, each (H, W, 3).
         index: int64 (n, 3): offset into ``pixels``, height and width of each.
         names: Of the files, in the same order.
         skipped: (name, reason) of the files that were left out.
@@ -110,7 +112,8 @@ class Shard:
         rows = (top[:, None] + side)[:, :, None] * width[:, None, None]
         columns = (left[:, None] + side)[:, None, :]
         flat = (offset[:, None, None] + (rows + columns) * 3)[:, None] + torch.arange(3, device=device)[:, None, None]
-        batch = self.pixels[flat].float() / 255
+        batch = self.pixels[flat]
+        batch = batch.float() / 255 if batch.dtype == torch.uint8 else batch
         if flips and generator is not None:
             turn = torch.rand(3, len(which), 1, 1, 1, generator=generator, device=device) < 0.5
             batch = torch.where(turn[0], batch.flip(-1), batch)
@@ -126,6 +129,7 @@ def pack(
     minimum: int,
     resize: int | None = None,
     unlike: Shard | None = None,
+    noisy: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Shard:
     """Decode photographs once, check them, and write them to a shard.
@@ -136,6 +140,7 @@ def pack(
         minimum: Photographs below this many pixels a side are left out.
         resize: Center-crop to a square and area-resize to this many pixels a side.
         unlike: A shard, the validation set, of which no near-duplicate is let in.
+        noisy: Keep what 8 bits would round, and the names of the folders, which tell the shots of a burst.
         progress: Called with (done, total).
 
     Raises:
@@ -147,14 +152,16 @@ def pack(
     from resolvent.image import read_image
 
     held = np.stack([_thumbnail(_photograph(unlike, i)) for i in range(len(unlike))]) if unlike else None
-    parts: list[NDArray[np.uint8]] = []
+    root = os.path.commonpath([photograph.parent for photograph in photographs])
+    parts: list[NDArray[Any]] = []
     names: list[str] = []
     index: list[tuple[int, int, int]] = []
     skipped: list[tuple[str, str]] = []
     offset = 0
     for done, photograph in enumerate(photographs, 1):
         try:
-            pixels = _prepare(read_image(photograph).pixels, resize)
+            image = read_image(photograph)
+            pixels = _prepare(image.pixels, resize, rounded=not (noisy and image.depth > 8))
             if min(pixels.shape[:2]) < minimum:
                 raise InputError(f"{pixels.shape[1]}x{pixels.shape[0]} pixels, below {minimum} a side")
             if held is not None and (held @ _thumbnail(pixels)).max() > DUPLICATE:
@@ -163,7 +170,7 @@ def pack(
             skipped.append((photograph.name, str(error)))
         else:
             parts.append(pixels.reshape(-1))
-            names.append(photograph.name)
+            names.append(str(photograph.relative_to(root)) if noisy else photograph.name)
             index.append((offset, *pixels.shape[:2]))
             offset += pixels.size
         if progress:
@@ -173,6 +180,8 @@ def pack(
             f"none of {len(photographs)} photographs can be used; the first, {skipped[0][0]}: {skipped[0][1]}; "
             "add larger, undamaged ones"
         )
+    if any(part.dtype == np.float32 for part in parts):
+        parts = [part if part.dtype == np.float32 else part.astype(np.float32) / 255 for part in parts]
     tensors = {"pixels": torch.from_numpy(np.concatenate(parts)), "index": torch.tensor(index, dtype=torch.int64)}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
@@ -181,8 +190,8 @@ def pack(
     return Shard.open(path)
 
 
-def _prepare(pixels: NDArray[np.float32], resize: int | None) -> NDArray[np.uint8]:
-    """Three channels, and the center square area-resized where asked; uint8."""
+def _prepare(pixels: NDArray[np.float32], resize: int | None, *, rounded: bool = True) -> NDArray[Any]:
+    """Three channels, and the center square area-resized where asked; uint8, or float32 if not to be rounded."""
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     if resize is not None:
@@ -192,10 +201,10 @@ def _prepare(pixels: NDArray[np.float32], resize: int | None) -> NDArray[np.uint
         top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
         square = pixels[top : top + side, left : left + side]
         pixels = imresize(square, shape=(resize, resize), kernel="area")
-    return np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    return np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8) if rounded else pixels
 
 
-def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _thumbnail(pixels: NDArray[Any]) -> NDArray[np.float32]:
     """16x16 gray, zero mean and unit norm: the dot product of two is their correlation."""
     small = imresize(pixels.mean(axis=2), shape=(16, 16), kernel="area").reshape(-1)
     small -= small.mean()
@@ -203,9 +212,9 @@ def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return unit
 
 
-def _photograph(shard: Shard, i: int) -> NDArray[np.uint8]:
+def _photograph(shard: Shard, i: int) -> NDArray[Any]:
     offset, height, width = shard.index[i].tolist()
-    pixels: NDArray[np.uint8] = shard.pixels[offset : offset + height * width * 3].numpy().reshape(height, width, 3)
+    pixels: NDArray[Any] = shard.pixels[offset : offset + height * width * 3].numpy().reshape(height, width, 3)
     return pixels
 
 

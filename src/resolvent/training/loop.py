@@ -6,6 +6,7 @@ import copy
 import math
 from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from resolvent import networks
@@ -21,13 +22,15 @@ from resolvent.models.export import adopt
 from resolvent.networks.precision import fast_bfloat16, memory_format
 from resolvent.provenance import provenance
 from resolvent.training import checkpoint
-from resolvent.training.batches import Batches, check_shares, epoch_steps, preview, seed_step
+from resolvent.training.batches import Batches, check_shares, clean_batch, epoch_steps, preview, seed_step
 from resolvent.training.budget import Budget
 from resolvent.training.callbacks import Callback
 from resolvent.training.checkpoint import State
 from resolvent.training.data import check_patch
 from resolvent.training.devices import join
-from resolvent.training.losses import LOSSES
+from resolvent.training.noisy import noisy_batch, noisy_examples, noisy_preview, scenes_of
+from resolvent.training.objectives import OBJECTIVES
+from resolvent.training.objectives import build as build_objective
 from resolvent.training.optimizers import build_optimizers, set_rate
 from resolvent.training.recipe import Recipe
 from resolvent.training.runs import (
@@ -42,7 +45,14 @@ from resolvent.training.runs import (
     pack_photographs,
     refuse_another_recipe,
 )
-from resolvent.training.validation import input_psnr, seconds_needed, updates_needed, validate, validation_examples
+from resolvent.training.validation import (
+    Examples,
+    input_psnr,
+    seconds_needed,
+    updates_needed,
+    validate,
+    validation_examples,
+)
 
 __all__ = ["train"]
 
@@ -100,6 +110,7 @@ def train(
         UsageError: The recipe does not fit the photographs, ``run`` holds another run, or another process trains there.
         TrainingError: The loss does not stay finite, or another of the processes failed.
     """
+    recipe = recipe.as_trained()
     with join(device, threads) as group:
         where = group.device
         watch = watch if watch and group.leads else Callback()
@@ -110,6 +121,8 @@ def train(
         check_shares(recipe, group.size)
         packs = group.leads and not (going_on and is_packed(run))
         chosen = choose_photographs(recipe, images, validation) if packs else None
+        torch.manual_seed(recipe.seed)
+        objective = build_objective(recipe.objective, recipe.objective_settings).to(where)
         torch.manual_seed(recipe.seed)
         network = networks.build(recipe.network, **recipe.arguments)
         if recipe.start:
@@ -122,12 +135,18 @@ def train(
             training, held = open_shards(run)
             check_patch(training, recipe, networks.multiple_of(network, recipe.network) * recipe.scale)
             training = training.to(where)
-            batches = Batches(recipe, training, group.rank, group.size)
-            examples = validation_examples(recipe, held) if group.leads else {}
+            tensors, book = checkpoint.load(last) if going_on else ({}, {})
+            judged_clean = book.get("judged_clean", validation is not None or not recipe.from_noisy)
+            scenes = scenes_of(recipe, training) if recipe.from_noisy else None
+            make = partial(noisy_batch, scenes) if scenes else clean_batch
+            batches = Batches(recipe, training, group.rank, group.size, make)
+            pairs = noisy_preview(recipe, training, scenes) if scenes else preview(recipe, training)
+            examples: Examples = {}
+            if group.leads:
+                examples = validation_examples(recipe, held) if judged_clean else noisy_examples(recipe, held)
 
             average = copy.deepcopy(network).requires_grad_(False)
             optimizers = build_optimizers(recipe, network)
-            loss_function = LOSSES[recipe.loss]
             origin = provenance()
             state = State(
                 photographs=len(training),
@@ -136,11 +155,11 @@ def train(
                 code=origin.code,
                 machine=origin.machine,
                 inputs=input_psnr(recipe, examples),
+                judged_clean=judged_clean,
             )
             if going_on:
-                tensors, book = checkpoint.load(last)
                 refuse_another_recipe(recipe, book["recipe"], run)
-                checkpoint.restore_into(tensors, network, average, optimizers)
+                checkpoint.restore_into(tensors, network, average, optimizers, objective)
                 state = state.resumed(book)
                 if not best.exists():
                     state.best_psnr = -math.inf
@@ -152,12 +171,17 @@ def train(
                 done, reserve = state.step - state.begun, state.validation_seconds
                 return budget.share(step=done, seconds=state.spent, steps_per_epoch=epoch, reserve=reserve)
 
+            def predict(inputs: Tensor, *, precise: bool = False) -> Tensor:
+                with torch.autocast(where.type, torch.bfloat16, enabled=fast_bfloat16(where) and not precise):
+                    restored: Tensor = forward(inputs)
+                return restored.float()
+
             def keep(path: Path, tensors: dict[str, Tensor]) -> None:
                 checkpoint.save(path, tensors, {"recipe": recipe.to_json(), **asdict(state)})
 
             def keep_last() -> None:
                 if group.leads:
-                    keep(last, checkpoint.snapshot(network, average, optimizers))
+                    keep(last, checkpoint.snapshot(network, average, optimizers, objective))
 
             def measure() -> None:
                 state.measured_share = spent()
@@ -169,11 +193,11 @@ def train(
                 mean = sum(state.psnr.values()) / len(state.psnr)
                 if not math.isfinite(mean):
                     raise TrainingError(f"the validation at step {state.step} is not finite; lower learning_rate")
-                if mean > state.best_psnr:
+                if mean > state.best_psnr or OBJECTIVES[recipe.objective].invents:
                     state.best_psnr = mean
                     keep(best, checkpoint.weights("average", average))
 
-            watch.start(recipe, training, held, preview(recipe, training), where, average)
+            watch.start(recipe, training, held, pairs, where, average)
             begun = saved = clock = group.clock()
             if budget.unit == "seconds":
                 needed = seconds_needed(average, examples, where) if group.leads else 0.0
@@ -188,23 +212,22 @@ def train(
             keep_last()
             while (share := spent()) < 1:
                 seed_step(recipe.seed, state.step, group.rank)
-                target, inputs = batches(state.step)
+                batch = batches(state.step)
                 weight = batches.weight(state.step)
                 rate = state.rate_scale * schedule(recipe, share)
                 set_rate(optimizers, rate)
                 network.train()
-                with torch.autocast(where.type, torch.bfloat16, enabled=fast_bfloat16(where)):
-                    restored = forward(inputs)
-                loss = loss_function(restored.float(), target)
+                loss, restored, parts = objective(predict, batch, share)
                 for optimizer in optimizers:
                     optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 group.average(network, weight)
                 if recipe.clip:
                     torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
                 for optimizer in optimizers:
                     optimizer.step()
                 update_average(average, network, recipe.ema, state.step)
+                objective.update(batch, restored, partial(group.average, weight=weight))
 
                 now = group.clock()
                 due = now - saved > min(checkpoint_every, FIRST_CHECKPOINT + saved - begun)
@@ -217,7 +240,7 @@ def train(
                             f"the loss is {value:.3g} after {ROLLBACKS} rollbacks; lower learning_rate in the recipe"
                         )
                     tensors, book = checkpoint.load(last)
-                    checkpoint.restore_into(tensors, network, average, optimizers)
+                    checkpoint.restore_into(tensors, network, average, optimizers, objective)
                     state.rate_scale, state.running = state.rate_scale / 2, book["running"]
                     watch.rollback(state.step, value, state.rate_scale * recipe.learning_rate)
                     state.step += 1
@@ -227,7 +250,8 @@ def train(
                 state.step += 1
                 state.spent, clock = state.spent + now - clock, now
                 share = spent()
-                watch.step(state.step, share, state.spent, state.running, rate * recipe.learning_rate, restored, target)
+                learning_rate = rate * recipe.learning_rate
+                watch.step(state.step, share, state.spent, state.running, learning_rate, restored, batch.target, parts)
                 if share >= 1 or share - state.measured_share >= validate_every - 1e-9:
                     measure()
                 if share >= 1 or due:

@@ -16,7 +16,7 @@ from resolvent.degradations.damage import Damage
 from resolvent.errors import UsageError, unknown
 from resolvent.networks import check_arguments
 from resolvent.training.budget import Budget
-from resolvent.training.losses import LOSSES
+from resolvent.training.objectives import OBJECTIVES, check_objective
 
 __all__ = ["FINE_TUNING", "RATES", "Recipe", "recipe_keys"]
 
@@ -39,8 +39,16 @@ KINDS: dict[Any, str] = {
 }
 """What a value of each type of a key is, in the words of TOML."""
 
+UNUSED: dict[str, Any] = {
+    "prepare": "", "gray": 0.0, "clean": 0.0, "others": (), "others_share": 0.0, "overstated": 0.0, "margin": 0,
+}  # fmt: skip
+"""Values of the keys that shape clean patches, where there are none."""
+
 LARGEST = 4096
 """Of sides in pixels and of counts; what is above it is a slip, and would fill any memory."""
+
+FORMER = {"loss": "objective"}
+"""Keys that had another name, which files and cards of before may hold."""
 
 SYNONYMS = {
     "lr": "learning_rate",
@@ -96,8 +104,10 @@ class Recipe:
         partial_batch: End every epoch with a smaller batch, as Keras does, rather than run on into the next.
         limit: Use the first so many photographs, in the order of their names; None uses all.
         holdout: Share of the photographs, the last by name, held out for validation if no validation folder is given.
-        loss: ``l1``, ``mse``, ``charbonnier``, ``psnr``, the logarithm of each sample's error, or
-            ``largest-channel``, the founding paper's accuracy; ``bce-dice`` for a network that finds damage.
+        objective: What is minimized, a key of OBJECTIVES (``resolvent objectives``). One that learns from noisy
+            photographs takes them as they are: what degrades or chooses clean patches is then reset, and measured is
+            how well another noisy image is predicted, unless a folder of clean validation photographs is given.
+        objective_settings: Settings of the objective that differ from its defaults, such as ``{gamma = 1}``.
         optimizer: ``adamw``, or ``muon`` for the kernels between the first and the last with AdamW for the rest.
         learning_rate: Peak learning rate of AdamW; a quarter of it if ``start`` is given and neither rate.
         kernel_rate: Peak learning rate of Muon; a quarter in the same way.
@@ -138,7 +148,8 @@ class Recipe:
     partial_batch: bool = False
     limit: int | None = None
     holdout: float = 0.1
-    loss: str = "charbonnier"
+    objective: str = "charbonnier"
+    objective_settings: dict[str, Any] = field(default_factory=dict)
     optimizer: str = "adamw"
     learning_rate: float = 1.5e-3
     kernel_rate: float = 0.01
@@ -160,8 +171,7 @@ class Recipe:
                 "control characters, the first no . or -"
             )
         check_arguments(self.network, self.arguments)
-        if self.loss not in LOSSES:
-            raise unknown("loss", self.loss, LOSSES)
+        check_objective(self.objective, self.objective_settings)
         if self.schedule not in SCHEDULES:
             raise unknown("schedule", self.schedule, SCHEDULES)
         if self.optimizer not in OPTIMIZERS:
@@ -224,9 +234,10 @@ class Recipe:
                     f"recipe {self.name!r}: {text!r} damages no pixel, and the network finds or fills damage; add "
                     "scratches, dust, creases or holes"
                 )
-        if self.finds != (self.loss == "bce-dice"):
+        if self.finds != (self.objective == "bce-dice"):
             raise UsageError(
-                f"recipe {self.name!r}: loss = {self.loss}: bce-dice goes with outputs = 1; set both or neither"
+                f"recipe {self.name!r}: objective = {self.objective}: bce-dice goes with outputs = 1; set both "
+                "or neither"
             )
         if self.clean and (self.noise_level or self.finds or self.fills or self.scale > 1):
             raise UsageError(
@@ -239,6 +250,13 @@ class Recipe:
                 f"recipe {self.name!r}: others_share = {self.others_share} with {len(self.others)} others: give both "
                 "or neither, and neither for a network that finds or fills damage, or enlarges and takes a level"
             )
+        if self.from_noisy and (self.finds or self.fills or self.kernel or self.scale > 1 or self.resize is not None):
+            raise UsageError(
+                f"recipe {self.name!r}: objective = {self.objective}: learns from noisy photographs, by a network that "
+                "keeps their size; set scale = 1, and no mask, kernel, outputs or resize"
+            )
+        if self.from_noisy and self.patch % 2:
+            raise UsageError(f"recipe {self.name!r}: patch = {self.patch}: must be even for {self.objective}")
         for text in (self.degradation, *self.validation) if self.kernel else ():
             parts = _happening(text)
             if any(part.reach or not isinstance(part, Blur | GaussianNoise) for part in parts):
@@ -273,6 +291,16 @@ class Recipe:
         return bool(self.arguments.get("mask"))
 
     @property
+    def from_noisy(self) -> bool:
+        """Whether its photographs are noisy, and are not degraded."""
+        return OBJECTIVES[self.objective].photographs != "clean"
+
+    @property
+    def from_bursts(self) -> bool:
+        """Whether each folder of its photographs holds noisy shots of one scene."""
+        return OBJECTIVES[self.objective].photographs == "bursts"
+
+    @property
     def kernel(self) -> bool:
         """Whether the network takes the kernel of the blur."""
         return bool(self.arguments.get("kernel"))
@@ -286,6 +314,10 @@ class Recipe:
     def scale(self) -> int:
         """Output pixels of the network for each input pixel and axis."""
         return int(self.arguments.get("scale", 1))
+
+    def as_trained(self) -> Recipe:
+        """This recipe without what is not used where photographs are noisy already."""
+        return dataclasses.replace(self, **UNUSED) if self.from_noisy else self
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that ``from_json`` reads back."""
@@ -301,11 +333,12 @@ class Recipe:
         """
         fields = {f.name: f for f in dataclasses.fields(cls)}
         for key in data:
-            if key not in fields:
+            if FORMER.get(key, key) not in fields:
                 raise unknown(f"key in {origin}:", key, fields, SYNONYMS.get(key))
         missing = [n for n, f in fields.items() if f.default is f.default_factory and n not in data]
         if missing:
             raise UsageError(f"{origin}: {', '.join(missing)} missing; add KEY = VALUE for each of them")
+        data = {FORMER.get(key, key): value for key, value in data.items()}
         values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
         if data.get("start") and not data.keys() & set(RATES):
             values |= {rate: FINE_TUNING * getattr(cls, rate) for rate in RATES}

@@ -17,6 +17,7 @@ from resolvent.models.registry import read_card
 from resolvent.parameters import values_of
 from resolvent.training.devices import join
 from resolvent.training.loop import train
+from resolvent.training.objectives import OBJECTIVES
 from resolvent.training.recipe import Recipe
 from resolvent.training.runs import LAST, Result, resumed_recipe
 
@@ -120,6 +121,7 @@ def release(
             "input": {name: round(value, 3) for name, value in result.inputs.items()},
         },
         schedule=steps,
+        invents=OBJECTIVES[recipe.objective].invents,
         created=datetime.now(UTC).date().isoformat(),
     )
     halo = measure_halo(as_function(network), card)

@@ -155,7 +155,12 @@ def choose_photographs(recipe: Recipe, images: Path, validation: Path | None) ->
     photographs = find_photographs(images, recipe.limit)
     if validation is not None:
         return photographs, find_photographs(validation)
-    count = max(1, round(recipe.holdout * len(photographs)))
+    if recipe.from_bursts:
+        bursts = sorted({photograph.parent for photograph in photographs})
+        last = bursts[-max(1, round(recipe.holdout * len(bursts))) :]
+        count = sum(photograph.parent in last for photograph in photographs)
+    else:
+        count = max(1, round(recipe.holdout * len(photographs)))
     if count >= len(photographs):
         raise UsageError(
             f"{images}: {count} photographs to validate on leave none to train on; add more, or give "
@@ -181,6 +186,7 @@ def pack_photographs(
     """Pack what ``choose_photographs`` gave, without those to train on that are nearly one to validate on."""
     photographs, held = chosen
     sizes: dict[str, Any] = {"minimum": recipe.cut, "resize": recipe.resize, "progress": watch.packing}
+    sizes["noisy"] = recipe.from_noisy
     validation = pack(held, run / SHARDS[1], **sizes)
     return pack(photographs, run / SHARDS[0], unlike=validation, **sizes), validation
 
