@@ -13,6 +13,7 @@ FLAGS |= {
     for name in (
         *(
             "strength",
+            "realism",
             "tile",
             "memory",
             "runtime",

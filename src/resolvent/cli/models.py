@@ -40,13 +40,13 @@ def list_(
 ) -> None:
     """List the models and where they come from, or print the card of one: resolvent models NAME."""
     from resolvent.errors import InputError
-    from resolvent.models.registry import added, bundled, find, read_card
+    from resolvent.models.registry import added, bundled, find, read_card, realistic, with_realism
 
     paths = {name: find(name)} if name else {**added(), **bundled()}
     cards, broken = {}, []
     for key, path in paths.items():
         try:
-            cards[key] = read_card(path)
+            cards[key] = read_card(name or path)
         except InputError as error:
             if name:
                 raise
@@ -69,6 +69,12 @@ def list_(
             for key, card in cards.items()
         ]
         show_table(("model", "for", "parameters", "license", "photographs", "origin"), rows)
+        for key in cards.keys() & realistic().keys():
+            say(
+                f"{key}: --realism, 0 to 1, invents detail that looks real; see resolvent models {with_realism(key, 1)}"
+            )
+        for key in (key for key, card in cards.items() if card.invents):
+            say(f"{key}: its fine detail is invented to look real, and is not true to the scene")
         for line in calibration:
             say(line)
     for line in broken:

@@ -60,6 +60,10 @@ def restore(
     strength: Annotated[
         float, COMMON("--strength", help="Blend: 0 keeps the photograph exactly, 1 restores it fully.")
     ] = 1.0,
+    realism: Annotated[
+        float,
+        COMMON("--realism", help="Invent detail that looks real, for -s 4: 0 (none) to 1. Not true to the scene."),
+    ] = 0.0,
     repair: Annotated[
         bool, COMMON("--repair", help="Find and fill scratches, dust and creases; nothing else unless asked for.")
     ] = False,
@@ -189,6 +193,7 @@ def restore(
         "model": model, "sigma": sigma, "scale": scale, "method": method, "degradation": degradation,
         "settings": methods.read_settings(method, settings) if method and settings else None, "budget": budget,
         "preview": preview, "repair": repair, "mask": mask, "write_mask": write_mask, "strength": strength,
+        "realism": realism,
         "memory": memory, "seed": seed, "tile": tile, "runtime": runtime, "uncertainty": uncertainty,
     }  # fmt: skip
     limits = Limits(megapixels, megabytes)

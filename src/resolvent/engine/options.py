@@ -35,6 +35,7 @@ class Options(TypedDict, total=False):
             in a repair.
         sigma: Needs ``model``.
         scale: Where ``model`` names the enlarging model, it alone runs.
+        realism: Needs a model that has it, as ``scale`` 4 does; see ModelRequest.
         uncertainty: Of a model: True or ``"learned"`` for its own map, ``"jacobian:probes=4"`` for that of a denoiser's
             Jacobian. What comes of it is in ``Restoration.uncertainty``.
         method: Instead of a model; see MethodRequest, as for the next four.
@@ -56,6 +57,7 @@ class Options(TypedDict, total=False):
     model: str | Path | None
     sigma: float | None
     scale: int | None
+    realism: float | None
     uncertainty: bool | str | None
     method: str | None
     degradation: Degradation | str | None
@@ -77,7 +79,7 @@ _SWITCHES = ("repair", "uncertainty")
 
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("scale", "seed", "tile"), ((Integral,), "a whole number")),
-    **dict.fromkeys(("sigma", "strength", "budget"), ((Real,), "a number")),
+    **dict.fromkeys(("sigma", "strength", "realism", "budget"), ((Real,), "a number")),
     **dict.fromkeys(("model", "preview", "write_mask"), ((str, os.PathLike), "a name or a path, as text or Path")),
     **dict.fromkeys(("method", "runtime"), ((str,), "a name")),
     "settings": ((Mapping,), "a mapping of names to values"),
@@ -168,7 +170,7 @@ def _model_request(given: Mapping[str, Any], tiled: Mapping[str, Any], uncertain
         raise UsageError(f"degradation '{given['degradation']}': is what a method inverts; give method= too")
     if given.get("settings"):
         raise UsageError(f"settings {', '.join(given['settings'])}: are of a method; give method= too")
-    request = ModelRequest(**tiled, **_only(given, "model", "sigma", "scale"), uncertainty=uncertainty)
+    request = ModelRequest(**tiled, **_only(given, "model", "sigma", "scale", "realism"), uncertainty=uncertainty)
     _check_model(request)
     return request
 
@@ -222,6 +224,8 @@ def _method_request(given: Mapping[str, Any], common: Mapping[str, Any]) -> Meth
     from resolvent.degradations import parse
 
     name, degradation = given["method"], given.get("degradation")
+    if given.get("realism"):
+        raise UsageError(f"realism {given['realism']:g} and method {name!r}: it is of a model; leave one of them out")
     for other in ("model", "scale"):
         if other in given:
             value = given[other] if other == "scale" else repr(str(given[other]))

@@ -44,6 +44,8 @@ LEAST = 2.0
 HIDING = 95
 """JPEG quality below which noise of a camera may be much stronger than the faint noise that is measured."""
 
+INVENTED = "fine detail is invented to look real, and is not true to the scene"
+
 __all__ = ["Opener", "Plan", "make_plan"]
 
 
@@ -184,7 +186,7 @@ def _chosen(
     found: Diagnosis | None = None
     reasons: tuple[str, ...] = (f"model {str(model)!r}, as asked",)
     if request.model is None and request.scale is not None:
-        before = make_plan(image, replace(request, scale=None), source, open_session)
+        before = make_plan(image, replace(request, scale=None, realism=0.0), source, open_session)
         first, found = None if before.unchanged else before, before.diagnosis
         after = f", after restoring by {str(first.model)!r}" if first else ""
         reasons = (*before.reasons, f"enlarged by model {model!r}{after}")
@@ -199,6 +201,8 @@ def _chosen(
         low, high = card.sigma_range or (0.0, 255.0)
         sigma = min(max(measured().denoiser_sigma, low), high)
         reasons += (f"noise level {sigma:.1f} of 255, as measured",)
+    if card.invents:
+        reasons += (INVENTED,)
     error_map = request.uncertainty
     if error_map is not None:
         error_map.check(card)

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from resolvent import methods
 from resolvent.errors import UsageError, unknown
@@ -28,7 +28,7 @@ from resolvent.inference.runtime import RUNTIMES
 from resolvent.inference.tiles import SMALLEST_TILE
 from resolvent.io import check_writable
 from resolvent.methods.control import Control
-from resolvent.models.registry import bundled, read_card
+from resolvent.models.registry import bundled, read_card, realistic, split_realism, with_realism
 from resolvent.system import parse_memory
 
 if TYPE_CHECKING:
@@ -127,21 +127,52 @@ class ModelRequest(TiledRequest):
         model: Name of a bundled model, or path of a model file; None lets diagnosis choose.
         sigma: Noise level for the model, in 8-bit gray levels of the range that the image uses; measured if not given.
         scale: Enlarge by this with a bundled model, after restoring what diagnosis finds wrong.
+        realism: From 0, none, to 1: detail that looks real and is invented, by a model with a second set of weights.
         uncertainty: Also say of each pixel how far it may be from the truth, in this way.
     """
 
     model: str | Path | None = None
     sigma: float | None = None
     scale: int | None = None
+    realism: float = 0.0
     uncertainty: ErrorMap | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.realism <= 1:
+            raise UsageError(
+                f"realism {self.realism:g}: must be from 0 (no invented detail) to 1 (as much as there is)"
+            )
+        if self.realism:
+            self._check_realism()
+
+    def _check_realism(self) -> None:
+        known = " or ".join(realistic())
+        if self.model is None and self.scale is None:
+            raise UsageError(f"realism {self.realism:g}: is of a model; give model {known}, or scale 4")
+        model = str(self.model or _enlarger(cast("int", self.scale)))
+        if model.lower() not in realistic():
+            raise UsageError(f"realism {self.realism:g}: model {model!r} has none; give model {known}")
+        if self.uncertainty is not None:
+            raise UsageError(
+                f"realism {self.realism:g} and uncertainty: how far invented detail is from the truth is not known; "
+                "leave one of them out"
+            )
+
     def named(self) -> str | Path | None:
-        """The model that is named, or the bundled one that enlarges by ``scale``; None if neither is given.
+        """The model that is named, or the bundled one that enlarges by ``scale``, with its realism; None if neither is.
 
         Raises:
             UsageError: None enlarges so much.
         """
-        return _enlarger(self.scale) if self.model is None and self.scale is not None else self.model
+        model = _enlarger(self.scale) if self.model is None and self.scale is not None else self.model
+        return with_realism(str(model).lower(), self.realism) if self.realism else model
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The second set of weights."""
+        model, realism = ("", 0.0) if (named := self.named()) is None else split_realism(named)
+        return (realistic()[str(model)],) if realism else ()
 
     @property
     def uncertain(self) -> bool:

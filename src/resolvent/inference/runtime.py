@@ -13,7 +13,8 @@ import numpy as np
 from resolvent.errors import InputError, MissingDependencyError, UsageError, first_line, unknown
 from resolvent.models.card import CONDITION, ModelCard
 from resolvent.models.graph import check_graph
-from resolvent.models.registry import bundled, find, read_card
+from resolvent.models.realism import blended
+from resolvent.models.registry import bundled, find, read_card, realistic, split_realism
 from resolvent.system import usable_cpus
 
 if TYPE_CHECKING:
@@ -127,10 +128,18 @@ class OnnxSession(_Session):
         threads: CPU threads; None uses all cores.
         trusted: Whether its graph may take as much memory as there is.
         profile: Start of the name of a file for onnxruntime's profile.
+        content: Of the file, where its weights are changed.
     """
 
     def __init__(
-        self, path: Path, card: ModelCard, threads: int | None, *, trusted: bool = True, profile: Path | None = None
+        self,
+        path: Path,
+        card: ModelCard,
+        threads: int | None,
+        *,
+        trusted: bool = True,
+        profile: Path | None = None,
+        content: bytes | None = None,
     ) -> None:
         super().__init__(path, card)
         import onnxruntime
@@ -148,7 +157,7 @@ class OnnxSession(_Session):
             options.add_session_config_entry("session.use_env_allocators", "1")
         try:
             self.session = onnxruntime.InferenceSession(
-                path, options, providers=["CPUExecutionProvider"], enable_fallback=0
+                path if content is None else content, options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
         except Exception as error:  # onnxruntime's exceptions have no public base class
             raise InputError(f"{path}: onnxruntime cannot load it ({first_line(error)})") from error
@@ -249,7 +258,12 @@ def open_session(model: str | Path, runtime: str = "auto", threads: int | None =
     if name not in RUNTIMES:
         raise unknown("runtime", name, ("auto", *RUNTIMES))
     path = find(model)
-    card = read_card(path)
+    card = read_card(model)
+    base, realism = split_realism(model)
+    if realism:
+        if name != "onnxruntime":
+            raise UsageError(f"runtime {name}: realism needs onnxruntime; leave one of them out")
+        return OnnxSession(path, card, threads, content=blended(path, realistic()[str(base)], realism))
     trusted = path in bundled().values()
     if not trusted:
         check_graph(path, card)

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from resolvent.errors import InputError, printable
 
 if TYPE_CHECKING:
     from resolvent.models.card import ModelCard
 
-__all__ = ["Graph", "Value", "check_graph", "metadata", "read_graph", "with_metadata"]
+__all__ = ["Graph", "Tensor", "Value", "check_graph", "metadata", "read_graph", "read_tensors", "with_metadata"]
 
 FLOAT, FLOAT16 = 1, 10
 """Element types, as TensorProto.DataType numbers them."""
@@ -49,6 +51,33 @@ class Value:
     name: str
     type: int
     shape: tuple[int | None, ...] | None
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Where a file holds the values of a tensor.
+
+    Attributes:
+        type: Of its elements, FLOAT or FLOAT16.
+        shape: Its sides.
+        start: Position of its first byte in the file.
+        stop: Position after its last byte.
+    """
+
+    type: int
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+    @property
+    def size(self) -> int:
+        """Of how many elements."""
+        return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """Of its elements, as the file holds them."""
+        return np.dtype("<f2" if self.type == FLOAT16 else "<f4")
 
 
 @dataclass
@@ -119,6 +148,22 @@ def read_graph(path: Path) -> Graph:
                 elif number == 7:
                     _read_node(_message(value), graph)
     return graph
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Find the floating-point weights of an ONNX file, by their name.
+
+    Raises:
+        InputError: It is not an ONNX file.
+    """
+    found: dict[str, Tensor] = {}
+    with _readable(path):
+        for graph in _parts(path, GRAPH):
+            for message in (_message(value) for number, value in _fields(graph) if number == 5):
+                name, tensor = _located(message)
+                if tensor is not None:
+                    found[name] = tensor
+    return found
 
 
 def check_graph(path: Path, card: ModelCard | None = None) -> Graph:
@@ -241,6 +286,30 @@ def _read_tensor(message: memoryview, graph: Graph) -> str:
     if kind in (FLOAT, FLOAT16):
         graph.parameters += math.prod(sides)
     return name
+
+
+def _located(message: memoryview) -> tuple[str, Tensor | None]:
+    """Name of a TensorProto, and where its bytes are; None if it is not of floats, or keeps them elsewhere."""
+    name, kind, data = "", 0, None
+    sides: list[int] = []
+    for number, value in _fields(message):
+        match number:
+            case 1:
+                sides += [value] if isinstance(value, int) else _packed(value)
+            case 2:
+                kind = _number(value)
+            case 8:
+                name = _text(value)
+            case 9:
+                data = _message(value)
+    if data is None or kind not in (FLOAT, FLOAT16):
+        return name, None
+    start = _address(data) - _address(memoryview(data.obj))
+    return name, Tensor(kind, tuple(sides), start, start + len(data))
+
+
+def _address(part: memoryview) -> int:
+    return np.frombuffer(part, np.uint8).ctypes.data
 
 
 def _value(message: memoryview) -> Value:

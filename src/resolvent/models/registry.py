@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -10,11 +12,28 @@ from pathlib import Path
 from resolvent.errors import InputError, UsageError, unknown
 from resolvent.models.card import METADATA_KEY, ModelCard
 from resolvent.models.graph import metadata
+from resolvent.models.realism import realistic_card
 from resolvent.system import user_data
 
-__all__ = ["SUFFIX", "WEIGHTS", "added", "bundled", "find", "list_models", "named", "read_card", "user_folder"]
+__all__ = [
+    "SUFFIX",
+    "WEIGHTS",
+    "added",
+    "bundled",
+    "find",
+    "list_models",
+    "named",
+    "read_card",
+    "realistic",
+    "split_realism",
+    "user_folder",
+    "with_realism",
+]
 
 SUFFIX = ".onnx"
+
+REALISM = ".realism.npz"
+"""Suffix of the file beside a bundled model that holds its second set of weights; see ``models.realism``."""
 
 WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors")
 """Suffixes of files that hold weights without their network."""
@@ -27,6 +46,38 @@ FOLDER = "RESOLVENT_MODELS"
 def bundled() -> dict[str, Path]:
     """The models that come with Resolvent: name to file."""
     return _files(Path(str(resources.files("resolvent.models"))))
+
+
+@cache
+def realistic() -> dict[str, Path]:
+    """The bundled models that have a second set of weights, which invents detail: name to the file of the change."""
+    files = {name: path.with_name(name + REALISM) for name, path in bundled().items()}
+    return {name: path for name, path in files.items() if path.is_file()}
+
+
+def with_realism(name: str, realism: float) -> str:
+    """Name the blend of a model's two sets of weights; 0 is the model as it is.
+
+    Example:
+        >>> with_realism("upscale4", 0.5), with_realism("upscale4", 0)
+        ('upscale4@0.5', 'upscale4')
+    """
+    return f"{name}@{realism:g}" if realism else name
+
+
+def split_realism(model: str | Path) -> tuple[str | Path, float]:
+    """Take apart what ``with_realism`` makes; 0 for the name or path of any other model.
+
+    Raises:
+        UsageError: The realism is not from 0 to 1.
+    """
+    found = re.fullmatch(r"(.+)@([\d.]+)", model) if isinstance(model, str) else None
+    if found is None or found[1].lower() not in realistic():
+        return model, 0.0
+    realism = float(found[2]) if re.fullmatch(r"\d+(\.\d*)?|\.\d+", found[2]) else -1.0
+    if not 0 <= realism <= 1:
+        raise UsageError(f"model {model!r}: realism is from 0 (none) to 1 (as much as it has)")
+    return found[1].lower(), realism
 
 
 def added() -> dict[str, Path]:
@@ -56,6 +107,7 @@ def list_models() -> dict[str, ModelCard]:
 
 def named(model: str) -> Path | None:
     """Give the file of a bundled or added model by its name, in upper or lower case; None if there is none."""
+    model = str(split_realism(model)[0])
     if model in bundled():
         return bundled()[model]
     known = [*bundled().items(), *added().items()]
@@ -99,6 +151,9 @@ def _trained(run: Path) -> Path:
 def read_card(model: str | Path) -> ModelCard:
     """Read the card of a model without loading its weights into a runtime.
 
+    That of a blend with realism is the card of the realistic model, with what the graph asks for; it has figures where
+    it is that model alone.
+
     Raises:
         UsageError: No model has that name.
         InputError: The file is not a model of Resolvent.
@@ -107,4 +162,12 @@ def read_card(model: str | Path) -> ModelCard:
     known = metadata(path)
     if METADATA_KEY not in known:
         raise InputError(f"{path}: an ONNX file without a Resolvent card; resolvent models add {path} gives it one")
-    return ModelCard.loads(known[METADATA_KEY], path.name)
+    card = ModelCard.loads(known[METADATA_KEY], path.name)
+    name, realism = split_realism(model)
+    if not realism:
+        return card
+    other = realistic_card(realistic()[str(name)])
+    return replace(
+        other, name=str(model), figures=other.figures if realism == 1 else {}, halo=max(card.halo, other.halo),
+        multiple=card.multiple, memory=card.memory, conditional=card.conditional,
+    )  # fmt: skip

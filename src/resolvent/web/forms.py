@@ -57,6 +57,9 @@ class Choices(Form):
     sigma: float | None = Field(None, ge=0, le=255, description="Noise level in gray levels of 255, for `model`.")
     scale: int | None = Field(None, json_schema_extra={"enum": [2, 4]}, description="Enlarge by a factor of 2 or 4.")
     strength: float = Field(1, ge=0, le=1, description="Blend: 0 keeps the photograph exactly, 1 restores it fully.")
+    realism: float = Field(
+        0, ge=0, le=1, description="Invent detail that looks real, with `scale` 4; it is not true to the scene."
+    )
     repair: bool = Field(False, description="Find and fill scratches, dust and creases.")
     mask: UploadFile | None = Field(None, description="Image of the photograph's size: white is filled, black is kept.")
     uncertainty: Text | None = Field(
@@ -102,6 +105,7 @@ def options_of(form: Choices) -> Options:
         "sigma": form.sigma,
         "scale": form.scale,
         "strength": form.strength,
+        "realism": form.realism or None,
         "repair": form.repair,
         "uncertainty": form.uncertainty or None,
         "method": form.method and form.method.lower(),
