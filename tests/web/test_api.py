@@ -14,7 +14,9 @@ import pytest
 from PIL import Image as Pillow
 
 import resolvent
+from resolvent import UsageError
 from resolvent.cli.photographs import restore as restore_command
+from resolvent.engine.options import make_request
 from resolvent.report.overlay import CHANGE
 from resolvent.web.forms import JobForm
 from resolvent.web.settings import Settings
@@ -57,6 +59,7 @@ FILES = {
     "scan.png": (photograph("png"), {"ext": "webp", "quality": "80", "strip": "gps"}),
     "deep.tif": (photograph("tiff"), {"strength": "0.4"}),
     "small.png": (photograph("png", texture(height=24, width=32)), {"scale": "2"}),
+    "invented.png": (photograph("png", texture(height=24, width=24)), {"scale": "4", "realism": "0.5"}),
 }
 
 
@@ -247,6 +250,12 @@ WRONG = {
     "no such scale": ({"scale": "3"}, "scale 3"),
     "unknown model": ({"model": "denoize"}, "did you mean 'denoise'"),
     "a path": ({"model": "/models/own.onnx"}, "unknown model"),
+    "more invention than there is": ({"scale": "4", "realism": "1.5"}, "realism '1.5'"),
+    "invention of no model": ({"realism": "0.5"}, "realism 0.5: is of a model; give model upscale4, or scale 4"),
+    "invention of a model without it": ({"scale": "2", "realism": "0.5"}, "realism 0.5: model 'upscale2' has none"),
+    "a map of invention": (
+        {"model": "upscale4", "realism": "0.5", "uncertainty": "learned"}, "realism 0.5 and uncertainty"
+    ),
     "two that do not go together": ({"model": "denoise", "scale": "2"}, "scale 2: not what model"),
     "a map of a method": (
         {"method": "tv", "degradation": "noise:sigma=5", "uncertainty": "learned"}, "uncertainty and method"
@@ -285,6 +294,30 @@ def test_a_damaged_photograph_fails_alone_and_is_called_by_its_name(client):
 def test_lists_are_those_of_the_library(client):
     assert set(client.get("/v1/models").json()) == set(resolvent.list_models())
     assert set(client.get("/v1/methods").json()) == set(resolvent.list_methods())
+
+
+def test_the_models_that_are_said_to_invent_detail_are_those_that_may(client):
+    said = {name: about["realism"] for name, about in client.get("/v1/models").json().items()}
+    for name, realism in said.items():
+        try:
+            make_request(model=name, realism=0.5)
+        except UsageError:
+            assert realism is False, name
+        else:
+            assert realism is True, name
+    assert any(said.values())
+
+
+def test_a_job_says_that_detail_is_invented_and_invents_it(client):
+    data = photograph("png", texture(height=24, width=24))
+    true, invented = (finished(client, sent(client, data, "a.png", scale=4, realism=value)) for value in (0, 0.5))
+    assert all(body["state"] == "done" for body in (true, invented))
+    words = "fine detail is invented to look real, and is not true to the scene"
+    assert words in invented["result"]["reasons"]
+    assert words not in true["result"]["reasons"]
+    seen = [pixels(client.get(f"/v1/jobs/{body['id']}/result").content) for body in (true, invented)]
+    assert seen[0].shape == seen[1].shape == (96, 96, 3)
+    assert (seen[0] != seen[1]).any()
 
 
 def test_samples_are_photographs_with_something_to_do(client):

@@ -154,6 +154,57 @@ def test_the_strength_that_is_seen_is_the_one_that_is_downloaded(opened):
     assert abs(pixels(part) - (before + 0.4 * (after - before))).max() <= 0.51
 
 
+def test_invented_detail_is_asked_for_and_named(opened, live):
+    others = set(live.app.state.store.jobs)
+
+    def asked():
+        jobs = [job for name, job in live.app.state.store.jobs.items() if name not in others]
+        return [job.task.options for job in sorted(jobs, key=lambda job: job.created)]
+
+    page = opened()
+    page.locator("#files").set_input_files(given("a.png", photograph("png", noisy(1, 32))))
+    restored(page, 1)
+    page.locator("#more summary").click()
+    field, again, right = page.locator("#realism-field"), page.locator("#form [type=submit]"), page.locator("#right")
+    expect(field).to_be_hidden()
+    page.locator("#scale").select_option("2")
+    expect(field).to_be_hidden()
+    page.locator("#scale").select_option("4")
+    expect(page.locator("#realism-text")).to_have_text("0 %")
+    again.click()
+    expect(right.locator("option")).to_have_count(3, timeout=SOON)
+    page.locator("#realism").fill("50")
+    expect(page.locator("#realism-text")).to_have_text("50 %")
+    again.click()
+    expect(right.locator("option:checked")).to_have_text("×4, detail invented, 50 %", timeout=SOON)
+    expect(page.locator("#corner-right")).to_have_text("×4, detail invented, 50 %")
+    expect(page.locator("#done-words")).to_have_text(
+        "Restored with the model upscale4, 4 times as large, detail invented, 50 %."
+    )
+    expect(page.locator("#reasons")).to_contain_text("Fine detail is invented to look real")
+    page.locator("#left").select_option(index=2)
+    expect(page.locator("#corner-left")).to_have_text("Automatic (upscale4) ×4")
+    page.locator("#scale").select_option("2")
+    again.click()
+    expect(right.locator("option:checked")).to_have_text("Automatic (upscale2) ×2", timeout=SOON)
+    page.locator("#tool").select_option("model:upscale4")
+    again.click()
+    expect(right.locator("option:checked")).to_have_text("upscale4, detail invented, 50 %", timeout=SOON)
+    page.locator("#tool").select_option("model:restore")
+    expect(field).to_be_hidden()
+    assert asked() == [
+        {"strength": 1.0, "repair": False, "seed": 0, "uncertainty": "learned"},
+        {"strength": 1.0, "repair": False, "seed": 0, "scale": 4},
+        {"strength": 1.0, "repair": False, "seed": 0, "scale": 4, "realism": 0.5},
+        {"strength": 1.0, "repair": False, "seed": 0, "scale": 2},
+        {"strength": 1.0, "repair": False, "seed": 0, "model": "upscale4", "realism": 0.5},
+    ]
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    page.locator("#choose-files").wait_for()
+    expect(page.locator("#realism")).to_have_value("0")
+
+
 def test_the_keyboard_alone_is_enough(opened):
     page = opened()
     reached = ""
@@ -320,6 +371,8 @@ def test_axe_finds_nothing(opened, scheme):
     )
     restored(page, 1)
     page.locator("#more summary").click()
+    page.locator("#scale").select_option("4")
+    expect(page.locator("#realism")).to_be_visible()
     check("done, with More")
     page.get_by_text("Where it may be wrong").click()
     check("layer")

@@ -36,7 +36,7 @@ IMAGES = [photograph("png", texture(seed, 16, 16)) for seed in range(3)] + [
     b"x",
 ]
 
-FIELDS = ["frame", "strength", "seed", "quality", "repair", "items", "token", "mask", "sigma", "scale"]
+FIELDS = ["frame", "strength", "realism", "seed", "quality", "repair", "items", "token", "mask", "sigma", "scale"]
 """Of a form, that are left as they were made; those of free text are tested by hand."""
 
 

@@ -18,7 +18,7 @@ const STATES = {
 };
 const SAVING = ["ext", "quality", "strip"];
 const DEFAULTS = {
-  tool: "", sigma: "", scale: "1", repair: false, degradation: "", ext: "", quality: "", strip: "", layer: "result",
+  tool: "", sigma: "", scale: "1", realism: "0", repair: false, degradation: "", ext: "", quality: "", strip: "", layer: "result",
   divider: 0.5, split: false, details: false,
 };
 
@@ -192,6 +192,7 @@ const settings = { ...DEFAULTS };
 try {
   Object.assign(settings, JSON.parse(localStorage.getItem("resolvent")));
 } catch { /* a private window may have no storage */ }
+settings.realism = DEFAULTS.realism; // detail is never invented because it was once
 
 function remember(changes) {
   Object.assign(settings, changes);
@@ -218,13 +219,13 @@ class Run {
   get blend() { return this.result?.blendable ? this.strength : 1; }
 
   get label() {
-    const { model, method, sigma, scale, repair } = this.options;
+    const { model, method, sigma, scale, realism, repair } = this.options;
     const words = [];
     if (model || method) words.push(sigma ? `${model} ${sigma}` : model || method);
-    else if (!repair) words.push(this.result?.model ? `Automatic (${this.result.model})` : "Automatic");
+    else if (!repair && !realism) words.push(this.result?.model ? `Automatic (${this.result.model})` : "Automatic");
     if (scale) words.push(`×${scale}`);
     if (repair) words.push(words.length ? "repaired" : "Repaired");
-    return words.join(" ");
+    return [words.join(" "), ...inventedWords(this.options)].join(", ");
   }
 
   /** Where the file is, in the form that is wanted. */
@@ -330,8 +331,8 @@ async function follow(run, signal) {
 }
 
 /** Whether a map of errors may be asked for with these options. */
-function hasMap({ model, method, repair, scale }) {
-  if (method || repair || (scale && !model)) return false;
+function hasMap({ model, method, repair, scale, realism }) {
+  if (method || repair || realism || (scale && !model)) return false;
   return !model || Boolean(state.models[model]?.uncertainty);
 }
 
@@ -980,7 +981,7 @@ function paintStage(photo) {
   viewer.show(0, sideOf(photo, left, null), keep);
   viewer.show(1, sideOf(photo, right, layer), keep);
   viewer.compare(left !== right || Boolean(layer));
-  const name = (run) => (results.length > 1 ? run.label : "After");
+  const name = (run) => (results.length > 1 || run.options.realism ? run.label : "After");
   write("corner-left", left ? name(left) : "Before");
   write("corner-right", layer ? capital(state.about.layers[layer].label) : right ? name(right) : left ? "Before" : "Original");
   fillSide("left", photo, results);
@@ -1005,8 +1006,12 @@ function fillSide(side, photo, results) {
 
 function howOf({ model, method }, verb) {
   if (!model && !method) return verb;
-  return `${verb} with the ${method ? "method" : "model"} ${method ?? model}`;
+  const name = model in state.models ? model : model?.split("@")[0]; // upscale4@0.5 is upscale4 with realism
+  return `${verb} with the ${method ? "method" : "model"} ${method ?? name}`;
 }
+
+/** What is to be said wherever detail is invented. */
+const inventedWords = ({ realism }) => (realism ? [`detail invented, ${Math.round(100 * realism)}\u00a0%`] : []);
 
 function workingWords({ state: now, job, photo }) {
   if (now === "waiting" || job?.state === "queued") {
@@ -1065,16 +1070,16 @@ function paintPanel(photo, run) {
   $("download-all").disabled = !state.photos.some((one) => one.best);
 }
 
-function doneWords({ options: { method, scale }, job: { plan }, result: { status, model, sigma, reasons } }) {
+function doneWords({ options, job: { plan }, result: { status, model, sigma, reasons } }) {
   if (status === "unchanged") {
     const said = plan?.reasons ?? reasons; // those of the result go on with its map of errors
     const reason = (said.findLast((one) => one.startsWith("nothing")) ?? said.at(-1) ?? "nothing").replace(/^nothing to fix: /, "nothing: ");
     return sentence(reason.startsWith("nothing") ? reason : `Nothing: ${reason}`);
   }
-  const parts = [howOf({ model, method }, "Restored")];
+  const parts = [howOf({ model, method: options.method }, "Restored")];
   if (sigma) parts.push(`noise level ${Math.round(10 * sigma) / 10}`);
-  if (scale) parts.push(`${scale} times as large`);
-  return sentence(parts.join(", "));
+  if (options.scale) parts.push(`${options.scale} times as large`);
+  return sentence([...parts, ...inventedWords(options)].join(", "));
 }
 
 function paintLayers(run) {
@@ -1211,6 +1216,13 @@ function sizeIsFixed() {
   return Boolean(method) || card?.scale > 1;
 }
 
+/** Whether the model that is chosen, or the one that the size takes, can invent detail. */
+function canInvent() {
+  const { model, method, card } = tool();
+  if (model || method) return Boolean(card?.realism);
+  return Object.values(state.models).some((one) => one.realism && one.scale === Number(settings.scale));
+}
+
 /** The options of a job, as the form says. */
 function chosen() {
   const { model, method, card } = tool();
@@ -1219,6 +1231,7 @@ function chosen() {
   if (card?.noise_level && settings.sigma !== "") options.sigma = settings.sigma;
   if (method) Object.assign(options, { method, degradation: settings.degradation || card.example });
   if (settings.scale !== "1" && !sizeIsFixed()) options.scale = settings.scale;
+  if (canInvent() && Number(settings.realism)) options.realism = settings.realism / 100;
   if (settings.repair) options.repair = "true";
   return options;
 }
@@ -1234,7 +1247,7 @@ function fillForm() {
   $("tool").append(group("Models", "model", models), group("Methods", "method", methods));
   $("ext").append(...written.map((name) => make("option", { value: formats[name][0].slice(1), textContent: name.toUpperCase() })));
   for (const key of ["tool", "ext"]) if (![...$(key).options].some(({ value }) => value === settings[key])) settings[key] = "";
-  for (const key of ["tool", "sigma", "degradation", "scale", ...SAVING]) $(key).value = settings[key];
+  for (const key of ["tool", "sigma", "degradation", "scale", "realism", ...SAVING]) $(key).value = settings[key];
   $("repair").checked = settings.repair;
   $("files").accept = ["image/*", ...Object.values(formats).flat()].join(",");
   const choice = (value, label, color) => {
@@ -1258,9 +1271,10 @@ function paintForm() {
   write("tool-hint", sentence(card ? card.summary + cost : "measures the photograph and chooses"));
   if (card?.sigma_range) [$("sigma").min, $("sigma").max] = card.sigma_range;
   $("scale").disabled = sizeIsFixed();
+  write("realism-text", `${settings.realism} %`);
   const lossless = ["png", "tif", "tiff", "bmp"].includes(settings.ext);
   hide({ "sigma-field": !card?.noise_level, "degradation-field": !method, "repair-hint": !settings.repair });
-  hide({ "quality-field": lossless, "new-hint": !Object.keys(state.usual).length });
+  hide({ "realism-field": !canInvent(), "quality-field": lossless, "new-hint": !Object.keys(state.usual).length });
   write("new-text", `New photographs: ${new Run(null, state.usual).label}.`);
 }
 

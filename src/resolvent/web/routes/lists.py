@@ -28,9 +28,9 @@ router = APIRouter(prefix="/v1", tags=["lists"])
 
 @router.get("/models", responses=problems())
 async def models(request: Request) -> dict[str, dict[str, Any]]:
-    """List the models: what each is for, what it takes, and whether it has a map of errors."""
+    """List the models: what each is for, what it takes, and whether it has a map of errors and `realism`."""
     accept(request, "application/json")
-    from resolvent.models.registry import bundled, list_models
+    from resolvent.models.registry import bundled, list_models, realistic
 
     return {
         name: {
@@ -40,6 +40,7 @@ async def models(request: Request) -> dict[str, dict[str, Any]]:
             "noise_level": card.noise_level,
             "sigma_range": card.sigma_range,
             "uncertainty": bool(card.uncertainty),
+            "realism": name in realistic(),
             "finds": card.outputs == 1,
             "fills": card.mask,
             "parameters": card.parameters,
