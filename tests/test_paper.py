@@ -117,7 +117,8 @@ def accept(monkeypatch):
         assert program == "python", f"{text}: is neither resolvent nor python"
         if words[0] == "-m":
             assert words[1].startswith("experiments.")
-            module, arguments = f"{words[1]}.__main__", words[2:]
+            folder = ROOT / words[1].replace(".", "/")
+            module, arguments = f"{words[1]}.__main__" if folder.is_dir() else words[1], words[2:]
         else:
             path = ROOT / words[0]
             assert (path.parent.name, path.is_file()) == ("benchmarks", True), f"{words[0]}: is no benchmark"
