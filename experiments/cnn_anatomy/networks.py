@@ -12,7 +12,7 @@ from resolvent.training.runs import Result
 
 __all__ = ["NETWORKS", "trained"]
 
-SHORTLY = MODERN | {"network": "seed_unet-lite", "loss": "mse", "ema": 0.98}
+SHORTLY = MODERN | {"network": "seed_unet-lite", "objective": "mse", "ema": 0.98}
 
 NETWORKS: dict[str, Variant] = {
     "skips": Variant("with skip connections", SHORTLY | {"arguments": {"widths": QUARTER}}),

@@ -94,7 +94,7 @@ def test_curves_of_a_resumed_run_have_every_epoch_once(tmp_path):
     curves.epoch, curves.every = 3, 100
     x = torch.rand(2, 3, 4, 4)
     for step in range(10, 16):  # the checkpoint was made after update 9, the third epoch
-        curves.step(step, 0.5, 1.0, 0.1, 1e-3, x, x)
+        curves.step(step, 0.5, 1.0, 0.1, 1e-3, x, x, {})
     assert [line["epoch"] for line in Curves.read(tmp_path)] == [1, 2, 3, 4, 5]
     assert [line["accuracy"] for line in Curves.read(tmp_path)] == [0.5, 0.5, 0.5, 1.0, 1.0]
 
@@ -108,7 +108,7 @@ def test_a_dead_output_is_an_error(tmp_path):
     torch.nn.init.zeros_(curves.average.weight)
     torch.nn.init.zeros_(curves.average.bias)
     with pytest.raises(TrainingError, match="zero everywhere"):
-        curves.step(1, 0.1, 1.0, 0.1, 1e-3, curves.clean, curves.clean)
+        curves.step(1, 0.1, 1.0, 0.1, 1e-3, curves.clean, curves.clean, {})
 
 
 def test_every_variant_is_a_recipe_for_the_papers_blur():
