@@ -68,6 +68,7 @@ for source in ("clean.png", "alpha.png"):
     run("restore", source, "-o", f"auto-{source}")
     run("restore", source, "-s", "2", "-o", f"large-{source}")
     json.loads(run("diagnose", source, "--json"))
+assert "invented" in run("restore", "clean.png", "-s", "4", "--realism", "0.5", "-o", "real.png")
 for i, text in enumerate(
     ("blur:sigma=2 + noise:sigma=5", "motion:length=5", "grain:sigma=5", "hotpixels:amount=0.01,sites=bayer",
      "chroma:sigma=5", "camera:iso=800", "scratches", "downsample:scale=2", "jpeg:quality=40")
