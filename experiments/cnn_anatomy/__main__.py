@@ -17,7 +17,7 @@ import torch
 from experiments.cnn_anatomy import convolution, depth, dropout, pooling, skips
 from experiments.cnn_anatomy.networks import NETWORKS, trained
 from experiments.cnn_anatomy.tables import tables
-from experiments.page import fill
+from experiments.page import publish
 from experiments.seed.flowers import SIDE, arrange, prepare
 from experiments.seed.measure import degraded
 from experiments.seed.variants import blur
@@ -89,10 +89,7 @@ def main() -> None:
         f"{len(test)} test flowers of {SIDE}x{SIDE}, the first {min(FEW, len(test))} for shifts, dropout and gradients"
     )
     text = f"{tables(report)}\n\nMeasured on: {protocol}; {where}."
-    page = out / "README.md"
-    if page.exists():
-        fill(page, text)
-    print(text)
+    publish(out, text)
 
 
 if __name__ == "__main__":

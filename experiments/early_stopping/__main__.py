@@ -19,7 +19,7 @@ from experiments.crops import center
 from experiments.early_stopping.figures import curves_figure, pictures_figure
 from experiments.early_stopping.rules import NETWORKS, RULES, measure
 from experiments.kept import kept
-from experiments.page import fill
+from experiments.page import publish
 from resolvent.provenance import provenance
 from resolvent.training.data import find_photographs
 
@@ -134,10 +134,7 @@ def main() -> None:
     text = "\n\n".join(
         [table(results, options.steps), photograph_table(photographs), f"Measured on: {protocol}; {where}."]
     )
-    page = options.output / "README.md"
-    if page.exists():
-        fill(page, text)
-    print(text)
+    publish(options.output, text)
 
 
 if __name__ == "__main__":

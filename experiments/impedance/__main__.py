@@ -18,7 +18,7 @@ from experiments.crops import center
 from experiments.impedance.figures import curves_figure, targets_figure
 from experiments.impedance.fit import NETWORKS, TARGETS, Target, fit, reached, targets
 from experiments.kept import kept
-from experiments.page import fill
+from experiments.page import publish
 from resolvent.provenance import provenance
 from resolvent.training.data import find_photographs
 
@@ -118,10 +118,7 @@ def main() -> None:
     (options.output / "results.json").write_text(json.dumps(report, ensure_ascii=False) + "\n", "utf-8")
     protocol = f"crops of {options.side}x{options.side}, σ {options.sigma:g}, network of `{options.network}`"
     text = f"{table(results, options.steps)}\n\nMeasured on: {protocol}; {where}."
-    page = options.output / "README.md"
-    if page.exists():
-        fill(page, text)
-    print(text)
+    publish(options.output, text)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from experiments.inversion.decoder import OBJECTIVES, SIDE, Run, train
 from experiments.inversion.features import FEATURES, MODEL, SIGMA, Layers
 from experiments.inversion.figures import spectrum_figure
 from experiments.inversion.measure import BASELINES, baseline, decode, held_crops, score, spectrum
-from experiments.page import fill
+from experiments.page import publish
 from experiments.seed.figures import rows_figure
 from resolvent.provenance import provenance
 from resolvent.training.data import Shard, find_photographs, pack
@@ -158,10 +158,7 @@ def main() -> None:
     (options.output / "results.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
     protocol = f"{len(clean)} crops of {SIDE}x{SIDE}, trained on crops of {len(photographs)} photographs"
     text = f"{table(results)}\n\n{verdicts(results)}\n\nMeasured on: {protocol}; {where}."
-    page = options.output / "README.md"
-    if page.exists():
-        fill(page, text)
-    print(text)
+    publish(options.output, text)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import torch
 from experiments.kept import kept
 from experiments.memorization.figures import curves_figure, examples_figure
 from experiments.memorization.fit import TARGETS, WIDTHS_OF, Form, fit, shrink
-from experiments.page import fill
+from experiments.page import publish
 from experiments.seed.flowers import Flowers, arrange, prepare
 from resolvent.provenance import provenance
 
@@ -180,10 +180,7 @@ def main() -> None:
         text.append(grid_table(grid, updates))
     (options.output / "results.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     text.append(f"Measured on: {where}.")
-    page = options.output / "README.md"
-    if page.exists():
-        fill(page, "\n\n".join(text))
-    print("\n\n".join(text))
+    publish(options.output, "\n\n".join(text))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from experiments.page import fill
+from experiments.page import publish
 from resolvent.degradations import parse
 from resolvent.physics.resize import imresize_tensor
 from resolvent.provenance import provenance
@@ -152,10 +152,7 @@ def main() -> None:
     found = check(load_comparator(), held, options.patches) | {"measured_on": str(provenance())}
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "comparator.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    page = options.output / "README.md"
-    if page.exists():
-        fill(page, f"{table(found)}\n\nMeasured on: {found['measured_on']}.", "comparator")
-    print(table(found))
+    publish(options.output, f"{table(found)}\n\nMeasured on: {found['measured_on']}.", "comparator")
 
 
 def table(found: dict[str, Any]) -> str:

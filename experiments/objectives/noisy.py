@@ -18,7 +18,7 @@ import numpy as np
 import tifffile
 from torch.nn import functional as F
 
-from experiments.page import fill
+from experiments.page import publish
 from resolvent.image import read_image
 from resolvent.provenance import provenance
 from resolvent.training.data import find_photographs
@@ -139,10 +139,7 @@ def main() -> None:
     found["measured_on"] = str(provenance())
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "noisy.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    page = options.output / "README.md"
-    if page.exists():
-        fill(page, f"{table(found)}\n\nMeasured on: {found['measured_on']}.", "noisy")
-    print(table(found))
+    publish(options.output, f"{table(found)}\n\nMeasured on: {found['measured_on']}.", "noisy")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from experiments.crops import center
 from experiments.objectives.figures import crops_figure, tradeoff_figure
-from experiments.page import fill
+from experiments.page import publish
 from resolvent.degradations import parse
 from resolvent.evaluation.metrics import psnr
 from resolvent.inference.runtime import OnnxSession
@@ -156,10 +156,7 @@ def main() -> None:
     tradeoff_figure(path.with_suffix(".svg"), found, [f"{step:g}" for step in STEPS], BINS)
     crops_figure(path.with_suffix(".png"), shown)
     text = table(options.model, found)
-    page = options.output / "README.md"
-    if page.exists():
-        fill(page, f"{text}\n\n{len(crops)} crops of {SIDE}x{SIDE}; {result['measured_on']}.", options.model)
-    print(text)
+    publish(options.output, f"{text}\n\n{len(crops)} crops of {SIDE}x{SIDE}; {result['measured_on']}.", options.model)
 
 
 if __name__ == "__main__":

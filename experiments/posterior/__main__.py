@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.crops import center
-from experiments.page import fill
+from experiments.page import publish
 from experiments.posterior import toy
 from experiments.posterior.figures import samples_figure
 from experiments.posterior.photographs import GATE, SAMPLERS, SIDE, TASKS, Samples, network, pool, sample, score
@@ -91,10 +91,7 @@ def main() -> None:
     (options.output / "results.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
     protocol = f"{len(crops)} crops, {options.samples} samples each, model `{options.model}`"
     text = "\n\n".join([toy_table(gaussian), photograph_table(results), f"Measured on: {protocol}; {where}."])
-    page = options.output / "README.md"
-    if page.exists():
-        fill(page, text)
-    print(text)
+    publish(options.output, text)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.page import fill
+from experiments.page import publish
 from experiments.seed.curves import Curves
 from experiments.seed.figures import curves_figure, rows_figure, sweep_figure
 from experiments.seed.flowers import Flowers, arrange, prepare, sizes
@@ -214,10 +214,7 @@ def main() -> None:
     if ablations:
         text.append(ablation_table(ablations, options.ablation_epochs))
     text.append(f"Measured on: {where}.")
-    page = options.output / "README.md"
-    if page.exists():
-        fill(page, "\n\n".join(text))
-    print("\n\n".join(text))
+    publish(options.output, "\n\n".join(text))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from experiments.page import fill
+from experiments.page import publish
 from experiments.unrolled import lista
 from experiments.unrolled.deblurring import SIDE, center, measure, tasks
 from resolvent.models.registry import find, read_card
@@ -88,10 +88,7 @@ def main() -> None:
         f"Measured: {', '.join(f'{n} crops of {name}' for name, n in counts.items())}, {SIDE}x{SIDE}; {where}."
     )
     text = "\n\n".join([photograph_table(photographs), sparse_table(sparse), facts])
-    page = options.output / "README.md"
-    if page.exists():
-        fill(page, text)
-    print(text)
+    publish(options.output, text)
 
 
 if __name__ == "__main__":

@@ -267,20 +267,7 @@ def _read_sparse(message: memoryview, graph: Graph) -> None:
 
 def _read_tensor(message: memoryview, graph: Graph) -> str:
     """Add a TensorProto; returns its name."""
-    name, kind, external = "", 0, False
-    sides: list[int] = []
-    for number, value in _fields(message):
-        match number:
-            case 1:
-                sides += [value] if isinstance(value, int) else _packed(value)
-            case 2:
-                kind = _number(value)
-            case 8:
-                name = _text(value)
-            case 13:
-                external = True
-            case 14:
-                external |= _number(value) != 0
+    name, kind, sides, _, external = _tensor(message)
     if external:
         graph.external.append(name)
     if kind in (FLOAT, FLOAT16):
@@ -290,7 +277,16 @@ def _read_tensor(message: memoryview, graph: Graph) -> str:
 
 def _located(message: memoryview) -> tuple[str, Tensor | None]:
     """Name of a TensorProto, and where its bytes are; None if it is not of floats, or keeps them elsewhere."""
-    name, kind, data = "", 0, None
+    name, kind, sides, data, _ = _tensor(message)
+    if data is None or kind not in (FLOAT, FLOAT16):
+        return name, None
+    start = _address(data) - _address(memoryview(data.obj))
+    return name, Tensor(kind, tuple(sides), start, start + len(data))
+
+
+def _tensor(message: memoryview) -> tuple[str, int, list[int], memoryview | None, bool]:
+    """Of a TensorProto its name, its type, its sides, its bytes, and whether they are in another file."""
+    name, kind, data, external = "", 0, None, False
     sides: list[int] = []
     for number, value in _fields(message):
         match number:
@@ -302,10 +298,11 @@ def _located(message: memoryview) -> tuple[str, Tensor | None]:
                 name = _text(value)
             case 9:
                 data = _message(value)
-    if data is None or kind not in (FLOAT, FLOAT16):
-        return name, None
-    start = _address(data) - _address(memoryview(data.obj))
-    return name, Tensor(kind, tuple(sides), start, start + len(data))
+            case 13:
+                external = True
+            case 14:
+                external |= _number(value) != 0
+    return name, kind, sides, data, external
 
 
 def _address(part: memoryview) -> int:
