@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resolvent.errors import InputError, printable
+from resolvent.models.protobuf import as_message, as_number, as_text, delimited, fields, packed, spans
 
 if TYPE_CHECKING:
     from resolvent.models.card import ModelCard
@@ -112,8 +113,8 @@ def metadata(path: Path) -> dict[str, str]:
         InputError: It is not an ONNX file.
     """
     with _readable(path):
-        entries = [dict(_fields(entry)) for entry in _parts(path, METADATA)]
-        return {_text(entry.get(1)): _text(entry.get(2)) for entry in entries}
+        entries = [dict(fields(entry)) for entry in _parts(path, METADATA)]
+        return {as_text(entry.get(1)): as_text(entry.get(2)) for entry in entries}
 
 
 def with_metadata(model: bytes, key: str, text: str) -> bytes:
@@ -121,11 +122,11 @@ def with_metadata(model: bytes, key: str, text: str) -> bytes:
     message = memoryview(model)
     others = [
         message[start:stop]
-        for number, value, start, stop in _spans(message)
-        if not (number == METADATA and _text(dict(_fields(_message(value))).get(1)) == key)
+        for number, value, start, stop in spans(message)
+        if not (number == METADATA and as_text(dict(fields(as_message(value))).get(1)) == key)
     ]
-    entry = b"".join(_delimited(number, value.encode()) for number, value in ((1, key), (2, text)))
-    return b"".join([*others, _delimited(METADATA, entry)])
+    entry = b"".join(delimited(number, value.encode()) for number, value in ((1, key), (2, text)))
+    return b"".join([*others, delimited(METADATA, entry)])
 
 
 def read_graph(path: Path) -> Graph:
@@ -142,11 +143,11 @@ def read_graph(path: Path) -> Graph:
         for message in parts:
             _read(message, graph)
         for message in _parts(path, FUNCTIONS):
-            for number, value in _fields(message):
+            for number, value in fields(message):
                 if number == 10:
-                    graph.functions.add(_text(value))
+                    graph.functions.add(as_text(value))
                 elif number == 7:
-                    _read_node(_message(value), graph)
+                    _read_node(as_message(value), graph)
     return graph
 
 
@@ -159,7 +160,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     with _readable(path):
         for graph in _parts(path, GRAPH):
-            for message in (_message(value) for number, value in _fields(graph) if number == 5):
+            for message in (as_message(value) for number, value in fields(graph) if number == 5):
                 name, tensor = _located(message)
                 if tensor is not None:
                     found[name] = tensor
@@ -217,18 +218,18 @@ def _named(names: set[str]) -> str:
 def _read(message: memoryview, graph: Graph, depth: int = 0) -> None:
     """Add a GraphProto; the inputs and outputs of nested ones are their own."""
     initialized, inputs = set(), []
-    for number, value in _fields(message):
+    for number, value in fields(message):
         match number:
             case 1:
-                _read_node(_message(value), graph, depth)
+                _read_node(as_message(value), graph, depth)
             case 5:
-                initialized.add(_read_tensor(_message(value), graph))
+                initialized.add(_read_tensor(as_message(value), graph))
             case 11 if not depth:
-                inputs.append(_value(_message(value)))
+                inputs.append(_value(as_message(value)))
             case 12 if not depth:
-                graph.outputs.append(_value(_message(value)))
+                graph.outputs.append(_value(as_message(value)))
             case 15:
-                _read_sparse(_message(value), graph)
+                _read_sparse(as_message(value), graph)
     graph.inputs += [entry for entry in inputs if entry.name not in initialized]
 
 
@@ -238,31 +239,31 @@ def _read_node(message: memoryview, graph: Graph, depth: int = 0) -> None:
         raise InputError(f"holds more than {MAX_NODES} nodes, or graphs nested too deeply")
     kind = domain = ""
     attributes = []
-    for number, value in _fields(message):
+    for number, value in fields(message):
         match number:
             case 4:
-                kind = _text(value)
+                kind = as_text(value)
             case 7:
-                domain = _text(value)
+                domain = as_text(value)
             case 5:
-                attributes.append(_message(value))
+                attributes.append(as_message(value))
     graph.operators.add((domain, kind))
     for attribute in attributes:
-        for number, value in _fields(attribute):
+        for number, value in fields(attribute):
             match number:
                 case 5 | 10:
-                    _read_tensor(_message(value), graph)
+                    _read_tensor(as_message(value), graph)
                 case 22 | 23:
-                    _read_sparse(_message(value), graph)
+                    _read_sparse(as_message(value), graph)
                 case 6 | 11:
                     graph.holders.add(kind)
-                    _read(_message(value), graph, depth + 1)
+                    _read(as_message(value), graph, depth + 1)
 
 
 def _read_sparse(message: memoryview, graph: Graph) -> None:
-    for number, value in _fields(message):
+    for number, value in fields(message):
         if number in (1, 2):
-            _read_tensor(_message(value), graph)
+            _read_tensor(as_message(value), graph)
 
 
 def _read_tensor(message: memoryview, graph: Graph) -> str:
@@ -288,20 +289,20 @@ def _tensor(message: memoryview) -> tuple[str, int, list[int], memoryview | None
     """Of a TensorProto its name, its type, its sides, its bytes, and whether they are in another file."""
     name, kind, data, external = "", 0, None, False
     sides: list[int] = []
-    for number, value in _fields(message):
+    for number, value in fields(message):
         match number:
             case 1:
-                sides += [value] if isinstance(value, int) else _packed(value)
+                sides += [value] if isinstance(value, int) else packed(value)
             case 2:
-                kind = _number(value)
+                kind = as_number(value)
             case 8:
-                name = _text(value)
+                name = as_text(value)
             case 9:
-                data = _message(value)
+                data = as_message(value)
             case 13:
                 external = True
             case 14:
-                external |= _number(value) != 0
+                external |= as_number(value) != 0
     return name, kind, sides, data, external
 
 
@@ -313,17 +314,17 @@ def _value(message: memoryview) -> Value:
     """A ValueInfoProto."""
     name, kind = "", 0
     shape: list[int | None] | None = None
-    for number, value in _fields(message):
+    for number, value in fields(message):
         if number == 1:
-            name = _text(value)
+            name = as_text(value)
         elif number == 2:
-            for tensor in (_message(content) for key, content in _fields(_message(value)) if key == 1):
-                for key, content in _fields(tensor):
+            for tensor in (as_message(content) for key, content in fields(as_message(value)) if key == 1):
+                for key, content in fields(tensor):
                     if key == 1:
-                        kind = _number(content)
+                        kind = as_number(content)
                     elif key == 2:
-                        sides = [dict(_fields(_message(side))) for at, side in _fields(_message(content)) if at == 1]
-                        shape = [_number(side[1]) if side.get(1) else None for side in sides]
+                        sides = [dict(fields(as_message(side))) for at, side in fields(as_message(content)) if at == 1]
+                        shape = [as_number(side[1]) if side.get(1) else None for side in sides]
     return Value(name, kind, None if shape is None else tuple(shape))
 
 
@@ -335,7 +336,7 @@ def _parts(path: Path, wanted: int) -> list[memoryview]:
         mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     if len(mapped) > MAX_BYTES:
         raise InputError(f"holds {len(mapped) / 1e9:.1f} GB, and the most is {MAX_BYTES / 1e9:.1f} GB")
-    return [_message(value) for number, value in _fields(mapped) if number == wanted]
+    return [as_message(value) for number, value in fields(mapped) if number == wanted]
 
 
 @contextmanager
@@ -351,85 +352,3 @@ def _readable(path: Path) -> Iterator[None]:
         raise InputError(
             f"{path}: not an ONNX model, or a damaged one; give an .onnx file as it was published"
         ) from error
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Number and value of each field of a protocol-buffer message; those of fixed width are skipped."""
-    return ((number, value) for number, value, _, _ in _spans(message) if value is not None)
-
-
-def _spans(message: memoryview) -> Iterator[tuple[int, int | memoryview | None, int, int]]:
-    """Each field of a message: its number, its value, and where it starts and stops."""
-    position = 0
-    while position < len(message):
-        start = position
-        tag, position = _varint(message, position)
-        value: int | memoryview | None = None
-        match tag & 7:
-            case 0:
-                value, position = _varint(message, position)
-            case 1:
-                position += 8
-            case 2:
-                length, position = _varint(message, position)
-                value = message[position : position + length]
-                position += length
-            case 5:
-                position += 4
-            case kind:
-                raise ValueError(f"wire type {kind}")
-        if position > len(message):
-            raise ValueError("truncated")
-        yield tag >> 3, value, start, position
-
-
-def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[position]
-        value |= (byte & 127) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 128:
-            return value, position
-        if shift > 63:
-            raise ValueError("not a protocol buffer")
-
-
-def _packed(message: int | memoryview | None) -> list[int]:
-    """Varints one after the other."""
-    values, position, content = [], 0, _message(message)
-    while position < len(content):
-        value, position = _varint(content, position)
-        values.append(value)
-    return values
-
-
-def _message(value: int | memoryview | None) -> memoryview:
-    if not isinstance(value, memoryview):
-        raise ValueError("a number where a message belongs")
-    return value
-
-
-def _number(value: int | memoryview | None) -> int:
-    if not isinstance(value, int):
-        raise ValueError("a message where a number belongs")
-    return value
-
-
-def _text(value: int | memoryview | None) -> str:
-    return "" if value is None else bytes(_message(value)).decode()
-
-
-def _delimited(number: int, content: bytes) -> bytes:
-    """A field of a message, with its length."""
-    return _encoded(number << 3 | 2) + _encoded(len(content)) + content
-
-
-def _encoded(value: int) -> bytes:
-    """A varint."""
-    digits = bytearray()
-    while value > 127:
-        digits.append(value & 127 | 128)
-        value >>= 7
-    digits.append(value)
-    return bytes(digits)
