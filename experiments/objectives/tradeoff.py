@@ -73,6 +73,12 @@ def compare(
     }
 
 
+def degrade(truth: Array, text: str, seed: int) -> Array:
+    """An image under a degradation, whose values are drawn if they are not fixed."""
+    rng = np.random.default_rng(seed)
+    return np.asarray(parse(text).sample(rng)(truth, rng), np.float32)
+
+
 def _tensor(image: Array) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)[None]))
 
@@ -83,9 +89,9 @@ def measure(
 ) -> tuple[dict[str, Any], Any]:
     """Restore all crops at all steps; the figures, and what to show of the first crops."""
     card, base, comparator = read_card(model), find(model), load_comparator()
-    cases = [(truth, parse(text)) for truth in crops for text in degradations]
+    cases = [(truth, text) for truth in crops for text in degradations]
     truths = [truth for truth, _ in cases]
-    given = [degrade(truth, np.random.default_rng(number)) for number, (truth, degrade) in enumerate(cases)]
+    given = [degrade(*case, number) for number, case in enumerate(cases)]
     baseline = [np.clip(y if card.scale == 1 else imresize(y, shape=(SIDE, SIDE)), 0, 1) for y in given]
     truth = histogram(truths)
     found = {"truth": [round(float(v), 6) for v in truth], "input": compare(truths, baseline, comparator, truth)}

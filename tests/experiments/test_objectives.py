@@ -68,6 +68,14 @@ def test_histograms_of_gradients_of_a_ramp():
     assert tradeoff.histogram([100 * ramp])[-1] == 1
 
 
+@pytest.mark.parametrize("text", ["camera:iso=800", "noise:sigma=0..50", "downsample:scale=4"])
+def test_values_that_are_not_fixed_are_drawn_by_the_seed(text):
+    truth = np.random.default_rng(0).random((32, 32, 3), np.float32)
+    first, again, other = (tradeoff.degrade(truth, text, seed) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert np.array_equal(first, other) == text.startswith("downsample")
+
+
 def test_the_trade_off_in_a_short_form(photographs, page, monkeypatch):
     monkeypatch.setattr(tradeoff, "SIDE", 128)
     main(tradeoff, monkeypatch, "--images", photographs, "--limit", 2, "--output", page.parent)
