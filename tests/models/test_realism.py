@@ -16,7 +16,7 @@ from resolvent.engine.options import make_request
 from resolvent.errors import InputError, UsageError
 from resolvent.image import Image
 from resolvent.inference.runtime import OnnxSession, open_session
-from resolvent.models.export import export
+from resolvent.models.export import export, load_module
 from resolvent.models.realism import blended, realistic_card, write_realism
 from resolvent.models.registry import bundled, find, read_card, realistic, split_realism
 from resolvent.networks import build
@@ -81,6 +81,24 @@ def test_a_damaged_file_is_refused(pair, tmp_path):
             blended(base, tmp_path / "x.npz", 0.5)
 
 
+@pytest.mark.parametrize("fault", ["base", "scale", "name", "shape"])
+def test_what_lacks_a_part_is_refused(pair, tmp_path, fault):
+    _, _, base, change = pair
+    with np.load(change) as file:
+        arrays = dict(file)
+    scale = next(key for key in arrays if key.startswith("scale/") and arrays[key].size > 1)
+    match fault:
+        case "base" | "scale":
+            del arrays["base" if fault == "base" else scale]
+        case "name":
+            arrays["change/zz"] = arrays[scale.replace("scale", "change")]
+        case "shape":
+            arrays[scale] = np.ones((7, 5), np.float32)
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises(InputError, match=r"damaged|belongs to another"):
+        blended(base, tmp_path / "x.npz", 0.5)
+
+
 def test_names_of_blends():
     assert split_realism("upscale4@0.5") == ("upscale4", 0.5)
     assert split_realism("UPSCALE4@1") == ("upscale4", 1.0)
@@ -115,12 +133,34 @@ def test_what_is_bundled_belongs_to_its_model():
         ({"realism": float("nan"), "scale": 4}, "realism nan: must be from 0"),
         ({"realism": True, "scale": 4}, "must be a number"),
         ({"realism": 0.5, "model": "upscale4", "uncertainty": True}, "how far invented detail is from the truth"),
+        ({"realism": 0.5, "model": "upscale4@0.3"}, "model 'upscale4@0.3' names its own"),
         ({"realism": 0.5, "method": "tv", "degradation": "noise:sigma=5"}, "realism 0.5 and method 'tv'"),
     ],
 )
 def test_what_realism_does_not_go_with(options, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         make_request(**options)
+
+
+def test_a_realism_is_that_of_its_name():
+    """In thousandths, and never with an exponent."""
+    for given, name in (
+        (1e-5, "upscale4"),
+        (0.0006, "upscale4@0.001"),
+        (0.123456789, "upscale4@0.123"),
+        (1, "upscale4@1"),
+    ):
+        request = make_request(scale=4, realism=given)
+        assert request.named() == name
+        assert split_realism(name)[1] == request.realism
+    assert make_request(model="UPSCALE4@.50").named() == "upscale4@0.5"
+
+
+def test_no_map_of_errors_and_no_training_starts_from_a_blend():
+    with pytest.raises(UsageError, match="has no map of errors"):
+        open_session("upscale4@0.5").run_with_errors(np.zeros((1, 3, 16, 16), np.float32))
+    with pytest.raises(UsageError, match="a blend has no weights to go on from"):
+        load_module("upscale4@0.5")
 
 
 def test_no_other_runtime_takes_a_blend():

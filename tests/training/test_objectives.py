@@ -16,9 +16,10 @@ from resolvent.plugins import import_entry
 from resolvent.training import checkpoint
 from resolvent.training.callbacks import Callback
 from resolvent.training.data import Shard
-from resolvent.training.loop import train
+from resolvent.training.loop import has_left_its_range, train
 from resolvent.training.noisy import noisy_batch, scenes_of
 from resolvent.training.objectives import OBJECTIVES, build, check_objective
+from resolvent.training.objectives.adversarial import Means
 from resolvent.training.objectives.base import Batch
 from resolvent.training.objectives.comparator import load_comparator
 from resolvent.training.objectives.noisy import choose_neighbors, neighbors
@@ -98,6 +99,76 @@ def test_the_loss_falls_on_a_tiny_set_and_its_gradient_is_finite(name):
     assert all(torch.isfinite(value).all() for value in objective.state_dict().values())
     assert all(map(math.isfinite, losses))
     assert np.mean(losses[-10:]) < np.mean(losses[:10])
+
+
+def test_sure_is_the_error_of_gray_photographs_too():
+    """Their noise is the same in all channels: the mean of these is the identity, whose error is the variance."""
+    generator = torch.Generator().manual_seed(0)
+    clean = (0.5 + 0.2 * torch.sin(torch.linspace(0, 9, 64))).expand(4, 3, 64, 64)
+    noisy = clean + 25 / 255 * torch.randn(4, 1, 64, 64, generator=generator)
+    batch = Batch(noisy, noisy, torch.full((4,), 25.0))
+    for smooth in (False, True):
+
+        def predict(inputs, *, precise=False, smooth=smooth):
+            mean = inputs.mean(1, keepdim=True).expand_as(inputs)
+            return nn.functional.avg_pool2d(mean, 5, 1, 2, count_include_pad=False) if smooth else mean
+
+        torch.manual_seed(0)
+        loss = build("sure", {})(predict, batch, 0.5).loss
+        assert loss.item() == pytest.approx((predict(noisy) - clean).square().mean().item(), abs=4e-4)
+
+
+def test_the_halves_of_r2r_are_independent_for_gray_photographs():
+    noise = 25 / 255 * torch.randn(2, 1, 200, 200, generator=torch.Generator().manual_seed(0)).expand(-1, 3, -1, -1)
+    seen = []
+
+    def predict(inputs, *, precise=False):
+        seen.append(inputs)
+        return torch.zeros_like(inputs)
+
+    torch.manual_seed(1)
+    alpha = 0.5
+    loss = build("r2r", {})(predict, Batch(noise, noise, torch.full((2,), 25.0)), 0.5).loss
+    (inputs,) = seen
+    target = noise - (inputs - noise) / alpha**2
+    assert loss.item() == pytest.approx(target.square().mean().item(), rel=1e-4)
+    assert abs((inputs.mean(1) * target.mean(1)).mean().item()) < 0.01 * inputs.var().item() ** 0.5 * 25 / 255
+
+
+def test_a_loss_that_may_be_below_0_has_no_spikes():
+    state = checkpoint.State(1, "", "", "", "", {}, step=10**6, running=1e-4)
+    assert has_left_its_range(0.01, state)
+    assert not has_left_its_range(0.01, state, bounded=False)
+    assert has_left_its_range(math.nan, state, bounded=False)
+    assert {name for name in IMAGES if not build(name, {}).bounded} == {"sure"}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "least"),
+    [
+        ("adversarial", {}, 24), ("adversarial", {"layers": 5}, 96), ("perceptual", {"layers": 1}, 6),
+        ("noise2void", {"radius": 16}, 17), ("noise2self", {"period": 8}, 32), ("l1", {}, 1),
+    ],
+)  # fmt: skip
+def test_a_patch_that_is_too_small_is_refused(name, settings, least, recipe):
+    if least > 1:
+        with pytest.raises(UsageError, match=f"must be {least} or more for objective = {name}"):
+            dataclasses.replace(recipe, objective=name, objective_settings=settings, patch=least - least % 2 - 2)
+    image = torch.rand(2, 3, least, least)
+    build(name, settings)(lambda inputs, precise=False: inputs * 1.0, Batch(image, image, torch.ones(2)), 0.5)
+
+
+def test_means_are_those_of_all_processes():
+    means = Means(2)
+
+    def average(module):
+        for parameter in module.parameters():
+            parameter.grad.add_(1)
+
+    assert means.update(torch.tensor([1.0, 3.0]), average).tolist() == [2, 4]
+    assert means.value.tolist() == [2, 4]
+    means.update(torch.tensor([2.0, 3.0]), average)
+    assert means.value.tolist() == pytest.approx([2.02, 4])
 
 
 @pytest.mark.parametrize("name", IMAGES)

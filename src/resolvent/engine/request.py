@@ -127,7 +127,7 @@ class ModelRequest(TiledRequest):
         model: Name of a bundled model, or path of a model file; None lets diagnosis choose.
         sigma: Noise level for the model, in 8-bit gray levels of the range that the image uses; measured if not given.
         scale: Enlarge by this with a bundled model, after restoring what diagnosis finds wrong.
-        realism: From 0, none, to 1: detail that looks real and is invented, by a model with a second set of weights.
+        realism: From 0, none, to 1, in thousandths: invented detail, by a model with a second set of weights.
         uncertainty: Also say of each pixel how far it may be from the truth, in this way.
     """
 
@@ -140,9 +140,9 @@ class ModelRequest(TiledRequest):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.realism <= 1:
-            raise UsageError(
-                f"realism {self.realism:g}: must be from 0 (no invented detail) to 1 (as much as there is)"
-            )
+            rule = "must be from 0 (no invented detail) to 1 (as much as there is)"
+            raise UsageError(f"realism {float(self.realism):g}: {rule}")
+        object.__setattr__(self, "realism", round(float(self.realism), 3))  # as a name tells it
         if self.realism:
             self._check_realism()
 
@@ -151,6 +151,8 @@ class ModelRequest(TiledRequest):
         if self.model is None and self.scale is None:
             raise UsageError(f"realism {self.realism:g}: is of a model; give model {known}, or scale 4")
         model = str(self.model or _enlarger(cast("int", self.scale)))
+        if split_realism(model)[1]:
+            raise UsageError(f"realism {self.realism:g}: model {model!r} names its own; leave one of them out")
         if model.lower() not in realistic():
             raise UsageError(f"realism {self.realism:g}: model {model!r} has none; give model {known}")
         if self.uncertainty is not None:
@@ -166,7 +168,10 @@ class ModelRequest(TiledRequest):
             UsageError: None enlarges so much.
         """
         model = _enlarger(self.scale) if self.model is None and self.scale is not None else self.model
-        return with_realism(str(model).lower(), self.realism) if self.realism else model
+        if self.realism:
+            return with_realism(str(model).lower(), self.realism)
+        base, own = ("", 0.0) if model is None else split_realism(model)
+        return with_realism(str(base), own) if own else model
 
     @property
     def files(self) -> tuple[Path, ...]:

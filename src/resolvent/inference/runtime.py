@@ -170,7 +170,7 @@ class OnnxSession(_Session):
         return result.astype(np.float32, copy=False)
 
     def _run_with_errors(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        if CONDITION not in {value.name for value in self.session.get_overridable_initializers()}:
+        if self.card.invents or CONDITION not in {value.name for value in self.session.get_overridable_initializers()}:
             raise UsageError(f"model {self.card.name!r}: has no map of errors; train one with resolvent train head")
         asked = {self.input: x.astype(self.type, copy=False), CONDITION: np.array(True)}
         restored, b = self.session.run(None, asked)[:2]

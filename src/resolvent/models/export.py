@@ -16,7 +16,7 @@ from resolvent import networks
 from resolvent.errors import InputError, MissingDependencyError, OutputError, UsageError, first_line
 from resolvent.models.card import METADATA_KEY, ModelCard
 from resolvent.models.graph import check_graph
-from resolvent.models.registry import find, read_card
+from resolvent.models.registry import find, read_card, split_realism
 
 if TYPE_CHECKING:
     import onnx
@@ -236,6 +236,8 @@ def load_module(model: str | Path) -> tuple[nn.Module, ModelCard]:
         import onnx
     except ModuleNotFoundError as error:
         raise MissingDependencyError("onnx", "lab", "loading a model into torch") from error
+    if split_realism(model)[1]:
+        raise UsageError(f"model {str(model)!r}: a blend has no weights to go on from; give one of its two models")
     path = find(model)
     card = read_card(path)
     if card.foreign:

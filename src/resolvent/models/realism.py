@@ -76,12 +76,15 @@ def blended(base: Path, change: Path, realism: float) -> bytes:
     """
     arrays, tensors = _read(change), read_tensors(base)
     content = bytearray(base.read_bytes())
-    if hashlib.sha256(content).digest() != arrays[BASE].tobytes():
+    if BASE not in arrays or hashlib.sha256(content).digest() != arrays[BASE].tobytes():
         raise InputError(f"{change}: belongs to another {base.name}; reinstall resolvent")
-    for name in (key.removeprefix(CHANGE) for key in arrays if key.startswith(CHANGE)):
-        tensor = tensors[name]
-        values = _values(content, tensor) + np.float32(realism) * arrays[SCALE + name] * arrays[CHANGE + name]
-        content[tensor.start : tensor.stop] = values.astype(tensor.dtype).tobytes()
+    try:
+        for name in (key.removeprefix(CHANGE) for key in arrays if key.startswith(CHANGE)):
+            tensor = tensors[name]
+            values = _values(content, tensor) + np.float32(realism) * arrays[SCALE + name] * arrays[CHANGE + name]
+            content[tensor.start : tensor.stop] = values.reshape(tensor.shape).astype(tensor.dtype).tobytes()
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{change}: is damaged; reinstall resolvent") from error
     return bytes(content)
 
 
@@ -99,7 +102,7 @@ def _read(path: Path, *names: str) -> dict[str, NDArray[Any]]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in names or arrays.files}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: cannot be read ({error}); reinstall resolvent") from error
+        raise InputError(f"{path}: cannot be read; reinstall resolvent") from error
 
 
 def _values(content: bytes | bytearray, tensor: Tensor) -> NDArray[np.float32]:

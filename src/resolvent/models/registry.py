@@ -56,13 +56,13 @@ def realistic() -> dict[str, Path]:
 
 
 def with_realism(name: str, realism: float) -> str:
-    """Name the blend of a model's two sets of weights; 0 is the model as it is.
+    """Name the blend of a model's two sets of weights, to thousandths; 0 is the model as it is.
 
     Example:
         >>> with_realism("upscale4", 0.5), with_realism("upscale4", 0)
         ('upscale4@0.5', 'upscale4')
     """
-    return f"{name}@{realism:g}" if realism else name
+    return f"{name}@{f'{realism:.3f}'.rstrip('0').rstrip('.')}" if realism else name
 
 
 def split_realism(model: str | Path) -> tuple[str | Path, float]:
@@ -71,13 +71,13 @@ def split_realism(model: str | Path) -> tuple[str | Path, float]:
     Raises:
         UsageError: The realism is not from 0 to 1.
     """
-    found = re.fullmatch(r"(.+)@([\d.]+)", model) if isinstance(model, str) else None
+    found = re.fullmatch(r"(.+)@([0-9.]+)", model) if isinstance(model, str) else None
     if found is None or found[1].lower() not in realistic():
         return model, 0.0
-    realism = float(found[2]) if re.fullmatch(r"\d+(\.\d*)?|\.\d+", found[2]) else -1.0
+    realism = float(found[2]) if re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", found[2]) else -1.0
     if not 0 <= realism <= 1:
         raise UsageError(f"model {model!r}: realism is from 0 (none) to 1 (as much as it has)")
-    return found[1].lower(), realism
+    return found[1].lower(), round(realism, 3)
 
 
 def added() -> dict[str, Path]:

@@ -233,7 +233,9 @@ def train(
                 due = now - saved > min(checkpoint_every, FIRST_CHECKPOINT + saved - begun)
                 seen = due or state.step % 10 == 0 or where.type == "cpu"  # a GPU would have to be waited for
                 value = group.sum(weight * loss.item()) if seen else math.nan
-                if seen and (has_left_its_range(value, state) or (due and not is_finite(network))):
+                if seen and (
+                    has_left_its_range(value, state, bounded=objective.bounded) or (due and not is_finite(network))
+                ):
                     rollbacks += 1
                     if rollbacks > ROLLBACKS:
                         raise TrainingError(
@@ -286,9 +288,9 @@ def update_average(average: nn.Module, network: nn.Module, decay: float, step: i
         averaged.copy_(value)
 
 
-def has_left_its_range(loss: float, state: State) -> bool:
-    """Whether a loss is not finite, or a spike above its running mean."""
-    usual = math.inf if state.running is None or state.step <= SETTLED else state.running
+def has_left_its_range(loss: float, state: State, *, bounded: bool = True) -> bool:
+    """Whether a loss is not finite, or, if it cannot be below 0, a spike above its running mean."""
+    usual = math.inf if state.running is None or state.step <= SETTLED or not bounded else state.running
     return not math.isfinite(loss) or loss > SPIKE * usual
 
 

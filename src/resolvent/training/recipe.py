@@ -172,6 +172,11 @@ class Recipe:
             )
         check_arguments(self.network, self.arguments)
         check_objective(self.objective, self.objective_settings)
+        least = OBJECTIVES[self.objective].least(self.objective_settings)
+        if self.patch < least:
+            raise UsageError(
+                f"recipe {self.name!r}: patch = {self.patch}: must be {least} or more for objective = {self.objective}"
+            )
         if self.schedule not in SCHEDULES:
             raise unknown("schedule", self.schedule, SCHEDULES)
         if self.optimizer not in OPTIMIZERS:
@@ -335,6 +340,9 @@ class Recipe:
         for key in data:
             if FORMER.get(key, key) not in fields:
                 raise unknown(f"key in {origin}:", key, fields, SYNONYMS.get(key))
+        for former, name in FORMER.items():
+            if former in data and name in data:
+                raise UsageError(f"{origin}: {former} is the former name of {name}; give {name} alone")
         missing = [n for n, f in fields.items() if f.default is f.default_factory and n not in data]
         if missing:
             raise UsageError(f"{origin}: {', '.join(missing)} missing; add KEY = VALUE for each of them")

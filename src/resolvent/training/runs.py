@@ -153,6 +153,8 @@ def choose_photographs(recipe: Recipe, images: Path, validation: Path | None) ->
         UsageError: One photograph cannot be both.
     """
     photographs = find_photographs(images, recipe.limit)
+    if recipe.from_bursts:  # the shots of a folder stay together, whatever folders are in it
+        photographs.sort(key=lambda photograph: (photograph.parent, photograph.name))
     if validation is not None:
         return photographs, find_photographs(validation)
     if recipe.from_bursts:

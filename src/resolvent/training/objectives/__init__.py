@@ -5,7 +5,7 @@ torch is imported when an objective is built, not when it is listed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,6 +33,7 @@ class Entry:
         settings: The arguments that a recipe may set, with the defaults of the class, which a test compares.
         invents: Whether it asks for detail that looks real, which lowers the PSNR: then the last weights are
             released, and not those of the best PSNR.
+        least: Pixels a side of the smallest patch that it takes, by its settings.
     """
 
     entry: str
@@ -41,6 +42,7 @@ class Entry:
     arguments: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Setting] = field(default_factory=dict)
     invents: bool = False
+    least: Callable[[Mapping[str, Any]], int] = lambda settings: 1
 
 
 def compared(loss: str, summary: str, **settings: Setting) -> Entry:
@@ -52,6 +54,13 @@ HOME = "resolvent.training.objectives"
 Real = partial(Number, varies=False)
 Whole = partial(Number, whole=True, varies=False)
 SIGMA = Setting(Real(0.01, 255), None, "standard deviation of the noise in gray levels; estimated in each photograph")
+
+
+def judged(settings: Mapping[str, Any]) -> int:
+    """Pixels a side of which a discriminator judges one patch."""
+    return 3 << int(settings.get("layers", 3))
+
+
 TERMS = {
     "width": Setting(Whole(4, 256), 32, "channels of the discriminator's first layer"),
     "layers": Setting(Whole(1, 5), 3, "layers of the discriminator that halve the sides"),
@@ -94,12 +103,14 @@ BUILT_IN: dict[str, Entry] = {
         "pixels, features and a discriminator that sees both (DeePSiM); invents detail",
         settings=terms(1.0, 1.0, 0.3),
         invents=True,
+        least=judged,
     ),
     "adversarial": Entry(
         f"{HOME}.adversarial:Adversarial",
         "a relativistic average discriminator of patches, with pixels and features (ESRGAN); invents detail",
         settings=terms(1.0, 1.0, 0.5),
         invents=True,
+        least=judged,
     ),
     "noise2noise": Entry(
         f"{HOME}.noisy:Noise2Noise", "another noisy shot of the same scene as target; from bursts", "bursts"
@@ -112,12 +123,14 @@ BUILT_IN: dict[str, Entry] = {
             "share": Setting(Real(0.001, 0.5), 0.03, "of the pixels that are hidden"),
             "radius": Setting(Whole(1, 16), 2, "in pixels, from within which a hidden pixel is replaced"),
         },
+        least=lambda settings: 1 + int(settings.get("radius", 2)),
     ),
     "noise2self": Entry(
         f"{HOME}.noisy:Noise2Self",
         "a grid of pixels, predicted from their surroundings; noise of neighbors independent",
         "noisy",
         settings={"period": Setting(Whole(2, 16), 4, "of the grid in pixels")},
+        least=lambda settings: 4 * int(settings.get("period", 4)),
     ),
     "neighbor2neighbor": Entry(
         f"{HOME}.noisy:Neighbor2Neighbor",

@@ -53,11 +53,34 @@ class Discriminator(nn.Module):
         return judged
 
 
+class Means(nn.Module):
+    """Running means of what is measured at each step; as a gradient, what was found travels between processes.
+
+    Args:
+        count: Of how many numbers.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.zeros(count))
+
+    @torch.no_grad()
+    def update(self, found: Tensor, average: Callable[[nn.Module], None]) -> Tensor:
+        """Take in what this process has found; gives the mean of what all have."""
+        self.value.grad = found.clone()
+        average(self)
+        shared = self.value.grad
+        self.value.lerp_(shared, 1 - MEMORY if self.value.any() else 1.0)
+        return shared
+
+
 class Realism(Objective):
     """Pixel, feature and adversarial terms; a weight is the share of the gradient, whatever the term's own size.
 
     Each term is divided by the running mean of the norm of its gradient: that of a discriminator grows a hundredfold
     while it learns, and would take over (the adaptive weight of P. Esser et al., 2021, arXiv:2012.09841).
+
+    The discriminator learns after each step, unless it is far ahead of the network.
 
     Args:
         pixel: Weight of |d|.
@@ -69,8 +92,6 @@ class Realism(Objective):
         seen: Channels that the discriminator sees.
     """
 
-    slopes: Tensor
-
     def __init__(
         self, pixel: float, feature: float, adversarial: float, width: int, layers: int, rate: float, seen: int = 3
     ) -> None:
@@ -79,8 +100,7 @@ class Realism(Objective):
         self.comparator = load_comparator()
         self.discriminator = Discriminator(seen, width, layers)
         self.optimizers = [torch.optim.Adam(self.discriminator.parameters(), lr=rate, betas=(0.5, 0.99))]
-        self.register_buffer("slopes", torch.zeros(3))
-        self.judged = 0.0
+        self.means = Means(5)
 
     def forward(self, predict: Predict, batch: Batch, share: float) -> Outcome:
         self.share = share
@@ -92,25 +112,26 @@ class Realism(Objective):
             "adversarial": self.fooled(self.seen(restored), self.seen(batch.target)),
         }
         self.discriminator.requires_grad_(True)
+        usual = self.means.value.detach()[:3]
         if restored.requires_grad:
             slopes = [torch.autograd.grad(part, restored, retain_graph=True)[0].norm() for part in parts.values()]
-            memory = MEMORY if self.slopes.any() else 0.0
-            self.slopes.lerp_(torch.stack(slopes), 1 - memory)
-        scales = self.slopes[0] / self.slopes.clamp(min=1e-12)
+            self.found = torch.stack([*slopes, parts["adversarial"].detach()])
+            usual = usual if usual.any() else self.found[:3]
+        scales = usual[0] / usual.clamp(min=1e-12)
         weighted = zip(parts.items(), scales, strict=True)
         loss = torch.stack([self.weights[name] * scale * part for (name, part), scale in weighted]).sum()
-        self.judged = float(parts["adversarial"].detach())
         return Outcome(loss, restored, parts)
 
     def update(self, batch: Batch, restored: Tensor, average: Callable[[nn.Module], None]) -> None:
         (optimizer,) = self.optimizers
         loss = self.told_apart(self.seen(restored.detach()), self.seen(batch.target))
-        waits = float(loss.detach()) < PAUSE * self.judged
+        *_, fooled, told = self.means.update(torch.cat([self.found, loss.detach()[None]]), average)
+        if told < PAUSE * fooled:
+            return
         optimizer.zero_grad(set_to_none=True)
-        (loss * (not waits)).backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]
         average(self.discriminator)
-        if any(bool(weight.grad.any()) for weight in self.discriminator.parameters() if weight.grad is not None):
-            optimizer.step()
+        optimizer.step()
 
     def seen(self, image: Tensor) -> Tensor:
         """What the discriminator sees of an image."""

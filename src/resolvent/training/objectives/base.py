@@ -55,9 +55,11 @@ class Objective(nn.Module):
 
     Attributes:
         optimizers: Of its own networks; part of a checkpoint too.
+        bounded: Whether its loss is never below 0, so that a multiple of what is usual is a spike.
     """
 
     optimizers: Sequence[torch.optim.Optimizer] = ()
+    bounded = True
 
     def forward(self, predict: Predict, batch: Batch, share: float) -> Outcome:
         """Compute the loss; ``share`` is that of the budget that is spent, from 0 to 1."""

@@ -139,12 +139,15 @@ def neighbors(y: Tensor, chosen: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]
 class Sure(Objective):
     """‖f(y) - y‖²/n - σ² + 2σ² bᵀ(f(y + τb) - f(y)) / (τn): in expectation the mean squared error of f(y).
 
-    b is ±1 at random. S. Ramani, T. Blu, M. Unser, 2008, doi:10.1109/TIP.2008.2001404.
+    b is ±1 at random; in all channels alike where the image is gray, as its noise is. S. Ramani, T. Blu, M. Unser,
+    2008, doi:10.1109/TIP.2008.2001404.
 
     Args:
         sigma: In gray levels; None for that of each photograph.
         step: τ.
     """
+
+    bounded = False
 
     def __init__(self, sigma: float | None = None, step: float = 0.01) -> None:
         super().__init__()
@@ -153,7 +156,7 @@ class Sure(Objective):
     def forward(self, predict: Predict, batch: Batch, share: float) -> Outcome:
         y = batch.inputs[:, :3]
         variance = noise_of(batch, self.sigma).square()
-        probe = torch.randint(2, y.shape, device=y.device) * 2.0 - 1
+        probe = alike(torch.randint(2, y.shape, device=y.device) * 2.0 - 1, y)
         restored = predict(batch.inputs, precise=True)
         moved = predict(with_image(batch.inputs, y + self.step * probe), precise=True)
         divergence = (probe * (moved - restored)).mean((1, 2, 3)) / self.step
@@ -163,7 +166,7 @@ class Sure(Objective):
 
 
 class Recorrupted(Objective):
-    """‖f(y + αz) - (y - z/α)‖², z as strong as the noise: the noise of the two is independent.
+    """‖f(y + αz) - (y - z/α)‖², z as strong as the noise, and as gray: the noise of the two is independent.
 
     T. Pang, H. Zheng, Y. Quan, H. Ji, 2021, doi:10.1109/CVPR46437.2021.00208.
 
@@ -178,11 +181,17 @@ class Recorrupted(Objective):
 
     def forward(self, predict: Predict, batch: Batch, share: float) -> Outcome:
         y = batch.inputs[:, :3]
-        z = noise_of(batch, self.sigma) * torch.randn_like(y)
+        z = noise_of(batch, self.sigma) * alike(torch.randn_like(y), y)
         inputs = with_image(batch.inputs, y + self.alpha * z)
         inputs[:, 3:] *= math.sqrt(1 + self.alpha**2)  # the noise level map
         restored = predict(inputs)
         return Outcome(F.mse_loss(restored, y - z / self.alpha), restored, {})
+
+
+def alike(drawn: Tensor, y: Tensor) -> Tensor:
+    """Random numbers (N, 3, H, W), in all channels those of the first where an image is gray."""
+    gray = (y == y[:, :1]).flatten(1).all(1)[:, None, None, None]
+    return torch.where(gray, drawn[:, :1], drawn)
 
 
 def noise_of(batch: Batch, sigma: float | None) -> Tensor:
