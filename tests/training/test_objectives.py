@@ -324,3 +324,9 @@ def test_a_recipe_names_its_objective_and_files_of_before_its_loss(recipe):
         dataclasses.replace(recipe, objective="neighbor2neighbor", objective_settings={"gama": 1})
     with pytest.raises(UsageError, match="must be even"):
         dataclasses.replace(recipe, objective="neighbor2neighbor", patch=33)
+
+
+def test_one_folder_is_one_scene(recipe, bursts, tmp_path):
+    recipe = dataclasses.replace(recipe, objective="noise2noise", gray=0.0, budget="1 step")
+    with pytest.raises(UsageError, match="noise2noise takes one for each scene"):
+        train(recipe, bursts / "0", tmp_path / "run")

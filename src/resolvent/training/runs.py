@@ -159,6 +159,11 @@ def choose_photographs(recipe: Recipe, images: Path, validation: Path | None) ->
         return photographs, find_photographs(validation)
     if recipe.from_bursts:
         bursts = sorted({photograph.parent for photograph in photographs})
+        if len(bursts) < 2:
+            raise UsageError(
+                f"{images}: holds one folder of photographs; {recipe.objective} takes one for each scene, with its "
+                "noisy shots, and validates on the last; give more scenes"
+            )
         last = bursts[-max(1, round(recipe.holdout * len(bursts))) :]
         count = sum(photograph.parent in last for photograph in photographs)
     else:
