@@ -2,8 +2,8 @@
 
 python -m experiments.objectives.tradeoff --images KODAK24 CBSD68 --model upscale4 --realistic runs/upscale4-gan
 
-Without --realistic the second set of weights is that which comes with the model. It writes tradeoff.json, the figures,
-and the table of the page.
+Without --realistic the second set of weights is that which comes with the model. It writes tradeoff-MODEL.json, the
+figures, and the table of the page.
 """
 
 from __future__ import annotations
