@@ -197,11 +197,22 @@ def test_a_batch_does_again_what_had_another_realism(monkeypatch, tmp_path):
 def test_the_command_line_says_it_too(tmp_path, run):
     path = tmp_path / "a.png"
     resolvent.write_image(Image.from_array(np.random.default_rng(0).random((24, 24, 3)).astype(np.float32)), path)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/a.png").write_bytes(path.read_bytes())
     code, out, _ = run("restore", path, "-s", "4", "--realism", "0.5", "--json")
     (row,) = json.loads(out)["results"]
     assert code == 0
     assert row["model"] == "upscale4@0.5"
     assert any("invented" in reason for reason in row["reasons"])
+    for arguments, page in (
+        (("restore", path, "-s", "4", "--realism", "1", "-o", tmp_path / "b.png", "--page"), "b.html"),
+        (("compare", path, "--degradation", "downsample:scale=4", "--methods", "upscale4@1", "-o"), "c.html"),
+    ):
+        assert run(*arguments, tmp_path / page)[0] == 0
+        assert "detail is invented" in (tmp_path / page).read_text("utf-8")
+    assert run("restore", tmp_path / "d", "-o", tmp_path / "e", "-s", "4", "--realism", "1")[0] == 0
+    assert run("batch", "report", tmp_path / "e", "-o", tmp_path / "d.html")[0] == 0
+    assert "Of those restored, 1: fine detail is invented" in (tmp_path / "d.html").read_text("utf-8")
     code, _, err = run("restore", path, "--realism", "0.5")
     assert code == 2
     assert "--realism 0.5: is of a model" in err

@@ -21,6 +21,7 @@ from resolvent.batch.home import database
 from resolvent.batch.manifest import Entry, Manifest
 from resolvent.batch.places import Place
 from resolvent.batch.report import printable
+from resolvent.engine.plan import INVENTED
 from resolvent.errors import OutputError, UsageError
 from resolvent.io import write_atomic
 
@@ -111,6 +112,7 @@ class Summary:
         counts: Photographs of each state.
         statuses: Of those that are done: how many were restored, left unchanged, found done.
         models: How many each model restored.
+        invented: How many of those have invented detail.
         seconds: That all took together, each counted by itself.
         pixels: Of those that were restored.
         failures: Inputs that failed, with their reasons.
@@ -122,6 +124,7 @@ class Summary:
     counts: dict[str, int] = field(default_factory=dict)
     statuses: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)
+    invented: int = 0
     seconds: float = 0.0
     pixels: int = 0
     failures: list[tuple[Place, str]] = field(default_factory=list)
@@ -139,6 +142,7 @@ class Summary:
             **self.counts,
             "statuses": dict(self.statuses),
             "models": dict(self.models),
+            "invented": self.invented,
             "seconds": round(self.seconds, 3),
             "megapixels": round(self.pixels / 1e6, 3),
             "megapixels_per_second_of_a_worker": None if self.rate is None else round(self.rate, 4),
@@ -163,6 +167,7 @@ def summarize(manifest: Manifest) -> Summary:
         found.statuses[status] += 1
         if status == "restored":
             found.models[entry.result.get("model") or ""] += 1
+            found.invented += INVENTED in entry.result.get("reasons", ())
             found.pixels += entry.pixels or 0
             found.seconds += entry.seconds or 0.0 if entry.pixels else 0.0
             found.restored.append((entry.input, entry.output))

@@ -114,6 +114,7 @@ def _pace(found: Summary) -> str:
 
 def _page(found: Summary) -> str:
     from resolvent.batch.places import Url
+    from resolvent.engine.plan import INVENTED
     from resolvent.report.batch_page import batch_page
 
     tables = [("Results", [("result", "photographs"), *_fates(found)])]
@@ -126,5 +127,7 @@ def _page(found: Summary) -> str:
     step = max(1, len(pairs) // SAMPLE)
     frame = found.settings.get("files", {}).get("frame") or 1
     lead = f"{sum(found.counts.values())} photographs in {found.folder}. {_pace(found)}"
+    if found.invented:
+        lead += f". Of those restored, {found.invented}: {INVENTED}."
     sample = pairs[::step][:SAMPLE]
     return batch_page("Batch report", lead, tables, (f"Failures{more}", failures), sample, frame=frame)

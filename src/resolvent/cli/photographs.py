@@ -288,12 +288,14 @@ def restore(
 
 def _write_page(page: Path, results: Sequence[Result], overwrite: bool, frame: int, limits: Limits) -> None:
     from resolvent.batch.places import local
+    from resolvent.engine.plan import INVENTED
     from resolvent.report.before_after import before_after_page
 
     restored = [result for result in results if result.status == "restored"]
     maps = {local(result.target): local(result.half_widths) for result in restored if result.half_widths is not None}
     pairs = [(local(result.source), local(result.target)) for result in restored]
-    html = before_after_page("Before and after", pairs, maps, frame=frame, limits=limits)
+    notes = {local(result.target): INVENTED for result in restored if INVENTED in result.reasons}
+    html = before_after_page("Before and after", pairs, maps, frame=frame, limits=limits, notes=notes)
     write_atomic(page, lambda file: file.write(html.encode(errors="replace")), overwrite=overwrite)
     say(f"open {page}")
 

@@ -45,8 +45,9 @@ HIDING = 95
 """JPEG quality below which noise of a camera may be much stronger than the faint noise that is measured."""
 
 INVENTED = "fine detail is invented to look real, and is not true to the scene"
+"""The reason that every report and page tells of what a model with realism restored."""
 
-__all__ = ["Opener", "Plan", "make_plan"]
+__all__ = ["INVENTED", "Opener", "Plan", "make_plan"]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from resolvent import methods
 from resolvent.degradations import Degradation, RandomApply, parse
 from resolvent.engine.options import make_request
-from resolvent.engine.plan import make_plan
+from resolvent.engine.plan import INVENTED, make_plan
 from resolvent.engine.request import Request
 from resolvent.engine.run import run
 from resolvent.engine.uncertainty import Uncertainty
@@ -40,7 +40,7 @@ class Trial:
         seconds: That it took.
         residual: Root mean square of y - A x in gray levels; None where the degradation has no such form.
         score: Against the truth, where that was given.
-        remark: Why it failed or was left out, or what ended it before its last step.
+        remark: Why it failed or was left out, what ended it before its last step, or that its detail is invented.
         uncertainty: How far each pixel may be from the truth; None for methods, and models without a map of errors.
     """
 
@@ -209,4 +209,5 @@ def _try(
     seconds, restored = time.perf_counter() - start, restoration.image.pixels
     score = None if truth is None else Protocol().measure(restored, truth.pixels)
     residual = None if forward_model is None else 255 * forward_model.residual(restored, image.pixels)
-    return Trial(name, restored, seconds, residual, score, restoration.steps.remark, restoration.uncertainty)
+    remark = INVENTED if INVENTED in planned.reasons else restoration.steps.remark
+    return Trial(name, restored, seconds, residual, score, remark, restoration.uncertainty)

@@ -39,6 +39,7 @@ def before_after_page(
     *,
     frame: int = 1,
     limits: Limits = Limits(),  # noqa: B008 - frozen
+    notes: Mapping[Path, str] = MappingProxyType({}),
 ) -> str:
     """Give the page as one HTML file.
 
@@ -49,12 +50,14 @@ def before_after_page(
         maps: Of photographs after, the half-widths of their map of errors: a TIFF in 1/256 gray level.
         frame: The page or frame of the photographs before, from 1.
         limits: The largest photograph before.
+        notes: Of photographs after, what has to be said of them.
 
     Raises:
         InputError: A file cannot be read.
     """
     figures = [
-        before_after(before, after, maps.get(after), frame=frame, limits=limits) for before, after in pairs[:MANY]
+        before_after(before, after, maps.get(after), frame=frame, limits=limits, note=notes.get(after, ""))
+        for before, after in pairs[:MANY]
     ]
     lead = "Drag across a photograph: left of the line it is before, right of it after."
     if len(pairs) > MANY:
@@ -72,6 +75,7 @@ def before_after(
     frame: int = 1,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     side: int | None = None,
+    note: str = "",
 ) -> str:
     """Give one pair as a figure in HTML.
 
@@ -82,6 +86,7 @@ def before_after(
         frame: The page or frame of the photograph before, from 1.
         limits: The largest photograph before.
         side: The longest side that is shown, in pixels; SIDE if not given.
+        note: What has to be said of it, below its name.
 
     Raises:
         InputError: A file cannot be read, or the two are of another shape.
@@ -97,15 +102,14 @@ def before_after(
     factor = min(1.0, (side or SIDE) / max(width, height))
     size = max(1, round(width * factor)), max(1, round(height * factor))
     caption = before.name if after.name == before.name else f"{before.name} → {after.name}"
+    lines = "<br>".join(escape(line) for line in (caption, note) if line)
     half_width = None
     if steps is not None:
         from PIL import Image
 
         whole = Image.fromarray(steps[..., 0] / np.float32(256))
         half_width = np.asarray(whole.resize(size, Image.Resampling.BOX))
-    return photograph_pair(
-        before.name, _resized(new, size), _resized(old, size), escape(caption), half_width=half_width
-    )
+    return photograph_pair(before.name, _resized(new, size), _resized(old, size), lines, half_width=half_width)
 
 
 def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
