@@ -191,6 +191,13 @@ def test_the_feature_distance_is_over_rgb_whatever_the_protocol(folder):
     assert rows[0].feature_distance == pytest.approx(expected, rel=1e-3)
 
 
+def test_a_model_of_another_scale_is_refused_before_any_work(folder):
+    with pytest.raises(UsageError, match="'upscale4': enlarges by 4, and downsample:scale=2 is undone by 2"):
+        benchmark("upscale", folder, models=["upscale4"])
+    with pytest.raises(UsageError, match="'upscale2': enlarges by 2, and noise:sigma=15 is undone by 1"):
+        benchmark("denoise", folder, models=["upscale2"])
+
+
 def test_progress_and_one_file(folder):
     seen = []
     rows = benchmark(

@@ -212,6 +212,8 @@ def benchmark(
     named = [own_model(spec, degradation) for degradation in planned] if models is None else []
     if restore_fn is None and (missing := [name for name in named if name not in bundled()]):
         raise UsageError(f"task {task!r} has no bundled model {missing[0]!r}; name a model, such as a trained file")
+    if restore_fn is None:
+        _check_scales(models or (), planned)
     files = list_files(images, pairs=spec.pairs)[:limit]
     total = len(files) * len(planned) * (len(methods) + (1 if models is None else len(models)))
     rows: list[Row] = []
@@ -277,6 +279,21 @@ CAMERA = "real camera noise"
 def own_model(task: Task, degradation: Degradation) -> str:
     """The name of the bundled model for a task and a degradation; it may not be there."""
     return cast(str, task.model).format(degradation.scale)
+
+
+def _check_scales(models: Sequence[str], planned: Sequence[Degradation]) -> None:
+    """Refuse a model whose result has not the size of the truth.
+
+    Raises:
+        UsageError: There is one.
+    """
+    for model in models:
+        scale = read_card(model).scale
+        if (other := next((one for one in planned if one.scale != scale), None)) is not None:
+            raise UsageError(
+                f"model {model!r}: enlarges by {scale}, and {other} is undone by {other.scale}; give other models, or "
+                f"the degradation (--degradation downsample:scale={scale})"
+            )
 
 
 def _takes_sigma(model: str, restore_fn: Restore | None) -> bool:
