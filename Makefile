@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint types pytest wheel clean
+.PHONY: demo test lint types pytest docs doctest wheel clean
 
 demo: $(VENV)/.methods
 	$(BIN)/resolvent demo --output demo --overwrite
 
-test: lint types pytest
+test: lint types docs pytest
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -22,6 +22,15 @@ types: $(VENV)/.dev
 pytest: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --numprocesses \
 	  $$($(BIN)/python -c 'from resolvent.system import usable_cpus; print(min(4, usable_cpus()))')
+
+# The documentation, build/site/index.html; any warning is an error.
+docs: $(VENV)/.dev
+	$(BIN)/python -m docs.builder
+
+# Every command and program that the documentation shows is run.
+doctest: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p docs.commands --dist loadfile --numprocesses 2 \
+	  README.md CONTRIBUTING.md docs
 
 wheel: $(VENV)/.dev
 	.ci/wheel $(BIN)/python
@@ -40,4 +49,4 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.python
 	touch $@ $(VENV)/.methods
 
 clean:
-	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build demo .mypy_cache .pytest_cache .ruff_cache

@@ -22,7 +22,7 @@ from resolvent.training.objectives import OBJECTIVES
 from resolvent.training.recipe_file import load_recipe, parse_settings
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "paper.md"
+PAGE = ROOT / "docs" / "research" / "paper.md"
 TEXT = PAGE.read_text("utf-8")
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in TEXT.splitlines() if line.startswith("| ")]
 ROWS = [row for row in ROWS if row[0] != "system"]

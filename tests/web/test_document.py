@@ -1,4 +1,4 @@
-"""docs/serve.md, the Dockerfile and compose.yaml: what they name exists."""
+"""docs/engineering/serve.md, the Dockerfile and compose.yaml: what they name exists."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from resolvent.web.metrics import Metrics
 from resolvent.web.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs/serve.md").read_text("utf-8")
+TEXT = (ROOT / "docs/engineering/serve.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 SHELL = [line for language, block in BLOCKS if not language for line in block.splitlines()]
 

@@ -1,0 +1,242 @@
+"""The reference, written from the code: commands, public names, model cards and registries."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import resolvent
+from resolvent.degradations import DEGRADATIONS
+from resolvent.methods import METHODS
+from resolvent.models.registry import list_models, read_card
+from resolvent.networks import NETWORKS
+from resolvent.parameters import Setting, format_value
+from resolvent.training.objectives import OBJECTIVES
+from resolvent.training.recipe import recipe_keys
+from resolvent.training.recipe_file import recipe_text, recipes
+
+__all__ = ["write_reference"]
+
+PYTHON = {
+    "Restoring": ["restore", "Restorer", "restore_many", "plan", "run", "Plan", "Restoration", "Control"],
+    "Looking": ["diagnose", "compare", "list_models", "list_methods"],
+    "Degrading and training": ["degrade", "parse", "train"],
+    "Photographs and files": ["Image", "Limits", "read_image", "write_image"],
+    "Errors": [
+        "ResolventError", "UsageError", "InputError", "OutputError", "QualityError", "TrainingError",
+        "MissingDependencyError",
+    ],
+}  # fmt: skip
+"""All public names, in the order of the page."""
+
+
+def write_reference(output: Path) -> None:
+    """Write the pages of the reference into a folder."""
+    output.mkdir(parents=True, exist_ok=True)
+    pages = {
+        "index": INDEX, "cli": _cli(), "python": _python(), "models": _models(), "methods": _methods(),
+        "degradations": _degradations(), "networks": _networks(), "objectives": _objectives(), "recipes": _recipes(),
+    }  # fmt: skip
+    for name, text in pages.items():
+        (output / f"{name}.md").write_text(text, "utf-8")
+
+
+INDEX = """# Reference
+
+Written from the code when this documentation is built.
+
+- [Command line](cli.md): every command and option.
+- [Python](python.md): every public name.
+- [Models](models.md): the cards of the bundled models.
+- [Methods](methods.md), [degradations](degradations.md), [networks](networks.md), [objectives](objectives.md): what
+  can be named, with all settings.
+- [Recipes](recipes.md): how the bundled models are trained, and every key.
+"""
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Markdown of a table."""
+    lines = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in (head, *rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def code(value: Any) -> str:
+    """A value as inline code, or nothing if there is none."""
+    return "" if value in (None, "") else f"`{value}`"
+
+
+def _settings(settings: Mapping[str, Setting]) -> str:
+    rows = [
+        (
+            code(name),
+            setting.help,
+            setting.kind.rule,
+            code(None if setting.default is None else json.dumps(setting.default)),
+        )
+        for name, setting in settings.items()
+    ]
+    return table(("setting", "what it is", "values", "default"), rows) if rows else "No settings.\n"
+
+
+def _cli() -> str:
+    from resolvent.cli.reference import command_tree, markdown
+
+    return markdown(command_tree())
+
+
+def _python() -> str:
+    listed = [name for names in PYTHON.values() for name in names]
+    if sorted(listed) != sorted(resolvent.__all__):
+        raise SystemExit(
+            f"docs/builder/reference.py: PYTHON must list resolvent.__all__; {set(listed) ^ set(resolvent.__all__)}"
+        )
+    parts = [
+        "# Python",
+        "`import resolvent` gives these names. Everything else is internal, but for the registries of CONTRIBUTING.",
+    ]
+    for title, names in PYTHON.items():
+        parts.append(f"## {title}")
+        for name in names:
+            thing = getattr(resolvent, name)
+            parts.append(f"::: {thing.__module__}.{name}\n    options:\n      heading: {name}\n      toc_label: {name}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _models() -> str:
+    parts = [
+        "# Models",
+        "The bundled models. `resolvent models NAME` prints a card, `--json` all of it; "
+        "`resolvent models add` takes models of other projects.",
+    ]
+    for name in list_models():
+        card = read_card(name)
+        data = card.data
+        rows = [
+            ("task", card.task),
+            ("for", card.summary),
+            ("network", f"{card.network}, {card.parameters / 1e6:.2f} million parameters"),
+            ("trained on", f"{data['photographs']} photographs: {data['source']}" if data else ""),
+            ("degradation", code(card.degradation)),
+            ("training", f"{card.seconds / 60:.0f} minutes, {card.steps} steps, {card.hardware}"),
+            ("license", card.license),
+            ("sigma", f"{card.sigma_range[0]:g} to {card.sigma_range[1]:g} gray levels" if card.noise_level else ""),
+            ("sides", f"multiples of {card.multiple} (padded), tiles overlap by {card.halo} pixels"),
+        ]
+        parts += [f"## {name}", table(("", ""), [row for row in rows if row[1]])]
+        if figures := (card.figures or {}).get("validation"):
+            shown = [(code(degradation), value) for degradation, value in figures.items()]
+            parts += [f"Validation, {card.figures['protocol']}:", table(("degradation", "figure"), shown)]
+        if card.uncertainty:
+            about = card.uncertainty
+            parts.append(f"Map of errors, calibrated on {about['images']} photographs ({about['source']}):")
+            parts.append(
+                table(
+                    ("photographs", "number", "inside", "worst 5 %", "mean half-width"),
+                    [
+                        (kind, m["images"], f"{m['inside']:.1%}", f"{m['worst']:.1%}", f"±{m['width']:.1f} of 255")
+                        for kind, m in about["coverage"].items()
+                    ],
+                )
+            )
+    return "\n\n".join(parts) + "\n"
+
+
+def _methods() -> str:
+    parts = [
+        "# Methods",
+        "Methods without a model of their own: `resolvent restore PHOTO --method NAME --degradation TEXT`. "
+        "[What they do](../research/methods.md), with their equations.",
+    ]
+    for name, method in METHODS.items():
+        home, _, function = method.entry.partition(":")
+        rows = [
+            ("needs", str(method.needs)),
+            ("example", code(method.example)),
+            ("time", f"{method.cost}, at most, for 256x256 pixels in color on one core"),
+            ("memory", f"{method.memory / 1000:.1f} GB for a megapixel"),
+            ("extra", ", ".join(f"`{extra}`" for extra in method.requires)),
+            ("source", method.reference),
+        ]
+        parts += [f"## {name}", f"{method.summary[0].upper()}{method.summary[1:]}."]
+        parts += [table(("", ""), [row for row in rows if row[1]]), _settings(method.settings)]
+        parts.append(f"::: {home}.{function}\n    options:\n      heading_level: 3\n      show_root_toc_entry: false")
+    return "\n\n".join(parts) + "\n"
+
+
+def _degradations() -> str:
+    parts = [
+        "# Degradations",
+        "The text form: `name:parameter=value + name:...`, in the order in which they happen. "
+        "`a..b` is uniform between the two, `a|b` one of them, `@ 0.5` happens half of the time. "
+        "[How to use them](../research/degradations.md).",
+    ]
+    for name, kind in DEGRADATIONS.items():
+        rows = []
+        for field in dataclasses.fields(kind):
+            absent = field.default is dataclasses.MISSING
+            default = "required" if absent else code(None if field.default is None else format_value(field.default))
+            rows.append((code(field.name), field.metadata["kind"].rule, default))
+        parts += [f"## {name}", table(("parameter", "values", "default"), rows) if rows else "No parameters."]
+        if examples := ", ".join(f"`{example}`" for example in kind.examples):
+            parts.append(f"Examples: {examples}")
+        parts.append(
+            f"::: {kind.__module__}.{kind.__name__}\n    options:\n      heading_level: 3\n      show_root_toc_entry: false\n      members: false"
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def _networks() -> str:
+    parts = ["# Networks", "What a recipe's `network` can name. `[arguments]` in a recipe overrides the defaults."]
+    for name, network in NETWORKS.items():
+        given = ", ".join(f"`{key} = {json.dumps(value)}`" for key, value in network.arguments.items())
+        parts += [
+            f"## {name}",
+            f"{network.summary[0].upper()}{network.summary[1:]}. {network.parameters / 1e6:.2f} million parameters.",
+        ]
+        parts.append(f"Built with {given}." if given else "")
+        parts.append(_settings(network.settings))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _objectives() -> str:
+    parts = [
+        "# Objectives",
+        'What training minimizes: `objective = "NAME"` in a recipe, or `--set objective=NAME`. '
+        "[Which one to take](../research/objectives.md).",
+    ]
+    for name, entry in OBJECTIVES.items():
+        parts += [
+            f"## {name}",
+            f"{entry.summary[0].upper()}{entry.summary[1:]}. Learns from {entry.photographs} photographs.",
+        ]
+        parts.append(_settings(entry.settings))
+    return "\n\n".join(parts) + "\n"
+
+
+def _recipes() -> str:
+    keys = [
+        (
+            code(key),
+            about["help"],
+            code(about["type"]),
+            "required" if about["required"] else code(json.dumps(about["default"])),
+        )
+        for key, about in recipe_keys().items()
+    ]
+    parts = [
+        "# Recipes",
+        "`resolvent train NAME --images PHOTOS` follows one; `resolvent recipes NAME > mine.toml` makes it yours.",
+        "## Keys",
+    ]
+    parts.append(table(("key", "what it is", "type", "default"), keys))
+    for name, recipe in recipes().items():
+        parts += [
+            f"## {name}",
+            f"{recipe.summary[0].upper()}{recipe.summary[1:]}.",
+            f"```toml\n{recipe_text(name).strip()}\n```",
+        ]
+    return "\n\n".join(parts) + "\n"
