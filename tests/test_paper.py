@@ -193,7 +193,7 @@ def test_a_command_that_is_wrong_is_refused(wrong, accept):
 
 
 def test_a_figure_that_was_not_measured_is_seen():
-    ours, measured = figures_beside("the same: 28.31 ([page](../benchmarks/RESULTS.md#quality-deblur))")
+    ours, measured = figures_beside("the same: 28.31 ([page](../../benchmarks/RESULTS.md#quality-deblur))")
     assert ours == {"28.31"}
     assert not ours & measured
     assert "28.30" in measured

@@ -184,7 +184,8 @@ def _degradations() -> str:
         if examples := ", ".join(f"`{example}`" for example in kind.examples):
             parts.append(f"Examples: {examples}")
         parts.append(
-            f"::: {kind.__module__}.{kind.__name__}\n    options:\n      heading_level: 3\n      show_root_toc_entry: false\n      members: false"
+            f"::: {kind.__module__}.{kind.__name__}\n    options:\n      heading_level: 3\n"
+            "      show_root_toc_entry: false\n      members: false"
         )
     return "\n\n".join(parts) + "\n"
 
