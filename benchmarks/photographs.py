@@ -27,6 +27,7 @@ from photo_checks.crops import crops
 from photo_checks.goals import goals_table
 from results import write_section
 
+from resolvent.models.registry import list_models, read_card
 from resolvent.provenance import provenance
 
 KEPT = Path(__file__).with_name("photographs.json")
@@ -99,8 +100,19 @@ def write_table() -> None:
         if name in now:
             origins.setdefault(now[name]["origin"], []).append(name)
     measured = [f"- {', '.join(names)}: {origin}" for origin, names in origins.items()]
-    body = "\n".join([goals_table(load(BEFORE), now), "", "Each check where it was last run:", "", *measured])
+    parts = [goals_table(load(BEFORE), now), "", "Each check where it was last run:", "", *measured, "", hours_table()]
+    body = "\n".join(parts)
     write_section("Photographs: goals", "python benchmarks/photographs.py --table", body)
+
+
+def hours_table() -> str:
+    """What training each bundled model took, by its card, in Markdown."""
+    lines = ["| model | hours | steps | on | ended | at |", "|---" * 6 + "|"]
+    for card in map(read_card, list_models()):
+        machine = card.hardware.partition(";")[0]
+        hours = f"{card.seconds / 3600:.2f}"
+        lines.append(f"| `{card.name}` | {hours} | {card.steps} | {machine} | {card.created} | {card.commit[:7]} |")
+    return "\n".join(["The last training of each model; those that it started from are not counted:", "", *lines])
 
 
 def main() -> None:
