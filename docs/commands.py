@@ -64,7 +64,7 @@ def make_files() -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if degradation:
-            image = resolvent.degrade(image, degradation, seed=len(name))
+            image = np.uint8(np.rint(255 * resolvent.degrade(image, degradation, seed=len(name)).clip(0, 1)))
         resolvent.write_image(resolvent.Image.from_array(image), path, **options)
 
     photo = coffee[80:208, 150:342]
