@@ -233,3 +233,9 @@ pytest_collect_file = Sybil(
     setup=start,
     teardown=end,
 ).pytest()
+
+
+def pytest_configure(config: Any) -> None:
+    """Let programs of pages leave a file to be closed by Python, as ``open(name).read()`` does."""
+    for kind in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning"):
+        config.addinivalue_line("filterwarnings", f"ignore::{kind}")

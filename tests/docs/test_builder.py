@@ -1,0 +1,180 @@
+"""What the builder of the documentation does to pages, and what it refuses."""
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+import yaml
+
+from docs.builder import collect, gallery, offline
+from docs.builder.collect import PLACES, ROOT
+from docs.builder.reference import PYTHON, write_reference
+from resolvent.methods import METHODS
+from resolvent.models.registry import list_models
+
+
+@pytest.fixture(autouse=True)
+def broken(monkeypatch):
+    """The links that were found broken."""
+    found = []
+    monkeypatch.setattr(collect, "BROKEN", found)
+    return found
+
+
+def ready(text, pages, origin="docs/research/theory.md"):
+    return collect._outside_fences(text, lambda part: collect._ready(part, origin, pages))
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        ("methods.md#pnp", "methods.md#pnp"),
+        ("../../benchmarks/RESULTS.md#serving", "results.md#serving"),
+        ("../../experiments/seed/README.md", "experiments/seed.md"),
+        ("../../CONTRIBUTING.md", "../about/contributing.md"),
+        ("../reference/cli.md", "../reference/cli.md"),
+        ("../../src/resolvent/io.py", "https://github.com/resolvent/resolvent/blob/main/src/resolvent/io.py"),
+        ("../../src/resolvent", "https://github.com/resolvent/resolvent/tree/main/src/resolvent"),
+        ("https://example.org/a.md", "https://example.org/a.md"),
+        ("#here", "#here"),
+    ],
+)
+def test_a_link_leads_to_the_page_or_to_the_file(tmp_path, broken, link, target):
+    assert ready(f"see [this]({link}), please", tmp_path) == f"see [this]({target}), please"
+    assert not broken
+
+
+def test_a_picture_is_copied(tmp_path):
+    shown = ready("![a](../../benchmarks/pareto-denoise.svg)", tmp_path)
+    assert shown == "![a](../benchmarks/pareto-denoise.svg)"
+    assert (tmp_path / "benchmarks/pareto-denoise.svg").read_bytes() == Path(
+        ROOT, "benchmarks/pareto-denoise.svg"
+    ).read_bytes()
+
+
+def test_a_link_that_leads_nowhere_is_told(tmp_path, broken):
+    ready("[a](gone.md)", tmp_path)
+    assert broken == ["docs/research/theory.md: the link gone.md leads nowhere: there is no docs/research/gone.md"]
+
+
+def test_code_is_left_alone(tmp_path, broken):
+    text = "`[a](gone.md)`\n\n```sh\n[a](gone.md) $`x`$\n```\n\n- item\n\n  ```text\n  [a](gone.md)\n  ```\n"
+    assert ready(text, tmp_path) == text
+    assert not broken
+
+
+def test_formulas_become_mathml_that_markdown_leaves_alone(tmp_path, broken):
+    shown = ready("Where $`y_i = a*x_i`$ holds\n\n```math\n\\frac{1}{2} \\|A x\\|^2\n```\n", tmp_path)
+    inline, block = (ET.fromstring(found) for found in re.findall(r"<math.*?</math>", shown))
+    assert (inline.get("display"), block.get("display")) == ("inline", "block")
+    assert {element.tag.rpartition("}")[2] for element in block.iter()} >= {"mfrac", "msup"}
+    assert not set("*_`$") & set(re.sub("</?div.*?>", "", shown))
+    assert not broken
+    ready("$`\\nonsense x`$", tmp_path)
+    assert broken == ["the formula \\nonsense x has a command that latex2mathml does not know"]
+
+
+def test_every_page_is_in_the_navigation():
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda loader, suffix, node: suffix)
+    settings = yaml.load((ROOT / "mkdocs.yml").read_text("utf-8"), Loader)
+    listed = re.findall(r"[\w/]+\.md", json.dumps(settings["nav"]))
+    assert len(listed) == len(set(listed))
+    generated = {page for page in listed if page.startswith(("reference/", "gallery/"))}
+    assert {*listed} - generated == set(PLACES.values())
+    assert generated == {"gallery/index.md", *(f"reference/{page}.md" for page in REFERENCES)}
+
+
+REFERENCES = ("index", "cli", "python", "models", "methods", "degradations", "networks", "objectives", "recipes")
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reference")
+    write_reference(folder)
+    return {page.stem: page.read_text("utf-8") for page in folder.iterdir()}
+
+
+def test_the_reference_has_everything_that_can_be_named(reference):
+    assert set(reference) == set(REFERENCES)
+    for page, names in (
+        ("models", list_models()),
+        ("methods", METHODS),
+        ("python", [name for part in PYTHON.values() for name in part]),
+    ):
+        heads = re.findall(r"^## (\S+)$|^      heading: (\S+)$", reference[page], re.MULTILINE)
+        assert set(names) <= {name for found in heads for name in found}, page
+
+
+def test_tables_of_the_reference_have_as_many_cells_in_each_row(reference):
+    for page, text in reference.items():
+        for lines in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+            widths = {len(re.findall(r"(?<!\\)\|", line)) for line in lines.splitlines()}
+            assert len(widths) == 1, (page, lines)
+
+
+SCRIPT = '''"""A title.
+
+What it shows.
+"""
+# %%
+# Some text,
+# two lines.
+import matplotlib.pyplot as plt
+
+print("printed", 1 + 1)
+# %%
+# More.
+plt.plot([1, 2])
+'''
+
+
+def test_a_script_becomes_a_page_with_what_it_prints_and_draws(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts/example.py").write_text(SCRIPT)
+    gallery.write_gallery(tmp_path / "scripts", tmp_path / "out")
+    page = (tmp_path / "out/example.md").read_text("utf-8")
+    order = [
+        "# A title\n",
+        "What it shows.",
+        "Some text,\ntwo lines.",
+        "```python",
+        "printed 2\n",
+        "More.",
+        "example/1-1.webp",
+    ]
+    assert sorted(order, key=page.index) == order
+    assert (tmp_path / "out/example/1-1.webp").read_bytes()[8:12] == b"WEBP"
+    assert "example.html" in (tmp_path / "out/index.md").read_text("utf-8")
+
+
+def test_a_script_that_fails_ends_the_build(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "bad.py").write_text('"""A title."""\n# %%\n1 / 0\n')
+    with pytest.raises(SystemExit, match=r"(?s)bad.py failed.*line 3.*ZeroDivisionError"):
+        gallery.write_gallery(tmp_path, tmp_path / "out")
+
+
+def test_nothing_is_loaded_from_elsewhere(tmp_path):
+    page = tmp_path / "a" / "index.html"
+    page.parent.mkdir()
+    page.write_text('<script src="https://unpkg.com/iframe-worker/shim"></script><a href="https://example.org">out</a>')
+    offline.keep_local(tmp_path)
+    assert '<script src="../worker.js">' in page.read_text()
+    page.write_text('<img alt="" src="https://example.org/a.png">')
+    with pytest.raises(SystemExit, match=r"a/index.html loads https://example.org/a.png"):
+        offline.keep_local(tmp_path)
+
+
+@pytest.mark.parametrize("page", ["README.md", *PLACES])
+def test_every_relative_link_of_a_page_leads_to_a_file(page):
+    text = re.sub(r"^( *)```.*?^\1```$|`[^`\n]*`", "", (ROOT / page).read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
+        if re.search(r"(^|/)(reference|gallery)/", link):
+            continue  # made when the site is built, and checked there
+        assert (ROOT / page).parent.joinpath(link).exists(), link
