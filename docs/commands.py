@@ -5,7 +5,8 @@ Each page has a folder of its own, with small photographs (``make_files``), in w
 - ``sh``: commands; each must succeed.
 - ``console``: commands after ``$``, and what they print, where ``...`` stands for any text. Without output, nothing is
   compared. ``# exit code 1`` at the end of a command says how it ends.
-- ``python``: run, or as a doctest if it begins with ``>>>``. One namespace for a page.
+- ``python``: run, or as a doctest if it begins with ``>>>``. One namespace for a page. A block that is a file (its first
+  line is ``# PATH.py``), or that imports from the package ``acme`` of an example, is no program and is not run.
 - ``toml``: whose first line is ``# NAME.toml``: written to that file.
 
 A comment of HTML before a block changes that; readers do not see it:
@@ -43,6 +44,8 @@ import resolvent
 ROOT = Path(__file__).parents[1]
 PORT = 8484
 SAME = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+FILE = re.compile(r"# \S+\.py\n|.*^from acme\b", re.MULTILINE | re.DOTALL)
+"""What a block of Python begins with, or holds, that is a file of an example; tests/test_contributing.py runs those."""
 
 
 @cache
@@ -201,6 +204,15 @@ def start_server(example: Any) -> None:
     raise TimeoutError("resolvent serve does not answer")
 
 
+class ProgramParser(PythonCodeBlockParser):
+    """Parses blocks of Python, but for those that are files."""
+
+    def __call__(self, document: Document) -> Iterable[Region]:
+        for region in super().__call__(document):
+            if not (isinstance(region.parsed, str) and FILE.match(region.parsed)):
+                yield region
+
+
 class HiddenParser:
     """Parses ``<!--- NAME`` with what stands below it in the comment, which is run and not shown.
 
@@ -224,7 +236,7 @@ pytest_collect_file = Sybil(
         CodeBlockParser("sh", run_commands),
         CodeBlockParser("console", run_session),
         CodeBlockParser("toml", write_recipe),
-        PythonCodeBlockParser(doctest_optionflags=SAME),
+        ProgramParser(doctest_optionflags=SAME),
         HiddenParser("sh", run_commands),
         HiddenParser("server", start_server),
     ],

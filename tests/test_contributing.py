@@ -81,7 +81,7 @@ def added(tmp_path, monkeypatch):
 
 def test_every_sample_is_checked():
     assert len(files()) == 4
-    assert [kind for kind, _ in SAMPLES] == ["python"] * 7 + ["toml", "sh", "toml"]
+    assert [kind for kind, _ in SAMPLES] == ["sh", *["python"] * 7, "toml", "sh", "toml"]
 
 
 def test_the_samples_pass_the_linter():

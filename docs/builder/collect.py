@@ -47,11 +47,26 @@ def collect(pages: Path) -> None:
     for origin, place in PLACES.items():
         target = pages / place
         target.parent.mkdir(parents=True, exist_ok=True)
-        text = (ROOT / origin).read_text("utf-8")
+        text = _wide_lists((ROOT / origin).read_text("utf-8"))
         target.write_text(_outside_fences(text, lambda part, at=origin: _ready(part, at, pages)), "utf-8")
     for name in ("style.css", "worker.js"):
         shutil.copy(ROOT / "docs" / "builder" / name, pages / name)
     shutil.copytree(ROOT / "docs" / "images", pages / "images", dirs_exist_ok=True)
+
+
+def _wide_lists(text: str) -> str:
+    """Indent what belongs to a numbered item by four spaces, as the site wants it; GitHub is content with three."""
+    result, in_list, fence = [], False, ""
+    for line in text.splitlines(keepends=True):
+        marks = re.match(r" *(```+)", line)
+        if not fence:
+            in_list = bool(re.match(r"\d+\. ", line)) or (in_list and line[:1] in " \n")
+        if marks and fence in ("", marks[1]):
+            fence = "" if fence else marks[1]
+        if in_list:
+            line = re.sub(r"^(\d+\.) (?=\S)", r"\1  ", line) if line[:1] != " " else line.replace("   ", "    ", 1)
+        result.append(line)
+    return "".join(result)
 
 
 def _outside_fences(text: str, change: Callable[[str], str]) -> str:
@@ -69,10 +84,11 @@ def _outside_fences(text: str, change: Callable[[str], str]) -> str:
 
 def _ready(text: str, origin: str, pages: Path) -> str:
     """Prose of a page: formulas as MathML, links as the site has them. Inline code is left alone."""
-    text = INLINE_MATH.sub(lambda found: formula(found[1], "inline"), text)
+    text = INLINE_MATH.sub(lambda found: f"<span>{formula(found[1], 'inline')}</span>", text)  # no block at a line's start
     done, result = 0, []
     for code in INLINE_CODE.finditer(text):
-        result += [_links(text[done : code.start()], origin, pages), code[0]]
+        bare = code[0].replace("\\|", "|")  # which GitHub needs in a table, and the site would show
+        result += [_links(text[done : code.start()], origin, pages), bare]
         done = code.end()
     return "".join([*result, _links(text[done:], origin, pages)])
 

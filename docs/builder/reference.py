@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import resolvent
+from docs.builder.collect import SOURCE
 from resolvent.degradations import DEGRADATIONS
 from resolvent.methods import METHODS
 from resolvent.models.registry import list_models, read_card
@@ -31,6 +33,14 @@ PYTHON = {
     ],
 }  # fmt: skip
 """All public names, in the order of the page."""
+
+
+TYPES = {
+    "str": "a text", "int": "a whole number", "int | None": "a whole number", "float": "a number",
+    "bool": "true or false", "tuple[str, ...]": "a list of texts", "tuple[float, float]": "two numbers",
+    "dict[str, Any]": "a table",
+}  # fmt: skip
+"""What a value of a recipe's key is, in the words of TOML."""
 
 
 def write_reference(output: Path) -> None:
@@ -58,8 +68,12 @@ Written from the code when this documentation is built.
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Markdown of a table."""
-    lines = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in (head, *rows)]
+    """Markdown of a table; a bar within code divides nothing."""
+
+    def escaped(cell: str) -> str:
+        return "".join(part if part[:1] == "`" else part.replace("|", "\\|") for part in re.split("(`[^`]*`)", cell))
+
+    lines = [[escaped(str(cell).replace("\n", " ")) for cell in row] for row in (head, *rows)]
     lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
@@ -67,6 +81,17 @@ def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 def code(value: Any) -> str:
     """A value as inline code, or nothing if there is none."""
     return "" if value in (None, "") else f"`{value}`"
+
+
+def documented(path: str, **options: str) -> str:
+    """What mkdocstrings is to put in place of a docstring, without a heading of its own."""
+    chosen = {"show_root_heading": "false", "show_root_toc_entry": "false", "show_bases": "false", **options}
+    return f"::: {path}\n    options:\n" + "\n".join(f"      {key}: {value}" for key, value in chosen.items())
+
+
+def source(path: str) -> str:
+    """A link to the module that a dotted path names."""
+    return f"[`{path}`]({SOURCE}/blob/main/src/{path.replace('.', '/')}.py)"
 
 
 def _settings(settings: Mapping[str, Setting]) -> str:
@@ -163,7 +188,7 @@ def _methods() -> str:
         ]
         parts += [f"## {name}", f"{method.summary[0].upper()}{method.summary[1:]}."]
         parts += [table(("", ""), [row for row in rows if row[1]]), _settings(method.settings)]
-        parts.append(f"::: {home}.{function}\n    options:\n      heading_level: 3\n      show_root_toc_entry: false")
+        parts += [f"`{function}` of {source(home)}:", documented(f"{home}.{function}")]
     return "\n\n".join(parts) + "\n"
 
 
@@ -180,13 +205,11 @@ def _degradations() -> str:
             absent = field.default is dataclasses.MISSING
             default = "required" if absent else code(None if field.default is None else format_value(field.default))
             rows.append((code(field.name), field.metadata["kind"].rule, default))
-        parts += [f"## {name}", table(("parameter", "values", "default"), rows) if rows else "No parameters."]
+        parts += [f"## {name}", documented(f"{kind.__module__}.{kind.__name__}", members="false")]
+        parts += [table(("parameter", "values", "default"), rows) if rows else "No parameters."]
         if examples := ", ".join(f"`{example}`" for example in kind.examples):
             parts.append(f"Examples: {examples}")
-        parts.append(
-            f"::: {kind.__module__}.{kind.__name__}\n    options:\n      heading_level: 3\n"
-            "      show_root_toc_entry: false\n      members: false"
-        )
+        parts.append(f"`{kind.__name__}` of {source(kind.__module__)}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -223,7 +246,7 @@ def _recipes() -> str:
         (
             code(key),
             about["help"],
-            code(about["type"]),
+            TYPES[about["type"]],
             "required" if about["required"] else code(json.dumps(about["default"])),
         )
         for key, about in recipe_keys().items()
