@@ -5,8 +5,8 @@ Each page has a folder of its own, with small photographs (``make_files``), in w
 - ``sh``: commands; each must succeed.
 - ``console``: commands after ``$``, and what they print, where ``...`` stands for any text. Without output, nothing is
   compared. ``# exit code 1`` at the end of a command says how it ends.
-- ``python``: run, or as a doctest if it begins with ``>>>``. One namespace for a page. A block that is a file (its first
-  line is ``# PATH.py``), or that imports from the package ``acme`` of an example, is no program and is not run.
+- ``python``: run, or as a doctest if it begins with ``>>>``. One namespace for a page. A block that is a file (its
+  first line is ``# PATH.py``), or that imports from the package ``acme`` of an example, is no program and is not run.
 - ``toml``: whose first line is ``# NAME.toml``: written to that file.
 
 A comment of HTML before a block changes that; readers do not see it:

@@ -84,7 +84,8 @@ def _outside_fences(text: str, change: Callable[[str], str]) -> str:
 
 def _ready(text: str, origin: str, pages: Path) -> str:
     """Prose of a page: formulas as MathML, links as the site has them. Inline code is left alone."""
-    text = INLINE_MATH.sub(lambda found: f"<span>{formula(found[1], 'inline')}</span>", text)  # no block at a line's start
+    # in a span, lest a formula at the start of a line be a block of its own
+    text = INLINE_MATH.sub(lambda found: f"<span>{formula(found[1], 'inline')}</span>", text)
     done, result = 0, []
     for code in INLINE_CODE.finditer(text):
         bare = code[0].replace("\\|", "|")  # which GitHub needs in a table, and the site would show

@@ -153,8 +153,8 @@ def _models() -> str:
         ]
         parts += [f"## {name}", table(("", ""), [row for row in rows if row[1]])]
         if figures := (card.figures or {}).get("validation"):
-            shown = [(code(degradation), value) for degradation, value in figures.items()]
-            parts += [f"Validation, {card.figures['protocol']}:", table(("degradation", "figure"), shown)]
+            shown = [(code(degradation), f"{value:.2f} dB") for degradation, value in figures.items()]
+            parts += [f"Validation, {card.figures['protocol']}:", table(("degradation", "PSNR"), shown)]
         if card.uncertainty:
             about = card.uncertainty
             parts.append(f"Map of errors, calibrated on {about['images']} photographs ({about['source']}):")

@@ -75,7 +75,7 @@ class ElsewhereError(TrainingError):
 def first_line(error: BaseException) -> str:
     r"""Give what another library's exception says, without the lines that only its authors can use.
 
-    Example:
+    Examples:
         >>> first_line(RuntimeError("out of memory\nat allocator.cc:31")), first_line(KeyError())
         ('out of memory', 'KeyError')
     """
@@ -85,7 +85,7 @@ def first_line(error: BaseException) -> str:
 def printable(text: str) -> str:
     r"""Escape what a terminal would obey rather than show.
 
-    Example:
+    Examples:
         >>> print(printable("größer \x1b[31m"))
         größer \x1b[31m
     """
@@ -95,7 +95,7 @@ def printable(text: str) -> str:
 def internal(error: BaseException) -> str:
     """Describe an exception that Resolvent does not raise on purpose, in one line.
 
-    Example:
+    Examples:
         >>> internal(KeyError("width"))
         "internal error, KeyError: 'width'; please report it with the file that it is about; --debug shows where it is"
     """
@@ -113,7 +113,7 @@ def unknown(kind: str, name: str, known: Iterable[str], meant: str | None = None
         known: The names that exist.
         meant: The one to suggest, where it is not the nearest.
 
-    Example:
+    Examples:
         >>> str(unknown("model", "denoize", ["deblur", "denoise"]))
         "unknown model 'denoize': did you mean 'denoise'? Known: deblur, denoise"
     """

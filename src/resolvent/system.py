@@ -28,7 +28,7 @@ def parse_memory(memory: int | str) -> int:
     Raises:
         UsageError: It is not an amount above zero.
 
-    Example:
+    Examples:
         >>> parse_memory("1.5G") == parse_memory("1536 MiB") == 1536 * 2**20
         True
     """

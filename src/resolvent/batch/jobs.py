@@ -314,7 +314,7 @@ def _targets(images: Sequence[_Image], place: Place | None, suffix: str, ext: st
 def output_names(source: Path, folder: Path, output: Path | None, suffix: str, ext: str | None) -> Iterator[Path]:
     """Give the names that the output of a photograph of a folder may get, as ``find_jobs`` does; the shortest first.
 
-    Example:
+    Examples:
         >>> from itertools import islice
         >>> [path.name for path in islice(output_names(Path("in/a.jpg"), Path("in"), Path("out"), "", ".png"), 2)]
         ['a.png', 'a.jpg.png']
@@ -345,7 +345,7 @@ def written_extension(extension: str) -> str:
 def format_named(ext: str | None) -> str | None:
     """Give the format of the extension of an output, with or without its dot; None for None.
 
-    Example:
+    Examples:
         >>> format_named("JPG"), format_named(".tif"), format_named(None)
         ('jpeg', 'tiff', None)
     """

@@ -66,13 +66,13 @@ def restore_many(
     in a store is in the user's folder, with a copy in the store; see ``batch.home``.
 
     Args:
-        inputs: See ``find_jobs``, as for ``output``, ``suffix`` and ``ext``.
-        output: A file or a folder.
+        inputs: Files and folders, or addresses in an object store; a folder is searched with its subfolders.
+        output: A file or a folder; if not given, each output is written beside its input.
         resume: Keep outputs that are whole and of the same input and settings; do the rest. See ``decide``.
         retry_failed: With ``resume``: do again what failed, and what ended the program.
         overwrite: Replace outputs that are there.
-        suffix: Of outputs beside their inputs.
-        ext: Extension of all outputs.
+        suffix: What the name of an output gains if it is written beside its input.
+        ext: Extension of all outputs; if not given, that of each input.
         quality: 1 to 100, of lossy outputs.
         strip: Metadata that outputs go without: ``gps`` or ``all``.
         keep_time: Outputs take the modification time of their inputs.
@@ -88,7 +88,10 @@ def restore_many(
             one at a time.
         on_full: Called where a disk is full, which by default stops the batch.
         control: Cancels the iterative method that is at work; the next file begins anew.
-        **options: How to restore, as of ``resolvent.restore``.
+        **options: How to restore: those of ``restore``.
+
+    Returns:
+        What became of each input: ``results`` in their order, ``counts`` by status, and what ended the batch early.
 
     Raises:
         UsageError: The call is wrong, or another process works in the output folder; no file has been touched.

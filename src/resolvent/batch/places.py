@@ -113,7 +113,7 @@ def as_place(text: str | Path | Url) -> Place:
     Raises:
         UsageError: A URL names nothing, another machine, or a password.
 
-    Example:
+    Examples:
         >>> as_place("s3://bucket/scans//a.jpg").name, as_place("C:/scans").name, str(as_place("file:///a%20b"))
         ('a.jpg', 'scans', '/a b')
     """

@@ -50,7 +50,7 @@ def describe_settings(request: Request, files: Files) -> dict[str, Any]:
 def key_of(settings: Mapping[str, Any]) -> str:
     """Give the SHA-256 of the canonical JSON of settings; a file counts by its content, whatever its path.
 
-    Example:
+    Examples:
         >>> key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1}) != key_of({"a": 2, "b": 2})
         True
     """

@@ -122,7 +122,7 @@ def spread(arguments: list[str]) -> list[str]:
 
     These are ``--json`` of these two, and ``--uncertainty`` of ``restore``.
 
-    Example:
+    Examples:
         >>> spread(["benchmark", "denoise", "--sigma", "15", "25", "--json"])
         ['benchmark', 'denoise', '--sigma', '15', '--sigma', '25', '--json', '-']
         >>> spread(["compare", "--methods", "nlm", "tv", "-o", "a.html", "b.png"])
@@ -162,7 +162,7 @@ def with_kind(arguments: list[str]) -> list[str]:
 def is_kind(text: str) -> bool:
     """Whether what follows ``--uncertainty`` is its kind, be it misspelled or empty, and no option and no file.
 
-    Example:
+    Examples:
         >>> [is_kind(text) for text in ("jacobian:probes=8", "jacobi", "", "jacobian.png", "-o")]
         [True, True, True, False, False]
     """

@@ -50,7 +50,7 @@ def console() -> Console:
 def escaped(text: str) -> str:
     r"""Show characters that would steer a terminal, break the line or turn its direction as escapes.
 
-    Example:
+    Examples:
         >>> print(escaped("a\x1b[31m\nb"))
         a\x1b[31m\nb
     """
@@ -338,7 +338,7 @@ NAMED = 3
 def _first(paths: Sequence[Place]) -> str:
     """Name the first files.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> _first([Path("a.jpg")]), _first([Path(f"{name}.jpg") for name in "abcde"])
         ('a.jpg', 'a.jpg, b.jpg, c.jpg and 2 more')
@@ -358,7 +358,7 @@ def left_out(ignored: Mapping[str, int], repeated: Sequence[Place]) -> list[str]
 def _kinds(ignored: Mapping[str, int]) -> str:
     """How many files of each kind, with their extensions.
 
-    Example:
+    Examples:
         >>> _kinds({".nef": 6, ".pdf": 1, ".txt": 2})
         '6 camera raws (.nef; develop them first), 3 other files (.pdf, .txt)'
     """
@@ -385,7 +385,7 @@ def _named(result: Result) -> str:
 def duration(seconds: float) -> str:
     """A time for people.
 
-    Example:
+    Examples:
         >>> duration(3.21), duration(75), duration(7300)
         ('3.2 s', '1 min 15 s', '2 h 1 min')
     """

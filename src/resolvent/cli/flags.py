@@ -52,7 +52,7 @@ _NAMES = "|".join(FLAGS)
 def in_flags(message: str) -> str:
     """Name options where an error of a Python function names its parameters.
 
-    Example:
+    Examples:
         >>> in_flags("sigma 90: model 'denoise' is for 0 to 75 gray levels of 255")
         "--sigma 90: model 'denoise' is for 0 to 75 gray levels of 255"
         >>> in_flags("write_mask m.png: writes what repair finds; give repair (--repair) too")

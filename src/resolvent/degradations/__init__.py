@@ -154,7 +154,7 @@ def degrade(source: Source, degradation: Degradation | str, seed: int = 0) -> An
         UsageError: The degradation does not exist or does not fit the image, or the array is no image.
         InputError: A file cannot be read, or the array holds NaN.
 
-    Example:
+    Examples:
         >>> degrade(np.full((4, 4), 0.5), "downsample:scale=2").shape
         (2, 2)
     """
@@ -192,7 +192,7 @@ def parse(text: str) -> Degradation:
     Raises:
         UsageError: A name is unknown, a parameter is unknown, missing or given twice, or a value breaks its rule.
 
-    Example:
+    Examples:
         >>> parse("blur:sigma=1.6 + noise:sigma=25").parts[1]
         GaussianNoise(sigma=25.0)
     """

@@ -206,7 +206,7 @@ class Degradation(ABC):
     def split(self) -> tuple[Degradation | None, Degradation | None]:
         """Split y = N(A(x)) into A, the linear degradations that come first, and N, the rest; None where there is none.
 
-        Example:
+        Examples:
             >>> from resolvent.degradations import parse
             >>> linear, rest = parse("blur:sigma=1.6 + downsample:scale=2 + noise:sigma=5").split()
             >>> print(linear, "|", rest)

@@ -108,7 +108,7 @@ class GaussianBlur(Blur):
     Raises:
         UsageError: Neither is given, or ``ksize`` is even or a Range.
 
-    Example:
+    Examples:
         >>> print(GaussianBlur(1.6) + GaussianBlur(ksize=15))
         blur:sigma=1.6 + blur:ksize=15
     """

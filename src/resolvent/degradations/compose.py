@@ -166,7 +166,7 @@ class RandomApply(Degradation):
     Raises:
         UsageError: The chance is not that, or the degradation is a chain or one of these itself.
 
-    Example:
+    Examples:
         >>> from resolvent.degradations import parse
         >>> print(parse("blur:sigma=1 @ 0.5 + noise:sigma=25").sample(np.random.default_rng(0)))
         noise:sigma=25

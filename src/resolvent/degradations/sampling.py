@@ -34,7 +34,7 @@ class Downsample(Degradation):
             Lanczos' kernel of two lobes; ``area``, the mean of each block; ``none``, the top left pixel of each block.
         boundary: ``reflect`` mirrors with the edge repeated, as MATLAB does; ``circular`` wraps, as the operator does.
 
-    Example:
+    Examples:
         >>> from resolvent.degradations import GaussianBlur
         >>> print(GaussianBlur(1.6) + Downsample(3, kernel="none"))
         blur:sigma=1.6 + downsample:scale=3,kernel=none

@@ -32,13 +32,13 @@ class Restorer:
 
     Args:
         limits: The largest file that is read.
-        **options: As of ``restore``; checked here, once.
+        **options: Those of ``restore``; checked here, once.
 
     Raises:
         UsageError: An option is unknown or breaks its rule, or two do not go together.
         InputError: A model's file cannot be used.
 
-    Example:
+    Examples:
         >>> restorer = Restorer(model="denoise", sigma=25)
         >>> restorer
         Restorer(model='denoise', sigma=25)
@@ -75,11 +75,28 @@ class Restorer:
         return as_given(restoration.image, source, unchanged=restoration.plan.unchanged)
 
     def plan(self, source: Source) -> Plan:
-        """Decide what to do to a photograph, and say why; see ``plan``."""
+        """Decide what to do to a photograph, and say why; see ``plan``.
+
+        Args:
+            source: The photograph, in any form that ``restore`` takes.
+
+        Raises:
+            InputError: The image cannot be used, or there is too little memory for the method.
+        """
         return make_plan(*self._opened(source))
 
     def run(self, source: Source, *, progress: Progress | None = None, control: Control | None = None) -> Restoration:
-        """Restore a photograph, and say what was done, how far it came and how long it took."""
+        """Restore a photograph, and say what was done, how far it came and how long it took.
+
+        Args:
+            source: The photograph, in any form that ``restore`` takes.
+            progress: Called with the tiles or steps that are done, and all of them.
+            control: Cancels an iterative method, which then gives what it has.
+
+        Raises:
+            InputError: The image cannot be used.
+            QualityError: The result failed its checks.
+        """
         self.request.check_written()
         opened = self._opened(source)
         return run(opened[0], make_plan(*opened), progress, self._open_session, control=control)
@@ -167,15 +184,18 @@ def plan(source: Source, *, limits: Limits = Limits(), **options: Unpack[Options
     """Decide what to do to a photograph, and say why, before any work; ``run`` carries it out.
 
     Args:
-        source: As of ``restore``, as for the others.
+        source: The photograph, in any form that ``restore`` takes.
         limits: The largest file that is read.
-        **options: What is asked.
+        **options: Those of ``restore``.
+
+    Returns:
+        What will be done, with the reasons in sentences.
 
     Raises:
         UsageError: An option is unknown or breaks its rule, or two do not go together.
         InputError: The image or a model's file cannot be used, or there is too little memory for the method.
 
-    Example:
+    Examples:
         >>> plan(np.full((32, 32), 0.5), model="denoise", sigma=25).reasons
         ('all pixels are alike: there is no noise to remove',)
     """

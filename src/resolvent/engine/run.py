@@ -92,7 +92,7 @@ def run(
 
     Args:
         source: What the plan was made for, in any form that ``restore`` takes.
-        plan: See ``plan``.
+        plan: What ``plan`` returned.
         progress: Called after every tile, or after every step of an iterative method.
         open_session: Loads a model into a runtime; pass a caching one to restore many images.
         judge: Whether a flat result, or one of another mean color, is an error; a benchmark wants its figure.

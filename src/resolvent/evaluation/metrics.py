@@ -60,7 +60,7 @@ class Protocol:
         space: ``rgb``: all channels alike; ``y``: the luma of BT.601, as MATLAB's ``rgb2ycbcr`` gives it.
         border: Pixels cut off on each side.
 
-    Example:
+    Examples:
         >>> print(Protocol(space="y", border=4, round8=True))
         PSNR and SSIM over Y (BT.601, 16 to 235), 8-bit values, 4 border pixels cut
     """
@@ -129,7 +129,7 @@ def psnr(
     Raises:
         UsageError: The shapes differ, a value is not finite, or nothing is left within the border.
 
-    Example:
+    Examples:
         >>> black = np.zeros((8, 8, 3))
         >>> round(psnr(black, black + 0.1), 3)
         20.0

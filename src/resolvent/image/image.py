@@ -77,7 +77,7 @@ class Image:
         jpeg: How the file that it was read from is compressed, if it is a JPEG.
         value_range: The values of `data` that `read` gives as 0 and 1, and those that are outliers; that of the type
             where it is left out. `read_image`, `from_array` and `from_pil` find the one that the picture uses, such as
-            12 bits in 16, or the bulk of the values of an HDR picture: see `image_range.used_range`.
+            12 bits in 16, or the bulk of the values of an HDR picture: see `value_range.used_range`.
 
     Raises:
         UsageError: `data`, `alpha` or `extra` is of another shape or type; of floats and byte orders, any is taken.
@@ -160,7 +160,7 @@ class Image:
     def quantize(self, values: NDArray[np.floating[Any]]) -> NDArray[Any]:
         """Bring values in [0, 1], clipped to it, to the type and `value_range` of `data`, rounding half to even.
 
-        Example:
+        Examples:
             >>> Image.from_array(np.zeros((1, 3), np.uint8)).quantize(np.array([-0.1, 0.5, 1.0]))
             array([  0, 128, 255], dtype=uint8)
         """

@@ -55,7 +55,7 @@ def stripped(image: Image, what: str | None) -> Image:
 def without_gps(packet: bytes) -> bytes:
     """Leave the place out of an XMP packet.
 
-    Example:
+    Examples:
         >>> without_gps(b'<a exif:GPSLatitude="52,31N" tiff:Make="x"><exif:GPSAltitude>34/1</exif:GPSAltitude></a>')
         b'<a tiff:Make="x"></a>'
         >>> without_gps(b'<a xmlns:e="http://ns.adobe.com/exif/1.0/" e:GPSLatitude="52,31N"/>')

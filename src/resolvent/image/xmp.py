@@ -27,7 +27,7 @@ _SIZES = {  # of GPano: by width, by height
 def upright_xmp(packet: bytes) -> bytes:
     """Reset the orientation that an XMP packet repeats.
 
-    Example:
+    Examples:
         >>> upright_xmp(b'<rdf:Description tiff:Orientation="6"/>')
         b'<rdf:Description tiff:Orientation="1"/>'
     """
@@ -41,7 +41,7 @@ def truthful_xmp(packet: bytes, gain_map: bool = False) -> bytes:
         packet: The packet.
         gain_map: Whether a gain map is there.
 
-    Example:
+    Examples:
         >>> truthful_xmp(b'<rdf:Description GCamera:MotionPhoto="1" xmp:Rating="5"/>')
         b'<rdf:Description xmp:Rating="5"/>'
     """
@@ -72,7 +72,7 @@ def without_properties(packet: bytes, names: str) -> bytes:
 def of_new_size(packet: bytes, x: float, y: float) -> bytes:
     """Make the sizes in an XMP packet true of an image so many times as wide and as high.
 
-    Example:
+    Examples:
         >>> of_new_size(b'<x GPano:FullPanoWidthPixels="4000"/>', 2, 2)
         b'<x GPano:FullPanoWidthPixels="8000"/>'
     """
@@ -96,7 +96,7 @@ def extended_guid(packet: bytes) -> bytes | None:
 def merged_xmp(packet: bytes, extension: bytes) -> bytes:
     """Put the extension of an XMP packet into it, for a format that has room for all of it.
 
-    Example:
+    Examples:
         >>> merged_xmp(b"<rdf:RDF><a/></rdf:RDF>", b"<rdf:RDF><b/></rdf:RDF>")
         b'<rdf:RDF><a/><b/></rdf:RDF>'
     """

@@ -49,7 +49,7 @@ class Span:
     def weights(self, scale: int = 1) -> NDArray[np.float32]:
         """Its share in each pixel from ``start`` to ``stop``; those of all spans sum to one.
 
-        Example:
+        Examples:
             >>> Span(origin=0, size=8, start=0, stop=6, lead=0, trail=4).weights().tolist()
             [1.0, 1.0, 0.875, 0.625, 0.375, 0.125]
         """
@@ -72,7 +72,7 @@ def spans(length: int, tile: int, halo: int, multiple: int, blend: int = BLEND) 
         multiple: Origins and sizes are multiples of this.
         blend: Pixels of a seam, even; less where spans are smaller.
 
-    Example:
+    Examples:
         >>> [(s.origin, s.size, s.start, s.stop) for s in spans(100, tile=32, halo=8, multiple=8, blend=4)]
         [(0, 56, 0, 42), (24, 56, 38, 66), (48, 56, 62, 100)]
     """
@@ -101,7 +101,7 @@ def largest_tile(area: int, height: int, width: int, halo: int, multiple: int, b
     Returns:
         Pixels; zero if it would be less than SMALLEST_TILE and the image does not fit in one tile.
 
-    Example:
+    Examples:
         >>> largest_tile(160 * 160, height=3000, width=4000, halo=8, multiple=8)
         128
     """
@@ -127,7 +127,7 @@ def border(multiple: int) -> int:
 def reflected(length: int, multiple: int) -> int:
     """Pixels of one axis with both borders: the second is half as wide or more, and makes them the network's multiple.
 
-    Example:
+    Examples:
         >>> reflected(64, multiple=8), reflected(65, multiple=8)
         (80, 80)
     """

@@ -36,7 +36,7 @@ class Steps:
         total: Steps planned.
         ended: What ended it.
 
-    Example:
+    Examples:
         >>> Steps(3, 40, "budget").remark
         'cut off by the budget after 3 of 40 steps'
     """
@@ -59,7 +59,8 @@ class Control:
 
     Args:
         budget: Seconds after which the method gives what it has; None lets it end by itself.
-        on_step: Called after each step.
+        on_step: Called after each step with the steps done, the steps planned and a function that gives the image so
+            far.
 
     Raises:
         UsageError: The budget is not above zero, or not finite.

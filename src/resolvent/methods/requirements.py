@@ -46,7 +46,7 @@ def read_settings(name: str, texts: Sequence[str]) -> dict[str, Any]:
     Raises:
         UsageError: A text has no ``=``, the method has no such setting, or the value breaks its rule.
 
-    Example:
+    Examples:
         >>> read_settings("nlm", ["patch_distance=5"])
         {'patch_distance': 5}
     """
@@ -60,7 +60,7 @@ def check(name: str, forward_model: ForwardModel) -> None:
         UsageError: There is no such method, or it cannot undo the degradation; the message names those that can.
         MissingDependencyError: The method needs a package that is not installed.
 
-    Example:
+    Examples:
         >>> from resolvent.degradations import parse
         >>> from resolvent.physics.forward_model import ForwardModel
         >>> check("wiener", ForwardModel(parse("jpeg:quality=20")))

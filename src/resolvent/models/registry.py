@@ -58,7 +58,7 @@ def realistic() -> dict[str, Path]:
 def with_realism(name: str, realism: float) -> str:
     """Name the blend of a model's two sets of weights, to thousandths; 0 is the model as it is.
 
-    Example:
+    Examples:
         >>> with_realism("upscale4", 0.5), with_realism("upscale4", 0)
         ('upscale4@0.5', 'upscale4')
     """
@@ -97,7 +97,7 @@ def user_folder() -> Path:
 
 
 def list_models() -> dict[str, ModelCard]:
-    """The cards of the models that have a name, bundled or added.
+    """The cards of the models that have a name, bundled or added, by name.
 
     Raises:
         InputError: An added file is broken.

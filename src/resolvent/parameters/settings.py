@@ -48,7 +48,7 @@ def check_settings(owner: str, declared: Mapping[str, Setting], values: Mapping[
     Raises:
         UsageError: There is no such setting, or a value breaks its rule.
 
-    Example:
+    Examples:
         >>> from resolvent.parameters import Number
         >>> declared = {"width": Setting(Number(1, 64, whole=True), 8, "filters")}
         >>> check_settings("net", declared, {"width": 16.0})

@@ -21,7 +21,7 @@ class Range:
 
     Where the parameter is one of ratios, such as an ISO speed, its logarithm is uniform.
 
-    Example:
+    Examples:
         >>> str(Range(0.3, 4))
         '0.3..4'
 
@@ -57,7 +57,7 @@ class Range:
 class Choice:
     """A number or a word drawn from a few, each as likely as the others.
 
-    Example:
+    Examples:
         >>> str(Choice((5, 9, 15, 21))), str(Choice(("4:2:0", "4:4:4")))
         ('5|9|15|21', '4:2:0|4:4:4')
 
@@ -109,7 +109,7 @@ def values_of(value: float | Range | Choice) -> tuple[float, ...]:
 def format_number(value: float) -> str:
     """Give the shortest text that reads back as the same number, without a plus sign.
 
-    Example:
+    Examples:
         >>> format_number(25.0), format_number(0.1), format_number(1e300)
         ('25', '0.1', '1e300')
     """
@@ -121,7 +121,7 @@ def format_number(value: float) -> str:
 def format_value(value: object) -> str:
     """The text form of a parameter; a text that holds a mark of the grammar is quoted as in JSON.
 
-    Example:
+    Examples:
         >>> format_value(2.0), format_value(True), format_value((5, 4)), format_value("a, b")
         ('2', 'true', '5,4', '"a, b"')
     """

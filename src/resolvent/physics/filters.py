@@ -71,7 +71,7 @@ def convolve_valid(image: NDArray[Floats], kernel: NDArray[np.float64]) -> NDArr
 def _fast_length(length: int) -> int:
     """The next number with no prime factor above 5, which Fourier transforms are fast at.
 
-    Example:
+    Examples:
         >>> [_fast_length(n) for n in (1, 7, 97, 641, 4099)]
         [1, 8, 100, 648, 4320]
     """

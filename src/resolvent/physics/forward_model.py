@@ -36,7 +36,7 @@ class ForwardModel:
         UsageError: A parameter may have several values; or what is linear follows noise that it would color, or what
             is not additive noise: that has no such form.
 
-    Example:
+    Examples:
         >>> from resolvent.degradations import parse
         >>> model = ForwardModel(parse("blur:sigma=1.6 + downsample:scale=2 + noise:sigma=5"))
         >>> model.scale, model.noise.sigma

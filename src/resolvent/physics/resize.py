@@ -68,7 +68,7 @@ def resize_weights(
     Returns:
         Indices and weights, both (size_out, taps); each row of weights sums to one.
 
-    Example:
+    Examples:
         >>> indices, weights = resize_weights(4, 2, 0.5, "area")
         >>> indices.tolist(), weights.tolist()
         ([[0, 1], [2, 3]], [[0.5, 0.5], [0.5, 0.5]])

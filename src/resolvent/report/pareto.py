@@ -105,7 +105,7 @@ def _panel(axes: Axes, points: Sequence[Mean], lines: dict[str, float]) -> None:
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """The points (cost, quality) that no other is at most as costly and better than, by cost.
 
-    Example:
+    Examples:
         >>> pareto_front([(2.0, 31.0), (1.0, 28.0), (3.0, 30.0)])
         [(1.0, 28.0), (2.0, 31.0)]
     """

@@ -18,7 +18,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 class Budget:
     """How long to train: an amount of one unit.
 
-    Example:
+    Examples:
         >>> Budget.parse("30m")
         Budget(amount=1800.0, unit='seconds')
         >>> str(Budget.parse("500 epochs"))

@@ -377,7 +377,7 @@ def recipe_keys() -> dict[str, dict[str, Any]]:
 def _fits(value: object, kind: Any) -> bool:
     """Whether a value is of an annotated type; an int is a float too, and a bool is no number.
 
-    Example:
+    Examples:
         >>> _fits(2, float), _fits(2.5, int), _fits(None, int | None), _fits((1, 2.0), tuple[float, float])
         (True, False, True, True)
     """

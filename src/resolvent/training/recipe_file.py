@@ -64,7 +64,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     Raises:
         UsageError: A pair has no key or no equals sign.
 
-    Example:
+    Examples:
         >>> parse_settings(["batch=16", "loss=mse", "betas=[0.9, 0.999]"])
         {'batch': 16, 'loss': 'mse', 'betas': [0.9, 0.999]}
     """

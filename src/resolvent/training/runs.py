@@ -112,7 +112,7 @@ class Result:
 def with_inputs(psnr: Mapping[str, float], inputs: Mapping[str, float]) -> dict[str, str]:
     """Each PSNR with that of the input, where it is known.
 
-    Example:
+    Examples:
         >>> with_inputs({"jpeg:quality=10": 29.256, "blur": 30}, {"jpeg:quality=10": 27.8})
         {'jpeg:quality=10': '29.26 dB (input 27.80)', 'blur': '30.00 dB'}
     """

@@ -64,7 +64,7 @@ async def stream(files: AsyncIterator[tuple[str, Path | Problem]]) -> AsyncItera
 def unique(name: str, taken: set[str]) -> str:
     """Number a name that is taken already, on systems that know no upper case too.
 
-    Example:
+    Examples:
         >>> taken = set()
         >>> [unique(name, taken) for name in ("a.jpg", "A.jpg", "b.jpg")]
         ['a.jpg', 'A (2).jpg', 'b.jpg']
@@ -80,7 +80,7 @@ def unique(name: str, taken: set[str]) -> str:
 def entry_name(folder: str, name: str, plain: Callable[[str], str]) -> str:
     r"""Give the path of a result in an archive: below it, whatever the folder is called.
 
-    Example:
+    Examples:
         >>> entry_name("../../etc/./holiday\\x/", "a.jpg", str)
         'etc/holiday/x/a.jpg'
     """

@@ -99,7 +99,7 @@ def _operation(schema: dict[str, Any], path: str, method: str, operation: dict[s
 def _marked(text: str) -> str:
     """Escape a text, and set as code what stands between backticks.
 
-    Example:
+    Examples:
         >>> _marked("`a<b` or c")
         '<code>a&lt;b</code> or c'
     """

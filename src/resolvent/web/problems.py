@@ -96,7 +96,7 @@ def full_disk(error: BaseException) -> Problem:
 def parts(message: str) -> tuple[str | None, str | None, str | None]:
     """Split an error of one line into its value, its rule and its remedy, as far as it has them.
 
-    Example:
+    Examples:
         >>> parts("sigma 90: model 'denoise' is for 0 to 75; give less")
         ('sigma 90', "model 'denoise' is for 0 to 75", 'give less')
         >>> parts("unknown model 'x'")

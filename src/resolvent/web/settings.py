@@ -112,7 +112,7 @@ class Settings:
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches a host.
 
-    Example:
+    Examples:
         >>> [is_loopback(host) for host in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "example.org", "")]
         [True, True, True, False, False, False]
     """

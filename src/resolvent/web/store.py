@@ -295,7 +295,7 @@ def ended() -> Problem:
 def result_name(name: str, kind: str) -> str:
     """Call a result as the command line does; one of another format takes its extension.
 
-    Example:
+    Examples:
         >>> result_name("a b.JPG", "jpeg"), result_name("scan.gif", "png"), result_name("x", "png")
         ('a b.restored.JPG', 'scan.restored.png', 'x.restored.png')
     """
@@ -308,7 +308,7 @@ def result_name(name: str, kind: str) -> str:
 def plain_name(name: str | None) -> str:
     r"""The last part of a name as a browser sends it, without what no file system takes.
 
-    Example:
+    Examples:
         >>> plain_name("C:\\photos\\a.jpg"), plain_name("../../etc/passwd"), plain_name("")
         ('a.jpg', 'passwd', 'photograph')
     """
