@@ -1,4 +1,4 @@
-"""The pages of the documentation: what GitHub reads and what the site needs."""
+"""What GitHub reads and what the site needs: numbered lists, formulas, bars in tables."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from docs.builder import collect
 from docs.builder.reference import table
 from docs.commands import ProgramParser
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 LIST = """1. First.
 
