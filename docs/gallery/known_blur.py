@@ -1,11 +1,11 @@
 """A known blur, undone.
 
-If it is known how a photograph was blurred, three methods invert it: a Wiener filter, Richardson-Lucy, and plug-and-play
-with a trained denoiser.
+If it is known how a photograph was blurred, three methods invert it: a Wiener filter, Richardson-Lucy, and
+plug-and-play with a trained denoiser.
 """
 
 # %%
-# Camera shake along a path of some twelve pixels. Without the path, the models make it worse, as the page on blur shows.
+# Camera shake along a path of some twelve pixels. Without the path, the models make it worse: see the page on blur.
 import matplotlib.pyplot as plt
 import numpy as np
 from skimage import data
@@ -21,8 +21,8 @@ for method in ("wiener", "richardson-lucy", "pnp"):
     results[method] = resolvent.restore(shaken, method=method, degradation=fault)
 
 # %%
-# **A path that is a little wrong.** The same path, 3 pixels longer: rings everywhere. The residual tells it: the result,
-# blurred again, is much further from the photograph than its noise.
+# **A path that is a little wrong.** The same path, 3 pixels longer: rings everywhere. The residual tells it: the
+# result, blurred again, is much further from the photograph than its noise.
 wrong = fault.replace("12", "15")
 done = resolvent.Restorer(method="wiener", degradation=wrong).run(shaken)
 print(f"{peak_signal_noise_ratio(clean, done.image.data):.1f} dB; {done.evidence}")

@@ -4,8 +4,8 @@ Three classical methods and a trained model, on the same photograph with the sam
 """
 
 # %%
-# White noise of sigma 25. PSNR and SSIM are against the original; the time is that of one call on the machine that built
-# this page, with the loading of a model.
+# White noise of sigma 25. PSNR and SSIM are against the original; the time is that of one call on the machine that
+# built this page, with the loading of a model.
 import time
 
 import matplotlib.pyplot as plt

@@ -46,6 +46,6 @@ show(data.coffee()[92:284, 182:374], "chroma:sigma=14,radius=3")
 show(data.coffee()[92:284, 182:374], "rownoise:sigma=8")
 
 # %%
-# **Hot and dead pixels.** The automatic choice leaves many, for one that looks like a light is taken for one. ``repair``
-# takes them for dust, and fills them.
+# **Hot and dead pixels.** The automatic choice leaves many, for one that looks like a light is taken for one.
+# ``repair`` takes them for dust, and fills them.
 show(data.rocket()[182:374, 212:404], "hotpixels:amount=0.001", resolvent.Restorer(repair=True))
