@@ -106,6 +106,8 @@ def _target(link: str, origin: str, pages: Path) -> str:
     if there in PLACES:
         return posixpath.relpath(PLACES[there], here or ".") + mark + anchor
     if there.startswith(GENERATED) and not (ROOT / there).exists():
+        if there.endswith(PICTURES) and not (pages / there.removeprefix("docs/")).exists():
+            BROKEN.append(f"{origin}: the link {link} leads nowhere: the gallery drew no {there}")
         return posixpath.relpath(there.removeprefix("docs/"), here or ".") + mark + anchor
     if not (ROOT / there).exists():
         BROKEN.append(f"{origin}: the link {link} leads nowhere: there is no {there}")

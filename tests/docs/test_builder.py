@@ -54,6 +54,15 @@ def test_a_picture_is_copied(tmp_path):
     ).read_bytes()
 
 
+def test_a_picture_of_the_gallery_is_one_that_was_drawn(tmp_path, broken):
+    (tmp_path / "gallery/noise").mkdir(parents=True)
+    (tmp_path / "gallery/noise/1-1.webp").touch()
+    assert ready("![a](../gallery/noise/1-1.webp)", tmp_path) == "![a](../gallery/noise/1-1.webp)"
+    assert not broken
+    ready("![a](../gallery/noise/9-1.webp)", tmp_path)
+    assert [line.rpartition(": ")[2] for line in broken] == ["the gallery drew no docs/gallery/noise/9-1.webp"]
+
+
 def test_a_link_that_leads_nowhere_is_told(tmp_path, broken):
     ready("[a](gone.md)", tmp_path)
     assert broken == ["docs/research/theory.md: the link gone.md leads nowhere: there is no docs/research/gone.md"]
