@@ -1,7 +1,7 @@
 """Noise: high ISO, film, color, bands, hot pixels.
 
-Five kinds of noise are put on clean photographs, and taken away again without a word of what was done to them:
-Resolvent measures what it finds, and chooses a model. All crops are enlarged four times.
+Five kinds of noise are put on clean photographs, and taken away again without a word of what was done to them: the
+noise is measured, and a model chosen. The last kind needs ``repair``. All crops are enlarged four times.
 """
 
 # %%
@@ -22,7 +22,7 @@ def show(clean, fault, restorer=automatic):
     _, axes = plt.subplots(1, 3, figsize=(9, 3.3), layout="compressed")
     titles = ("before", "after", "original")
     for axis, image, title in zip(axes, (photograph, done.image.data, clean), titles, strict=True):
-        axis.imshow(image[32:160, 32:160].squeeze(), "gray", interpolation="nearest", vmin=0)
+        axis.imshow(image[32:160, 32:160].squeeze(), "gray", interpolation="nearest", vmin=0, vmax=255)
         axis.set_title(title)
         axis.axis("off")
 
