@@ -12,6 +12,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -102,7 +103,8 @@ def write_gallery(scripts: Path, output: Path, *, again: bool = True) -> None:
 
 
 def _start(script: Path, output: Path) -> str:
-    """Run a script in a process of its own; what it said if it failed."""
+    """Run a script in a process of its own and an empty folder; what it said if it failed."""
+    shutil.rmtree(output, ignore_errors=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error::DeprecationWarning:__main__"}
     command = [sys.executable, "-m", "docs.builder.gallery", str(script), str(output)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)

@@ -147,6 +147,8 @@ def test_a_script_becomes_a_page_with_what_it_prints_and_draws(tmp_path, monkeyp
     monkeypatch.chdir(ROOT)
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts/example.py").write_text(SCRIPT)
+    (tmp_path / "out/example").mkdir(parents=True)
+    (tmp_path / "out/example/of-the-build-before.webp").touch()
     gallery.write_gallery(tmp_path / "scripts", tmp_path / "out")
     page = (tmp_path / "out/example.md").read_text("utf-8")
     order = [
@@ -160,6 +162,7 @@ def test_a_script_becomes_a_page_with_what_it_prints_and_draws(tmp_path, monkeyp
     ]
     assert sorted(order, key=page.index) == order
     assert (tmp_path / "out/example/1-1.webp").read_bytes()[8:12] == b"WEBP"
+    assert not (tmp_path / "out/example/of-the-build-before.webp").exists()
     assert "example.html" in (tmp_path / "out/index.md").read_text("utf-8")
 
 
