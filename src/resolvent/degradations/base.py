@@ -90,6 +90,11 @@ class Degradation(ABC):
         return (self,)
 
     @property
+    def applied(self) -> Degradation:
+        """The degradation itself, or where it is applied at random what is applied."""
+        return self
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """The files that are read when it is applied: kernels and masks."""
         return ()

@@ -191,6 +191,11 @@ class RandomApply(Degradation):
         return True
 
     @property
+    def applied(self) -> Degradation:
+        """The degradation without its chance."""
+        return self.degradation
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """The files that the degradation reads, if it is applied."""
         return self.degradation.files

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent import methods
-from resolvent.degradations import Degradation, RandomApply, parse
+from resolvent.degradations import Degradation, parse
 from resolvent.engine.options import make_request
 from resolvent.engine.plan import INVENTED, make_plan
 from resolvent.engine.request import Request
@@ -135,7 +135,7 @@ def trained_for(degradation: Degradation) -> list[str]:
 
 def _covers(trained: Degradation, degradation: Degradation) -> bool:
     """Whether a model was trained for every part of a degradation."""
-    known = [part.degradation if isinstance(part, RandomApply) else part for part in trained.parts]
+    known = [part.applied for part in trained.parts]
     return all(any(_within(part, allowed) for allowed in known) for part in degradation.parts)
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from resolvent.degradations import Degradation, RandomApply, parse
+from resolvent.degradations import Degradation, parse
 from resolvent.degradations.compose import join
 from resolvent.errors import MissingDependencyError, UsageError
 from resolvent.training.data import Shard
@@ -247,7 +247,7 @@ def blurred_pair(
 
     A kernel is what the blur makes of a single bright pixel, in row H // 2 and column W // 2.
     """
-    linear = [(part.degradation if isinstance(part, RandomApply) else part).linear for part in degradation.parts]
+    linear = [part.applied.linear for part in degradation.parts]
     blur, rest = (
         join(tuple(part for part, blurs in zip(degradation.parts, linear, strict=True) if blurs is wanted))
         for wanted in (True, False)

@@ -5,23 +5,16 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
-import math
 import re
 from dataclasses import dataclass, field
 from typing import Any, get_args, get_origin, get_type_hints
 
-from resolvent.degradations import Degradation, GaussianNoise, RandomApply, parse
-from resolvent.degradations.blur import Blur
-from resolvent.degradations.damage import Damage
 from resolvent.errors import UsageError, unknown
-from resolvent.networks import check_arguments
-from resolvent.training.budget import Budget
-from resolvent.training.objectives import OBJECTIVES, check_objective
+from resolvent.training.objectives import OBJECTIVES
+from resolvent.training.recipe_rules import check_recipe
 
 __all__ = ["FINE_TUNING", "RATES", "Recipe", "recipe_keys"]
 
-SCHEDULES = ("cosine", "constant", "cooldown")
-OPTIMIZERS = ("adamw", "muon")
 RATES = ("learning_rate", "kernel_rate")
 
 FINE_TUNING = 0.25
@@ -43,9 +36,6 @@ UNUSED: dict[str, Any] = {
     "prepare": "", "gray": 0.0, "clean": 0.0, "others": (), "others_share": 0.0, "overstated": 0.0, "margin": 0,
 }  # fmt: skip
 """Values of the keys that shape clean patches, where there are none."""
-
-LARGEST = 4096
-"""Of sides in pixels and of counts; what is above it is a slip, and would fill any memory."""
 
 FORMER = {"loss": "objective"}
 """Keys that had another name, which files and cards of before may hold."""
@@ -165,120 +155,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.name) <= 64 or self.name[0] in ".-" or not re.fullmatch(r"[^\x00-\x1f/\\:]+", self.name):
-            raise UsageError(
-                f"recipe name {self.name!r}: names a folder and a file; give 1 to 64 characters without / \\ : and "
-                "control characters, the first no . or -"
-            )
-        check_arguments(self.network, self.arguments)
-        check_objective(self.objective, self.objective_settings)
-        least = OBJECTIVES[self.objective].least(self.objective_settings)
-        if self.patch < least:
-            raise UsageError(
-                f"recipe {self.name!r}: patch = {self.patch}: must be {least} or more for objective = {self.objective}"
-            )
-        if self.schedule not in SCHEDULES:
-            raise unknown("schedule", self.schedule, SCHEDULES)
-        if self.optimizer not in OPTIMIZERS:
-            raise unknown("optimizer", self.optimizer, OPTIMIZERS)
-        for name, low, high in (
-            ("gray", 0, 1),
-            ("clean", 0, 1),
-            ("others_share", 0, 1),
-            ("overstated", 0, 1),
-            ("holdout", 0, 0.9),
-            ("warmup", 0, 0.9),
-            ("ema", 0, 0.99999),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise UsageError(f"recipe {self.name!r}: {name} = {value} must lie in {low} to {high}")
-        if not 0 <= self.seed < 1 << 31:
-            raise UsageError(f"recipe {self.name!r}: seed = {self.seed} must lie in 0 to {(1 << 31) - 1}")
-        for name in ("patch", "batch", "together", "margin"):
-            if getattr(self, name) > LARGEST:
-                raise UsageError(f"recipe {self.name!r}: {name} = {getattr(self, name)} must be {LARGEST} or less")
-        for name in ("patch", "batch", "together", "learning_rate", "kernel_rate", "validations"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UsageError(f"recipe {self.name!r}: {name} = {getattr(self, name)} must be above zero, and finite")
-        for name in ("clip", "epsilon", "weight_decay"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UsageError(f"recipe {self.name!r}: {name} = {getattr(self, name)} must be 0 or more, and finite")
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise UsageError(f"recipe {self.name!r}: betas = {list(self.betas)} must lie in 0 to 1, and be less than 1")
-        if self.limit is not None and self.limit < 1:
-            raise UsageError(f"recipe {self.name!r}: limit = {self.limit} must be 1 or more; leave it out to use all")
-        if self.margin < 0 or (self.margin and self.scale > 1):
-            raise UsageError(f"recipe {self.name!r}: margin = {self.margin} must be 0 or more, and 0 for scale above 1")
-        if self.resize is not None and self.resize < self.cut:
-            raise UsageError(
-                f"recipe {self.name!r}: resize = {self.resize} is below patch and margins = {self.cut}; raise it"
-            )
-        if not self.validation:
-            raise UsageError(f"recipe {self.name!r}: validation is empty; name at least one degradation to choose by")
-        Budget.parse(self.budget)
-        if self.prepare and (reduced := _reduction(self.prepare)) != 1:
-            raise UsageError(f"recipe {self.name!r}: prepare = {self.prepare!r} reduces by {reduced}; keep the size")
-        for text in (self.degradation, *self.others, *self.validation):
-            if (reduced := _reduction(text)) != self.scale:
-                raise UsageError(
-                    f"recipe {self.name!r}: {text!r} reduces by {reduced}, and the network enlarges by {self.scale}; "
-                    "they must be the same"
-                )
-        for place, text in enumerate((self.degradation, *self.validation) if self.noise_level else ()):
-            noises = sum(isinstance(part, GaussianNoise) for part in _happening(text))
-            by_residual = place > 0 and self.scale == 1 and (text in self.others or noises == 0)
-            if noises != 1 and not by_residual:
-                raise UsageError(
-                    f"recipe {self.name!r}: {text!r} has noise {noises} times, and the network takes one noise level; "
-                    "give noise:sigma= once"
-                )
-        for text in (self.degradation, *self.validation):
-            if (self.finds or self.fills) and not any(isinstance(part, Damage) for part in _happening(text)):
-                raise UsageError(
-                    f"recipe {self.name!r}: {text!r} damages no pixel, and the network finds or fills damage; add "
-                    "scratches, dust, creases or holes"
-                )
-        if self.finds != (self.objective == "bce-dice"):
-            raise UsageError(
-                f"recipe {self.name!r}: objective = {self.objective}: bce-dice goes with outputs = 1; set both "
-                "or neither"
-            )
-        if self.clean and (self.noise_level or self.finds or self.fills or self.scale > 1):
-            raise UsageError(
-                f"recipe {self.name!r}: clean = {self.clean}: a network with a noise level, a mask, one output or "
-                "a scale above 1 trains on degraded patches only; set clean = 0"
-            )
-        unfit = self.finds or self.fills or (self.noise_level and self.scale > 1)
-        if bool(self.others) != (self.others_share > 0) or (self.others and unfit):
-            raise UsageError(
-                f"recipe {self.name!r}: others_share = {self.others_share} with {len(self.others)} others: give both "
-                "or neither, and neither for a network that finds or fills damage, or enlarges and takes a level"
-            )
-        if self.from_noisy and (self.finds or self.fills or self.kernel or self.scale > 1 or self.resize is not None):
-            raise UsageError(
-                f"recipe {self.name!r}: objective = {self.objective}: learns from noisy photographs, by a network that "
-                "keeps their size; set scale = 1, and no mask, kernel, outputs or resize"
-            )
-        if self.from_noisy and self.patch % 2:
-            raise UsageError(f"recipe {self.name!r}: patch = {self.patch}: must be even for {self.objective}")
-        for text in (self.degradation, *self.validation) if self.kernel else ():
-            parts = _happening(text)
-            if any(part.reach or not isinstance(part, Blur | GaussianNoise) for part in parts):
-                raise UsageError(
-                    f"recipe {self.name!r}: {text!r}: a network that takes the kernel undoes blurs that wrap around, "
-                    "with noise; give boundary=circular, and nothing else"
-                )
-        if self.kernel and (not self.noise_level or self.others or self.margin):
-            raise UsageError(
-                f"recipe {self.name!r}: margin = {self.margin}, {len(self.others)} others: a network that takes the "
-                "kernel trains with noise_level = true, and without these"
-            )
-        if self.overstated and not self.noise_level:
-            raise UsageError(
-                f"recipe {self.name!r}: overstated = {self.overstated}: needs a network with a noise level; add "
-                "noise_level = true to its arguments, or set overstated = 0"
-            )
+        check_recipe(self)
 
     @property
     def noise_level(self) -> bool:
@@ -390,13 +267,3 @@ def _fits(value: object, kind: Any) -> bool:
     if inner:
         return any(_fits(value, one) for one in inner)
     return isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
-
-
-def _happening(text: str) -> list[Degradation]:
-    """The parts of a degradation, those that happen by chance without it."""
-    return [part.degradation if isinstance(part, RandomApply) else part for part in parse(text).parts]
-
-
-def _reduction(text: str) -> int:
-    """Give the factor by which a degradation reduces the image."""
-    return math.prod(part.scale for part in _happening(text))

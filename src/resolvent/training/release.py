@@ -132,9 +132,7 @@ def release(
 def noise_range(degradation: str) -> tuple[float, float] | None:
     """The noise levels that a degradation samples from; 0 is one of them where the noise is optional."""
     for part in parse(degradation).parts:
-        sometimes = isinstance(part, RandomApply)
-        noise = part.degradation if isinstance(part, RandomApply) else part
-        if isinstance(noise, GaussianNoise):
+        if isinstance(noise := part.applied, GaussianNoise):
             values = values_of(noise.sigma)
-            return 0.0 if sometimes else float(min(values)), float(max(values))
+            return 0.0 if isinstance(part, RandomApply) else float(min(values)), float(max(values))
     return None
