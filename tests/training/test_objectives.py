@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -15,14 +16,16 @@ from resolvent.errors import InputError, UsageError
 from resolvent.plugins import import_entry
 from resolvent.training import checkpoint
 from resolvent.training.callbacks import Callback
-from resolvent.training.data import Shard
+from resolvent.training.data import Shard, pack
 from resolvent.training.loop import has_left_its_range, train
 from resolvent.training.noisy import noisy_batch, scenes_of
 from resolvent.training.objectives import OBJECTIVES, build, check_objective
 from resolvent.training.objectives.adversarial import Means
 from resolvent.training.objectives.base import Batch
 from resolvent.training.objectives.comparator import load_comparator
-from resolvent.training.objectives.noisy import choose_neighbors, neighbors
+from resolvent.training.objectives.noisy import Neighbor2Neighbor, choose_neighbors, neighbors
+from resolvent.training.runs import branch
+from resolvent.training.validation import validation_examples
 
 NOISY = [name for name, entry in OBJECTIVES.items() if entry.photographs != "clean"]
 IMAGES = sorted(set(OBJECTIVES) - {"bce-dice"})
@@ -222,6 +225,124 @@ def test_bursts_are_told_by_their_folders(recipe, bursts, photographs, tmp_path)
         (single / str(i) / "0.png").write_bytes((bursts / str(i) / "0.png").read_bytes())
     with pytest.raises(InputError, match="holds one noisy shot"):
         train(recipe, single, tmp_path / "run", threads=1)
+
+
+def test_a_single_shot_that_is_held_out_is_named_by_its_folder(recipe, bursts, tmp_path):
+    recipe = dataclasses.replace(recipe, objective="noise2noise", budget="1 step", holdout=0.1)
+    folder = tmp_path / "bursts"
+    shutil.copytree(bursts, folder)
+    (folder / "5" / "1.png").unlink()
+    with pytest.raises(InputError, match=r"^folder 5: holds one noisy shot of its scene; noise2noise needs two$"):
+        train(recipe, folder, tmp_path / "run", threads=1)
+
+
+def test_different_scenes_in_one_folder_are_no_burst(recipe, bursts, make, tmp_path):
+    recipe = dataclasses.replace(recipe, objective="noise2noise", budget="1 step")
+    folder, clean = tmp_path / "holiday", tmp_path / "clean"
+    for path in (folder, clean):
+        path.mkdir()
+    for i in range(4):
+        shutil.copy(bursts / str(i) / "0.png", folder / f"{i}.png")
+    Image.fromarray(make(20, 64, 64)).save(clean / "20.png")
+    with pytest.raises(
+        InputError, match=r"^holiday/1\.png: shows another scene than holiday/0\.png \(correlation .*folder"
+    ):
+        train(recipe, folder, tmp_path / "run", validation=clean, threads=1)
+
+
+@pytest.mark.parametrize("level", [5, 75])
+def test_shots_of_a_plain_wall_are_a_burst(level, recipe, make, tmp_path):
+    """Their noise alone differs, and has nothing in common."""
+    recipe = dataclasses.replace(recipe, objective="noise2noise", budget="1 step")
+    (tmp_path / "wall").mkdir()
+    for shot in range(4):
+        noisy = 128 + np.random.default_rng(shot).normal(0, level, (64, 64, 3))
+        Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(tmp_path / "wall" / f"{shot}.png")
+    (tmp_path / "clean").mkdir()
+    Image.fromarray(make(20, 64, 64)).save(tmp_path / "clean" / "20.png")
+    result = train(recipe, tmp_path / "wall", tmp_path / "run", validation=tmp_path / "clean", threads=1)
+    assert result.photographs == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "hinted"),
+    [("sure", {}, True), ("r2r", {}, True), ("r2r", {"sigma": 5}, False), ("noise2void", {}, False)],
+)
+def test_clean_photographs_are_no_lesson_for_what_goes_by_their_noise(name, settings, hinted, recipe, tmp_path):
+    recipe = dataclasses.replace(recipe, objective=name, objective_settings=settings, budget="1 step")
+    y, x = np.mgrid[0:64, 0:64] / 64
+    for i in range(4):
+        waves = 0.5 + 0.4 * np.stack([np.sin((i + 1) * x + c * y) for c in range(3)], axis=2)
+        Image.fromarray((255 * waves).astype(np.uint8)).save(tmp_path / f"{i}.png")
+
+    class Hints(Callback):
+        said = ()
+
+        def hint(self, text):
+            self.said = (*self.said, text)
+
+    watch = Hints()
+    train(recipe, tmp_path, tmp_path / "run", threads=1, watch=watch)
+    assert len(watch.said) == hinted
+    if hinted:
+        assert f"from which {name} learns to change nothing: give noisy ones" in watch.said[0]
+
+
+def test_noisy_photographs_are_given_no_hint(recipe, bursts, tmp_path):
+    watch = Callback()
+    watch.hint = pytest.fail
+    recipe = dataclasses.replace(recipe, objective="sure", budget="1 step")
+    train(recipe, bursts, tmp_path / "run", threads=1, watch=watch)
+
+
+def test_gray_photographs_are_judged_with_gray_noise(recipe, tmp_path):
+    """As the noise is in which the network has learned to look for them."""
+    color = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    for name, pixels in (("color", color), ("gray", color[..., 0])):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    recipe = dataclasses.replace(recipe, objective="sure", validation=("noise:sigma=25",))
+    held = pack(sorted(tmp_path.glob("*.png")), tmp_path / "held.shard", minimum=32)
+    (in_color, in_gray), *_ = validation_examples(recipe, held).values()
+    noise = [inputs[0, :3] - target[0] for target, inputs in (in_color, in_gray)]
+    assert [bool((plane == plane[0]).all()) for plane in noise] == [False, True]
+    assert noise[1].std().item() * 255 == pytest.approx(25, rel=0.05)
+
+
+def test_many_shots_of_one_scene_are_no_duplicates(recipe, make, tmp_path):
+    for shot in range(5):
+        noisy = make(0, 64, 64) + np.random.default_rng(shot).normal(0, 10, (64, 64, 3))
+        Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(tmp_path / f"{shot}.png")
+    recipe = dataclasses.replace(recipe, objective="noise2void", budget="1 step", holdout=0.2)
+    assert train(recipe, tmp_path, tmp_path / "run", threads=1).photographs == 4
+    (tmp_path / "clean").mkdir()
+    Image.fromarray(make(0, 64, 64)).save(tmp_path / "clean" / "0.png")
+    with pytest.raises(InputError, match="nearly the same as a validation photograph"):
+        train(recipe, tmp_path, tmp_path / "again", validation=tmp_path / "clean", threads=1)
+
+
+def test_what_grows_over_the_budget_goes_on_in_a_branch(recipe, bursts, tmp_path, monkeypatch):
+    shares = []
+
+    class Watched(Neighbor2Neighbor):
+        def forward(self, predict, batch, share):
+            shares.append(share)
+            return super().forward(predict, batch, share)
+
+    monkeypatch.setattr("resolvent.training.objectives.noisy.Neighbor2Neighbor", Watched)
+    recipe = dataclasses.replace(recipe, objective="neighbor2neighbor", schedule="constant", warmup=0.0)
+    trunk, run = tmp_path / "trunk", tmp_path / "run"
+    with pytest.raises(InterruptedError):
+        train(
+            dataclasses.replace(recipe, budget="10 steps"), bursts, trunk, threads=1, watch=Stop(), checkpoint_every=0
+        )
+    assert checkpoint.load_book(trunk / "last.safetensors")["step"] == 4
+    assert shares == pytest.approx([i / 10 for i in range(5)])
+    shares.clear()
+    cooled = branch(trunk, run, "4 steps")
+    with pytest.raises(InterruptedError):
+        train(cooled, bursts, run, threads=1, watch=Stop(), resume=True)  # before a checkpoint of its own
+    train(cooled, bursts, run, threads=1, resume=True)
+    assert shares == pytest.approx([0.4, 0.4, 0.55, 0.7, 0.85])
 
 
 def test_a_batch_of_bursts_is_two_shots_of_the_same_place(recipe, bursts, tmp_path):

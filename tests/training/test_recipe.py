@@ -133,6 +133,12 @@ def test_wrong_values_are_refused(overrides, message):
         load_recipe("denoise", **overrides)
 
 
+def test_a_setting_goes_by_its_former_name_too_but_not_by_both():
+    assert load_recipe("denoise", loss="mse").objective == "mse"
+    with pytest.raises(UsageError, match="settings: loss is the former name of objective; give objective alone"):
+        load_recipe("denoise", loss="mse", objective="l1")
+
+
 def test_recipe_files(tmp_path):
     path = tmp_path / "mine.toml"
     with pytest.raises(InputError, match="not a readable recipe"):

@@ -271,13 +271,14 @@ def overstate(sigma: Tensor, share: float, generator: torch.Generator) -> Tensor
 
 
 def example(recipe: Recipe, degradation: Degradation, clean: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """The target and the network's input for photographs that are measured; the same for the same seed."""
+    """The target and the network's input for photographs that are measured; the same for the same seed.
+
+    Gray ones get gray noise where the network learns from noisy photographs, whose noise is then gray too.
+    """
     generator = torch.Generator().manual_seed(seed)
-    if recipe.kernel:
-        color = torch.zeros(len(clean), dtype=torch.bool)
-        degraded, target, numbers = blurred_pair(degradation, clean, color, generator)
-    else:
-        degraded, target, numbers = degradation.pair_batch(clean, generator)
+    gray = (clean == clean[:, :1]).flatten(1).all(1) & recipe.from_noisy
+    make = blurred_pair if recipe.kernel else pair
+    degraded, target, numbers = make(degradation, clean, gray, generator)
     if recipe.noise_level and not recipe.kernel:
         numbers = {"noise.sigma": input_level(recipe, str(degradation), degraded, target, numbers)}
     return mask_of(numbers) if recipe.finds else target, network_input(recipe, degraded, numbers)

@@ -42,6 +42,9 @@ class Callback:
             average: The averaged weights, which change with every step.
         """
 
+    def hint(self, text: str) -> None:
+        """Something about the photographs is amiss, though they can be trained on."""
+
     def step(
         self,
         step: int,
@@ -117,6 +120,11 @@ class RunCallback(Callback):
         )
         self.board.add_images("pairs", pairs, 0)
         self.bar.reset(self.task, description="training", total=1.0, status="")
+
+    def hint(self, text: str) -> None:
+        from rich.markup import escape
+
+        self.say(f"[yellow]{escape(text)}[/]")
 
     def step(
         self,

@@ -45,6 +45,8 @@ class State:
         begun: Updates made when the schedule began; above 0 in the branch of a run.
         spent: Seconds of the schedule so far, over all resumed parts.
         before: Seconds of training before the schedule began.
+        grown: Share of its budget that a branch's trunk had spent: what the objective changes over the budget goes on
+            from there; else 0.
         rate_scale: Halved with every rollback.
         running: Running mean of the loss; None before the first.
         psnr: Of the last validation, in dB.
@@ -64,6 +66,7 @@ class State:
     begun: int = 0
     spent: float = 0.0
     before: float = 0.0
+    grown: float = 0.0
     rate_scale: float = 1.0
     running: float | None = None
     psnr: dict[str, float] = field(default_factory=dict)
@@ -75,7 +78,8 @@ class State:
     def resumed(self, book: dict[str, Any]) -> State:
         """The state of a checkpoint, going on here and now."""
         progress = ("step", "begun", "spent", "before", "rate_scale", "running", "best_psnr", "measured_share")
-        return replace(self, source=book.get("source", self.source), **{name: book[name] for name in progress})
+        later = {"source": book.get("source", self.source), "grown": book.get("grown", 0.0)}
+        return replace(self, **later, **{name: book[name] for name in progress})
 
 
 def snapshot(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from resolvent.training.recipe import Recipe
 
-__all__ = ["EXTENSIONS", "Shard", "find_photographs", "pack"]
+__all__ = ["Shard", "check_patch", "find_photographs", "pack", "thumbnail"]
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
 DUPLICATE = 0.98
@@ -87,6 +87,13 @@ class Shard:
         """The same shard in a device's memory."""
         return Shard(self.pixels.to(device), self.index.to(device), self.names, self.skipped)
 
+    def photograph(self, number: int) -> NDArray[Any]:
+        """One photograph, (H, W, 3), in the main memory."""
+        offset, height, width = self.index[number].tolist()
+        flat = self.pixels[offset : offset + height * width * 3].cpu()
+        pixels: NDArray[Any] = flat.numpy().reshape(height, width, 3)
+        return pixels
+
     def patches(self, which: Tensor, size: int, generator: torch.Generator | None, *, flips: bool = False) -> Tensor:
         """Cut one square patch out of each chosen photograph.
 
@@ -151,8 +158,8 @@ def pack(
 
     from resolvent.image import read_image
 
-    held = np.stack([_thumbnail(_photograph(unlike, i)) for i in range(len(unlike))]) if unlike else None
-    root = os.path.commonpath([photograph.parent for photograph in photographs])
+    held = np.stack([_unit(thumbnail(unlike.photograph(i))) for i in range(len(unlike))]) if unlike else None
+    root = Path(os.path.commonpath([photograph.parent.absolute() for photograph in photographs])).parent
     parts: list[NDArray[Any]] = []
     names: list[str] = []
     index: list[tuple[int, int, int]] = []
@@ -164,13 +171,13 @@ def pack(
             pixels = _prepare(image.pixels, resize, rounded=not (noisy and image.depth > 8))
             if min(pixels.shape[:2]) < minimum:
                 raise InputError(f"{pixels.shape[1]}x{pixels.shape[0]} pixels, below {minimum} a side")
-            if held is not None and (held @ _thumbnail(pixels)).max() > DUPLICATE:
+            if held is not None and (held @ _unit(thumbnail(pixels))).max() > DUPLICATE:
                 raise InputError("nearly the same as a validation photograph")
         except InputError as error:
             skipped.append((photograph.name, str(error)))
         else:
             parts.append(pixels.reshape(-1))
-            names.append(str(photograph.relative_to(root)) if noisy else photograph.name)
+            names.append(str(photograph.absolute().relative_to(root)) if noisy else photograph.name)
             index.append((offset, *pixels.shape[:2]))
             offset += pixels.size
         if progress:
@@ -204,18 +211,17 @@ def _prepare(pixels: NDArray[np.float32], resize: int | None, *, rounded: bool =
     return np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8) if rounded else pixels
 
 
-def _thumbnail(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """16x16 gray, zero mean and unit norm: the dot product of two is their correlation."""
-    small = imresize(pixels.mean(axis=2), shape=(16, 16), kernel="area").reshape(-1)
+def thumbnail(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Average a photograph (H, W, 3) to 16x16 gray pixels, less their mean: (256,), in the photograph's unit."""
+    small: NDArray[np.float32] = imresize(pixels.mean(axis=2), shape=(16, 16), kernel="area").reshape(-1)
     small -= small.mean()
+    return small
+
+
+def _unit(small: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A thumbnail of unit norm: the dot product of two is their correlation."""
     unit: NDArray[np.float32] = small / max(float(np.linalg.norm(small)), 1e-6)
     return unit
-
-
-def _photograph(shard: Shard, i: int) -> NDArray[Any]:
-    offset, height, width = shard.index[i].tolist()
-    pixels: NDArray[Any] = shard.pixels[offset : offset + height * width * 3].numpy().reshape(height, width, 3)
-    return pixels
 
 
 def check_patch(shard: Shard, recipe: Recipe, multiple: int) -> None:

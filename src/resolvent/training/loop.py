@@ -28,7 +28,7 @@ from resolvent.training.callbacks import Callback
 from resolvent.training.checkpoint import State
 from resolvent.training.data import check_patch
 from resolvent.training.devices import join
-from resolvent.training.noisy import noisy_batch, noisy_examples, noisy_preview, scenes_of
+from resolvent.training.noisy import noisy_batch, noisy_examples, noisy_preview, scenes_of, without_noise
 from resolvent.training.objectives import OBJECTIVES
 from resolvent.training.objectives import build as build_objective
 from resolvent.training.optimizers import build_optimizers, set_rate
@@ -121,6 +121,7 @@ def train(
         check_shares(recipe, group.size)
         packs = group.leads and not (going_on and is_packed(run))
         chosen = choose_photographs(recipe, images, validation) if packs else None
+        judged_clean = validation is not None or not recipe.from_noisy
         torch.manual_seed(recipe.seed)
         objective = build_objective(recipe.objective, recipe.objective_settings).to(where)
         torch.manual_seed(recipe.seed)
@@ -131,12 +132,12 @@ def train(
         forward = torch.compile(network) if compiled else network
 
         with claimed(run) if group.leads else nullcontext():
-            group.alone(lambda: chosen and pack_photographs(recipe, run, chosen, watch))
+            group.alone(lambda: chosen and pack_photographs(recipe, run, chosen, watch, judged_clean=judged_clean))
             training, held = open_shards(run)
             check_patch(training, recipe, networks.multiple_of(network, recipe.network) * recipe.scale)
             training = training.to(where)
             tensors, book = checkpoint.load(last) if going_on else ({}, {})
-            judged_clean = book.get("judged_clean", validation is not None or not recipe.from_noisy)
+            judged_clean = book.get("judged_clean", judged_clean)
             scenes = scenes_of(recipe, training) if recipe.from_noisy else None
             make = partial(noisy_batch, scenes) if scenes else clean_batch
             batches = Batches(recipe, training, group.rank, group.size, make)
@@ -198,6 +199,8 @@ def train(
                     keep(best, checkpoint.weights("average", average))
 
             watch.start(recipe, training, held, pairs, where, average)
+            if scenes and (hint := without_noise(recipe, scenes)):
+                watch.hint(hint)
             begun = saved = clock = group.clock()
             if budget.unit == "seconds":
                 needed = seconds_needed(average, examples, where) if group.leads else 0.0
@@ -217,7 +220,7 @@ def train(
                 rate = state.rate_scale * schedule(recipe, share)
                 set_rate(optimizers, rate)
                 network.train()
-                loss, restored, parts = objective(predict, batch, share)
+                loss, restored, parts = objective(predict, batch, state.grown + (1 - state.grown) * share)
                 for optimizer in optimizers:
                     optimizer.zero_grad(set_to_none=True)
                 loss.backward()

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from math import sqrt
 from pathlib import PurePath
+
+import numpy as np
 
 from resolvent import networks
 from resolvent.diagnosis.noise import noise_sigma
 from resolvent.errors import InputError, MissingDependencyError
 from resolvent.training.batches import network_input, share, stream
-from resolvent.training.data import Shard
+from resolvent.training.data import Shard, thumbnail
+from resolvent.training.objectives import OBJECTIVES
 from resolvent.training.recipe import Recipe
 
 try:
@@ -23,13 +27,22 @@ try:
 except ModuleNotFoundError as error:
     raise MissingDependencyError(str(error.name), "lab", "training") from error
 
-__all__ = ["Scenes", "noisy_batch", "noisy_examples", "noisy_preview", "scenes_of"]
+__all__ = ["Scenes", "noisy_batch", "noisy_examples", "noisy_preview", "scenes_of", "without_noise"]
 
 MEASURED = 384
 """Largest side in pixels of the center of a photograph in which the noise is measured."""
 
 VALIDATION_PATCH = 160
 """Largest side in pixels of what is validated on."""
+
+UNLIKE = 0.5
+"""Correlation of the thumbnails of two shots below which they show different scenes; those of one have above 0.9."""
+
+PLAIN = 12.0
+"""Difference of two thumbnails in gray levels, besides what their noise explains, that plain scenes may have."""
+
+NOISELESS = 0.5
+"""Gray levels of noise below which a photograph counts as clean; rounding to 8 bits alone gives 0.3."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,7 @@ def scenes_of(recipe: Recipe, shard: Shard) -> Scenes:
     """Measure the noise of photographs, and find their bursts: those of one folder.
 
     Raises:
-        InputError: A burst has one shot, or its shots differ in size.
+        InputError: A burst has one shot, or its shots differ in size or show different scenes.
     """
     sigma = []
     for number in range(len(shard)):
@@ -73,10 +86,50 @@ def scenes_of(recipe: Recipe, shard: Shard) -> Scenes:
                 raise InputError(f"folder {folder}: holds one noisy shot of its scene; {recipe.objective} needs two")
             if len({tuple(shard.index[i, 1:].tolist()) for i in group}) > 1:
                 raise InputError(f"folder {folder}: its shots differ in size; give aligned shots of one scene")
+            refuse_other_scenes(recipe, shard, group, sigma)
         first = [group[0] for group in folders for _ in group]
         shots = [len(group) for group in folders for _ in group]
     device = shard.pixels.device
     return Scenes(torch.tensor(sigma, device=device), *(torch.tensor(x, device=device) for x in (first, shots)))
+
+
+def refuse_other_scenes(recipe: Recipe, shard: Shard, burst: Sequence[int], sigma: Sequence[float]) -> None:
+    """Refuse shots that plainly are of another scene than the first of their burst.
+
+    Args:
+        recipe: What is trained.
+        shard: The photographs.
+        burst: Numbers of the shots.
+        sigma: Noise of every photograph of the shard in gray levels.
+
+    Raises:
+        InputError: There is one.
+    """
+    unit = 255 if shard.pixels.is_floating_point() else 1
+    first, *others = burst
+    seen = unit * thumbnail(shard.photograph(first))
+    averaged = sqrt(int(shard.index[first, 1:].prod()) / seen.size)  # by which the noise of a thumbnail is less
+    for shot in others:
+        other = unit * thumbnail(shard.photograph(shot))
+        correlation = float(seen @ other) / max(float(np.linalg.norm(seen) * np.linalg.norm(other)), 1e-6)
+        noise = 3 * max(sigma[first], sigma[shot]) / averaged
+        if correlation < UNLIKE and np.sqrt(np.mean(np.square(seen - other))) > PLAIN + noise:
+            raise InputError(
+                f"{shard.names[shot]}: shows another scene than {shard.names[first]} (correlation {correlation:.2f}), "
+                f"and {recipe.objective} takes a folder as shots of one; give each scene a folder, or another objective"
+            )
+
+
+def without_noise(recipe: Recipe, scenes: Scenes) -> str | None:
+    """Say that an objective which goes by the measured noise has none to learn from; None if it has."""
+    measured = "sigma" in OBJECTIVES[recipe.objective].settings and recipe.objective_settings.get("sigma") is None
+    typical = float(scenes.sigma.median())
+    if not measured or typical >= NOISELESS:
+        return None
+    return (
+        f"noise of {typical:.1f} gray levels was measured, as in clean photographs, from which {recipe.objective} "
+        "learns to change nothing: give noisy ones, or the sigma of their noise in objective_settings"
+    )
 
 
 def noisy_batch(scenes: Scenes, recipe: Recipe, shard: Shard, step: int, rank: int = 0, size: int = 1) -> Batch:

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -13,7 +14,7 @@ from resolvent.errors import UsageError, unknown
 from resolvent.training.objectives import OBJECTIVES
 from resolvent.training.recipe_rules import check_recipe
 
-__all__ = ["FINE_TUNING", "RATES", "Recipe", "recipe_keys"]
+__all__ = ["FINE_TUNING", "RATES", "Recipe", "recipe_keys", "under_present_names"]
 
 RATES = ("learning_rate", "kernel_rate")
 
@@ -217,13 +218,10 @@ class Recipe:
         for key in data:
             if FORMER.get(key, key) not in fields:
                 raise unknown(f"key in {origin}:", key, fields, SYNONYMS.get(key))
-        for former, name in FORMER.items():
-            if former in data and name in data:
-                raise UsageError(f"{origin}: {former} is the former name of {name}; give {name} alone")
+        data = under_present_names(data, origin)
         missing = [n for n, f in fields.items() if f.default is f.default_factory and n not in data]
         if missing:
             raise UsageError(f"{origin}: {', '.join(missing)} missing; add KEY = VALUE for each of them")
-        data = {FORMER.get(key, key): value for key, value in data.items()}
         values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
         if data.get("start") and not data.keys() & set(RATES):
             values |= {rate: FINE_TUNING * getattr(cls, rate) for rate in RATES}
@@ -232,6 +230,18 @@ class Recipe:
             if not _fits(value, kind := kinds[key]):
                 raise UsageError(f"{origin}: {key} = {value!r:.60}: must be {KINDS[kind]}")
         return cls(**values)
+
+
+def under_present_names(data: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """Rename the keys of a recipe that had another name.
+
+    Raises:
+        UsageError: A key is given under both names.
+    """
+    for former, name in FORMER.items():
+        if former in data and name in data:
+            raise UsageError(f"{origin}: {former} is the former name of {name}; give {name} alone")
+    return {FORMER.get(key, key): value for key, value in data.items()}
 
 
 def recipe_keys() -> dict[str, dict[str, Any]]:

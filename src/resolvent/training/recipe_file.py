@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from resolvent.errors import InputError, UsageError, unknown
-from resolvent.training.recipe import FINE_TUNING, RATES, Recipe
+from resolvent.training.recipe import FINE_TUNING, RATES, Recipe, under_present_names
 
 __all__ = ["load_recipe", "parse_settings", "recipe_text", "recipes"]
 
@@ -52,6 +52,7 @@ def load_recipe(name_or_path: str, **overrides: Any) -> Recipe:
         if name_or_path not in known:
             raise unknown("recipe", name_or_path, known)
         recipe = known[name_or_path]
+    overrides = under_present_names(overrides, "settings")
     values = recipe.to_json()
     if overrides.get("start") and not recipe.start and not overrides.keys() & set(RATES):
         values |= {rate: FINE_TUNING * values[rate] for rate in RATES}

@@ -15,8 +15,10 @@ from resolvent import networks
 from resolvent.errors import InputError, OutputError, UsageError
 from resolvent.io import exclusive
 from resolvent.training import checkpoint
+from resolvent.training.batches import epoch_steps
+from resolvent.training.budget import Budget
 from resolvent.training.data import Shard, find_photographs, pack
-from resolvent.training.recipe import Recipe
+from resolvent.training.recipe import Recipe, under_present_names
 
 if TYPE_CHECKING:
     from torch import nn
@@ -188,14 +190,17 @@ def open_shards(run: Path) -> tuple[Shard, Shard]:
 
 
 def pack_photographs(
-    recipe: Recipe, run: Path, chosen: tuple[list[Path], list[Path]], watch: Callback
+    recipe: Recipe, run: Path, chosen: tuple[list[Path], list[Path]], watch: Callback, *, judged_clean: bool
 ) -> tuple[Shard, Shard]:
-    """Pack what ``choose_photographs`` gave, without those to train on that are nearly one to validate on."""
+    """Pack what ``choose_photographs`` gave, without those to train on that are nearly one to validate on.
+
+    Where those are as noisy, none is left out: many shots of one scene are the rule, and their noise is not alike.
+    """
     photographs, held = chosen
     sizes: dict[str, Any] = {"minimum": recipe.cut, "resize": recipe.resize, "progress": watch.packing}
     sizes["noisy"] = recipe.from_noisy
     validation = pack(held, run / SHARDS[1], **sizes)
-    return pack(photographs, run / SHARDS[0], unlike=validation, **sizes), validation
+    return pack(photographs, run / SHARDS[0], unlike=validation if judged_clean else None, **sizes), validation
 
 
 def branch(trunk: Path, run: Path, budget: str, name: str | None = None) -> Recipe:
@@ -227,12 +232,20 @@ def branch(trunk: Path, run: Path, budget: str, name: str | None = None) -> Reci
     missing = [trunk / shard for shard in SHARDS if not (trunk / shard).exists()]
     if missing:
         raise InputError(f"{missing[0]}: no such file; resume the trunk with its photographs, and it is packed again")
+    grown = Budget.parse(recipe.budget).share(
+        step=book["step"], seconds=book["spent"], steps_per_epoch=epoch_steps(recipe, book["photographs"])
+    )
     few = min(recipe.validations, COOLDOWN_VALIDATIONS)
     recipe = replace(recipe, schedule="cooldown", warmup=0.0, budget=budget, validations=few)
     run.mkdir(parents=True, exist_ok=True)
     for shard in SHARDS:
         shutil.copyfile(trunk / shard, run / shard)
-    changes = {"recipe": recipe.to_json(), "begun": book["step"], "before": book["before"] + book["spent"]}
+    changes = {
+        "recipe": recipe.to_json(),
+        "begun": book["step"],
+        "before": book["before"] + book["spent"],
+        "grown": grown,
+    }
     fresh = {"spent": 0.0, "best_psnr": -math.inf, "measured_share": 0.0}
     checkpoint.save(run / LAST, tensors, {**book, **changes, **fresh})
     return recipe
@@ -243,7 +256,7 @@ def resumed_recipe(run: Path, recipe: Recipe, overrides: Mapping[str, Any] = Map
     own = Recipe.from_json(checkpoint.load_book(run / LAST)["recipe"], str(run))
     if own.schedule != "cooldown" or own.name != recipe.name:
         return recipe
-    return Recipe.from_json({**own.to_json(), **overrides}, str(run))
+    return Recipe.from_json({**own.to_json(), **under_present_names(overrides, "settings")}, str(run))
 
 
 def load_result(run: Path) -> Result:
