@@ -19,7 +19,7 @@ from resolvent.evaluation.files import list_files, read_pair
 from resolvent.evaluation.metrics import MS_SSIM_SIDE, Pixels, Protocol, argmax_accuracy, ms_ssim
 from resolvent.evaluation.tables import INPUT, Row
 from resolvent.models.registry import bundled, read_card
-from resolvent.physics.resize import imresize
+from resolvent.physics.resize import imresize, resize_square
 
 if TYPE_CHECKING:
     from resolvent.engine.run import Restoration
@@ -348,13 +348,10 @@ def center_square(image: Pixels, side: int, name: str) -> Pixels:
     Raises:
         InputError: The image, which ``name`` names, is smaller than that.
     """
-    height, width = image.shape[:2]
-    square = min(height, width)
-    if square < side:
-        raise InputError(f"{name}: {width}x{height} pixels; at least {side} a side are needed, leave it out")
-    top, left = (height - square) // 2, (width - square) // 2
-    resized = imresize(image[top : top + square, left : left + square], shape=(side, side), kernel="area")
-    return Protocol(round8=True).apply(resized)
+    try:
+        return Protocol(round8=True).apply(resize_square(image, side))
+    except InputError as error:
+        raise InputError(f"{name}: {error}; leave it out") from error
 
 
 def default_restore() -> Restore:

@@ -122,9 +122,9 @@ def _decode_vips(file: BinaryIO, kind: str, check: Check, found: Found, frame: i
             image = opened(page=frame - 1) if frame > 1 else image
         names = ("icc-profile-data", "exif-data", "xmp-data", "resolution-unit", "orientation")
         stored = {name: image.get(name) for name in names if image.get_typeof(name)}
-        if image.interpretation not in _COLORS or image.format not in unusual.DTYPES:
+        if image.interpretation not in _COLORS or image.format not in vips.DTYPES:
             raise InputError(f"its colors are {image.interpretation.upper()} of {image.format}; convert it to RGB")
-        check(image.width, image.height, image.bands * np.dtype(unusual.DTYPES[image.format]).itemsize)
+        check(image.width, image.height, image.bands * np.dtype(vips.DTYPES[image.format]).itemsize)
         if image.interpretation == "cmyk":
             found.warnings.append("converted from CMYK to sRGB")
             profile = stored.get("icc-profile-data") or b""
@@ -137,7 +137,7 @@ def _decode_vips(file: BinaryIO, kind: str, check: Check, found: Found, frame: i
             found.fields["icc"] = stored["icc-profile-data"] = found.extras = None
         if image.bands > 4:
             raise InputError(f"it has {image.bands} channels; convert it to gray or RGB, with or without alpha")
-        values = np.frombuffer(image.write_to_memory(), unusual.DTYPES[image.format])
+        values = np.frombuffer(image.write_to_memory(), vips.DTYPES[image.format])
         complaints = vips.complaints()
     # of a file that has been made whole, they are of the bytes that it has got
     found.warnings += [line for line in judged(complaints) if not (found.whole and isinstance(line, StrayBytes))]

@@ -17,16 +17,7 @@ from resolvent.image.complaints import PILLOW_ERRORS, damaged
 from resolvent.image.directories import Value, open_tiff, read_at, values_of
 from resolvent.image.found import Check
 
-__all__ = ["DTYPES", "lab_tiff", "narrowed", "unpack_tiff"]
-
-DTYPES = {
-    **{"uchar": np.uint8, "char": np.int8, "ushort": np.uint16, "short": np.int16, "uint": np.uint32, "int": np.int32},
-    **{"float": np.float32, "double": np.float64},
-}
-"""libvips's names of types."""
-
-_EXACT = 1 << 24
-"""Integers up to this one are floats too."""
+__all__ = ["lab_tiff", "narrowed", "unpack_tiff"]
 
 
 def narrowed(values: NDArray[Any]) -> NDArray[Any]:

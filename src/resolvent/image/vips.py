@@ -20,7 +20,11 @@ __all__ = ["DTYPES", "OPERATIONS", "load", "over", "seeking", "session"]
 OPERATIONS = {"jpeg": "jpeg", "png": "png", "webp": "webp", "tiff": "tiff", "avif": "heif", "gif": "gif"}
 """Formats that libvips handles, and what its loaders and savers call them."""
 
-DTYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
+DTYPES = {
+    **{"uchar": np.uint8, "char": np.int8, "ushort": np.uint16, "short": np.int16, "uint": np.uint32, "int": np.int32},
+    **{"float": np.float32, "double": np.float64},
+}
+"""libvips's names of types."""
 
 Guard = Callable[[Callable[..., Any], object], Callable[..., Any]]
 

@@ -13,12 +13,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.errors import UsageError, unknown
+from resolvent.errors import InputError, UsageError, unknown
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["imresize", "imresize_tensor", "rescale_matrices", "resize_matrix", "resize_plane", "resize_weights"]
+__all__ = [
+    "imresize",
+    "imresize_tensor",
+    "rescale_matrices",
+    "resize_matrix",
+    "resize_plane",
+    "resize_square",
+    "resize_weights",
+]
 
 
 def _cubic_pieces(x: Any) -> tuple[Any, Any]:
@@ -72,6 +80,9 @@ def resize_weights(
         >>> indices, weights = resize_weights(4, 2, 0.5, "area")
         >>> indices.tolist(), weights.tolist()
         ([[0, 1], [2, 3]], [[0.5, 0.5], [0.5, 0.5]])
+
+    Raises:
+        UsageError: There is no such kernel.
     """
     if kernel not in _KERNELS:
         raise unknown("kernel", kernel, _KERNELS)
@@ -130,6 +141,20 @@ def imresize(
         taps = zip(indices.T, weights.T, strict=True)
         resized = sum(np.take(resized, index, axis) * weight.reshape(column) for index, weight in taps)
     return resized.astype(np.float32)
+
+
+def resize_square(image: NDArray[Any], side: int) -> NDArray[np.float32]:
+    """Resize the largest square in the middle of an image (H, W, C) to (side, side, C) by area.
+
+    Raises:
+        InputError: The image is smaller than that.
+    """
+    height, width = image.shape[:2]
+    square = min(height, width)
+    if square < side:
+        raise InputError(f"{width}x{height} pixels, below {side} a side")
+    top, left = (height - square) // 2, (width - square) // 2
+    return imresize(image[top : top + square, left : left + square], shape=(side, side), kernel="area")
 
 
 def resize_plane(plane: NDArray[Any], scale: float, kernel: str = "bicubic") -> NDArray[Any]:

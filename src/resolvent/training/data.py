@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resolvent.errors import InputError, MissingDependencyError, UsageError
-from resolvent.physics.resize import imresize
+from resolvent.physics.resize import imresize, resize_square
 
 if TYPE_CHECKING:
     import torch
@@ -202,12 +202,7 @@ def _prepare(pixels: NDArray[np.float32], resize: int | None, *, rounded: bool =
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     if resize is not None:
-        side = min(pixels.shape[:2])
-        if side < resize:
-            raise InputError(f"{pixels.shape[1]}x{pixels.shape[0]} pixels, below {resize} a side")
-        top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
-        square = pixels[top : top + side, left : left + side]
-        pixels = imresize(square, shape=(resize, resize), kernel="area")
+        pixels = resize_square(pixels, resize)
     return np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8) if rounded else pixels
 
 
