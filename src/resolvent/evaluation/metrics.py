@@ -161,7 +161,7 @@ def ssim(
     Raises:
         UsageError: The shapes differ, a value is not finite, or less than 11 x 11 pixels are left.
 
-    Source:
+    References:
         Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility to structural similarity. IEEE
         Transactions on Image Processing 13(4), 2004. doi:10.1109/TIP.2003.819861
     """
@@ -186,7 +186,7 @@ def ms_ssim(image_true: Pixels, image_test: Pixels) -> float:
     Raises:
         UsageError: The shapes differ, a value is not finite, or a side is below 176 pixels.
 
-    Source:
+    References:
         Wang, Simoncelli, Bovik: Multi-scale structural similarity for image quality assessment. 37th Asilomar
         Conference on Signals, Systems and Computers, 2003. doi:10.1109/ACSSC.2003.1292216
     """
@@ -216,7 +216,7 @@ def argmax_accuracy(image: Pixels, truth: Pixels) -> float:
     Raises:
         UsageError: The shapes differ, a value is not finite, or the images are gray.
 
-    Source:
+    References:
         ``sparse_categorical_matches`` in ``metrics_utils.py`` of Keras 2; ``CategoricalAccuracy`` in Keras 3.
     """
     check_images(image, truth)

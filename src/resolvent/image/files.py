@@ -45,6 +45,9 @@ def read_image(
         limits: The largest input; checked before anything is decoded.
         frame: Which page of a TIFF, or frame of a WebP or GIF animation; the first is 1.
 
+    Returns:
+        The photograph, upright, with its metadata, and what is amiss with the file as ``warnings``.
+
     Raises:
         InputError: It cannot be opened, is too large, of another format, damaged, or holds NaN or infinity; or it holds
             no such frame.
@@ -151,7 +154,7 @@ def write_image(
         quality: 1 to 100, of a lossy format.
 
     Returns:
-        What the format cannot hold, as `losses` says.
+        What the format cannot hold, as `unsupported` says.
 
     Raises:
         OutputError: `path` exists, its folder does not or is read-only, the disk is full, the encoder refuses.
@@ -172,7 +175,7 @@ def encode_image(
     format: str | None = None,  # noqa: A002
     quality: int = QUALITY,
 ) -> bytes:
-    """Give the bytes of the file that `write_image` would write; `losses` says what they lack.
+    """Give the bytes of the file that `write_image` would write; `unsupported` says what they lack.
 
     Raises:
         OutputError: The encoder refuses.

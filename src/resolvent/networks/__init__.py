@@ -148,7 +148,7 @@ def build(name: str, **overrides: Any) -> nn.Module:
 
     Args:
         name: A key of NETWORKS.
-        overrides: Arguments of its class that differ from the entry's, such as ``noise_level=True``.
+        **overrides: Arguments of its class that differ from the entry's, such as ``noise_level=True``.
 
     Raises:
         UsageError: The name or an argument is not known, or an argument breaks its rule.

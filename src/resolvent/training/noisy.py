@@ -159,6 +159,9 @@ def noisy_examples(recipe: Recipe, held: Shard) -> dict[str, Sequence[tuple[Tens
 
     The mean squared error to the second is that to the clean image plus the variance of its noise, as long as the two
     are independent: PSNR falls short of the true one, but the order of two networks is the same.
+
+    Raises:
+        InputError: The photographs are too small, or their bursts are not what ``scenes_of`` asks for.
     """
     scenes = scenes_of(recipe, held)
     multiple = networks.NETWORKS[recipe.network].multiple * (1 if recipe.from_bursts else 2)

@@ -284,7 +284,11 @@ def load_result(run: Path) -> Result:
 
 
 def refuse_another_recipe(recipe: Recipe, stored: dict[str, Any], run: Path) -> None:
-    """A run is resumed with the recipe that it was started with; its budget may grow."""
+    """Refuse to resume a run with another recipe than its own; the budget alone may differ.
+
+    Raises:
+        UsageError: Another key differs.
+    """
     before = Recipe.from_json(stored, str(run)).to_json()
     changed = [key for key, value in recipe.to_json().items() if before[key] != value and key != "budget"]
     if changed:

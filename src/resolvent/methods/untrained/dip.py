@@ -145,9 +145,25 @@ def restore_fast(
     seed: int = 0,
     control: Control | None = None,
 ) -> NDArray[np.float32]:
-    """Deep image prior with a quarter of the filters, in bfloat16 where that is faster.
+    """Deep image prior [1] with a quarter of the filters, in bfloat16 where that is faster.
 
-    Arguments and result are as of ``restore``.
+    Args:
+        y: (H, W, C) in [0, 1] or beyond.
+        forward_model: A blur, a downsampling or a mask, or none of them; then noise or JPEG.
+        iterations: At most so many; by default those of the preset for the degradation.
+        stop: See ``restore``, as for the rest.
+        seed: Of the network, its input and all noise.
+        control: See Control.
+
+    Returns:
+        (H, W, C), or (scale H, scale W, C), a new array: the running mean of the outputs.
+
+    Raises:
+        UsageError: There is no such stop.
+
+    References:
+        [1] D. Ulyanov, A. Vedaldi, V. Lempitsky, Deep image prior, IJCV 128, 2020.
+        https://doi.org/10.1007/s11263-020-01303-4
     """
     preset = fast_preset(choose(forward_model))
     return _restore(y, forward_model, preset, {"iterations": iterations}, stop, None, seed, control)

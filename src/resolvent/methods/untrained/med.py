@@ -53,6 +53,12 @@ def restore(
         seed: Random seed.
         control: Stops it early.
 
+    Returns:
+        (H, W, C), or (scale H, scale W, C), a new array: the running mean of the outputs.
+
+    Raises:
+        UsageError: There is no such stop.
+
     References:
         [1] I. Mastan, S. Raman, Multi-level encoder-decoder architectures for image restoration, CVPR workshops 2019.
         https://arxiv.org/abs/1905.00322
