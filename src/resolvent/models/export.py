@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ import numpy as np
 
 from resolvent import networks
 from resolvent.errors import InputError, MissingDependencyError, OutputError, UsageError, first_line
+from resolvent.io import write_atomic
 from resolvent.models.card import METADATA_KEY, ModelCard
 from resolvent.models.graph import check_graph
 from resolvent.models.registry import find, read_card, split_realism
@@ -122,18 +122,11 @@ def write(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
     from onnx import helper
 
     helper.set_model_props(model, {METADATA_KEY: card.dumps()})
-    partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(model.SerializeToString())
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
-    finally:
-        if partial.exists():
-            partial.unlink()
+    write_atomic(path, lambda file: file.write(model.SerializeToString()), overwrite=True)
 
 
 def store_as_float16(model: onnx.ModelProto) -> float:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resolvent.errors import UsageError
+from resolvent.physics.resize import cubic_pieces
 
 
 class ResidualBlock(nn.Module):
@@ -39,10 +40,11 @@ def stage(width: int, blocks: int, *, bias: bool = True) -> nn.Sequential:
 
 
 def cubic(x: Tensor) -> Tensor:
-    """Keys' kernel, a = -1/2 (1981, doi:10.1109/TASSP.1981.1163711, equation 15)."""
+    """Keys' kernel, as ``imresize`` has it."""
     x = x.abs()
-    near, far = (1.5 * x - 2.5) * x**2 + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
-    return near.where(x <= 1, far.where(x <= 2, torch.zeros_like(x)))
+    near, far = cubic_pieces(x)
+    kernel: Tensor = near.where(x <= 1, far.where(x <= 2, torch.zeros_like(x)))
+    return kernel
 
 
 class Enlarge(nn.Module):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
+    "cubic_pieces",
     "imresize",
     "imresize_tensor",
     "rescale_matrices",
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 
-def _cubic_pieces(x: Any) -> tuple[Any, Any]:
+def cubic_pieces(x: Any) -> tuple[Any, Any]:
     """Keys' cubic, a = -1/2 (doi:10.1109/TASSP.1981.1163711, equation 15), for x in [0, 1] and in [1, 2]."""
     return (1.5 * x - 2.5) * x**2 + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
 
@@ -37,7 +38,7 @@ def _cubic_pieces(x: Any) -> tuple[Any, Any]:
 def _cubic(distance: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     """Keys' cubic, stretched where the image shrinks."""
     x = np.abs(distance) / max(step, 1.0)
-    near, far = _cubic_pieces(x)
+    near, far = cubic_pieces(x)
     return np.where(x <= 1, near, np.where(x <= 2, far, 0))
 
 
@@ -209,7 +210,7 @@ def _bicubic(size_in: torch.Tensor, size_out: torch.Tensor, rows: int, columns: 
     row = torch.arange(rows, device=step.device)[:, None]
     column = torch.arange(-reach, columns + reach, device=step.device)
     x = ((row + 0.5) * step - 0.5 - column).abs() / stretch
-    near, far = _cubic_pieces(x)
+    near, far = cubic_pieces(x)
     weights: torch.Tensor = near.where(x <= 1, far.where(x <= 2, 0.0))
     weights = (weights / weights.sum(2, keepdim=True)).where(row < size_out, 0.0)
     mirrored = column % (2 * size_in)
