@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from resolvent.errors import UsageError
 from resolvent.image import read_image
+from resolvent.training.data import find_photographs
 
-__all__ = ["center"]
+__all__ = ["center", "centers"]
 
 
 def center(path: Path, side: int) -> NDArray[np.float32]:
@@ -27,3 +28,13 @@ def center(path: Path, side: int) -> NDArray[np.float32]:
         )
     top, left = (height - side) // 2, (width - side) // 2
     return pixels[top : top + side, left : left + side]
+
+
+def centers(folder: Path, side: int, limit: int | None = None) -> dict[Path, NDArray[np.float32]]:
+    """The middles of the first photographs of a folder, sorted by path.
+
+    Raises:
+        InputError: There is no such folder, or it holds no photograph.
+        UsageError: One is smaller than that, or gray.
+    """
+    return {path: center(path, side) for path in find_photographs(folder, limit)}

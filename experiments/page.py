@@ -1,10 +1,18 @@
-"""The page of an experiment, whose tables its commands write."""
+"""What an experiment writes: its results, and the tables of its page."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
-__all__ = ["publish"]
+__all__ = ["publish", "save"]
+
+
+def save(path: Path, results: dict[str, Any], indent: int | None = 1) -> None:
+    """Write results as JSON into a folder, which is made if it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=indent, ensure_ascii=False) + "\n", "utf-8")
 
 
 def publish(folder: Path, text: str, name: str = "tables") -> None:

@@ -7,19 +7,16 @@ Both networks train in ``runs/cnn-anatomy`` and go on from there if they were st
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from experiments.cnn_anatomy import convolution, depth, dropout, pooling, skips
 from experiments.cnn_anatomy.networks import NETWORKS, trained
 from experiments.cnn_anatomy.tables import tables
-from experiments.page import publish
-from experiments.seed.flowers import SIDE, arrange, prepare
-from experiments.seed.measure import degraded
+from experiments.command import Parser, command, count
+from experiments.page import publish, save
+from experiments.seed.flowers import SIDE, gather, needed, prepare
+from experiments.seed.measure import degraded, tensor
 from experiments.seed.variants import blur
 from resolvent.degradations import parse
 from resolvent.provenance import provenance
@@ -31,26 +28,19 @@ FEW = 8
 """Test flowers of what takes many passes: shifts, dropout, gradients."""
 
 
+@command
 def main() -> None:
     """Train, measure, draw and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, Path(__file__).parent, "cnn-anatomy")
     parser.add_argument("--images", type=Path, required=True, help="folder of flowers, or the archive flower_photos")
-    parser.add_argument("--epochs", type=int, default=60, help="of each network")
-    parser.add_argument("--limit", type=int, default=50, help="how many of the test flowers")
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--runs", type=Path, default=Path("runs/cnn-anatomy"))
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent)
-    options = parser.parse_args()
-    for name, value in (("--epochs", options.epochs), ("--limit", options.limit)):
-        if value < 1:
-            parser.error(f"{name} {value}: give 1 or more")
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    parser.add_argument("--epochs", type=count, default=60, help="of each network")
+    parser.add_argument("--limit", type=count, default=50, help="how many of the test flowers")
+    options = parser.read()
+    if options.limit < SHOWN:
+        parser.error(f"--limit {options.limit}: the figures show {SHOWN} test flowers; give {SHOWN} or more")
     work: Path = options.runs
-    photographs = work / "flowers"
-    if not photographs.is_dir():
-        arrange(options.images, photographs)
-    test = prepare(sorted(photographs.iterdir()), work).test[: options.limit]
+    photographs = gather(options.images, work, needed(max(SHOWN, min(FEW, options.limit))))
+    test = prepare(photographs, work).test[: options.limit]
     out: Path = options.output
     out.mkdir(parents=True, exist_ok=True)
     networks, training = {}, {}
@@ -62,8 +52,8 @@ def main() -> None:
         }  # fmt: skip
         print(f"{name}: {result}", flush=True)
     network, where = networks["skips"], provenance()
-    clean = skips.tensor(test)
-    blurred = skips.tensor(degraded(test, parse(blur(skips.SHOWN_BLUR))))
+    clean = tensor(test)
+    blurred = tensor(degraded(test, parse(blur(skips.SHOWN_BLUR))))
     report: dict[str, Any] = {"training": training, "epochs": options.epochs, "pictures": len(test), "few": FEW}
 
     recipe = NETWORKS["skips"].recipe(1, 1, options.epochs)
@@ -84,7 +74,7 @@ def main() -> None:
     depth.draw(out / "depth.png", blurred[:1], report["depth"], gradients)
 
     report["measured_on"] = str(where)
-    (out / "results.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    save(out / "results.json", report)
     protocol = (
         f"{len(test)} test flowers of {SIDE}x{SIDE}, the first {min(FEW, len(test))} for shifts, dropout and gradients"
     )

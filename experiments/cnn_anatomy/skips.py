@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from experiments.inversion.measure import spectrum
 from experiments.seed.figures import COLORS, QUIET, save
-from experiments.seed.measure import degraded, score
+from experiments.seed.measure import degraded, score, tensor
 from experiments.seed.variants import BLURS, blur
 from resolvent.degradations import parse
 from resolvent.networks.seed_unet import SeedUNet
@@ -62,10 +62,6 @@ def high_power(x: Tensor) -> float:
     power = torch.fft.fft2((x - x.mean((2, 3), keepdim=True)) * window).abs().double().square()
     radius = torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.fftfreq(width)[None])
     return float(power[..., radius >= HIGH].sum())
-
-
-def tensor(pictures: NDArray[np.float32]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
 
 
 def restored(networks: dict[str, SeedUNet], y: Tensor) -> dict[str, Tensor]:

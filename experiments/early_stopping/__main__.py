@@ -7,21 +7,18 @@ What was measured is kept in ``runs/early_stopping``, so that the command can be
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from experiments.crops import center
+from experiments.command import Parser, command, count
+from experiments.crops import centers
 from experiments.early_stopping.figures import curves_figure, pictures_figure
 from experiments.early_stopping.rules import NETWORKS, RULES, measure
 from experiments.kept import kept
-from experiments.page import publish
+from experiments.page import publish, save
 from resolvent.provenance import provenance
-from resolvent.training.data import find_photographs
 
 CLAIM = 0.5
 """dB that a rule may lose against the oracle."""
@@ -74,31 +71,26 @@ def photograph_table(photographs: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+@command
 def main() -> None:
     """Measure, draw and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, Path(__file__).parent, "early_stopping")
     parser.add_argument("--images", type=Path, required=True, help="folder of color photographs")
-    parser.add_argument("--limit", type=int, default=10, help="how many of them, sorted by name; 10 unless given")
-    parser.add_argument("--side", type=int, default=96, help="of the crops from their middle; 96 unless given")
+    parser.add_argument("--limit", type=count, default=10, help="how many of them, sorted by name; 10 unless given")
+    parser.add_argument("--side", type=count, default=96, help="of the crops from their middle; 96 unless given")
     parser.add_argument("--network", choices=list(NETWORKS), default="dip-fast", help="dip is the published one")
-    parser.add_argument("--steps", type=int, default=2000, help="of each fit; 2000 unless given")
+    parser.add_argument("--steps", type=count, default=2000, help="of each fit; 2000 unless given")
     parser.add_argument("--sigma", type=float, default=25, help="of the noise, in gray levels; 25 unless given")
     parser.add_argument("--shown", type=int, default=0, help="number of the photograph in the figure, from 0")
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--runs", type=Path, default=Path("runs/early_stopping"))
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent, help="for results.json and figures")
-    options = parser.parse_args()
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    paths = find_photographs(options.images, options.limit)
-    if not 0 <= options.shown < len(paths):
-        parser.error(f"--shown {options.shown}: there are {len(paths)} photographs; give 0 to {len(paths) - 1}")
-    crops = [center(path, options.side) for path in paths]
+    options = parser.read()
+    crops = centers(options.images, options.side, options.limit)
+    if not 0 <= options.shown < len(crops):
+        parser.error(f"--shown {options.shown}: there are {len(crops)} photographs; give 0 to {len(crops) - 1}")
     options.output.mkdir(parents=True, exist_ok=True)
     where = provenance()
 
     photographs: dict[str, dict[str, Any]] = {}
-    for number, (path, truth) in enumerate(zip(paths, crops, strict=True)):
+    for number, (path, truth) in enumerate(crops.items()):
         settings = {
             "photograph": path.name, "side": options.side, "network": options.network, "sigma": options.sigma,
             "steps": options.steps, "seed": number,
@@ -127,7 +119,7 @@ def main() -> None:
         "rules": results, "photographs": photographs, "network": options.network, "side": options.side,
         "sigma": options.sigma, "steps": options.steps, "claim": CLAIM, "measured_on": str(where),
     }  # fmt: skip
-    (options.output / "results.json").write_text(json.dumps(report, ensure_ascii=False) + "\n", "utf-8")
+    save(options.output / "results.json", report, indent=None)
     protocol = (
         f"{len(crops)} crops of {options.side}x{options.side}, σ {options.sigma:g}, network of `{options.network}`"
     )

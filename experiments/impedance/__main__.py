@@ -7,20 +7,16 @@ What was measured is kept in ``runs/impedance``, so that the command can be give
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from experiments.crops import center
+from experiments.command import Parser, command, count
+from experiments.crops import centers
 from experiments.impedance.figures import curves_figure, targets_figure
 from experiments.impedance.fit import NETWORKS, TARGETS, Target, fit, reached, targets
 from experiments.kept import kept
-from experiments.page import publish
+from experiments.page import publish, save
 from resolvent.provenance import provenance
-from resolvent.training.data import find_photographs
 
 LEVEL = 0.01
 """MSE of the claim."""
@@ -65,23 +61,19 @@ def table(results: dict[str, dict[str, dict[str, Any]]], steps: int) -> str:
     return "\n".join(lines)
 
 
+@command
 def main() -> None:
     """Fit, draw and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, Path(__file__).parent, "impedance")
     parser.add_argument("--images", type=Path, required=True, help="folder of color photographs")
-    parser.add_argument("--limit", type=int, default=3, help="how many of them, sorted by name; 3 unless given")
-    parser.add_argument("--side", type=int, default=64, help="of the crops from their middle; 64 unless given")
+    parser.add_argument("--limit", type=count, default=3, help="how many of them, sorted by name; 3 unless given")
+    parser.add_argument("--side", type=count, default=64, help="of the crops from their middle; 64 unless given")
     parser.add_argument("--network", choices=list(NETWORKS), default="dip", help="dip is the published one")
-    parser.add_argument("--steps", type=int, default=400, help="of each fit; 400 unless given")
+    parser.add_argument("--steps", type=count, default=400, help="of each fit; 400 unless given")
     parser.add_argument("--sigma", type=float, default=25, help="of the added noise, in gray levels; 25 unless given")
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--runs", type=Path, default=Path("runs/impedance"))
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent, help="for results.json and figures")
-    options = parser.parse_args()
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    paths = find_photographs(options.images, options.limit)
-    fitted = [(path.name, targets(center(path, options.side), options.sigma, i)) for i, path in enumerate(paths)]
+    options = parser.read()
+    crops = centers(options.images, options.side, options.limit)
+    fitted = [(path.name, targets(crop, options.sigma, i)) for i, (path, crop) in enumerate(crops.items())]
     options.output.mkdir(parents=True, exist_ok=True)
     where = provenance()
 
@@ -115,7 +107,7 @@ def main() -> None:
         "network": options.network, "side": options.side, "steps": options.steps, "sigma": options.sigma,
         "measured_on": str(where),
     }  # fmt: skip
-    (options.output / "results.json").write_text(json.dumps(report, ensure_ascii=False) + "\n", "utf-8")
+    save(options.output / "results.json", report, indent=None)
     protocol = f"crops of {options.side}x{options.side}, σ {options.sigma:g}, network of `{options.network}`"
     text = f"{table(results, options.steps)}\n\nMeasured on: {protocol}; {where}."
     publish(options.output, text)

@@ -8,19 +8,19 @@ measures how far they have come.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from experiments.command import Parser, command, count
 from experiments.inversion.decoder import OBJECTIVES, SIDE, Run, train
 from experiments.inversion.features import FEATURES, MODEL, SIGMA, Layers
 from experiments.inversion.figures import spectrum_figure
 from experiments.inversion.measure import BASELINES, baseline, decode, held_crops, score, spectrum
-from experiments.page import publish
+from experiments.page import publish, save
 from experiments.seed.figures import rows_figure
 from resolvent.provenance import provenance
 from resolvent.training.data import Shard, find_photographs, pack
@@ -41,7 +41,7 @@ def shard(folder: Path, path: Path) -> Shard:
     return pack(find_photographs(folder), path, minimum=SIDE, resize=PHOTOGRAPH)
 
 
-def planned(options: argparse.Namespace) -> list[Run]:
+def planned(options: Namespace) -> list[Run]:
     """The runs that the options ask for, mean squared error first, since others start from it."""
     runs = [
         Run(feature, objective, options.steps if objective == "mse" else options.steps // 5)
@@ -99,9 +99,10 @@ def verdicts(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+@command
 def main() -> None:
     """Train, measure, draw and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, Path(__file__).parent, "inversion")
     parser.add_argument(
         "--images", type=Path, required=True, help=f"photographs to train on, {PHOTOGRAPH} pixels a side"
     )
@@ -109,19 +110,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1500, help="of each decoder; a fifth of it for other objectives")
     parser.add_argument("--only", nargs="+", choices=list(FEATURES), default=list(FEATURES))
     parser.add_argument("--objective", nargs="+", choices=list(OBJECTIVES), default=list(OBJECTIVES))
-    parser.add_argument("--limit", type=int, default=16, help="how many of the held photographs")
+    parser.add_argument("--limit", type=count, default=16, help="how many of the held photographs")
     parser.add_argument("--reached", action="store_true", help="train nothing, measure how far the runs have come")
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--runs", type=Path, default=Path("runs/inversion"))
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent)
-    options = parser.parse_args()
+    options = parser.read()
     if options.steps < 5:
         parser.error(f"--steps {options.steps}: give 5 or more, 1500 for the page")
     if "mse" not in options.objective:
         options.objective = ["mse", *options.objective]  # which the others start from
-    if options.threads:
-        torch.set_num_threads(options.threads)
     work: Path = options.runs
+    find_photographs(options.held)
     photographs = shard(options.images, work / "training.shard")
     clean = held_crops(shard(options.held, work / "held.shard"), options.limit)
     layers, where = Layers(), provenance()
@@ -155,7 +152,7 @@ def main() -> None:
         "results": results, "spectrum": {"truth": spectrum(clean), **powers}, "crops": len(clean), "model": MODEL,
         "sigma": SIGMA, "trained_on": len(photographs), "measured_on": str(where),
     }  # fmt: skip
-    (options.output / "results.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    save(options.output / "results.json", report)
     protocol = f"{len(clean)} crops of {SIDE}x{SIDE}, trained on crops of {len(photographs)} photographs"
     text = f"{table(results)}\n\n{verdicts(results)}\n\nMeasured on: {protocol}; {where}."
     publish(options.output, text)

@@ -7,19 +7,16 @@ Every run is kept in ``runs/memorization``, so that the command can be given aga
 
 from __future__ import annotations
 
-import argparse
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from experiments.command import Parser, command, count
 from experiments.kept import kept
 from experiments.memorization.figures import curves_figure, examples_figure
 from experiments.memorization.fit import TARGETS, WIDTHS_OF, Form, fit, shrink
-from experiments.page import publish
-from experiments.seed.flowers import Flowers, arrange, prepare
+from experiments.page import publish, save
+from experiments.seed.flowers import Flowers, gather, prepare
 from resolvent.provenance import provenance
 
 SMALL = Form()
@@ -129,25 +126,18 @@ def measure_grid(flowers: Flowers, small: Form, work: Path) -> tuple[list[dict[s
     return grid, updates
 
 
+@command
 def main() -> None:
     """Fit, draw and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, Path(__file__).parent, "memorization")
     parser.add_argument("--images", type=Path, required=True, help="folder of flowers, or the archive flower_photos")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--updates", type=int, default=SMALL.updates, help="of the small form; the grid takes half")
-    parser.add_argument("--large-updates", type=int, default=LARGE.updates)
+    parser.add_argument("--updates", type=count, default=SMALL.updates, help="of the small form; the grid takes half")
+    parser.add_argument("--large-updates", type=count, default=LARGE.updates)
     parser.add_argument("--large-widths", choices=list(WIDTHS_OF), default=LARGE.widths)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--runs", type=Path, default=Path("runs/memorization"))
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent, help="for results.json and figures")
-    options = parser.parse_args()
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    options = parser.read()
     work: Path = options.runs
-    photographs = work / "flowers"
-    if not photographs.is_dir():
-        arrange(options.images, photographs)
-    flowers = prepare(sorted(photographs.iterdir()), work)
+    flowers = prepare(gather(options.images, work), work)
     small, large = (replace(form, pairs=min(form.pairs, len(flowers.train))) for form in (SMALL, LARGE))
     small = replace(small, updates=options.updates)
     large = replace(large, updates=options.large_updates, widths=options.large_widths)
@@ -178,7 +168,7 @@ def main() -> None:
         grid, updates = measure_grid(flowers, small, work)
         report["grid"] = {"updates": updates, "rows": grid}
         text.append(grid_table(grid, updates))
-    (options.output / "results.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    save(options.output / "results.json", report)
     text.append(f"Measured on: {where}.")
     publish(options.output, "\n\n".join(text))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from experiments.seed.measure import degraded
+from experiments.seed.measure import degraded, tensor
 from resolvent.degradations import parse
 from resolvent.evaluation.metrics import psnr
 from resolvent.methods.untrained.fit import seeded
@@ -111,9 +111,9 @@ def fit(clean: Images, held: Images, kind: str, form: Form) -> dict[str, Any]:
         the restored other photographs), both without dropout; the relative MSE and the PSNR of the inputs as they are;
         the variance; the parameters; CPU seconds; and the first input, its target and the output for it in 8 bits.
     """
-    inputs, targets = (_tensor(images) for images in pairs(clean, kind, form.degradation, form.seed))
+    inputs, targets = (tensor(images) for images in pairs(clean, kind, form.degradation, form.seed))
     scale = variance(_images(targets))
-    blurred = _tensor(degraded(held, parse(form.degradation)))
+    blurred = tensor(degraded(held, parse(form.degradation)))
     began = time.process_time()
     with seeded(form.seed):
         network = SeedUNet("lite", widths=WIDTHS_OF[form.widths], dropout=form.dropout)
@@ -160,15 +160,11 @@ def _psnr(restored: Tensor, truth: Images) -> float:
     return float(np.mean([psnr(x, t) for x, t in zip(shown, truth, strict=True)]))
 
 
-def _tensor(images: Images) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+def _images(x: Tensor) -> Images:
+    return np.ascontiguousarray(x.numpy().transpose(0, 2, 3, 1))
 
 
-def _images(tensor: Tensor) -> Images:
-    return np.ascontiguousarray(tensor.numpy().transpose(0, 2, 3, 1))
-
-
-def _bytes(tensor: Tensor) -> list[Any]:
+def _bytes(x: Tensor) -> list[Any]:
     """(H, W, 3) from 0 to 255."""
-    values: list[Any] = np.round(255 * np.clip(_images(tensor)[0], 0, 1)).astype(int).tolist()
+    values: list[Any] = np.round(255 * np.clip(_images(x)[0], 0, 1)).astype(int).tolist()
     return values

@@ -8,9 +8,7 @@ its distance grows with the severity of a degradation, and how often it tells wh
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +19,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from experiments.page import publish
+from experiments.command import Parser, command, count
+from experiments.page import publish, save
 from resolvent.degradations import parse
 from resolvent.physics.resize import imresize_tensor
 from resolvent.provenance import provenance
@@ -128,30 +127,27 @@ def check(network: Comparator, shard: Shard, count: int) -> dict[str, Any]:
     return found
 
 
+@command
 def main() -> None:
     """Train, check and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, Path(__file__).parent, "objectives")
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--held", type=Path, required=True, help="other photographs, for the checks")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--reached", action="store_true", help="check the one that is there")
-    parser.add_argument("--patches", type=int, default=100, help="of 64x64, for the checks")
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent)
-    options = parser.parse_args()
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    work = Path("runs/objectives")
+    parser.add_argument("--patches", type=count, default=100, help="of 64x64, for the checks")
+    options = parser.read()
+    work: Path = options.runs
+    images = find_photographs(options.images)
     held = pack(find_photographs(options.held), work / "held.shard", minimum=PATCH)
     if not options.reached:
         path = work / "training.shard"
-        training = Shard.open(path) if path.exists() else pack(find_photographs(options.images), path, minimum=PATCH)
+        training = Shard.open(path) if path.exists() else pack(images, path, minimum=PATCH)
         network = train(training, options.minutes)
         target = Path(module.__file__).with_name(module.FILE)
         save_file({name: value.half().contiguous() for name, value in network.state_dict().items()}, target)
     found = check(load_comparator(), held, options.patches) | {"measured_on": str(provenance())}
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "comparator.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    save(options.output / "comparator.json", found)
     publish(options.output, f"{table(found)}\n\nMeasured on: {found['measured_on']}.", "comparator")
 
 

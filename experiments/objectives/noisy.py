@@ -8,8 +8,6 @@ network, and to measure. It writes noisy.json and the table of the page; a run t
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,9 @@ import numpy as np
 import tifffile
 from torch.nn import functional as F
 
-from experiments.page import publish
+from experiments.command import Parser, command, count
+from experiments.page import publish, save
+from resolvent.errors import InputError
 from resolvent.image import read_image
 from resolvent.provenance import provenance
 from resolvent.training.data import find_photographs
@@ -48,8 +48,13 @@ CONTROL = Entry(f"{Identity.__module__}:Identity", "the control", "noisy")
 
 
 def prepare(images: Path, folder: Path, count: int) -> None:
-    """Write the center of each photograph, clean and as two shots with white noise that is not clipped."""
-    for number, path in enumerate(find_photographs(images)[:: max(1, len(find_photographs(images)) // count)][:count]):
+    """Write the center of each photograph, clean and as two shots with white noise that is not clipped.
+
+    Raises:
+        InputError: None is large enough.
+    """
+    found = find_photographs(images)
+    for number, path in enumerate(found[:: max(1, len(found) // count)][:count]):
         pixels = read_image(path).pixels
         pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
         top, left = ((side - SIDE) // 2 for side in pixels.shape[:2])
@@ -66,6 +71,8 @@ def prepare(images: Path, folder: Path, count: int) -> None:
         }.items():
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
             tifffile.imwrite(folder / place, image, photometric="rgb")
+    if not folder.is_dir():
+        raise InputError(f"{images}: holds no photograph of {SIDE} pixels a side; give larger ones")
 
 
 def recipe(objective: str, updates: int, seed: int) -> Recipe:
@@ -103,19 +110,18 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+@command
 def main() -> None:
     """Train all, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, Path(__file__).parent, "objectives")
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--held", type=Path, required=True, help="clean photographs to measure on")
-    parser.add_argument("--updates", type=int, default=600)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--photographs", type=int, default=120)
+    parser.add_argument("--updates", type=count, default=600)
+    parser.add_argument("--seeds", type=count, default=3)
+    parser.add_argument("--photographs", type=count, default=120)
     parser.add_argument("--only", nargs="+", choices=ROWS, default=ROWS)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--runs", type=Path, default=Path("runs/objectives"))
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent)
-    options = parser.parse_args()
+    options = parser.read()
+    find_photographs(options.held)
     OBJECTIVES["identity"] = CONTROL
     data: Path = options.runs / "data"
     if not (data / "one").is_dir():
@@ -137,8 +143,7 @@ def main() -> None:
             found["seconds"].setdefault(name, []).append(round(result.seconds, 1))
             print(f"{name}, seed {seed}: {value:.2f} dB, {result.seconds:.0f} s", flush=True)
     found["measured_on"] = str(provenance())
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "noisy.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    save(options.output / "noisy.json", found)
     publish(options.output, f"{table(found)}\n\nMeasured on: {found['measured_on']}.", "noisy")
 
 

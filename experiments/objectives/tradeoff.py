@@ -8,9 +8,7 @@ figures, and the table of the page.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +18,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from experiments.crops import center
+from experiments.command import Parser, command, count
+from experiments.crops import centers
 from experiments.objectives.figures import crops_figure, tradeoff_figure
-from experiments.page import publish
+from experiments.page import publish, save
 from resolvent.degradations import parse
 from resolvent.evaluation.metrics import psnr
 from resolvent.inference.runtime import OnnxSession
@@ -30,7 +29,6 @@ from resolvent.models.realism import blended, write_realism
 from resolvent.models.registry import find, read_card, realistic
 from resolvent.physics.resize import imresize
 from resolvent.provenance import provenance
-from resolvent.training.data import find_photographs
 from resolvent.training.objectives.comparator import Comparator, load_comparator
 
 SIDE = 256
@@ -133,18 +131,17 @@ def table(name: str, found: dict[str, Any]) -> str:
     )
 
 
+@command
 def main() -> None:
     """Measure, draw and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, Path(__file__).parent)
     parser.add_argument("--images", type=Path, nargs="+", required=True, help="photographs not trained on")
     parser.add_argument("--model", default="upscale4")
     parser.add_argument("--realistic", type=Path, help="the other set: a model file, or the folder of a run")
     parser.add_argument("--keep", type=Path, help="the file to keep it in, NAME.realism.npz beside the model's")
-    parser.add_argument("--limit", type=int, help="photographs of each folder")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent)
-    options = parser.parse_args()
-    paths = [path for folder in options.images for path in find_photographs(folder)[: options.limit]]
-    crops = [center(path, SIDE) for path in paths]
+    parser.add_argument("--limit", type=count, help="photographs of each folder")
+    options = parser.read()
+    crops = [crop for folder in options.images for crop in centers(folder, SIDE, options.limit).values()]
     validation = read_card(options.model).recipe.get("validation", [])
     with tempfile.TemporaryDirectory() as work:
         change = realistic().get(options.model)
@@ -155,10 +152,9 @@ def main() -> None:
         if change is None:
             parser.error(f"model {options.model} comes without a second set of weights; give --realistic")
         found, shown = measure(options.model, change, crops, validation)
-    options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / f"tradeoff-{options.model}.json"
     result = {"photographs": len(crops), "degradations": validation, **found, "measured_on": str(provenance())}
-    path.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    save(path, result)
     tradeoff_figure(path.with_suffix(".svg"), found, [f"{step:g}" for step in STEPS], BINS)
     crops_figure(path.with_suffix(".png"), shown)
     text = table(options.model, found)

@@ -5,18 +5,16 @@ python -m experiments.posterior --images FOLDER [--limit 4] [--samples 4] [--mod
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
-from experiments.crops import center
-from experiments.page import publish
+from experiments.command import Parser, command, count
+from experiments.crops import centers
+from experiments.page import publish, save
 from experiments.posterior import toy
 from experiments.posterior.figures import samples_figure
 from experiments.posterior.photographs import GATE, SAMPLERS, SIDE, TASKS, Samples, network, pool, sample, score
 from resolvent.provenance import provenance
-from resolvent.training.data import find_photographs
 
 DRAWN = ("KS", "PnP-ULA")
 """Samplers in the figure; DDRM's samples look like those of KS."""
@@ -42,27 +40,23 @@ def photograph_table(results: dict[str, dict[str, dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
+@command
 def main() -> None:
     """Measure, draw and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, Path(__file__).parent)
     parser.add_argument(
         "--images", type=Path, required=True, help=f"folder of color photographs, {SIDE} pixels or more"
     )
-    parser.add_argument("--limit", type=int, default=20, help="how many of them, sorted by name; 20 unless given")
+    parser.add_argument("--limit", type=count, default=20, help="how many of them, sorted by name; 20 unless given")
     parser.add_argument("--samples", type=int, default=4, help="for each crop; 4 unless given")
     parser.add_argument("--model", default="denoise", help="a model that is told the noise level")
     parser.add_argument("--shown", type=int, default=0, help="number of the crop in the figure, from 0")
-    parser.add_argument("--threads", type=int)
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path(__file__).parent, help="for results.json and the figure"
-    )
-    options = parser.parse_args()
+    options = parser.read()
     if options.samples < 2:
         parser.error(f"--samples {options.samples}: a spread needs 2 or more")
-    paths = find_photographs(options.images, options.limit)
-    if not 0 <= options.shown < len(paths):
-        parser.error(f"--shown {options.shown}: there are {len(paths)} crops; give 0 to {len(paths) - 1}")
-    crops = [center(path, SIDE) for path in paths]
+    crops = centers(options.images, SIDE, options.limit)
+    if not 0 <= options.shown < len(crops):
+        parser.error(f"--shown {options.shown}: there are {len(crops)} crops; give 0 to {len(crops) - 1}")
     denoise = network(options.model, options.threads)
     where = provenance()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -75,7 +69,7 @@ def main() -> None:
         results[task] = {}
         for name, sampler in SAMPLERS.items():
             scores = []
-            for number, truth in enumerate(crops):
+            for number, truth in enumerate(crops.values()):
                 drawn = sample(sampler, degradation, truth, denoise, options.samples, seed=number)
                 scores.append(score(drawn))
                 if number == options.shown and name in DRAWN:
@@ -86,9 +80,9 @@ def main() -> None:
     samples_figure(options.output / "samples.png", rows)
     report = {
         "gaussian": gaussian, "photographs": results, "model": options.model, "samples": options.samples,
-        "crops": [path.name for path in paths], "gate": GATE, "measured_on": str(where),
+        "crops": [path.name for path in crops], "gate": GATE, "measured_on": str(where),
     }  # fmt: skip
-    (options.output / "results.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    save(options.output / "results.json", report)
     protocol = f"{len(crops)} crops, {options.samples} samples each, model `{options.model}`"
     text = "\n\n".join([toy_table(gaussian), photograph_table(results), f"Measured on: {protocol}; {where}."])
     publish(options.output, text)

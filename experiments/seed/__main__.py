@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments.page import publish
+from experiments.command import Parser, command, count
+from experiments.page import publish, save
 from experiments.seed.curves import Curves
 from experiments.seed.figures import curves_figure, rows_figure, sweep_figure
-from experiments.seed.flowers import Flowers, arrange, prepare, sizes
+from experiments.seed.flowers import Flowers, gather, prepare, sizes
 from experiments.seed.measure import BASELINES, MIXTURE, Restorer, baselines, compare, degraded, network, sweep
 from experiments.seed.variants import ABLATIONS, BLURS, VARIANTS, Variant, blur
 from resolvent.degradations import parse
@@ -145,31 +145,27 @@ def draw(
     return {"ksize": list(SWEPT), "psnr_by_ksize": by_ksize, "sigma": list(NOISES), "psnr_by_sigma": by_sigma}
 
 
+@command
 def main() -> None:
     """Train, measure, draw and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, Path(__file__).parent, "seed")
     parser.add_argument("--images", type=Path, required=True, help="folder of flowers, or the archive flower_photos")
-    parser.add_argument("--epochs", type=int, help="of every variant; 500 if not given")
+    parser.add_argument("--epochs", type=count, help="of every variant; 500 if not given")
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--ablation-epochs", type=int, default=100, help="0 leaves the ablations out")
     parser.add_argument("--train", choices=[*VARIANTS, *ABLATIONS], help="train this one and measure nothing")
     parser.add_argument("--reached", action="store_true", help="train nothing, measure how far the runs have come")
-    parser.add_argument("--threads", type=int)
     parser.add_argument("--compile", action="store_true", help="faster; needs a C++ compiler")
-    parser.add_argument("--runs", type=Path, default=Path("runs/seed"))
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="for results.json and the figures")
-    options = parser.parse_args()
+    options = parser.read()
     work: Path = options.runs
-    photographs = work / "flowers"
-    if not photographs.is_dir():
-        arrange(options.images, photographs)
+    photographs = gather(options.images, work)
     everything = {**VARIANTS, **ABLATIONS}
     if options.train:
         run = trained(options.train, everything[options.train], work, photographs, options)
         export(run, options.train, work)
         return
 
-    flowers = prepare(sorted(photographs.iterdir()), work)
+    flowers = prepare(photographs, work)
     options.output.mkdir(parents=True, exist_ok=True)
     labels = BASELINES | {name: variant.label for name, variant in VARIANTS.items()}
     results: dict[str, Any] = {name: compare(restorer, flowers) for name, restorer in baselines().items()}
@@ -199,17 +195,11 @@ def main() -> None:
     swept = draw(options.output, flowers, restorers, curves, results)
     where = provenance()
     best = best_of(results)
-    (options.output / "results.json").write_text(
-        json.dumps(
-            {
-                "best": best, "results": results, "keras": keras, "ablations": ablations, "sweep": swept, "runs": runs,
-                "measured_on": str(where), "photographs": {s: len(flowers.split(s)) for s in ("train", "val", "test")},
-            },
-            indent=1,
-        )
-        + "\n",
-        "utf-8",
-    )  # fmt: skip
+    report = {
+        "best": best, "results": results, "keras": keras, "ablations": ablations, "sweep": swept, "runs": runs,
+        "measured_on": str(where), "photographs": {s: len(flowers.split(s)) for s in ("train", "val", "test")},
+    }  # fmt: skip
+    save(options.output / "results.json", report)
     text = [table(results, labels, keras), by_blur(results, labels)]
     if ablations:
         text.append(ablation_table(ablations, options.ablation_epochs))

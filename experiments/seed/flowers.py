@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 from dataclasses import dataclass
@@ -11,15 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.errors import InputError
+from resolvent.image import read_image
 from resolvent.training.data import find_photographs, pack
 
-__all__ = ["KINDS", "SIDE", "SPLITS", "Flowers", "arrange", "prepare"]
+__all__ = ["KINDS", "LEAST", "SIDE", "SPLITS", "Flowers", "arrange", "gather", "needed", "prepare", "sizes"]
 
 KINDS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 """The folders of the public archive flower_photos."""
 
 SIDE = 128
-COUNT = 150
+COUNT, LEAST = 150, 12
+"""Photographs of the whole experiment, and of the shortest that makes sense."""
 SPLITS = ("train", "val", "test")
 
 
@@ -37,14 +40,14 @@ class Flowers:
         return photographs
 
 
-def arrange(images: Path, into: Path) -> list[Path]:
-    """Copy at most 150 photographs under names that fix their order.
+def arrange(images: Path, into: Path, least: int = LEAST) -> list[Path]:
+    """Copy at most 150 photographs under names that fix their order; those below 128 pixels a side are left out.
 
     A folder of photographs keeps the order of its names. The public archive, a folder of five kinds, is shuffled with a
     fixed seed, so that every split holds all kinds.
 
     Raises:
-        InputError: There are fewer than 12 photographs, or some of the five kinds are missing.
+        InputError: There are fewer than ``least`` photographs, or some of the five kinds are missing.
     """
     found = find_photographs(images)
     there = [kind for kind in KINDS if (images / kind).is_dir()]
@@ -54,14 +57,40 @@ def arrange(images: Path, into: Path) -> list[Path]:
             raise InputError(f"{images}: flower_photos holds {', '.join(KINDS)}; {missing} missing, unpack it again")
         found = [path for path in found if path.parent.name in KINDS]
         random.Random(0).shuffle(found)
-    if len(found) < 12:
-        raise InputError(f"{images}: holds {len(found)} photographs; give 12 or more, 150 for the whole experiment")
+    found = list(itertools.islice(filter(_large, found), COUNT))
+    if len(found) < least:
+        raise InputError(
+            f"{images}: holds {len(found)} photographs of {SIDE} pixels a side or more; "
+            f"give {least} or more, {COUNT} for the whole experiment"
+        )
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
-    copies = [into / f"{i:03d}{path.suffix.lower()}" for i, path in enumerate(found[:COUNT])]
-    for path, copy in zip(found, copies, strict=False):
+    copies = [into / f"{i:03d}{path.suffix.lower()}" for i, path in enumerate(found)]
+    for path, copy in zip(found, copies, strict=True):
         shutil.copyfile(path, copy)
     return copies
+
+
+def _large(path: Path) -> bool:
+    try:
+        image = read_image(path)
+    except InputError:
+        return False
+    return min(image.height, image.width) >= SIDE
+
+
+def gather(images: Path, work: Path, least: int = LEAST) -> Path:
+    """The folder of arranged photographs in ``work``, which is filled unless it is there.
+
+    Raises:
+        InputError: There are fewer than ``least`` photographs, or some of the five kinds are missing.
+    """
+    folder = work / "flowers"
+    if not folder.is_dir():
+        arrange(images, folder, least)
+    if (there := len(list(folder.iterdir()))) < least:
+        raise InputError(f"{folder}: holds {there} photographs; delete it, and give {least} or more")
+    return folder
 
 
 def sizes(count: int) -> tuple[int, int]:
@@ -69,9 +98,14 @@ def sizes(count: int) -> tuple[int, int]:
     return (90, 10) if count >= 110 else (3 * count // 4, max(count // 8, 1))
 
 
-def prepare(photographs: list[Path], work: Path) -> Flowers:
+def needed(test: int) -> int:
+    """The number of photographs from which at least so many are left to test."""
+    return 1 + max((n for n in range(LEAST, COUNT) if n - sum(sizes(n)) < test), default=LEAST - 1)
+
+
+def prepare(folder: Path, work: Path) -> Flowers:
     """Center-crop and area-resize to 128x128, rounded to 8 bits, as training does."""
-    shard = pack(photographs, work / "flowers.shard", minimum=SIDE, resize=SIDE)
+    shard = pack(sorted(folder.iterdir()), work / "flowers.shard", minimum=SIDE, resize=SIDE)
     pixels = shard.pixels.numpy().reshape(len(shard), SIDE, SIDE, 3).astype(np.float32) / np.float32(255)
-    train, val = sizes(len(photographs))
+    train, val = sizes(len(shard))
     return Flowers(pixels[:train], pixels[train : train + val], pixels[train + val :])

@@ -17,7 +17,18 @@ from resolvent.degradations import Degradation, GaussianNoise, parse
 from resolvent.evaluation.metrics import argmax_accuracy, psnr, ssim
 from resolvent.physics.forward_model import ForwardModel
 
-__all__ = ["BASELINES", "MIXTURE", "Restorer", "baselines", "compare", "degraded", "network", "score", "sweep"]
+__all__ = [
+    "BASELINES",
+    "MIXTURE",
+    "Restorer",
+    "baselines",
+    "compare",
+    "degraded",
+    "network",
+    "score",
+    "sweep",
+    "tensor",
+]
 
 Restorer = Callable[[NDArray[np.float32], Degradation], NDArray[np.float32]]
 """(N, H, W, 3) and what happened to it, to what was restored, not clipped."""
@@ -38,6 +49,11 @@ def degraded(clean: NDArray[np.float32], degradation: Degradation, seed: int = 0
     return np.stack([degradation(image, rng) for image in clean])
 
 
+def tensor(photographs: NDArray[np.float32]) -> torch.Tensor:
+    """(N, H, W, 3) as (N, 3, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(photographs.transpose(0, 3, 1, 2)))
+
+
 def baselines() -> dict[str, Restorer]:
     """Doing nothing, and what a person who knows the kernel has."""
 
@@ -54,9 +70,8 @@ def network(module: nn.Module, batch: int = 10) -> Restorer:
     """A trained network, which is blind."""
 
     def restore(y: NDArray[np.float32], degradation: Degradation) -> NDArray[np.float32]:
-        tensor = torch.from_numpy(np.ascontiguousarray(y.transpose(0, 3, 1, 2)))
         with torch.inference_mode():
-            parts = [module(part).float() for part in torch.split(tensor, batch)]
+            parts = [module(part).float() for part in torch.split(tensor(y), batch)]
         return np.ascontiguousarray(torch.cat(parts).numpy().transpose(0, 2, 3, 1))
 
     return restore

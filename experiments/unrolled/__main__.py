@@ -7,19 +7,16 @@ The model is what ``resolvent train deconvolve`` writes.
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from experiments.page import publish
+from experiments.command import Parser, command, count
+from experiments.crops import centers
+from experiments.page import publish, save
 from experiments.unrolled import lista
-from experiments.unrolled.deblurring import SIDE, center, measure, tasks
+from experiments.unrolled.deblurring import SIDE, measure, tasks
 from resolvent.models.registry import find, read_card
 from resolvent.provenance import provenance
-from resolvent.training.data import find_photographs
 
 UNROLLED = "unrolled, 5 steps"
 
@@ -43,18 +40,17 @@ def photograph_table(results: dict[str, dict[str, dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
+@command
 def main() -> None:
     """Train, measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, Path(__file__).parent, threads=1)
     parser.add_argument("--model", required=True, help="the trained denoiser with its schedule: a file or its run")
     parser.add_argument("--images", type=Path, nargs="+", required=True, help=f"color photographs of {SIDE} pixels up")
     parser.add_argument("--kernels", type=Path, help="a .npz file of kernels")
-    parser.add_argument("--limit", type=int, default=24, help="photographs of each folder; 24 unless given")
-    parser.add_argument("--batches", type=int, default=lista.BATCHES, help="updates of LISTA")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent, help="for results.json")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    parser.add_argument("--limit", type=count, default=24, help="photographs of each folder; 24 unless given")
+    parser.add_argument("--batches", type=count, default=lista.BATCHES, help="updates of LISTA")
+    options = parser.read()
+    crops = {folder.name: list(centers(folder, SIDE, options.limit).values()) for folder in options.images}
     model = str(find(options.model))
     card = read_card(model)
     if not card.schedule:
@@ -67,21 +63,19 @@ def main() -> None:
     }
     where = provenance()
     photographs: dict[str, dict[str, Any]] = {}
-    counts = {}
-    for folder in options.images:
-        crops = [center(path) for path in find_photographs(folder, options.limit)]
-        counts[folder.name] = len(crops)
-        photographs[folder.name] = {}
-        for task, degradations in tasks(options.kernels).items():
-            photographs[folder.name][task] = measure(crops, degradations, methods)
-            print(folder.name, task, photographs[folder.name][task], flush=True)
+    blurs = tasks(options.kernels)
+    for folder, truths in crops.items():
+        photographs[folder] = {}
+        for task, degradations in blurs.items():
+            photographs[folder][task] = measure(truths, degradations, methods)
+            print(folder, task, photographs[folder][task], flush=True)
+    counts = {folder: len(truths) for folder, truths in crops.items()}
     sparse = lista.compare(batches=options.batches)
     report = {
         "sparse": sparse, "photographs": photographs, "crops": counts, "schedule": card.schedule, "steps": card.steps,
         "seconds": card.seconds, "hardware": card.hardware, "measured_on": str(where),
     }  # fmt: skip
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "results.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    save(options.output / "results.json", report)
     learned = "; ".join(f"{key} " + ", ".join(f"{v:.2f}" for v in values) for key, values in card.schedule.items())
     facts = (
         f"Trained: {card.steps} updates in {card.seconds / 60:.0f} minutes; {card.hardware}. Learned: {learned}.\n\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,37 +10,29 @@ from typing import Any
 import numpy as np
 
 from resolvent.degradations import Degradation, Kernel, parse
-from resolvent.errors import UsageError
+from resolvent.errors import InputError, first_line
 from resolvent.evaluation.metrics import psnr
-from resolvent.image import read_image
 from resolvent.methods import load
 from resolvent.physics.forward_model import ForwardModel
 
-__all__ = ["SIDE", "center", "measure", "tasks"]
+__all__ = ["SIDE", "measure", "tasks"]
 
 SIDE = 128
 
 
-def center(path: Path) -> Any:
-    """The middle of a color photograph, (SIDE, SIDE, 3) float32.
+def tasks(kernels: Path | None) -> dict[str, list[Degradation]]:
+    """The blurs by name, of which the crops take one after the other; the kernels of a .npz file are one task.
 
     Raises:
-        UsageError: It is smaller than that, or gray.
+        InputError: The file of kernels is not there, or holds none.
     """
-    pixels = read_image(path).pixels
-    height, width, channels = pixels.shape
-    if min(height, width) < SIDE or channels != 3:
-        raise UsageError(f"{path}: is {height}x{width}x{channels}; give color photographs of {SIDE} pixels or more")
-    top, left = (height - SIDE) // 2, (width - SIDE) // 2
-    return pixels[top : top + SIDE, left : left + SIDE]
-
-
-def tasks(kernels: Path | None) -> dict[str, list[Degradation]]:
-    """The blurs by name, of which the crops take one after the other; the kernels of a .npz file are one task."""
     named = {f"Gaussian blur, sigma {s}, noise 2": [parse(f"blur:sigma={s} + noise:sigma=2")] for s in (1.6, 3)}
     if kernels:
-        with np.load(kernels) as file:
-            measured = [Kernel(array=np.asarray(file[key], float)) for key in file]
+        try:
+            with np.load(kernels) as file:
+                measured = [Kernel(array=np.asarray(file[key], float)) for key in file]
+        except (OSError, TypeError, AttributeError, ValueError, zipfile.BadZipFile) as error:
+            raise InputError(f"{kernels}: no kernels ({first_line(error)}); give a .npz file of arrays") from error
         named["measured camera shake, noise 2.55"] = [kernel + parse("noise:sigma=2.55") for kernel in measured]
     return named
 

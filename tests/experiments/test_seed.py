@@ -12,7 +12,7 @@ import torch
 from experiments.seed import __main__ as command
 from experiments.seed import variants
 from experiments.seed.curves import Curves, accuracy
-from experiments.seed.flowers import KINDS, arrange, sizes
+from experiments.seed.flowers import KINDS, LEAST, arrange, needed, sizes
 from experiments.seed.measure import compare, score
 from resolvent.errors import InputError, TrainingError
 from resolvent.training.recipe_file import load_recipe
@@ -41,8 +41,8 @@ def test_a_plain_folder_keeps_its_order(flowers, tmp_path):
 def test_the_public_archive_is_mixed_and_checked(tmp_path):
     for kind in KINDS:
         for i in range(5):
-            picture(tmp_path / "photos" / kind / f"{i}.png", i, side=20)
-    picture(tmp_path / "photos" / "LICENSE.png", 99, side=20)
+            picture(tmp_path / "photos" / kind / f"{i}.png", i, side=130)
+    picture(tmp_path / "photos" / "LICENSE.png", 99, side=130)
     copies = arrange(tmp_path / "photos", tmp_path / "work")
     assert len(copies) == 25
     orders = {copy.read_bytes() for copy in copies[:5]}
@@ -55,13 +55,27 @@ def test_the_public_archive_is_mixed_and_checked(tmp_path):
 
 def test_too_few_photographs(tmp_path):
     picture(tmp_path / "one" / "a.png", 0)
-    with pytest.raises(InputError, match="holds 1 photographs; give 12"):
+    with pytest.raises(InputError, match="holds 1 photographs of 128 pixels a side or more; give 12"):
         arrange(tmp_path / "one", tmp_path / "work")
 
 
 @pytest.mark.parametrize(("count", "expected"), [(150, (90, 10)), (110, (90, 10)), (12, (9, 1))])
 def test_sizes(count, expected):
     assert sizes(count) == expected
+
+
+def test_photographs_that_are_too_small_or_damaged_are_left_out(flowers, tmp_path):
+    picture(flowers / "01b.png", 1, side=120)
+    (flowers / "02b.png").write_bytes((flowers / "02.png").read_bytes()[:200])
+    copies = arrange(flowers, tmp_path / "work")
+    assert [path.read_bytes() for path in copies] == [path.read_bytes() for path in sorted(flowers.glob("??.png"))]
+
+
+@pytest.mark.parametrize("test", [1, 2, 3, 8])
+def test_from_the_number_that_is_needed_on_enough_are_left_to_test(test):
+    least = needed(test)
+    assert all(count - sum(sizes(count)) >= test for count in range(least, 200))
+    assert least == LEAST or least - 1 - sum(sizes(least - 1)) < test
 
 
 def test_accuracy_is_that_of_the_largest_channel_first_of_equals():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from experiments.unrolled import __main__ as command
-from experiments.unrolled import deblurring, lista
+from experiments.unrolled import lista
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_the_whole_in_a_short_form(tmp_path, monkeypatch, capsys):
         pixels = np.random.default_rng(i).integers(0, 255, (40, 44, 3)).astype(np.uint8)
         PIL.Image.fromarray(pixels).save(photographs / f"{i}.png")
     np.savez(tmp_path / "kernels.npz", a=np.eye(3), b=np.ones((1, 5)))
-    monkeypatch.setattr(deblurring, "SIDE", 32)
+    monkeypatch.setattr(command, "SIDE", 32)
     monkeypatch.setattr(lista, "TEST", 50)
     out = tmp_path / "out"
     out.mkdir()
