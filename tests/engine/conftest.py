@@ -6,6 +6,9 @@ import pytest
 from onnx import helper, numpy_helper
 from scipy import ndimage
 
+from resolvent.engine.plan import Plan
+from resolvent.engine.request import ModelRequest
+from resolvent.engine.run import run
 from resolvent.models.card import METADATA_KEY, ModelCard
 
 
@@ -85,3 +88,19 @@ def doubled(x):
 def functions():
     """What a session may do: ``window`` depends on at most 15 pixels of context."""
     return SimpleNamespace(identity=identity, window=window, limited=limited, doubled=doubled)
+
+
+def picture(shape=(40, 56, 3), dtype=np.uint8, seed=0):
+    values = np.random.default_rng(seed).random(shape)
+    return values.astype(dtype) if np.dtype(dtype).kind == "f" else (values * np.iinfo(dtype).max).astype(dtype)
+
+
+def go(session, image, *, strength=1.0, sigma=None, tile=512, tiles=1, progress=None):
+    told = Plan(ModelRequest(strength=strength), (), model="fake", sigma=sigma, tile=tile, tiles=tiles)
+    return run(image, told, progress, lambda model, runtime: session).image
+
+
+def noisy_picture(shape=(40, 48, 3)):
+    rows, columns = np.mgrid[: shape[0], : shape[1]] / 48
+    clean = 0.5 + 0.3 * np.sin(9 * rows + 5 * columns)[..., None] * np.ones(shape[2])
+    return np.clip(clean + 0.05 * np.random.default_rng(0).standard_normal(shape), 0, 1).astype(np.float32)

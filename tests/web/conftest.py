@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from resolvent.web import private
 from resolvent.web.app import create_app
 from resolvent.web.server import Server, configuration, listen
 from resolvent.web.settings import Settings
@@ -183,11 +184,28 @@ def running(settings: Settings, headers: dict[str, str] | None = None) -> Iterat
         assert not thread.is_alive()
 
 
+def nothing_is_left(live: Live) -> None:
+    """Check that there are folders of the jobs that are kept alone, and no more processes than calls at once."""
+
+    def left() -> dict[str, list[str]]:
+        others = {path.name for path in live.store.root.glob(f"{private.PREFIX}*")}  # servers of other tests
+        known = {job.task.folder.name for job in live.store.jobs.values()}
+        folders = [path for path in live.store.root.iterdir() if path.is_dir() and path.name not in {*known, *others}]
+        return {path.name: [file.name for file in path.iterdir()] for path in folders}
+
+    until(lambda: live.store.pool.busy == 0)
+    time.sleep(0.2)
+    assert left() == {}
+    until(lambda: not [pid for pid in children() if state(pid) == "Z"], 2)
+    assert live.store.pool.busy == 0
+
+
 @pytest.fixture(scope="session")
 def live() -> Iterator[Live]:
     """A server as it is by default."""
     with running(Settings()) as server:
         yield server
+        nothing_is_left(server)
 
 
 @pytest.fixture
@@ -199,3 +217,11 @@ def start() -> Iterator[Callable[..., Live]]:
             return stack.enter_context(running(Settings(**settings), headers))
 
         yield call
+
+
+@pytest.fixture(scope="module")
+def plain(live: Live) -> str:
+    """The job of a photograph that is done."""
+    job = live.send(photograph(7), strength=0)
+    assert live.wait(job)["state"] == "done"
+    return job
