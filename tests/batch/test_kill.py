@@ -15,7 +15,7 @@ from resolvent.batch.manifest import Manifest
 from resolvent.image import Image, write_image
 from tests.batch.conftest import tree
 
-PHOTOGRAPHS, KILLS, WORKERS = 40, 20, 2
+PHOTOGRAPHS, KILLS, WORKERS = 26, 12, 2
 
 
 @pytest.fixture(scope="module")
