@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from photo_checks.common import pixels_of
 from results import write_section
 
 import resolvent.diagnosis
@@ -46,11 +47,6 @@ MORE = ("clean", "good jpeg", "camera", "clean", "good jpeg", "camera", "clean",
 """Kinds that are learned from more often: most photographs are good."""
 FIRST_SEED = 1_000_000
 """First random seed for learning, far from those for measuring."""
-
-
-def whole(path: Path) -> np.ndarray:
-    """All of a photograph."""
-    return read_image(path).pixels
 
 
 def square(path: Path, drawings: Sequence[Path], seed: int, softness: str = SOFTNESS) -> np.ndarray:
@@ -136,7 +132,7 @@ def write_cases(path: Path, cases: Sequence[Case]) -> None:
 
 
 def read_cases(path: Path) -> list[Case]:
-    """Read what ``keep`` wrote."""
+    """Read what ``write_cases`` wrote."""
     cases = []
     for row in json.loads(path.read_text("utf-8")):
         seen, scores = row.pop("features"), row.pop("psnr")
@@ -192,7 +188,7 @@ def main() -> None:
     sources, turns = [], list(kinds())
     for i in range(count):
         path = files[i % len(files)]
-        sources.append((path.name, partial(whole, path), turns[i % len(turns)], options.seed + i))
+        sources.append((path.name, partial(pixels_of, path), turns[i % len(turns)], options.seed + i))
     cases = list(make_cases(sources, report))
     body = (
         f"Share of {len(cases)} random degradations of {len(files)} photographs of {options.images.name} where a "

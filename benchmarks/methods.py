@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from checks import classical, cost, untrained
 from checks.common import Row
-from results import write_section
+from results import load, write_section
 
 from resolvent.provenance import provenance
 
@@ -104,12 +104,6 @@ def table(stored: dict[str, Any]) -> str:
             lines.append("| " + " | ".join(cells) + " |")
     measured = [f"- {', '.join(names)}: {origin}" for origin, names in origins.items()]
     return "\n".join([*lines, "", "Each check where it was last run:", "", *measured])
-
-
-def load(path: Path) -> dict[str, Any]:
-    """The kept rows by check; none where there is no file yet."""
-    stored: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return stored
 
 
 def keep(stored: dict[str, Any]) -> None:

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from progress import Progress
 from results import write_section
 
 from resolvent.inference.runtime import Session, open_session
-from resolvent.training.callbacks import Callback
 from resolvent.training.loop import train
 from resolvent.training.recipe import Recipe
 from resolvent.training.recipe_file import load_recipe
@@ -65,17 +65,6 @@ TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
 RUNS = Path("runs/networks")
 
 
-class Progress(Callback):
-    """One line for each measurement."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def validation(self, step: int, psnr: dict[str, float], *_: object) -> None:
-        """Print it."""
-        print(f"{self.name}: step {step}, " + ", ".join(f"{value:.2f}" for value in psnr.values()), flush=True)
-
-
 def recipe(changes: dict[str, Any], options: argparse.Namespace) -> Recipe:
     """The recipe ``denoise``, without rounding and at a higher rate, with one thing changed."""
     base = load_recipe("denoise", budget=f"{options.steps} steps", batch=options.batch, patch=options.patch)
@@ -83,7 +72,7 @@ def recipe(changes: dict[str, Any], options: argparse.Namespace) -> Recipe:
         base,
         network="unet-small",
         arguments=BASE,
-        loss="l1",
+        objective="l1",
         degradation="noise:sigma=0..75",
         learning_rate=1.5e-3,
         optimizer="adamw",

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from progress import Progress
 from results import write_section
 
 from resolvent.training.callbacks import Callback
@@ -34,17 +35,6 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "muon-no-bias": ("Muon 0.01, no biases", {"optimizer": "muon", "arguments": NO_BIAS}),
 }
 RUNS = Path("runs/optimizers")
-
-
-class Progress(Callback):
-    """One line for each measurement."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def validation(self, step: int, psnr: dict[str, float], *_: object) -> None:
-        """Print it."""
-        print(f"{self.name}: step {step}, " + ", ".join(f"{value:.2f}" for value in psnr.values()), flush=True)
 
 
 class Clock(Callback):
@@ -67,7 +57,7 @@ def recipe(changes: dict[str, Any], steps: int) -> Recipe:
     base = dataclasses.replace(
         load_recipe("denoise", budget=f"{steps} steps"),
         start="", optimizer="adamw", learning_rate=1.2e-3, schedule="cosine", warmup=0.02, batch=8, patch=64,
-        loss="charbonnier", degradation="noise:sigma=0..75", arguments={"noise_level": True}, validations=4,
+        objective="charbonnier", degradation="noise:sigma=0..75", arguments={"noise_level": True}, validations=4,
         overstated=0.0,
     )  # fmt: skip
     return dataclasses.replace(base, **{**changes, "arguments": {**base.arguments, **changes.get("arguments", {})}})

@@ -25,7 +25,7 @@ from photo_checks import choice, gains, harm, literature
 from photo_checks.common import Finding, Sets
 from photo_checks.crops import crops
 from photo_checks.goals import goals_table
-from results import write_section
+from results import load, write_section
 
 from resolvent.models.registry import list_models, read_card
 from resolvent.provenance import provenance
@@ -47,12 +47,6 @@ CHECKS: dict[str, tuple[str, Callable[[Sets], Finding]]] = {
     "upscale": ("enlarging", literature.upscale),
     "dejpeg": ("JPEG of the luma", literature.dejpeg),
 }
-
-
-def load(path: Path) -> dict[str, Any]:
-    """What is kept, by check; nothing where there is no file yet."""
-    stored: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return stored
 
 
 def keep(path: Path, name: str, finding: Finding, origin: str, seconds: float) -> None:

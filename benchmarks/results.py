@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from resolvent.provenance import provenance
 
@@ -25,6 +27,12 @@ def write_section(title: str, command: str, body: str, origin: str | None = None
     text = replaced if found else text.rstrip("\n") + "\n\n" + section
     RESULTS.write_text(text.rstrip("\n") + "\n", "utf-8")
     print(section)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """What is kept, by check; nothing where there is no file yet."""
+    stored: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return stored
 
 
 @dataclass(frozen=True)

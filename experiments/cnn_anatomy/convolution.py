@@ -20,7 +20,7 @@ from resolvent import networks
 from resolvent.networks.seed_unet import SeedUNet
 from resolvent.training.recipe import Recipe
 
-__all__ = ["SHIFTS", "STRIDES", "activations", "draw", "filters", "shift_errors"]
+__all__ = ["SHIFTS", "STRIDES", "draw", "filters", "shift_errors"]
 
 STRIDES = {"e1": 1, "e2": 2, "e3": 4, "middle": 8}
 """Layers of the encoder, and how many pixels a step of each is."""

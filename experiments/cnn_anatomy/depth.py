@@ -18,7 +18,7 @@ from experiments.cnn_anatomy.convolution import watching
 from experiments.seed.figures import COLORS, save
 from resolvent.networks.seed_unet import SeedUNet
 
-__all__ = ["LAYERS", "draw", "interval", "measure", "positive", "square", "squared_gradient", "support"]
+__all__ = ["LAYERS", "draw", "interval", "measure", "positive", "square"]
 
 Interval = tuple[int, int]
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from experiments.seed.figures import save
 from resolvent.evaluation.metrics import psnr
 
-__all__ = ["BACK", "POOLS", "draw", "give_back", "measure"]
+__all__ = ["POOLS", "draw", "give_back", "measure"]
 
 POOLS: dict[str, Callable[[Tensor], Tensor]] = {
     "max": lambda x: F.max_pool2d(x, 2),

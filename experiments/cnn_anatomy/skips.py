@@ -21,7 +21,7 @@ from experiments.seed.variants import BLURS, blur
 from resolvent.degradations import parse
 from resolvent.networks.seed_unet import SeedUNet
 
-__all__ = ["CUTS", "draw", "high_power", "measure", "without_skips"]
+__all__ = ["draw", "high_power", "measure", "without_skips"]
 
 MIDDLE = 4
 

@@ -18,7 +18,7 @@ from resolvent.methods.untrained.dip import PRESETS, fast_preset, fit_to, start
 from resolvent.methods.untrained.fit import Discrepancy, MovingVariance, Stop, to_image
 from resolvent.physics.forward_model import ForwardModel
 
-__all__ = ["NETWORKS", "RULES", "VARIANCES", "Watch", "measure", "rules"]
+__all__ = ["NETWORKS", "RULES", "Watch", "measure", "rules"]
 
 Image = NDArray[np.float32]
 

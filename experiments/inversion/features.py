@@ -12,7 +12,7 @@ from resolvent.errors import UsageError
 from resolvent.models.export import load_module
 from resolvent.networks.unet import UNet
 
-__all__ = ["CELL", "FEATURES", "MODEL", "SIGMA", "Feature", "Layers", "hog_cells"]
+__all__ = ["FEATURES", "MODEL", "SIGMA", "Layers", "hog_cells"]
 
 CELL = 8
 """Side of a cell of HOG in pixels."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.posterior.samplers import Array, annealed_langevin, ddrm, kadkhodaie_simoncelli, pnp_ula
 
-__all__ = ["Gaussian", "Matrix", "compare", "measure", "problem"]
+__all__ = ["Gaussian", "compare", "measure", "problem"]
 
 SIZE = 16
 NOISE = 0.1
