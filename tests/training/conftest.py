@@ -1,8 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from resolvent.training.loop import train
 from resolvent.training.recipe import Recipe
+from resolvent.training.release import release
 
 
 def make_photograph(seed, height=48, width=56):
@@ -27,7 +31,7 @@ def photographs(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def recipe():
     return Recipe(
         name="tiny",
@@ -44,3 +48,12 @@ def recipe():
         learning_rate=2e-3,
         ema=0.9,
     )
+
+
+@pytest.fixture(scope="module")
+def released(recipe, photographs, tmp_path_factory):
+    """A run of 60 updates, and its model file."""
+    folder = tmp_path_factory.mktemp("released")
+    first = train(dataclasses.replace(recipe, budget="60 steps"), photographs, folder / "run", threads=1)
+    release(first, folder / "m.onnx", data="test", license="MIT")
+    return first, folder / "m.onnx"

@@ -14,7 +14,6 @@ from resolvent.training.loop import schedule, train
 from resolvent.training.objectives.base import Objective
 from resolvent.training.objectives.losses import LOSSES
 from resolvent.training.optimizers import Muon
-from resolvent.training.release import release
 from resolvent.training.runs import branch, resumed_recipe
 from resolvent.training.validation import validation_examples
 
@@ -323,12 +322,11 @@ class Pictures(Callback):
         self.pairs = pairs
 
 
-def test_training_starts_from_a_model(recipe, photographs, tmp_path):
+def test_training_starts_from_a_model(recipe, photographs, tmp_path, released):
     """No update at all: what comes out is what was taken over."""
-    first = train(dataclasses.replace(recipe, budget="30 steps"), photographs, tmp_path / "a", threads=1)
-    release(first, tmp_path / "m.onnx", data="", license="")
-    changed = dataclasses.replace(recipe, start=str(tmp_path / "m.onnx"), budget="1 steps", learning_rate=1e-12, seed=9)
-    second = train(changed, photographs, tmp_path / "b", threads=1)
+    first, model = released
+    changed = dataclasses.replace(recipe, start=str(model), budget="1 steps", learning_rate=1e-12, seed=9)
+    second = train(changed, photographs, tmp_path, threads=1)
     assert second.psnr["noise:sigma=30"] == pytest.approx(first.psnr["noise:sigma=30"], abs=0.02)
     for name, value in weights(first).items():
         torch.testing.assert_close(weights(second)[name], value, atol=2e-3, rtol=0)
@@ -388,12 +386,11 @@ def test_the_level_is_told_where_the_noise_is_no_gaussian(recipe, photographs, t
     assert 5 < levels[2] < 30  # the blur leaves less of it
 
 
-def test_what_is_fine_tuned_is_the_best_until_it_is_beaten(recipe, photographs, tmp_path):
-    first = train(dataclasses.replace(recipe, budget="60 steps"), photographs, tmp_path / "a", threads=1)
-    release(first, tmp_path / "m.onnx", data="test", license="MIT")
+def test_what_is_fine_tuned_is_the_best_until_it_is_beaten(recipe, photographs, tmp_path, released):
+    first, model = released
     ruined = dataclasses.replace(
-        recipe, start=str(tmp_path / "m.onnx"), budget="3 steps", learning_rate=10.0, clip=0, ema=0.0, warmup=0.0
+        recipe, start=str(model), budget="3 steps", learning_rate=10.0, clip=0, ema=0.0, warmup=0.0
     )
-    result = train(ruined, photographs, tmp_path / "b", threads=1)
+    result = train(ruined, photographs, tmp_path, threads=1)
     assert result.steps == 0
     assert result.psnr["noise:sigma=30"] == pytest.approx(first.psnr["noise:sigma=30"], abs=0.01)
