@@ -187,15 +187,14 @@ def running(settings: Settings, headers: dict[str, str] | None = None) -> Iterat
 def nothing_is_left(live: Live) -> None:
     """Check that there are folders of the jobs that are kept alone, and no more processes than calls at once."""
 
-    def left() -> dict[str, list[str]]:
-        others = {path.name for path in live.store.root.glob(f"{private.PREFIX}*")}  # servers of other tests
+    def left() -> list[Path]:
         known = {job.task.folder.name for job in live.store.jobs.values()}
-        folders = [path for path in live.store.root.iterdir() if path.is_dir() and path.name not in {*known, *others}]
-        return {path.name: [file.name for file in path.iterdir()] for path in folders}
+        folders = [path for path in live.store.root.iterdir() if path.is_dir() and path.name not in known]
+        return [path for path in folders if not path.name.startswith(private.PREFIX)]  # servers of other tests
 
     until(lambda: live.store.pool.busy == 0)
     time.sleep(0.2)
-    assert left() == {}
+    assert left() == []
     until(lambda: not [pid for pid in children() if state(pid) == "Z"], 2)
     assert live.store.pool.busy == 0
 
