@@ -1,5 +1,7 @@
 """A model restores colors, gray and transparency, whole or in tiles."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -227,3 +229,13 @@ def test_a_restorer_shows_what_it_was_made_with():
     assert "\n" not in shown
     assert len(shown) < 150
     assert repr(Restorer()) == "Restorer()"
+
+
+def test_a_restorer_travels_by_its_options_and_gives_the_same(model_file):
+    restorer = Restorer(model=model_file, sigma=10, strength=0.5, limits=Limits(megapixels=1))
+    expected = restorer(picture())
+    sent = pickle.dumps(restorer)
+    assert len(sent) < 1000
+    there = pickle.loads(sent)
+    assert repr(there) == repr(restorer)
+    np.testing.assert_array_equal(there(picture()), expected)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -40,6 +41,17 @@ def test_the_runtimes_agree(tiny):
     first, *others = (session.run(pixels(session)) for session in sessions)
     for other in others:
         np.testing.assert_allclose(other, first, atol=1e-4)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "torch"])
+def test_threads_that_share_a_session_get_what_each_would_alone(tiny, runtime):
+    session = open_session(tiny[2], runtime, threads=1)
+    shares = np.linspace(0.2, 1, 24, dtype=np.float32)
+    pictures = [share * pixels(session, 48) for share in shares]
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(session.run, pictures))
+    for given, restored in zip(pictures, together, strict=True):
+        np.testing.assert_allclose(restored, session.run(given), atol=1e-6)
 
 
 @pytest.mark.parametrize(

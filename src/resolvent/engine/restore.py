@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import reprlib
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 import numpy as np
@@ -29,6 +30,9 @@ Value = TypeVar("Value", bound=np.generic)
 
 class Restorer:
     """Restores photographs by the same options, and keeps the models that it has loaded.
+
+    Several threads may share one. Pickled, it takes its options with it and no model: another
+    process loads its own.
 
     Args:
         limits: The largest file that is read.
@@ -56,6 +60,10 @@ class Restorer:
         given = {**self._options, **({} if self.limits == Limits() else {"limits": self.limits})}
         shown = (f"{name}={' '.join(reprlib.repr(value).split())}" for name, value in given.items())
         return f"Restorer({', '.join(shown)})"
+
+    def __reduce__(self) -> tuple[Callable[[], Restorer], tuple[()]]:
+        """Pickle what it was made with."""
+        return partial(Restorer, limits=self.limits, **self._options), ()
 
     @overload
     def __call__(

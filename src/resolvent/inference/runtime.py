@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import threading
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -190,11 +191,12 @@ def _bound_memory() -> None:
 
 
 class OpenVinoSession(_Session):
-    """OpenVINO on the CPU, in float32; see OnnxSession."""
+    """OpenVINO on the CPU, in float32; see OnnxSession. Threads that share it take turns."""
 
     def __init__(self, path: Path, card: ModelCard, threads: int | None, *, trusted: bool = True) -> None:
         super().__init__(path, card)
         openvino = _optional("openvino", "openvino")
+        self.lock = threading.Lock()  # a compiled model has one request, which refuses a second call
         core = openvino.Core()
         settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         if threads:
@@ -205,7 +207,8 @@ class OpenVinoSession(_Session):
             raise InputError(f"{path}: OpenVINO cannot load it ({first_line(error)})") from error
 
     def _run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        result: NDArray[Any] = self.model(x, share_outputs=False)[0]
+        with self.lock:
+            result: NDArray[Any] = self.model(x, share_outputs=False)[0]
         return result.astype(np.float32, copy=False)
 
 
