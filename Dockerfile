@@ -1,4 +1,4 @@
-# docker compose up --build: see docs/engineering/serve.md
+# docker compose up --build: see docs/engineering/containers.md
 FROM python:3.13-slim AS build
 WORKDIR /build
 COPY pyproject.toml constraints.txt README.md LICENSE ./
