@@ -3,7 +3,8 @@ FROM python:3.13-slim AS build
 WORKDIR /build
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src src
-RUN pip install --no-cache-dir --constraint constraints.txt hatchling \
+COPY share share
+RUN pip install --no-cache-dir --constraint constraints.txt hatchling hatch-fancy-pypi-readme \
     && python -m hatchling build --target wheel --directory dist \
     && python -m venv --without-pip /opt/resolvent \
     && wheel=$(ls dist/*.whl) \

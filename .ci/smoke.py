@@ -51,6 +51,10 @@ for package in ("scipy", "skimage", "pywt", "torch"):
     assert importlib.util.find_spec(package) is None, f"{package} is installed; the environment is not clean"
 assert Path(resolvent.__file__).is_relative_to(sys.prefix), resolvent.__file__
 version = importlib.metadata.version("resolvent")
+share = Path(sys.prefix, "share")
+for file in ("man/man1/resolvent.1", "bash-completion/completions/resolvent", "zsh/site-functions/_resolvent",
+             "fish/vendor_completions.d/resolvent.fish"):  # fmt: skip
+    assert (share / file).is_file(), f"the wheel does not install {file}"
 assert subprocess.check_output(["resolvent", "--version"], text=True) == f"resolvent {version}\n"
 
 rows, columns = np.mgrid[:64, :96] / 24

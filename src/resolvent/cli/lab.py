@@ -189,14 +189,9 @@ def calibrate(
     real = {folder.name: find_images(folder, pairs=True) for folder in pairs or ()}
     with Bar() as bar:
         card = certify(
-            model,
-            photographs,
-            tests,
-            real,
-            seed=seed,
-            threads=threads,
+            model, photographs, tests, real, seed=seed, threads=threads,
             progress=lambda stage, done, total: bar.show(done / total, f"{stage}: {done} of {total}"),
-        )
+        )  # fmt: skip
     if as_json:
         show_json(card.uncertainty)
         return
