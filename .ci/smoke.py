@@ -86,6 +86,7 @@ for name, method in METHODS.items():
     assert bool(missing(name)) == bool(code), name
 run("restore", "clean.png", "--method", "pnp", "--degradation", "downsample:scale=2", "-o", "by-pnp-large.png")
 assert "left out" in run("compare", "clean.png", "--degradation", "noise:sigma=5", "-o", "compared.html")
+assert "CC BY-SA 3.0" in run("models", "--credits")
 for listing in ("models", "methods", "degradations", "networks", "recipes"):
     json.loads(run(listing, "--json"))
 assert "pip install 'resolvent[methods]'" in run("demo", code=2)

@@ -42,12 +42,19 @@ def list_(
             autocompletion=complete.models,
         ),
     ] = None,
+    photographs: Annotated[
+        bool, typer.Option("--credits", help="Print whose photographs the bundled models are made of, with licenses.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List the models and where they come from, or print the card of one: resolvent models NAME."""
     from resolvent.errors import InputError
+    from resolvent.models.credits import credits_of
     from resolvent.models.registry import added, bundled, find, read_card, realistic, with_realism
 
+    if photographs:
+        _show_credits(name, as_json=as_json)
+        return
     paths = {name: find(name)} if name else {**added(), **bundled()}
     cards, broken = {}, []
     for key, path in paths.items():
@@ -60,7 +67,16 @@ def list_(
     own, others = bundled().values(), added().values()
     origin = {key: "bundled" if path in own else "added" if path in others else "file" for key, path in paths.items()}
     if as_json:
-        show_json({key: {**card.to_json(), "origin": origin[key]} for key, card in cards.items()})
+        show_json(
+            {
+                key: {
+                    **card.to_json(),
+                    "origin": origin[key],
+                    **({"credits": credits_of(card)} if origin[key] == "bundled" else {}),
+                }
+                for key, card in cards.items()
+            }
+        )
     else:
         calibration = certificate(cards[name]) if name else []
         rows = [
@@ -83,8 +99,39 @@ def list_(
             say(f"{key}: its fine detail is invented to look real, and is not true to the scene")
         for line in calibration:
             say(line)
+        if name and origin[name] == "bundled":
+            say(f"photographs: {cards[name].data['source']}; see resolvent models {name} --credits")
+        elif not name:
+            say("resolvent models --credits: whose photographs the bundled models are made of")
     for line in broken:
         say(line)
+
+
+def _show_credits(name: str | None, *, as_json: bool) -> None:
+    """Print the collections behind all bundled models, or behind one, with each photograph and its author."""
+    import dataclasses
+
+    from resolvent.errors import UsageError
+    from resolvent.models.credits import collections, credits_of, uses
+    from resolvent.models.registry import bundled, find, read_card
+
+    if name is not None and find(name) not in bundled().values():
+        raise UsageError(f"{name} --credits: is no bundled model; what its maker tells stands in its card")
+    chosen = collections() if name is None else dict.fromkeys(row["collection"] for row in credits_of(read_card(name)))
+    shown = {key: collections()[key] for key in chosen}
+    if as_json:
+        show_json({"uses": uses(), "collections": {key: dataclasses.asdict(found) for key, found in shown.items()}})
+        return
+    for found in shown.values():
+        number = f", {found.photographs} photographs" if found.photographs else ""
+        say(f"{found.title}{number}")
+        say(f"  license: {found.license}{f' ({found.license_url})' if found.license_url else ''}")
+        say(f"  source: {found.source}")
+        say(f"  used for: {'; '.join(uses()[use] for use in found.uses)}")
+        say(f"  authors: {found.authors}")
+        for work in found.works:
+            author = f", by {work.author}" if work.author else ""
+            say(f"    {work.file}{author}{f', {work.url}' if work.url else ''}")
 
 
 def certificate(card: ModelCard) -> list[str]:
