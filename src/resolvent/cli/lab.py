@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resolvent.cli import complete
 from resolvent.cli.console import Bar, console, emit, say, show_json
 from resolvent.cli.models import certificate
 from resolvent.cli.options import UNSTATED, Json, License, Output, Overwrite, Seed, check_report
@@ -25,8 +24,7 @@ def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="Bundled recipe, such as denoise (see resolvent recipes), or TOML file; or head, with --model.",
-            autocompletion=complete.recipes,
+            help="Bundled recipe, such as denoise (see resolvent recipes), or TOML file; or head, with --model."
         ),
     ],
     images: Annotated[Path, typer.Option("--images", help="Folder of clean training photographs.")],
@@ -44,11 +42,7 @@ def train(
     epochs: Annotated[int | None, typer.Option("--epochs", help="Training budget in epochs.")] = None,
     model: Annotated[
         str | None,
-        typer.Option(
-            "--model",
-            help="Model whose uncertainty is learned, for the recipe head; it stays as it is.",
-            autocompletion=complete.models,
-        ),
+        typer.Option("--model", help="Model whose uncertainty is learned, for the recipe head; it stays as it is."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -239,15 +233,10 @@ def benchmark(
     ] = None,
     models: Annotated[
         list[str] | None,
-        typer.Option(
-            "--models",
-            help="Bundled models or .onnx files to measure. Default: those of the task.",
-            autocompletion=complete.models,
-        ),
+        typer.Option("--models", help="Bundled models or .onnx files to measure. Default: those of the task."),
     ] = None,
     methods: Annotated[
-        list[str] | None,
-        typer.Option("--methods", help="Methods to measure besides the models.", autocompletion=complete.methods),
+        list[str] | None, typer.Option("--methods", help="Methods to measure besides the models.")
     ] = None,
     tasks: Annotated[list[str] | None, typer.Option("--tasks", help="Tasks to run of benchmark all.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", help="Maximum number of images.")] = None,
@@ -331,11 +320,7 @@ def compare(
     ] = None,
     methods: Annotated[
         list[str] | None,
-        typer.Option(
-            "--methods",
-            help="Methods and models to compare. Default: all that can invert it.",
-            autocompletion=complete.models_and_methods,
-        ),
+        typer.Option("--methods", help="Methods and models to compare. Default: all that can invert it."),
     ] = None,
     budget: Annotated[float | None, typer.Option("--budget", help="Time limit in seconds, of all together.")] = None,
     truth: Annotated[Path | None, typer.Option("--truth", help="Ground truth, for PSNR and SSIM.")] = None,

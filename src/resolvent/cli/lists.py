@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from resolvent.cli import complete
 from resolvent.cli.console import console, escaped, say, show_json
 from resolvent.cli.options import Json
 from resolvent.errors import UsageError, unknown
@@ -22,9 +21,7 @@ __all__ = ["degradations", "methods", "networks", "objectives", "recipes", "show
 
 
 def methods(
-    name: Annotated[
-        str | None, typer.Argument(help="Print this method with its settings.", autocompletion=complete.methods)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="Print this method with its settings.")] = None,
     as_json: Json = False,
 ) -> None:
     """List the classical and untrained methods: what each one does, needs and costs; or print one with its settings."""
@@ -53,9 +50,7 @@ def methods(
 
 
 def degradations(
-    name: Annotated[
-        str | None, typer.Argument(help="Print this degradation.", autocompletion=complete.degradations)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="Print this degradation.")] = None,
     as_json: Json = False,
 ) -> None:
     """List the degradations and their parameters, for --degradation and recipes."""
@@ -92,9 +87,7 @@ def degradations(
 
 
 def networks(
-    name: Annotated[
-        str | None, typer.Argument(help="Print this network with all its arguments.", autocompletion=complete.networks)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="Print this network with all its arguments.")] = None,
     as_json: Json = False,
 ) -> None:
     """List the networks and their arguments, or print one with all its arguments."""
@@ -125,9 +118,7 @@ def networks(
 
 
 def objectives(
-    name: Annotated[
-        str | None, typer.Argument(help="Print this objective with its settings.", autocompletion=complete.objectives)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="Print this objective with its settings.")] = None,
     as_json: Json = False,
 ) -> None:
     """List what training can minimize, or print one objective with its settings."""
@@ -153,9 +144,7 @@ def objectives(
 
 
 def recipes(
-    name: Annotated[
-        str | None, typer.Argument(help="Recipe to print as TOML.", autocompletion=complete.recipes)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="Recipe to print as TOML.")] = None,
     keys: Annotated[bool, typer.Option("--keys", help="List the keys of a recipe, which --set overrides.")] = False,
     as_json: Json = False,
 ) -> None:

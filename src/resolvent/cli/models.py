@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from resolvent.cli import complete
 from resolvent.cli.console import Bar, say, show_json
 from resolvent.cli.lists import show_table
 from resolvent.cli.options import UNSTATED, Json, License, Overwrite
@@ -36,11 +35,7 @@ app = typer.Typer(cls=ListByDefault, help="List the models, or print the card of
 @app.command("list")
 def list_(
     name: Annotated[
-        str | None,
-        typer.Argument(
-            help="Model, .onnx file or run folder. Default: all models that have a name.",
-            autocompletion=complete.models,
-        ),
+        str | None, typer.Argument(help="Model, .onnx file or run folder. Default: all models that have a name.")
     ] = None,
     photographs: Annotated[
         bool, typer.Option("--credits", help="Print whose photographs the bundled models are made of, with licenses.")
@@ -208,9 +203,7 @@ def add(
 
 
 @app.command()
-def remove(
-    name: Annotated[str, typer.Argument(help="An added model.", autocompletion=complete.models)], as_json: Json = False
-) -> None:
+def remove(name: Annotated[str, typer.Argument(help="An added model.")], as_json: Json = False) -> None:
     """Remove an added model."""
     from resolvent.inference.foreign import remove as remove_model
 

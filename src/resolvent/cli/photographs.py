@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resolvent.cli import complete
 from resolvent.cli.console import Bar, RestoreConsole, emit, names, say, show_json, stdin, summary
 from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, check_report, fail
 from resolvent.cli.signals import STOP, canceling
@@ -55,12 +54,7 @@ def restore(
     ] = None,
     model: Annotated[
         str | None,
-        COMMON(
-            "-m",
-            "--model",
-            help="Model (see resolvent models) or .onnx file. Default: chosen by diagnosis.",
-            autocompletion=complete.models,
-        ),
+        COMMON("-m", "--model", help="Model (see resolvent models) or .onnx file. Default: chosen by diagnosis."),
     ] = None,
     scale: Annotated[int | None, COMMON("-s", "--scale", help="Enlarge by a factor of 2 or 4.")] = None,
     strength: Annotated[
@@ -156,27 +150,16 @@ def restore(
     memory: Annotated[
         str | None, ADVANCED("--memory", help="Memory limit, such as 512M. Default: half of the free memory.")
     ] = None,
-    runtime: Annotated[
-        str,
-        ADVANCED("--runtime", help="Runtime: auto, onnxruntime, openvino or torch.", autocompletion=complete.runtimes),
-    ] = "auto",
+    runtime: Annotated[str, ADVANCED("--runtime", help="Runtime: auto, onnxruntime, openvino or torch.")] = "auto",
     megapixels: Annotated[float, ADVANCED("--max-megapixels", help="Refuse larger photographs.")] = 250,
     megabytes: Annotated[float, ADVANCED("--max-megabytes", help="Refuse larger files.")] = 500,
     method: Annotated[
         str | None,
-        METHODS(
-            "--method",
-            help="Classical or untrained method (see resolvent methods) instead of a model.",
-            autocompletion=complete.methods,
-        ),
+        METHODS("--method", help="Classical or untrained method (see resolvent methods) instead of a model."),
     ] = None,
     degradation: Annotated[
         str | None,
-        METHODS(
-            "--degradation",
-            help="Known degradation that the method inverts, such as 'blur:sigma=1.6'.",
-            autocompletion=complete.degradations,
-        ),
+        METHODS("--degradation", help="Known degradation that the method inverts, such as 'blur:sigma=1.6'."),
     ] = None,
     settings: Annotated[
         list[str] | None, METHODS("--set", help="Setting of the method, such as iterations=500; repeatable.")
@@ -320,11 +303,7 @@ def _write_page(page: Path, results: Sequence[Result], overwrite: bool, frame: i
 def degrade(
     image: Annotated[Path, typer.Argument(help="Photograph to degrade.")],
     degradation: Annotated[
-        str,
-        typer.Argument(
-            help="Degradation, such as 'blur:sigma=2 + noise:sigma=10 + jpeg:quality=40'.",
-            autocompletion=complete.degradations,
-        ),
+        str, typer.Argument(help="Degradation, such as 'blur:sigma=2 + noise:sigma=10 + jpeg:quality=40'.")
     ],
     output: Output = None,
     seed: Seed = 0,
