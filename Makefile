@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint types pytest docs doctest wheel clean
+.PHONY: demo test lint types pytest docs doctest reference wheel clean
 
 demo: $(VENV)/.methods
 	$(BIN)/resolvent demo --output demo --overwrite
@@ -31,6 +31,10 @@ docs: $(VENV)/.dev
 doctest: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p docs.commands --dist loadfile --numprocesses 2 \
 	  README.md CONTRIBUTING.md docs
+
+# The manual page and the shell completions, which are committed: a test tells when they have to be written again.
+reference: $(VENV)/.dev
+	$(BIN)/python -m resolvent.cli.reference share
 
 wheel: $(VENV)/.dev
 	.ci/wheel $(BIN)/python

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from resolvent.cli import complete
 from resolvent.cli.console import Bar, console, emit, say, show_json
 from resolvent.cli.models import certificate
 from resolvent.cli.options import UNSTATED, Json, License, Output, Overwrite, Seed, check_report
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["benchmark", "calibrate", "compare", "export", "train"]
 
+Threads = Annotated[int | None, typer.Option("--threads", help="Number of CPU threads.")]
+
 
 def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="Bundled recipe, such as denoise (see resolvent recipes), or TOML file; or head, with --model."
+            help="Bundled recipe, such as denoise (see resolvent recipes), or TOML file; or head, with --model.",
+            autocompletion=complete.training,
         ),
     ],
     images: Annotated[Path, typer.Option("--images", help="Folder of clean training photographs.")],
@@ -42,7 +46,11 @@ def train(
     epochs: Annotated[int | None, typer.Option("--epochs", help="Training budget in epochs.")] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", help="Model whose uncertainty is learned, for the recipe head; it stays as it is."),
+        typer.Option(
+            "--model",
+            help="Model whose uncertainty is learned, for the recipe head; it stays as it is.",
+            autocompletion=complete.models,
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -63,9 +71,12 @@ def train(
         Path | None, typer.Option("--trunk", help="Run folder that --cooldown starts from. Default: runs/NAME.")
     ] = None,
     device: Annotated[
-        str | None, typer.Option("--device", help="Device: cpu or cuda. Default: a GPU if there is one.")
+        str | None,
+        typer.Option(
+            "--device", help="Device: cpu or cuda. Default: a GPU if there is one.", autocompletion=complete.devices
+        ),
     ] = None,
-    threads: Annotated[int | None, typer.Option("--threads", help="Number of CPU threads.")] = None,
+    threads: Threads = None,
     compiled: Annotated[
         bool, typer.Option("--compile", help="Compile the network with torch.compile; needs a C++ compiler.")
     ] = False,
@@ -115,19 +126,10 @@ def train(
             raise UsageError(f"--trunk {trunk}: is what --cooldown cools down; give --cooldown 40m too")
         with closing(RunCallback(run, console()) if group.leads else Callback()) as callback:
             path, result, card = train_and_release(
-                loaded,
-                images,
-                run,
-                overrides,
-                validation=validation,
-                device=device,
-                threads=threads,
-                resume=resume or cooldown is not None,
-                compiled=compiled,
-                watch=callback,
-                data=data,
-                license=license,
-            )
+                loaded, images, run, overrides,
+                validation=validation, device=device, threads=threads, resume=resume or cooldown is not None,
+                compiled=compiled, watch=callback, data=data, license=license,
+            )  # fmt: skip
         if not group.leads:
             return
     _print_result(path, result, card, as_json=as_json)
@@ -170,7 +172,7 @@ def calibrate(
         ),
     ] = None,
     seed: Seed = 0,
-    threads: Annotated[int | None, typer.Option("--threads", help="Number of CPU threads.")] = None,
+    threads: Threads = None,
     as_json: Json = False,
 ) -> None:
     """Calibrate a model's map of uncertainty, so that 9 of 10 pixels lie within it on unseen photographs."""
@@ -221,7 +223,12 @@ def _print_result(path: Path, result: Result, card: ModelCard, *, as_json: bool)
 
 
 def benchmark(
-    task: Annotated[str, typer.Argument(help="Task: denoise, deblur, dejpeg, upscale, restore, real, seed, or all.")],
+    task: Annotated[
+        str,
+        typer.Argument(
+            help="Task: denoise, deblur, dejpeg, upscale, restore, real, seed, or all.", autocompletion=complete.tasks
+        ),
+    ],
     images: Annotated[
         Path, typer.Option("--images", help="Folder of ground-truth photographs; for all, folder of test sets.")
     ],
@@ -229,16 +236,26 @@ def benchmark(
         list[float] | None, typer.Option("--sigma", "--levels", help="Degradation levels, such as 15 25 50.")
     ] = None,
     degradation: Annotated[
-        list[str] | None, typer.Option("--degradation", help="Degradations instead of those of the task.")
+        list[str] | None,
+        typer.Option(
+            "--degradation", help="Degradations instead of those of the task.", autocompletion=complete.degradations
+        ),
     ] = None,
     models: Annotated[
         list[str] | None,
-        typer.Option("--models", help="Bundled models or .onnx files to measure. Default: those of the task."),
+        typer.Option(
+            "--models",
+            help="Bundled models or .onnx files to measure. Default: those of the task.",
+            autocompletion=complete.models,
+        ),
     ] = None,
     methods: Annotated[
-        list[str] | None, typer.Option("--methods", help="Methods to measure besides the models.")
+        list[str] | None,
+        typer.Option("--methods", help="Methods to measure besides the models.", autocompletion=complete.methods),
     ] = None,
-    tasks: Annotated[list[str] | None, typer.Option("--tasks", help="Tasks to run of benchmark all.")] = None,
+    tasks: Annotated[
+        list[str] | None, typer.Option("--tasks", help="Tasks to run of benchmark all.", autocompletion=complete.tasks)
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", help="Maximum number of images.")] = None,
     seed: Seed = 0,
     features: Annotated[
@@ -316,11 +333,20 @@ def compare(
         Path | None, typer.Argument(help="The same photograph, restored: shown with a slider between the two.")
     ] = None,
     degradation: Annotated[
-        str | None, typer.Option("--degradation", help="Degradation to invert, such as 'mask:path=m.png'.")
+        str | None,
+        typer.Option(
+            "--degradation",
+            help="Degradation to invert, such as 'mask:path=m.png'.",
+            autocompletion=complete.degradations,
+        ),
     ] = None,
     methods: Annotated[
         list[str] | None,
-        typer.Option("--methods", help="Methods and models to compare. Default: all that can invert it."),
+        typer.Option(
+            "--methods",
+            help="Methods and models to compare. Default: all that can invert it.",
+            autocompletion=complete.methods_and_models,
+        ),
     ] = None,
     budget: Annotated[float | None, typer.Option("--budget", help="Time limit in seconds, of all together.")] = None,
     truth: Annotated[Path | None, typer.Option("--truth", help="Ground truth, for PSNR and SSIM.")] = None,
@@ -363,15 +389,9 @@ def _compared(
     names = [] if methods in (None, ["all"]) else [method_name(name) for name in methods or ()]
     with Bar() as bar, canceling() as control:
         trials = run_all(
-            picture,
-            degradation,
-            names,
-            budget=budget,
-            truth=true,
-            seed=seed,
-            progress=lambda name, share: bar.show(share, name),
-            control=control,
-        )
+            picture, degradation, names, budget=budget, truth=true, seed=seed,
+            progress=lambda name, share: bar.show(share, name), control=control,
+        )  # fmt: skip
     for trial in trials:
         if trial.restored is None:
             say(f"{trial.method}: {trial.remark}")

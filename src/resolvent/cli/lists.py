@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from resolvent.cli import complete
 from resolvent.cli.console import console, escaped, say, show_json
 from resolvent.cli.options import Json
 from resolvent.errors import UsageError, unknown
@@ -21,7 +22,9 @@ __all__ = ["degradations", "methods", "networks", "objectives", "recipes", "show
 
 
 def methods(
-    name: Annotated[str | None, typer.Argument(help="Print this method with its settings.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Print this method with its settings.", autocompletion=complete.methods)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the classical and untrained methods: what each one does, needs and costs; or print one with its settings."""
@@ -50,7 +53,9 @@ def methods(
 
 
 def degradations(
-    name: Annotated[str | None, typer.Argument(help="Print this degradation.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Print this degradation.", autocompletion=complete.degradations)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the degradations and their parameters, for --degradation and recipes."""
@@ -87,7 +92,9 @@ def degradations(
 
 
 def networks(
-    name: Annotated[str | None, typer.Argument(help="Print this network with all its arguments.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Print this network with all its arguments.", autocompletion=complete.networks)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the networks and their arguments, or print one with all its arguments."""
@@ -118,7 +125,9 @@ def networks(
 
 
 def objectives(
-    name: Annotated[str | None, typer.Argument(help="Print this objective with its settings.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Print this objective with its settings.", autocompletion=complete.objectives)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List what training can minimize, or print one objective with its settings."""
@@ -144,7 +153,9 @@ def objectives(
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Recipe to print as TOML.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Recipe to print as TOML.", autocompletion=complete.recipes)
+    ] = None,
     keys: Annotated[bool, typer.Option("--keys", help="List the keys of a recipe, which --set overrides.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from resolvent.cli import complete
 from resolvent.cli.console import Bar, say, show_json
 from resolvent.cli.lists import show_table
 from resolvent.cli.options import UNSTATED, Json, License, Overwrite
@@ -24,9 +25,17 @@ class ListByDefault(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """See click."""
-        if args[:1] not in ([name] for name in (*self.commands, *ctx.help_option_names)):
+        completing = ctx.resilient_parsing and not args
+        if not completing and args[:1] not in ([name] for name in (*self.commands, *ctx.help_option_names)):
             args = ["list", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Give what completes the group, and what completes ``list``."""
+        default = self.commands["list"]
+        part = default if incomplete.startswith("-") else default.params[0]
+        found = [*super().shell_complete(ctx, incomplete), *part.shell_complete(ctx, incomplete)]
+        return list({item.value: item for item in found}.values())
 
 
 app = typer.Typer(cls=ListByDefault, help="List the models, or print the card of one; add and remove models.")
@@ -35,7 +44,11 @@ app = typer.Typer(cls=ListByDefault, help="List the models, or print the card of
 @app.command("list")
 def list_(
     name: Annotated[
-        str | None, typer.Argument(help="Model, .onnx file or run folder. Default: all models that have a name.")
+        str | None,
+        typer.Argument(
+            help="Model, .onnx file or run folder. Default: all models that have a name.",
+            autocompletion=complete.models,
+        ),
     ] = None,
     photographs: Annotated[
         bool, typer.Option("--credits", help="Print whose photographs the bundled models are made of, with licenses.")
@@ -203,7 +216,10 @@ def add(
 
 
 @app.command()
-def remove(name: Annotated[str, typer.Argument(help="An added model.")], as_json: Json = False) -> None:
+def remove(
+    name: Annotated[str, typer.Argument(help="An added model.", autocompletion=complete.own_models)],
+    as_json: Json = False,
+) -> None:
     """Remove an added model."""
     from resolvent.inference.foreign import remove as remove_model
 

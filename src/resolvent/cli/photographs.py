@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from resolvent.cli import complete
 from resolvent.cli.console import Bar, RestoreConsole, emit, names, say, show_json, stdin, summary
 from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, check_report, fail
 from resolvent.cli.signals import STOP, canceling
@@ -54,9 +55,16 @@ def restore(
     ] = None,
     model: Annotated[
         str | None,
-        COMMON("-m", "--model", help="Model (see resolvent models) or .onnx file. Default: chosen by diagnosis."),
+        COMMON(
+            "-m",
+            "--model",
+            help="Model (see resolvent models) or .onnx file. Default: chosen by diagnosis.",
+            autocompletion=complete.models,
+        ),
     ] = None,
-    scale: Annotated[int | None, COMMON("-s", "--scale", help="Enlarge by a factor of 2 or 4.")] = None,
+    scale: Annotated[
+        int | None, COMMON("-s", "--scale", help="Enlarge by a factor of 2 or 4.", autocompletion=complete.scales)
+    ] = None,
     strength: Annotated[
         float, COMMON("--strength", help="Blend: 0 keeps the photograph exactly, 1 restores it fully.")
     ] = 1.0,
@@ -82,7 +90,12 @@ def restore(
     ] = False,
     quiet: Annotated[bool, COMMON("-q", "--quiet", help="Print failures only.")] = False,
     ext: Annotated[
-        str | None, OUTPUT("--ext", help="Output format, such as png. Default: the format of the input.")
+        str | None,
+        OUTPUT(
+            "--ext",
+            help="Output format, such as png. Default: the format of the input.",
+            autocompletion=complete.formats,
+        ),
     ] = None,
     quality: Annotated[
         int | None,
@@ -93,7 +106,11 @@ def restore(
     ] = ".restored",
     strip: Annotated[
         str | None,
-        OUTPUT("--strip", help="Leave out metadata: gps (the location), or all (all but the color profile)."),
+        OUTPUT(
+            "--strip",
+            help="Leave out metadata: gps (the location), or all (all but the color profile).",
+            autocompletion=complete.stripped,
+        ),
     ] = None,
     keep_time: Annotated[bool, OUTPUT("--keep-time", help="Keep the modification time of the input.")] = False,
     page: Annotated[
@@ -104,6 +121,7 @@ def restore(
         OUTPUT(
             "--uncertainty",
             metavar="[KIND]",
+            autocompletion=complete.maps,
             help="Write how far each pixel may be from the truth, as NAME.uncertainty.tif and an overlay (.png). KIND: "
             "learned (the default), or jacobian:probes=4 for a denoiser with -m.",
         ),
@@ -150,16 +168,27 @@ def restore(
     memory: Annotated[
         str | None, ADVANCED("--memory", help="Memory limit, such as 512M. Default: half of the free memory.")
     ] = None,
-    runtime: Annotated[str, ADVANCED("--runtime", help="Runtime: auto, onnxruntime, openvino or torch.")] = "auto",
+    runtime: Annotated[
+        str,
+        ADVANCED("--runtime", help="Runtime: auto, onnxruntime, openvino or torch.", autocompletion=complete.runtimes),
+    ] = "auto",
     megapixels: Annotated[float, ADVANCED("--max-megapixels", help="Refuse larger photographs.")] = 250,
     megabytes: Annotated[float, ADVANCED("--max-megabytes", help="Refuse larger files.")] = 500,
     method: Annotated[
         str | None,
-        METHODS("--method", help="Classical or untrained method (see resolvent methods) instead of a model."),
+        METHODS(
+            "--method",
+            help="Classical or untrained method (see resolvent methods) instead of a model.",
+            autocompletion=complete.methods,
+        ),
     ] = None,
     degradation: Annotated[
         str | None,
-        METHODS("--degradation", help="Known degradation that the method inverts, such as 'blur:sigma=1.6'."),
+        METHODS(
+            "--degradation",
+            help="Known degradation that the method inverts, such as 'blur:sigma=1.6'.",
+            autocompletion=complete.degradations,
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None, METHODS("--set", help="Setting of the method, such as iterations=500; repeatable.")
@@ -303,7 +332,11 @@ def _write_page(page: Path, results: Sequence[Result], overwrite: bool, frame: i
 def degrade(
     image: Annotated[Path, typer.Argument(help="Photograph to degrade.")],
     degradation: Annotated[
-        str, typer.Argument(help="Degradation, such as 'blur:sigma=2 + noise:sigma=10 + jpeg:quality=40'.")
+        str,
+        typer.Argument(
+            help="Degradation, such as 'blur:sigma=2 + noise:sigma=10 + jpeg:quality=40'.",
+            autocompletion=complete.degradations,
+        ),
     ],
     output: Output = None,
     seed: Seed = 0,

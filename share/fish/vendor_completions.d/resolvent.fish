@@ -1,0 +1,1 @@
+complete --command resolvent --no-files --arguments "(env _RESOLVENT_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) resolvent)" --condition "env _RESOLVENT_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) resolvent"
