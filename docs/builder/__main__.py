@@ -11,7 +11,7 @@ from pathlib import Path
 from docs.builder.collect import BROKEN, ROOT, collect
 from docs.builder.gallery import write_gallery
 from docs.builder.offline import keep_local
-from docs.builder.reference import write_reference
+from docs.builder.reference import write_credits, write_reference
 
 PAGES = ROOT / "build" / "pages"
 SITE = ROOT / "build" / "site"
@@ -26,6 +26,7 @@ def main() -> None:
         if old.name != "gallery":
             shutil.rmtree(old) if old.is_dir() else old.unlink()
     write_reference(PAGES / "reference")
+    write_credits(PAGES / "about" / "credits.md")
     write_gallery(ROOT / "docs" / "gallery", PAGES / "gallery", again=not arguments.no_gallery)
     collect(PAGES)
     if BROKEN:

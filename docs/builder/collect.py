@@ -30,7 +30,7 @@ PLACES = {
 """From a Markdown file of the repository to its page."""
 
 PICTURES = (".png", ".jpg", ".svg", ".webp")
-GENERATED = ("docs/reference/", "docs/gallery/")
+GENERATED = ("docs/reference/", "docs/gallery/", "docs/about/credits.md")
 BROKEN: list[str] = []
 """Links that lead nowhere, filled by ``collect``."""
 

@@ -7,12 +7,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import resolvent
 from docs.builder.collect import SOURCE
 from resolvent.degradations import DEGRADATIONS
 from resolvent.methods import METHODS
+from resolvent.models.credits import collections, uses
 from resolvent.models.registry import list_models, read_card
 from resolvent.networks import NETWORKS
 from resolvent.parameters import Setting, format_value
@@ -20,7 +22,7 @@ from resolvent.training.objectives import OBJECTIVES
 from resolvent.training.recipe import recipe_keys
 from resolvent.training.recipe_file import recipe_text, recipes
 
-__all__ = ["write_reference"]
+__all__ = ["write_credits", "write_reference"]
 
 PYTHON = {
     "Restoring": ["restore", "Restorer", "restore_many", "plan", "run", "Plan", "Restoration", "Control"],
@@ -105,6 +107,31 @@ def _settings(settings: Mapping[str, Setting]) -> str:
         for name, setting in settings.items()
     ]
     return table(("setting", "what it is", "values", "default"), rows) if rows else "No settings.\n"
+
+
+def write_credits(page: Path) -> None:
+    """Write the page that names the photographs behind the models."""
+    named = uses()
+    parts = [
+        "# Credits",
+        "Whose photographs the bundled models are made of, and were measured on. `resolvent models --credits` prints "
+        "the same, `resolvent models NAME --credits` what belongs to one model.",
+    ]
+    for collection in collections().values():
+        license_ = f"[{collection.license}]({collection.license_url})" if collection.license_url else collection.license
+        rows = [
+            ("photographs", collection.photographs or ""), ("license", license_), ("source", collection.source),
+            ("used for", "; ".join(named[use] for use in collection.uses)), ("authors", collection.authors),
+        ]  # fmt: skip
+        parts += [f"## {collection.title}", table(("", ""), [row for row in rows if row[1]])]
+        if collection.works:
+            works = [
+                (code(work.file), f"[{work.author}]({work.url})" if work.url else work.author)
+                for work in collection.works
+            ]
+            parts.append(f'??? note "All {len(works)}"\n\n' + indent(table(("file", "by"), works), "    "))
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text("\n\n".join(parts) + "\n", "utf-8")
 
 
 def _cli() -> str:

@@ -127,7 +127,7 @@ def folds_case(folder: Path) -> bool:
         folder: It need not exist yet; then the nearest one above it counts.
     """
     for there in (folder, *folder.parents):
-        other = there.with_name(there.name.swapcase())
+        other = there.parent / there.name.swapcase()
         if other != there and is_folder(there):
             return is_folder(other) and other.samefile(there)
     return False

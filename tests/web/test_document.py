@@ -142,13 +142,13 @@ def test_the_deployment_starts_what_the_container_does_and_writes_nowhere_else()
 def test_files_and_tests_that_a_page_names_exist(page):
     text, tests = PAGES[page], {path.name: path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")}
     for name in re.findall(r"`((?:tests|\.ci)/[\w/.]+)`", text):
-        assert (ROOT / name).is_file(), name
+        assert (ROOT / name).exists(), name
     for name in re.findall(r"`(\w+/[\w/]+\.py)`", text):
         assert (ROOT / "src/resolvent" / name).is_file() or name.startswith("tests/"), name
     for name in re.findall(r"`(test_\w+\.py)`", text):
         assert name in tests, name
     for name in re.findall(r"`(test_\w+)`", text):
-        assert f"\ndef {name}(" in tests["test_abuse.py"], name
+        assert any(f"\ndef {name}(" in source for source in tests.values()), name
 
 
 def test_the_policy_of_the_page_is_the_one_that_is_sent():
