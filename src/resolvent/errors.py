@@ -104,16 +104,6 @@ def internal(error: BaseException) -> str:
     return f"internal error, {what}; please report it with the file that it is about; --debug shows where it is"
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun, which takes an s but after 1.
-
-    Examples:
-        >>> counted(1, "photograph"), counted(2, "photograph")
-        ('1 photograph', '2 photographs')
-    """
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
 def unknown(kind: str, name: str, known: Iterable[str], meant: str | None = None) -> UsageError:
     """Build the error for a name that is not in a registry, suggesting the nearest one that is.
 

@@ -49,7 +49,7 @@ def test_a_call_that_was_wrong_leaves_nothing(recipe, photographs, photograph, t
     small.mkdir()
     for i in range(2):
         Image.fromarray(photograph(i, 20, 20)).save(small / f"{i}.png")
-    with pytest.raises(InputError, match="none of 1 photograph can"):
+    with pytest.raises(InputError, match="none of 1 photographs"):
         train(recipe, small, run)
     with pytest.raises(UsageError, match="leave none to train on"):
         train(dataclasses.replace(recipe, limit=1), photographs, run)

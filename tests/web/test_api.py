@@ -251,10 +251,10 @@ WRONG = {
     "unknown model": ({"model": "denoize"}, "did you mean 'denoise'"),
     "a path": ({"model": "/models/own.onnx"}, "unknown model"),
     "more invention than there is": ({"scale": "4", "realism": "1.5"}, "realism '1.5'"),
-    "invention of no model": ({"realism": "0.5"}, "realism 0.5: only a model that enlarges invents detail"),
+    "invention of no model": ({"realism": "0.5"}, "realism 0.5: is of a model; give model upscale4, or scale 4"),
     "invention of a model without it": ({"scale": "2", "realism": "0.5"}, "realism 0.5: model 'upscale2' has none"),
     "a map of invention": (
-        {"model": "upscale4", "realism": "0.5", "uncertainty": "learned"}, "uncertainty and realism"
+        {"model": "upscale4", "realism": "0.5", "uncertainty": "learned"}, "realism 0.5 and uncertainty"
     ),
     "two that do not go together": ({"model": "denoise", "scale": "2"}, "scale 2: not what model"),
     "a map of a method": (

@@ -12,7 +12,6 @@ from resolvent.cli import complete
 from resolvent.cli.console import Bar, say, show_json
 from resolvent.cli.lists import show_table
 from resolvent.cli.options import UNSTATED, Json, License, Overwrite
-from resolvent.errors import counted
 
 if TYPE_CHECKING:
     from resolvent.models.card import ModelCard
@@ -152,7 +151,7 @@ def certificate(card: ModelCard) -> list[str]:
     if not found:
         return []
     lines = [
-        f"uncertainty: calibrated on {counted(found['images'], 'photograph')} ({found['source']}): with probability "
+        f"uncertainty: calibrated on {found['images']} photographs ({found['source']}): with probability "
         f"{1 - found['delta']:.0%}, {1 - found['alpha']:.0%} of the pixels lie within, on average over such photographs"
     ]
     for test, measured in found["coverage"].items():

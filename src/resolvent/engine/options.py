@@ -16,17 +16,10 @@ import numpy as np
 
 from resolvent import methods
 from resolvent.engine.error_maps import ErrorMap, Jacobian, read_error_map
-from resolvent.engine.request import (
-    NO_MAP_OF_REALISM,
-    MethodRequest,
-    ModelRequest,
-    RepairRequest,
-    Request,
-    TiledRequest,
-)
+from resolvent.engine.request import MethodRequest, ModelRequest, RepairRequest, Request, TiledRequest
 from resolvent.errors import UsageError, unknown
 from resolvent.image.sources import Source
-from resolvent.models.registry import read_card, split_realism
+from resolvent.models.registry import read_card
 
 if TYPE_CHECKING:
     from resolvent.degradations import Degradation
@@ -188,8 +181,6 @@ def _read_uncertainty(given: Mapping[str, Any]) -> ErrorMap | None:
     if not wanted:
         return None
     error_map = read_error_map(wanted if isinstance(wanted, str) else "learned")
-    if given.get("realism") or split_realism(str(given.get("model", "")))[1]:
-        raise UsageError(NO_MAP_OF_REALISM)
     for name in ("method", "repair", "mask"):
         if given.get(name) is not None and given.get(name) is not False:
             raise UsageError(
@@ -234,9 +225,7 @@ def _method_request(given: Mapping[str, Any], common: Mapping[str, Any]) -> Meth
 
     name, degradation = given["method"], given.get("degradation")
     if given.get("realism"):
-        raise UsageError(
-            f"realism {given['realism']:g} and method {name!r}: only a model invents detail; leave one of them out"
-        )
+        raise UsageError(f"realism {given['realism']:g} and method {name!r}: it is of a model; leave one of them out")
     for other in ("model", "scale"):
         if other in given:
             value = given[other] if other == "scale" else repr(str(given[other]))

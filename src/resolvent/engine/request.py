@@ -39,11 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["MethodRequest", "ModelRequest", "RepairRequest", "Request", "TiledRequest"]
 
 
-NO_MAP_OF_REALISM = (
-    "uncertainty and realism: how far invented detail is from the truth is not known; leave one of them out"
-)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What is asked of any restoration.
@@ -154,16 +149,17 @@ class ModelRequest(TiledRequest):
     def _check_realism(self) -> None:
         known = " or ".join(realistic())
         if self.model is None and self.scale is None:
-            raise UsageError(
-                f"realism {self.realism:g}: only a model that enlarges invents detail; give scale 4, or model {known}"
-            )
+            raise UsageError(f"realism {self.realism:g}: is of a model; give model {known}, or scale 4")
         model = str(self.model or _enlarger(cast("int", self.scale)))
         if split_realism(model)[1]:
             raise UsageError(f"realism {self.realism:g}: model {model!r} names its own; leave one of them out")
         if model.lower() not in realistic():
             raise UsageError(f"realism {self.realism:g}: model {model!r} has none; give model {known}")
         if self.uncertainty is not None:
-            raise UsageError(NO_MAP_OF_REALISM)
+            raise UsageError(
+                f"realism {self.realism:g} and uncertainty: how far invented detail is from the truth is not known; "
+                "leave one of them out"
+            )
 
     def named(self) -> str | Path | None:
         """The model that is named, or the bundled one that enlarges by ``scale``, with its realism; None if neither is.

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolvent.errors import MissingDependencyError, counted
+from resolvent.errors import MissingDependencyError
 from resolvent.training.runs import with_inputs
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class RunCallback(Callback):
             for name, reason in shard.skipped:
                 self.say(f"[yellow]left out[/] {escape(f'{name}: {reason}')}")
         self.say(
-            f"training [bold]{recipe.name}[/] ({recipe.network}) on {counted(len(training), 'photograph')}, "
+            f"training [bold]{recipe.name}[/] ({recipe.network}) on {len(training)} photographs, "
             f"choosing on {len(held)}, for {recipe.budget}, on {device}"
         )
         self.board.add_images("pairs", pairs, 0)

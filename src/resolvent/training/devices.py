@@ -12,7 +12,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from resolvent.errors import ElsewhereError, MissingDependencyError, TrainingError, UsageError, counted, first_line
+from resolvent.errors import ElsewhereError, MissingDependencyError, TrainingError, UsageError, first_line
 
 try:
     import torch
@@ -63,8 +63,7 @@ class Group:
         return self.rank == 0
 
     def __str__(self) -> str:
-        precision = "bfloat16" if fast_bfloat16(self.device) else "float32"
-        name = f"CPU, {counted(torch.get_num_threads(), 'thread')}, {precision}"
+        name = f"CPU, {torch.get_num_threads()} threads, {'bfloat16' if fast_bfloat16(self.device) else 'float32'}"
         if self.device.type == "cuda":
             name = torch.cuda.get_device_name(self.device)
         return name if self.size == 1 else f"{self.size} x {name}"
