@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,6 @@ from resolvent.engine.checks import Checks, check_finite
 from resolvent.image import Image
 from resolvent.inference.stitch import Box
 from resolvent.physics.resize import resize_plane
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Canvas"]
 
