@@ -123,16 +123,22 @@ def test_what_is_bundled_belongs_to_its_model():
             assert file["base"].tobytes() == hashlib.sha256(bundled()[name].read_bytes()).digest()
 
 
+UNMAPPED = "realism 0.5 and uncertainty: detail that is invented has no map of errors; leave realism (--realism) out"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"realism": 0.5}, "realism 0.5: is of a model; give model upscale4, or scale 4"),
-        ({"realism": 0.5, "scale": 2}, "model 'upscale2' has none; give model upscale4"),
-        ({"realism": 0.5, "model": "restore"}, "model 'restore' has none"),
+        ({"realism": 0.5}, "realism 0.5: needs a model that can invent detail; give model upscale4, or scale 4"),
+        ({"realism": 0.5, "scale": 2}, "model 'upscale2' cannot invent detail; give model upscale4"),
+        ({"realism": 0.5, "model": "restore"}, "model 'restore' cannot invent detail"),
         ({"realism": 1.5, "scale": 4}, "realism 1.5: must be from 0"),
         ({"realism": float("nan"), "scale": 4}, "realism nan: must be from 0"),
         ({"realism": True, "scale": 4}, "must be a number"),
-        ({"realism": 0.5, "model": "upscale4", "uncertainty": True}, "how far invented detail is from the truth"),
+        ({"realism": 0.5, "model": "upscale4", "uncertainty": True}, UNMAPPED),
+        ({"realism": 0.5, "scale": 4, "uncertainty": True}, UNMAPPED),
+        ({"model": "upscale4@0.5", "uncertainty": True}, UNMAPPED),
+        ({"model": "upscale4@0.5", "uncertainty": "jacobian"}, UNMAPPED),
         ({"realism": 0.5, "model": "upscale4@0.3"}, "model 'upscale4@0.3' names its own"),
         ({"realism": 0.5, "method": "tv", "degradation": "noise:sigma=5"}, "realism 0.5 and method 'tv'"),
     ],
@@ -215,6 +221,6 @@ def test_the_command_line_says_it_too(tmp_path, run):
     assert "Of those restored, 1: fine detail is invented" in (tmp_path / "d.html").read_text("utf-8")
     code, _, err = run("restore", path, "--realism", "0.5")
     assert code == 2
-    assert "--realism 0.5: is of a model" in err
+    assert "--realism 0.5: needs a model that can invent detail" in err
     assert "invents detail" in run("models", "upscale4")[2]
     assert "is invented" in run("models", "upscale4@1")[2]

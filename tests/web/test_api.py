@@ -251,8 +251,8 @@ WRONG = {
     "unknown model": ({"model": "denoize"}, "did you mean 'denoise'"),
     "a path": ({"model": "/models/own.onnx"}, "unknown model"),
     "more invention than there is": ({"scale": "4", "realism": "1.5"}, "realism '1.5'"),
-    "invention of no model": ({"realism": "0.5"}, "realism 0.5: is of a model; give model upscale4, or scale 4"),
-    "invention of a model without it": ({"scale": "2", "realism": "0.5"}, "realism 0.5: model 'upscale2' has none"),
+    "invention of no model": ({"realism": "0.5"}, "realism 0.5: needs a model that can invent detail; give model upsc"),
+    "invention of a model without it": ({"scale": "2", "realism": "0.5"}, "model 'upscale2' cannot invent detail"),
     "a map of invention": (
         {"model": "upscale4", "realism": "0.5", "uncertainty": "learned"}, "realism 0.5 and uncertainty"
     ),

@@ -19,7 +19,7 @@ from resolvent.engine.error_maps import ErrorMap, Jacobian, read_error_map
 from resolvent.engine.request import MethodRequest, ModelRequest, RepairRequest, Request, TiledRequest
 from resolvent.errors import UsageError, unknown
 from resolvent.image.sources import Source
-from resolvent.models.registry import read_card
+from resolvent.models.registry import read_card, split_realism
 
 if TYPE_CHECKING:
     from resolvent.degradations import Degradation
@@ -186,6 +186,12 @@ def _read_uncertainty(given: Mapping[str, Any]) -> ErrorMap | None:
             raise UsageError(
                 f"uncertainty and {name}: only a model that restores has a map of errors; leave one of them out"
             )
+    realism = given.get("realism") or split_realism(given.get("model", ""))[1]
+    if realism:
+        raise UsageError(
+            f"realism {float(realism):g} and uncertainty: detail that is invented has no map of errors; leave realism "
+            "(--realism) out"
+        )
     error_map.check_runtime(given.get("runtime", "auto"))
     if "model" in given:
         error_map.check(read_card(given["model"]))
@@ -225,7 +231,9 @@ def _method_request(given: Mapping[str, Any], common: Mapping[str, Any]) -> Meth
 
     name, degradation = given["method"], given.get("degradation")
     if given.get("realism"):
-        raise UsageError(f"realism {given['realism']:g} and method {name!r}: it is of a model; leave one of them out")
+        raise UsageError(
+            f"realism {given['realism']:g} and method {name!r}: only a model can invent detail; leave one of them out"
+        )
     for other in ("model", "scale"):
         if other in given:
             value = given[other] if other == "scale" else repr(str(given[other]))

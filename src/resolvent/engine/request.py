@@ -149,17 +149,14 @@ class ModelRequest(TiledRequest):
     def _check_realism(self) -> None:
         known = " or ".join(realistic())
         if self.model is None and self.scale is None:
-            raise UsageError(f"realism {self.realism:g}: is of a model; give model {known}, or scale 4")
+            raise UsageError(
+                f"realism {self.realism:g}: needs a model that can invent detail; give model {known}, or scale 4"
+            )
         model = str(self.model or _enlarger(cast("int", self.scale)))
         if split_realism(model)[1]:
             raise UsageError(f"realism {self.realism:g}: model {model!r} names its own; leave one of them out")
         if model.lower() not in realistic():
-            raise UsageError(f"realism {self.realism:g}: model {model!r} has none; give model {known}")
-        if self.uncertainty is not None:
-            raise UsageError(
-                f"realism {self.realism:g} and uncertainty: how far invented detail is from the truth is not known; "
-                "leave one of them out"
-            )
+            raise UsageError(f"realism {self.realism:g}: model {model!r} cannot invent detail; give model {known}")
 
     def named(self) -> str | Path | None:
         """The model that is named, or the bundled one that enlarges by ``scale``, with its realism; None if neither is.
