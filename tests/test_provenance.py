@@ -1,6 +1,7 @@
 import platform
 import shutil
 import subprocess
+from dataclasses import replace
 from importlib.metadata import version
 
 import pytest
@@ -16,6 +17,7 @@ def test_provenance_names_this_machine():
     assert origin.cores >= 1
     assert origin.cpu
     assert origin.machine in str(origin)
+    assert ", 1 core, " in replace(origin, cores=1).machine
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")

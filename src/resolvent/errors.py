@@ -92,6 +92,16 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Give a number of things in words, singular after 1.
+
+    Example:
+        >>> counted(1, "photograph"), counted(2, "photograph")
+        ('1 photograph', '2 photographs')
+    """
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def internal(error: BaseException) -> str:
     """Describe an exception that Resolvent does not raise on purpose, in one line.
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+from resolvent.errors import counted
 from resolvent.system import usable_cpus
 
 __all__ = ["Provenance", "provenance"]
@@ -29,7 +30,7 @@ class Provenance:
     @property
     def machine(self) -> str:
         """The processor, its cores, and the operating system."""
-        return f"{self.cpu}, {self.cores} cores, {self.system}"
+        return f"{self.cpu}, {counted(self.cores, 'core')}, {self.system}"
 
     def __str__(self) -> str:
         libraries = ", ".join(f"{name} {version}" for name, version in self.libraries.items())

@@ -217,7 +217,7 @@ def test_another_number_of_workers_changes_nothing_of_how_a_photograph_is_restor
 def test_a_run_that_forgot_to_say_resume_is_one_line_and_changes_nothing(batch, done):
     before = contents(done)
     (done / "a.png").unlink()
-    with pytest.raises(UsageError, match="out: 3 of 4 outputs are there; give --resume, which keeps them and does the"):
+    with pytest.raises(UsageError, match="out: holds 3 of 4 outputs already; give --resume, which keeps them and"):
         batch()
     assert {name: result.status for name, result in batch(resume=True).items() if result.status != "skipped"} == {
         "a.png": "restored"

@@ -59,6 +59,15 @@ def test_status_and_report_as_text(done, run, album):
     assert "broken.png: it cannot be decoded" in failed
 
 
+def test_one_photograph_is_singular(tmp_path, soft, run):
+    put(tmp_path / "album" / "a.png", 0)
+    restore_many([tmp_path / "album"], tmp_path / "out", **soft)
+    _, _, err = run("batch", "report", tmp_path / "out")
+    assert err.splitlines()[0] == "1 photograph: 1 restored"
+    assert run("batch", "report", tmp_path / "out", "-o", tmp_path / "report.html")[0] == 0
+    assert ">1 photograph in " in (tmp_path / "report.html").read_text("utf-8")
+
+
 def test_a_report_as_csv_json_and_a_page(done, run, tmp_path, album):
     for name in ("r.csv", "r.json", "r.html"):
         assert run("batch", "report", done, "-o", tmp_path / name)[0] == 0

@@ -66,7 +66,7 @@ def test_train_export_restore_and_benchmark_with_the_result(run, tmp_path, photo
     assert 1 <= made["card"]["steps"] <= 3  # of the best weights
     assert made["card"]["recipe"]["patch"] == 32
     model = made["model"]
-    assert made["warnings"][-1].startswith("3 steps are few")
+    assert made["warnings"][-1].startswith("trained for 3 steps, where")
     code, out, err = run("export", output, "-o", tmp_path / "again.onnx")
     assert (code, out) == (0, "")
     said, *warnings = err.splitlines()
@@ -74,7 +74,7 @@ def test_train_export_restore_and_benchmark_with_the_result(run, tmp_path, photo
     assert "noise:sigma=15 " in said
     assert " dB (input 24." in said  # 20 log10(255 / 15) = 24.6
     assert "{" not in said
-    assert "warning: 3 steps are few, where thousands are usual: train longer (--budget, --resume)" in warnings
+    assert "warning: trained for 3 steps, where thousands are usual: train longer (--budget, --resume)" in warnings
     assert run("restore", photo, "-m", tmp_path / "again.onnx", "--sigma", 20)[0] == 0
     code, out, _ = run("benchmark", "denoise", "--images", folder, "--sigma", 15, 25, "--models", model, "--json")
     assert code == 0

@@ -130,7 +130,7 @@ def test_what_is_printed_is_printed_once(pair):
     assert pair.stderr.count("resolvent: ") == 1
     assert pair.stderr.count("training tiny") == 2
     assert pair.stderr.count("step 6: ") == 1
-    assert printed["card"]["hardware"].startswith("2 x CPU, 1 threads")
+    assert printed["card"]["hardware"].startswith("2 x CPU, 1 thread,")
     assert (pair.folder / printed["model"]).is_file()
 
 

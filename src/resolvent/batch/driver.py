@@ -23,7 +23,7 @@ from resolvent.batch.task import Row, Task
 from resolvent.batch.twins import copy_twin
 from resolvent.batch.worker import Files
 from resolvent.engine.request import Request
-from resolvent.errors import OutputError
+from resolvent.errors import OutputError, counted
 from resolvent.io import is_disk_full
 
 __all__ = ["Batch", "OnEnd", "OnFull"]
@@ -314,7 +314,7 @@ class Batch:
                 self.manifest.finish(replace(entry, input=job.source, read=read))
 
     def _full(self) -> str:
-        return f"the disk is full, with {len(self.jobs)} of {self.added} photographs left"
+        return f"the disk is full, with {len(self.jobs)} of {counted(self.added, 'photograph')} left"
 
     def _commit(self) -> None:
         """Make what was noted last, once there is room for it."""

@@ -28,7 +28,7 @@ from resolvent.batch.task import Task, perform
 from resolvent.batch.worker import Files
 from resolvent.engine.options import Options, make_request
 from resolvent.engine.request import Request
-from resolvent.errors import OutputError, UsageError
+from resolvent.errors import OutputError, UsageError, counted
 from resolvent.image import Limits
 from resolvent.io import check_folder, sweep
 from resolvent.methods.control import Control
@@ -251,8 +251,8 @@ def _refuse_what_is_done(manifest: Manifest, jobs: Sequence[Job]) -> None:
     done = sum(entry.output in wanted and exists(entry.output) for entry in manifest.entries("done"))
     if done:
         raise UsageError(
-            f"{manifest.folder}: {done} of {len(jobs)} outputs are there; give --resume, which keeps them and does the "
-            "rest, or --overwrite"
+            f"{manifest.folder}: holds {done} of {counted(len(jobs), 'output')} already; give --resume, which keeps "
+            "them and does the rest, or --overwrite"
         )
 
 

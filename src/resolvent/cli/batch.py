@@ -9,7 +9,7 @@ import typer
 
 from resolvent.cli.console import duration, say, show_json
 from resolvent.cli.options import Json, Overwrite, check_report
-from resolvent.errors import UsageError
+from resolvent.errors import UsageError, counted
 from resolvent.io import write_atomic
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def report(
     if as_json:
         show_json(found.to_json())
         return
-    say(f"{sum(found.counts.values())} photographs: {', '.join(f'{count} {name}' for name, count in _fates(found))}")
+    fates = ", ".join(f"{count} {name}" for name, count in _fates(found))
+    say(f"{counted(sum(found.counts.values()), 'photograph')}: {fates}")
     if pace := _pace(found):
         say(pace)
     for path, reason in found.failures if output is None else ():
@@ -126,7 +127,7 @@ def _page(found: Summary) -> str:
     pairs = [(old, new) for old, new in found.restored if not (isinstance(old, Url) or isinstance(new, Url))]
     step = max(1, len(pairs) // SAMPLE)
     frame = found.settings.get("files", {}).get("frame") or 1
-    lead = f"{sum(found.counts.values())} photographs in {found.folder}. {_pace(found)}"
+    lead = f"{counted(sum(found.counts.values()), 'photograph')} in {found.folder}. {_pace(found)}"
     if found.invented:
         lead += f". Of those restored, {found.invented}: {INVENTED}."
     sample = pairs[::step][:SAMPLE]

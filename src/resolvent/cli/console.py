@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from resolvent.batch.report import AGAIN, CHECKED, TWIN
 from resolvent.cli.flags import in_flags
 from resolvent.cli.signals import STOP
-from resolvent.errors import InputError, OutputError
+from resolvent.errors import InputError, OutputError, counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -371,7 +371,7 @@ def _kinds(ignored: Mapping[str, int]) -> str:
         kinds.setdefault(kind, Counter())[extension or "no extension"] += count
     hints = {"camera raw": "; develop them first"}
     return ", ".join(
-        f"{found.total()} {kind}{'s' * (found.total() > 1)} ({', '.join(sorted(found))}{hints.get(kind, '')})"
+        f"{counted(found.total(), kind)} ({', '.join(sorted(found))}{hints.get(kind, '')})"
         for kind, found in sorted(kinds.items(), key=lambda item: (item[0] == "other file", item[0]))
     )
 

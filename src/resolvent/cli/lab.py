@@ -11,7 +11,7 @@ from resolvent.cli import complete
 from resolvent.cli.console import Bar, console, emit, say, show_json
 from resolvent.cli.models import certificate
 from resolvent.cli.options import UNSTATED, Json, License, Output, Overwrite, Seed, check_report
-from resolvent.errors import UsageError
+from resolvent.errors import UsageError, counted
 from resolvent.io import write_atomic
 
 if TYPE_CHECKING:
@@ -305,7 +305,7 @@ def benchmark(
                 limit=limit,
                 seed=seed,
                 features=features,
-                progress=lambda done, total: bar.show(done / total, f"{done} of {total} restorations"),
+                progress=lambda done, total: bar.show(done / total, f"{done} of {counted(total, 'restoration')}"),
             )
         text = markdown(rows, where)
     if page is not None:

@@ -12,6 +12,7 @@ from resolvent.cli import complete
 from resolvent.cli.console import Bar, say, show_json
 from resolvent.cli.lists import show_table
 from resolvent.cli.options import UNSTATED, Json, License, Overwrite
+from resolvent.errors import counted
 
 if TYPE_CHECKING:
     from resolvent.models.card import ModelCard
@@ -151,12 +152,12 @@ def certificate(card: ModelCard) -> list[str]:
     if not found:
         return []
     lines = [
-        f"uncertainty: calibrated on {found['images']} photographs ({found['source']}): with probability "
+        f"uncertainty: calibrated on {counted(found['images'], 'photograph')} ({found['source']}): with probability "
         f"{1 - found['delta']:.0%}, {1 - found['alpha']:.0%} of the pixels lie within, on average over such photographs"
     ]
     for test, measured in found["coverage"].items():
         lines.append(
-            f"  {test}, {measured['images']} photographs: {measured['inside']:.1%} within, "
+            f"  {test}, {counted(measured['images'], 'photograph')}: {measured['inside']:.1%} within, "
             f"{measured['worst']:.1%} on the worst 5 %, ±{measured['width']:.1f} of 255 on average"
         )
     return lines
@@ -209,7 +210,7 @@ def add(
         show_json({"model": card.name, "card": card.to_json()})
         return
     kind = "gray" if card.gray else "color"
-    size = f"sides a multiple of {card.multiple}, {card.halo} pixels of context"
+    size = f"sides a multiple of {card.multiple}, {counted(card.halo, 'pixel')} of context"
     say(f"{card.name}: {card.scale}x, {kind}, values up to {card.data_range}, {size}")
     say(f"try: resolvent restore PHOTO -m {card.name}")
 

@@ -14,7 +14,7 @@ from resolvent.cli.console import Bar, RestoreConsole, emit, names, say, show_js
 from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, check_report, fail
 from resolvent.cli.signals import STOP, canceling
 from resolvent.cli.watch import watch_folder
-from resolvent.errors import UsageError
+from resolvent.errors import UsageError, counted
 from resolvent.io import write_atomic
 
 if TYPE_CHECKING:
@@ -382,6 +382,6 @@ def demo(
         page = run_demo(
             output,
             overwrite=overwrite,
-            progress=lambda done, total: bar.show(done / total, f"{done} of {total} restorations"),
+            progress=lambda done, total: bar.show(done / total, f"{done} of {counted(total, 'restoration')}"),
         )
     say(f"open {page}")

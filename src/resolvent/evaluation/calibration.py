@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.errors import UsageError
+from resolvent.errors import UsageError, counted
 
 __all__ = ["ALPHA", "DELTA", "LAMBDAS", "Histogram", "calibrate", "calibrate_halves", "upper_bound"]
 
@@ -102,7 +102,8 @@ def calibrate(
         chosen = float(LAMBDAS[i])
     if chosen is None:
         raise UsageError(
-            f"{len(histograms)} photographs cannot certify that at most {alpha:.0%} of pixels lie outside; give 200"
+            f"{counted(len(histograms), 'photograph')} cannot certify that at most {alpha:.0%} of pixels lie "
+            "outside; give 200"
         )
     return chosen
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from resolvent.errors import counted
 from resolvent.provenance import Provenance
 
 __all__ = [
@@ -177,7 +178,7 @@ def tables(rows: Sequence[Row]) -> list[tuple[str, list[list[str]]]]:
             speed = "" if method == INPUT else f"{np.median([mean.seconds_per_megapixel for mean in line if mean]):.2f}"
             body.append([method, *("" if mean is None else _cell(mean) for mean in line), speed])
         images = max(mean.images for mean in cells.values())
-        found.append((f"{dataset}, {images} image{'s' if images > 1 else ''}", [header, *body]))
+        found.append((f"{dataset}, {counted(images, 'image')}", [header, *body]))
     return found
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from resolvent.engine.restore import Restorer
 from resolvent.engine.uncertainty import NINE_OF_TEN
-from resolvent.errors import InputError, MissingDependencyError, UsageError
+from resolvent.errors import InputError, MissingDependencyError, UsageError, counted
 from resolvent.evaluation.calibration import ALPHA, DELTA, Histogram, calibrate, upper_bound
 from resolvent.evaluation.files import read_pair
 from resolvent.inference.runtime import Session, open_session
@@ -240,7 +240,7 @@ def certify(
     if not model.is_file():
         raise UsageError(f"model {model}: must be a file that resolvent train head wrote; its card is replaced")
     if upper_bound(np.zeros(len(images) or 1)) > ALPHA:
-        raise UsageError(f"{len(images)} photographs to calibrate on: too few; give 200")
+        raise UsageError(f"{counted(len(images), 'photograph')} to calibrate on: too few; give 200")
     session = open_session(model, threads=threads)
     card = session.card
     kinds = {"factor": False, "wide": True} if card.noise_level else {"factor": False}

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
-from resolvent.errors import InputError
+from resolvent.errors import InputError, counted
 from resolvent.image.found import SHORT, Check, Found
 from resolvent.image.iptc import resources_of
 from resolvent.image.jpeg_header import jpeg_header
@@ -54,7 +54,7 @@ def examine(file: BinaryIO, _check: Check) -> Found:
     data, strays = _without_strays(data)
     if strays:  # libjpeg would complain of them, and of nothing else that it finds
         found.whole = io.BytesIO(data)
-        found.warnings.append(f"holds {strays} bytes outside of any segment: it may be damaged")
+        found.warnings.append(f"holds {counted(strays, 'byte')} outside of any segment: it may be damaged")
     parts: dict[int, list[bytes]] = {}
     end = len(data)
     for marker, payload, _, at in _walk(data):
@@ -169,11 +169,11 @@ def _behind(rest: bytes, head: bytes, found: Found) -> None:
     elif gain_map:
         found.leave_out("its gain map, which makes it HDR")
     if pictures - bool(gain_map) > 0:
-        found.leave_out(f"{pictures - bool(gain_map)} further pictures in it")
+        found.leave_out(f"{counted(pictures - bool(gain_map), 'further picture')} in it")
     if video:
         found.leave_out("its video, of a motion photo")
     if rest and not pictures and not video:
-        found.leave_out(f"{len(rest)} bytes behind its end")
+        found.leave_out(f"{counted(len(rest), 'byte')} behind its end")
 
 
 def _is_located(size: int, head: bytes) -> bool:

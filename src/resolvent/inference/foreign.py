@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from resolvent.errors import InputError, OutputError, UsageError, printable, unknown
+from resolvent.errors import InputError, OutputError, UsageError, counted, printable, unknown
 from resolvent.inference.runtime import OnnxSession
 from resolvent.io import write_atomic
 from resolvent.models.card import METADATA_KEY, ModelCard
@@ -201,7 +201,8 @@ def _with_channels(path: Path, graph: Graph, card: ModelCard, noise_level: bool)
     channels = shape[1] or wanted[-1]
     if channels not in wanted:
         also = "; if the last is the noise level, give --noise-level" if channels == 4 else ""
-        raise InputError(f"{path}: takes {channels} channels, and {' or '.join(map(str, wanted))} are needed{also}")
+        needed = " or ".join(map(str, wanted))
+        raise InputError(f"{path}: takes {counted(channels, 'channel')}, and {needed} are needed{also}")
     if noise_level:
         return replace(card, noise_level=True, sigma_range=NOISE_LEVELS)
     return replace(card, gray=channels == 1)

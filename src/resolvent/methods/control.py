@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from resolvent.errors import UsageError
+from resolvent.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +48,9 @@ class Steps:
     @property
     def remark(self) -> str:
         """How it ended, as a sentence; empty where it did all its steps."""
-        return "" if self.ended == "finished" else f"{PHRASES[self.ended]} after {self.done} of {self.total} steps"
+        if self.ended == "finished":
+            return ""
+        return f"{PHRASES[self.ended]} after {self.done} of {counted(self.total, 'step')}"
 
 
 class Control:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resolvent.errors import InputError, printable
+from resolvent.errors import InputError, counted, printable
 from resolvent.models.protobuf import as_message, as_number, as_text, delimited, fields, packed, spans
 
 if TYPE_CHECKING:
@@ -193,7 +193,8 @@ def check_graph(path: Path, card: ModelCard | None = None) -> Graph:
         raise InputError(f"{path}: needs custom operators ({_named(custom)}); export it with those of ONNX alone")
     if len(graph.inputs) != 1 or not graph.outputs:
         raise InputError(
-            f"{path}: has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; export it with one of each"
+            f"{path}: has {counted(len(graph.inputs), 'input')} and {counted(len(graph.outputs), 'output')}; "
+            "export it with one of each"
         )
     for role, value in (("input", graph.inputs[0]), ("output", graph.outputs[0])):
         if value.type not in (FLOAT, FLOAT16):
@@ -205,7 +206,8 @@ def check_graph(path: Path, card: ModelCard | None = None) -> Graph:
         channels = card.planes if role == "input" else 1 if card.gray else card.outputs
         if value.shape[1] != channels:
             raise InputError(
-                f"{path}: its {role} has {value.shape[1]} channels, and its card says {channels}; export it again"
+                f"{path}: its {role} has {counted(value.shape[1], 'channel')}, and its card says {channels}; export it "
+                "again"
             )
     return graph
 

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from resolvent.errors import MissingDependencyError
+from resolvent.errors import MissingDependencyError, counted
 from resolvent.evaluation.tables import INPUT, Mean, Row, means
 from resolvent.models.registry import bundled
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["pareto", "pareto_front"]
 
 OURS, OTHERS, QUIET = "#b3402a", "#3a5a78", "#8a929b"
-PLATE = {"boxstyle": "square,pad=0", "facecolor": "white", "edgecolor": "none"}
 
 
 def pareto(rows: Sequence[Row], known: Sequence[Published], *, task: str = "denoise", footer: str = "") -> bytes:
@@ -56,7 +55,7 @@ def pareto(rows: Sequence[Row], known: Sequence[Published], *, task: str = "deno
             points = [mean for mean in shown if mean.dataset == dataset]
             lines = {k.method: k.psnr[level] for k in known if (k.task, k.dataset) == (task, dataset)}
             _panel(axes, points, lines)
-            axes.set_title(f"{dataset}, {level} ({most[dataset]} images)", loc="left", fontsize=10)
+            axes.set_title(f"{dataset}, {level} ({counted(most[dataset], 'image')})", loc="left", fontsize=10)
         if footer:
             sheet.supxlabel(footer, fontsize=6, color=QUIET, x=0.01, ha="left")
         file = io.BytesIO()

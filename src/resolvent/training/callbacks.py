@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolvent.errors import MissingDependencyError
+from resolvent.errors import MissingDependencyError, counted
 from resolvent.training.runs import with_inputs
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class RunCallback(Callback):
 
     def packing(self, done: int, total: int) -> None:
         self.bar.start()
-        self.bar.update(self.task, completed=done / total, status=f"{done} of {total} photographs")
+        self.bar.update(self.task, completed=done / total, status=f"{done} of {counted(total, 'photograph')}")
 
     def start(
         self, recipe: Recipe, training: Shard, held: Shard, pairs: Tensor, device: torch.device, average: nn.Module
@@ -115,7 +115,7 @@ class RunCallback(Callback):
             for name, reason in shard.skipped:
                 self.say(f"[yellow]left out[/] {escape(f'{name}: {reason}')}")
         self.say(
-            f"training [bold]{recipe.name}[/] ({recipe.network}) on {len(training)} photographs, "
+            f"training [bold]{recipe.name}[/] ({recipe.network}) on {counted(len(training), 'photograph')}, "
             f"choosing on {len(held)}, for {recipe.budget}, on {device}"
         )
         self.board.add_images("pairs", pairs, 0)

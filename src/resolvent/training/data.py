@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resolvent.errors import InputError, MissingDependencyError, UsageError
+from resolvent.errors import InputError, MissingDependencyError, UsageError, counted
 from resolvent.physics.resize import imresize, resize_square
 
 if TYPE_CHECKING:
@@ -184,8 +184,8 @@ def pack(
             progress(done, len(photographs))
     if not parts:
         raise InputError(
-            f"none of {len(photographs)} photographs can be used; the first, {skipped[0][0]}: {skipped[0][1]}; "
-            "add larger, undamaged ones"
+            f"none of {counted(len(photographs), 'photograph')} can be used; the first, {skipped[0][0]}: "
+            f"{skipped[0][1]}; add larger, undamaged ones"
         )
     if any(part.dtype == np.float32 for part in parts):
         parts = [part if part.dtype == np.float32 else part.astype(np.float32) / 255 for part in parts]

@@ -12,7 +12,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from resolvent.errors import ElsewhereError, MissingDependencyError, TrainingError, UsageError, first_line
+from resolvent.errors import ElsewhereError, MissingDependencyError, TrainingError, UsageError, counted, first_line
 
 try:
     import torch
@@ -63,7 +63,8 @@ class Group:
         return self.rank == 0
 
     def __str__(self) -> str:
-        name = f"CPU, {torch.get_num_threads()} threads, {'bfloat16' if fast_bfloat16(self.device) else 'float32'}"
+        precision = "bfloat16" if fast_bfloat16(self.device) else "float32"
+        name = f"CPU, {counted(torch.get_num_threads(), 'thread')}, {precision}"
         if self.device.type == "cuda":
             name = torch.cuda.get_device_name(self.device)
         return name if self.size == 1 else f"{self.size} x {name}"
@@ -255,7 +256,9 @@ def own_device(name: str | None, local: int) -> str:
     if kind not in ("cpu", "cuda"):
         raise UsageError(f"device {name!r}: several processes take one each; give cpu or cuda, or leave it out")
     if kind == "cuda" and local >= gpus:
-        raise UsageError(f"process {local} of this machine, which has {gpus} GPUs: start {gpus}, or give --device cpu")
+        raise UsageError(
+            f"process {local} of this machine, which has {counted(gpus, 'GPU')}: start {gpus}, or give --device cpu"
+        )
     return kind if kind == "cpu" else f"cuda:{local}"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from resolvent.degradations import Degradation, GaussianNoise, parse
 from resolvent.degradations.blur import Blur
 from resolvent.degradations.damage import Damage
-from resolvent.errors import UsageError, unknown
+from resolvent.errors import UsageError, counted, unknown
 from resolvent.networks import check_arguments
 from resolvent.training.budget import Budget
 from resolvent.training.objectives import OBJECTIVES, check_objective
@@ -130,7 +130,7 @@ def _check_network(recipe: Recipe) -> None:
     if bool(recipe.others) != (recipe.others_share > 0) or (recipe.others and unfit):
         raise _broken(
             recipe,
-            f"others_share = {recipe.others_share} with {len(recipe.others)} others: give both "
+            f"others_share = {recipe.others_share} with {counted(len(recipe.others), 'other')}: give both "
             "or neither, and neither for a network that finds or fills damage, or enlarges and takes a level",
         )
     if recipe.from_noisy and (
@@ -154,7 +154,7 @@ def _check_network(recipe: Recipe) -> None:
     if recipe.kernel and (not recipe.noise_level or recipe.others or recipe.margin):
         raise _broken(
             recipe,
-            f"margin = {recipe.margin}, {len(recipe.others)} others: a network that takes the "
+            f"margin = {recipe.margin}, {counted(len(recipe.others), 'other')}: a network that takes the "
             "kernel trains with noise_level = true, and without these",
         )
     if recipe.overstated and not recipe.noise_level:

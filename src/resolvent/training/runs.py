@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from resolvent import networks
-from resolvent.errors import InputError, OutputError, UsageError
+from resolvent.errors import InputError, OutputError, UsageError, counted
 from resolvent.io import exclusive
 from resolvent.training import checkpoint
 from resolvent.training.batches import epoch_steps
@@ -92,7 +92,7 @@ class Result:
 
     def __str__(self) -> str:
         figures = ", ".join(f"{name} {figure}" for name, figure in with_inputs(self.psnr, self.inputs).items())
-        return f"{self.recipe.name}, best after {self.steps} of {self.trained} steps: {figures}"
+        return f"{self.recipe.name}, best after {self.steps} of {counted(self.trained, 'step')}: {figures}"
 
     @property
     def warnings(self) -> list[str]:
@@ -105,7 +105,8 @@ class Result:
             figures = f"{after:.2f} dB on average, and the input {before:.2f} dB"
             found.append(f"{judged} than its input, {figures}: train longer (--budget, --resume)")
         if self.trained < FEW_STEPS:
-            found.append(f"{self.trained} steps are few, where thousands are usual: train longer (--budget, --resume)")
+            steps = counted(self.trained, "step")
+            found.append(f"trained for {steps}, where thousands are usual: train longer (--budget, --resume)")
         if self.recipe.start and self.steps == 0:
             found.append(f"no step was better than {self.recipe.start}, whose weights these are: lower learning_rate")
         return found
@@ -172,7 +173,7 @@ def choose_photographs(recipe: Recipe, images: Path, validation: Path | None) ->
         count = max(1, round(recipe.holdout * len(photographs)))
     if count >= len(photographs):
         raise UsageError(
-            f"{images}: {count} photographs to validate on leave none to train on; add more, or give "
+            f"{images}: validating on {counted(count, 'photograph')} leaves none to train on; add more, or give "
             "a validation folder"
         )
     return photographs[:-count], photographs[-count:]

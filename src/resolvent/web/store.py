@@ -19,7 +19,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from resolvent.batch.jobs import KINDS
-from resolvent.errors import internal
+from resolvent.errors import counted, internal
 from resolvent.image.formats import FORMATS
 from resolvent.web.folder import Folder
 from resolvent.web.problems import Problem
@@ -143,21 +143,23 @@ class Store:
         own = Counter(job.client for job in waiting)[client]
         if own >= self.settings.share:
             raise Problem(
-                429, f"{own} of your photographs wait: that is your share; send more when some are done",
+                429, f"{counted(own, 'photograph')} of yours in the queue: that is your share; send more when some "
+                "are done",
                 retry_after=self.expected,
             )  # fmt: skip
         if len(waiting) >= self.settings.queue:
             raise Problem(
-                503, f"{len(waiting)} photographs wait: the queue is full; send it later", retry_after=self.expected
-            )
+                503, f"{counted(len(waiting), 'photograph')} in the queue: it is full; send it later",
+                retry_after=self.expected,
+            )  # fmt: skip
         self._expire()
         own = Counter(job.client for job in self.jobs.values())[client]
-        full = f"{own} of your jobs are kept: that is your share; download and delete some"
+        full = f"{counted(own, 'job')} of yours kept: that is your share; download and delete some"
         if own >= self.settings.kept_share:
             raise Problem(429, full, retry_after=60)
         if len(self.jobs) >= self.settings.kept or self.size + 2 * length > self.most_bytes:
             raise Problem(
-                503, f"{len(self.jobs)} jobs of {self.size / 1e6:.0f} megabytes are kept: there is no place for more; "
+                503, f"{counted(len(self.jobs), 'job')} of {self.size / 1e6:.0f} megabytes kept: no place for more; "
                 "download and delete some, or wait", retry_after=60,
             )  # fmt: skip
 

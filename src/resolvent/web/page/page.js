@@ -388,7 +388,7 @@ function reasonToSkip(file) {
   if (!Object.values(formats).flat().includes(extension(file.name))) return "not a photograph that can be read";
   if (file.size === 0) return "empty";
   if (file.size > limits.megabytes * 1e6) return `${bytes(file.size)}, at most ${limits.megabytes} MB are read`;
-  return state.photos.length >= limits.jobs ? `at most ${limits.jobs} photographs at a time` : "";
+  return state.photos.length >= limits.jobs ? `at most ${count(limits.jobs, "photograph")} at a time` : "";
 }
 
 /** Take files, each with the folder it lies in: photographs are restored, the rest is listed as skipped. */
@@ -1158,7 +1158,7 @@ function toast(text) {
 function tell(run) {
   const settled = state.photos.filter((photo) => !UNSETTLED.has(photo.state)).length;
   if (run.photo === state.shown || run.why) say(`${run.photo.name}: ${STATES[run.state]}. ${run.why}`);
-  else if (settled === state.photos.length || settled % 10 === 0) say(`${settled} of ${state.photos.length} photographs are ready.`);
+  else if (settled === state.photos.length || settled % 10 === 0) say(`${settled} of ${count(state.photos.length, "photograph")} ready.`);
 }
 
 /* -------------------------------------------------------------------------------------------------------- saving */
