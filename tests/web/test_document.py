@@ -23,6 +23,7 @@ from resolvent.system import CEILING
 from resolvent.web import guard, pool, server
 from resolvent.web.app import create_app
 from resolvent.web.bodies import JobBody
+from resolvent.web.documents import Assets
 from resolvent.web.forms import JobForm
 from resolvent.web.guard import CSP
 from resolvent.web.metrics import Metrics
@@ -176,3 +177,14 @@ def test_limits_are_those_of_the_code():
     most = max(METHODS.values(), key=lambda method: method.memory)
     assert f"{most.memory:,} bytes for each pixel (`med`)" in text
     assert METHODS["med"] is most
+
+
+def test_scripts_of_the_page_import_what_is_served_and_are_short():
+    assets = Assets()
+    scripts = {name: data.decode() for name, (data, _) in assets.files.items() if name.endswith(".js")}
+    assert any(f'src="/static/{name}"' in assets.page for name in scripts)
+    assert len(scripts) > 1
+    for text in scripts.values():
+        assert set(re.findall(r'from "\./([^"]+)"', text)) <= set(scripts)
+        assert len(text.splitlines()) <= 400
+    assert "{{" not in assets.page

@@ -22,12 +22,20 @@ class Assets:
         folder = resources.files("resolvent.web").joinpath("page")
         self.page = folder.joinpath("index.html").read_text(encoding="utf-8")
         self.files: dict[str, tuple[bytes, str]] = {}
-        for name in ("page.css", "page.js", "icon.svg", "docs.css"):
+        scripts = {file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith(".js")}
+        digest = hashlib.sha256(b"".join(data for _, data in sorted(scripts.items()))).hexdigest()[:12]
+        for name, data in scripts.items():  # which import one another, so that all names change with each
+            imports = re.sub(rb'(from "\./\w+)\.js"', rb"\1." + digest.encode() + rb'.js"', data)
+            self._add(name, imports, digest)
+        for name in ("page.css", "icon.svg", "docs.css"):
             data = folder.joinpath(name).read_bytes()
-            stem, dot, extension = name.partition(".")
-            served = f"{stem}.{hashlib.sha256(data).hexdigest()[:12]}{dot}{extension}"
-            self.files[served] = (data, TYPES[dot + extension])
-            self.page = self.page.replace("{{" + name + "}}", f"/static/{served}")
+            self._add(name, data, hashlib.sha256(data).hexdigest()[:12])
+
+    def _add(self, name: str, data: bytes, digest: str) -> None:
+        stem, dot, extension = name.partition(".")
+        served = f"{stem}.{digest}{dot}{extension}"
+        self.files[served] = (data, TYPES[dot + extension])
+        self.page = self.page.replace("{{" + name + "}}", f"/static/{served}")
 
     def path(self, name: str) -> str:
         """Where a file of the page is."""
