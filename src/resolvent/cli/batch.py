@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from resolvent.cli.console import duration, say, show_json
-from resolvent.cli.options import Json, Overwrite, check_report
+from resolvent.cli.options import Json, Overwrite, check_report, write_report
 from resolvent.errors import UsageError, counted
-from resolvent.io import write_atomic
 
 if TYPE_CHECKING:
     from resolvent.batch.status import Summary
@@ -72,13 +71,12 @@ def report(
         if output is not None and ending == ".csv":
             write_csv(manifest, output, overwrite=overwrite)
     if output is not None and ending == ".html":
-        text = _page(found)
-        write_atomic(output, lambda file: file.write(text.encode(errors="replace")), overwrite=overwrite)
+        write_report(output, _page(found), overwrite=overwrite)
     if output is not None and ending == ".json":
         import json
 
         text = json.dumps(found.to_json(), ensure_ascii=False, indent=1)
-        write_atomic(output, lambda file: file.write(text.encode(errors="replace")), overwrite=overwrite)
+        write_report(output, text, overwrite=overwrite)
     if as_json:
         show_json(found.to_json())
         return

@@ -10,7 +10,7 @@ import typer
 from resolvent.cli import complete
 from resolvent.cli.console import Bar, console, emit, say, show_json
 from resolvent.cli.models import certificate
-from resolvent.cli.options import UNSTATED, Json, License, Output, Overwrite, Seed, check_report
+from resolvent.cli.options import UNSTATED, Json, License, Output, Overwrite, Seed, check_report, write_report
 from resolvent.errors import UsageError, counted
 from resolvent.io import write_atomic
 
@@ -310,7 +310,7 @@ def benchmark(
         text = markdown(rows, where)
     if page is not None:
         html = make_page(f"{task} on {images.name}", "", where, rows=rows)
-        write_atomic(page, lambda file: file.write(html.encode(errors="replace")), overwrite=overwrite)
+        write_report(page, html, overwrite=overwrite)
     if figure is not None:
         drawn = pareto(rows, published(), task=rows[0].task, footer=str(where))
         write_atomic(figure, lambda file: file.write(drawn), overwrite=overwrite)
@@ -369,7 +369,7 @@ def compare(
         raise UsageError("compare: give a second photograph, or --degradation to compare what methods make of one")
     else:
         page = _compared(image, degradation, methods, budget, truth, seed)
-    write_atomic(target, lambda file: file.write(page.encode(errors="replace")), overwrite=overwrite)
+    write_report(target, page, overwrite=overwrite)
     say(f"open {target}")
 
 

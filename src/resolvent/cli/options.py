@@ -12,12 +12,12 @@ import typer
 
 from resolvent.cli.console import say, show_json
 from resolvent.errors import OutputError, UsageError
-from resolvent.io import check_writable, is_folder
+from resolvent.io import check_writable, is_folder, write_atomic
 
-__all__ = ["DASH", "UNSTATED", "Json", "License", "Output", "Overwrite", "Seed", "check_report", "fail"]
+__all__ = ["DASH", "UNSTATED", "Json", "License", "Output", "Overwrite", "Seed", "check_report", "fail", "write_report"]
 
 UNSTATED = "unstated"
-"""What a card says of photographs or a license that nobody has told."""
+"""What a card says of photographs or a license that nobody has stated."""
 
 DASH = Path("-")
 """stdin or stdout."""
@@ -46,6 +46,11 @@ def check_report(option: str, path: Path | None, suffix: str, *, overwrite: bool
     if not overwrite and os.path.lexists(path):
         raise UsageError(f"{option} {path}: exists; choose another name, or give --overwrite")
     check_writable(path)
+
+
+def write_report(path: Path, text: str, *, overwrite: bool) -> None:
+    """Write a report in UTF-8, whole or not at all; a name of a file that is not Unicode has ``?`` in it."""
+    write_atomic(path, lambda file: file.write(text.encode(errors="replace")), overwrite=overwrite)
 
 
 def fail(message: str, code: int, so_far: dict[str, Any] | None = None) -> NoReturn:

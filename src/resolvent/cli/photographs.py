@@ -11,15 +11,15 @@ import typer
 
 from resolvent.cli import complete
 from resolvent.cli.console import Bar, RestoreConsole, emit, names, say, show_json, stdin, summary
-from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, check_report, fail
+from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, check_report, fail, write_report
 from resolvent.cli.signals import STOP, canceling
 from resolvent.cli.watch import watch_folder
 from resolvent.errors import UsageError, counted
-from resolvent.io import write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from resolvent.batch.places import Place
     from resolvent.batch.report import Result
     from resolvent.engine.options import Options
     from resolvent.image import Limits
@@ -42,7 +42,7 @@ def restore(
         ),
     ] = None,
     more: Annotated[
-        list[str] | None, typer.Option("-i", "--input", path_type=str, help="A file or folder too.", hidden=True)
+        list[str] | None, typer.Option("-i", "--input", path_type=str, help="Further file or folder.", hidden=True)
     ] = None,
     output: Annotated[
         str | None,
@@ -207,7 +207,6 @@ def restore(
     """
     from resolvent import methods
     from resolvent.batch.many import restore_many
-    from resolvent.batch.pipe import restore_piped
     from resolvent.batch.places import Url, as_place, as_places, local
     from resolvent.batch.report import BatchReport
     from resolvent.batch.store import is_folder
@@ -231,10 +230,10 @@ def restore(
     if null and files_from is None:
         raise UsageError("--null: tells how --files-from is read; give --files-from - too")
     check_report("--page", page, ".html", overwrite=overwrite)
-    how: dict[str, Any] = {
-        "suffix": suffix, "ext": ext, "quality": quality, "strip": strip, "keep_time": keep_time, "limits": limits,
-        "frame": frame, "workers": workers, "retry_failed": retry_failed,
+    files: dict[str, Any] = {
+        "ext": ext, "quality": quality, "strip": strip, "keep_time": keep_time, "limits": limits, "frame": frame,
     }  # fmt: skip
+    many = {**files, "suffix": suffix, "workers": workers, "retry_failed": retry_failed}
     if watch:
         endless = {
             "--overwrite": overwrite, "--dry-run": dry_run, "--page": page is not None, "--json": as_json,
@@ -242,49 +241,20 @@ def restore(
         }  # fmt: skip
         watched = [local(place) for place in as_places([*(inputs or []), *(more or [])])]
         to = None if output is None else local(as_place(output))
-        watch_folder(watched, to, refused=endless, quiet=quiet, stream=stream, **how, **options)
+        watch_folder(watched, to, refused=endless, quiet=quiet, stream=stream, **many, **options)
     paths = as_places([*(inputs or []), *(more or []), *(names(files_from, null=null) if files_from else ())])
     place = None if output is None else as_place(output)
     if page is not None and any(isinstance(path, Url) for path in (*paths, place)):
         raise UsageError(f"--page {page}: shows files of this machine, and a URL is given; leave it out")
     if DASH in paths or place == DASH:
-        if (as_json or stream) and place in (None, DASH):
-            raise UsageError("--json and a photograph cannot both go to stdout; name an output file with -o")
-        for flag, given in {
-            "--resume": resume,
-            "--workers": workers is not None,
-            "--cluster": cluster is not None,
-            "--dry-run": dry_run,
-            "--page": page is not None,
-        }.items():
-            if given:
-                raise UsageError(f"{flag}: is for files, and one photograph is piped here; leave it out")
-        if len(paths) != 1:
-            raise UsageError(f"{len(paths)} inputs: - takes one photograph")
-        target = None if place in (None, DASH) else local(place)
-        source = stdin(megabytes) if paths[0] == DASH else local(paths[0])
-        with Bar(quiet=quiet) as bar, canceling() as control:
-            result, encoded = restore_piped(
-                source,
-                target,
-                overwrite=overwrite,
-                ext=ext,
-                quality=quality,
-                strip=strip,
-                keep_time=keep_time,
-                limits=limits,
-                frame=frame,
-                on_event=lambda event: bar.show(event.done, str(paths[0])),
-                control=control,
-                **options,
-            )
-        ended = result.steps.remark if result.steps else ""
-        for line in () if quiet else (*result.reasons, *filter(None, [ended]), *result.warnings):
-            say(line)
-        if place in (None, DASH):
-            emit(encoded)
-        if as_json or stream:
-            show_json(result.to_json() if stream else BatchReport((result,)).to_json())
+        unpiped = {
+            "--resume": resume, "--workers": workers is not None, "--cluster": cluster is not None,
+            "--dry-run": dry_run, "--page": page is not None,
+        }  # fmt: skip
+        _restore_piped(
+            paths, place, refused=unpiped, quiet=quiet, as_json=as_json, stream=stream, overwrite=overwrite, **files,
+            **options,
+        )  # fmt: skip
         return
     verbose = len(paths) == 1 and not is_folder(paths[0])
     with RestoreConsole(verbose=verbose, quiet=quiet, stream=stream, dry_run=dry_run) as shown, canceling() as control:
@@ -299,7 +269,7 @@ def restore(
                 on_event=shown,
                 on_full=shown.wait_for_room,
                 control=control,
-                **how,
+                **many,
                 **options,
             )
         except KeyboardInterrupt:
@@ -315,6 +285,59 @@ def restore(
     raise typer.Exit(report.exit_code)
 
 
+def _restore_piped(
+    paths: Sequence[Place],
+    place: Place | None,
+    *,
+    refused: Mapping[str, bool],
+    quiet: bool,
+    as_json: bool,
+    stream: bool,
+    limits: Limits,
+    **options: Any,
+) -> None:
+    """Restore one photograph from stdin, or to stdout.
+
+    Args:
+        paths: The inputs.
+        place: The output.
+        refused: Options that make no sense here, and whether each is given.
+        quiet: Print failures alone.
+        as_json: Print the result as JSON.
+        stream: Print it as one line of JSON.
+        limits: The largest photograph.
+        **options: See ``restore_piped``.
+    """
+    from resolvent.batch.pipe import restore_piped
+    from resolvent.batch.places import local
+    from resolvent.batch.report import BatchReport
+
+    if (as_json or stream) and place in (None, DASH):
+        raise UsageError("--json and a photograph cannot both go to stdout; name an output file with -o")
+    for flag in (flag for flag, given in refused.items() if given):
+        raise UsageError(f"{flag}: is for files, and one photograph is piped here; leave it out")
+    if len(paths) != 1:
+        raise UsageError(f"{len(paths)} inputs: - takes one photograph")
+    target = None if place in (None, DASH) else local(place)
+    source = stdin(limits.megabytes) if paths[0] == DASH else local(paths[0])
+    with Bar(quiet=quiet) as bar, canceling() as control:
+        result, encoded = restore_piped(
+            source,
+            target,
+            limits=limits,
+            on_event=lambda event: bar.show(event.done, str(paths[0])),
+            control=control,
+            **options,
+        )
+    ended = result.steps.remark if result.steps else ""
+    for line in () if quiet else (*result.reasons, *filter(None, [ended]), *result.warnings):
+        say(line)
+    if place in (None, DASH):
+        emit(encoded)
+    if as_json or stream:
+        show_json(result.to_json() if stream else BatchReport((result,)).to_json())
+
+
 def _write_page(page: Path, results: Sequence[Result], overwrite: bool, frame: int, limits: Limits) -> None:
     from resolvent.batch.places import local
     from resolvent.engine.plan import INVENTED
@@ -325,7 +348,7 @@ def _write_page(page: Path, results: Sequence[Result], overwrite: bool, frame: i
     pairs = [(local(result.source), local(result.target)) for result in restored]
     notes = {local(result.target): INVENTED for result in restored if INVENTED in result.reasons}
     html = before_after_page("Before and after", pairs, maps, frame=frame, limits=limits, notes=notes)
-    write_atomic(page, lambda file: file.write(html.encode(errors="replace")), overwrite=overwrite)
+    write_report(page, html, overwrite=overwrite)
     say(f"open {page}")
 
 
