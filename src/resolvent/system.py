@@ -40,7 +40,7 @@ def parse_memory(memory: int | str) -> int:
 
 
 def tile_memory() -> int:
-    """What tiles may take by default: half of what is free, at most CEILING."""
+    """Bytes that tiles may take by default: half of the free memory, at most CEILING."""
     return min(available_memory() // 2, CEILING)
 
 

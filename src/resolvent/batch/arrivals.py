@@ -67,7 +67,7 @@ class _Changes:
 
     Args:
         folder: Watched with its subfolders.
-        polling: Whether to look again and again in the place of being told; None for where the system tells nothing.
+        polling: Whether to look again and again instead of waiting for events; None where the system reports none.
 
     Raises:
         MissingDependencyError: watchfiles is not installed.

@@ -20,9 +20,9 @@ class Version(NamedTuple):
     """What a store tells of an object without giving its bytes.
 
     Attributes:
-        size: In bytes; -1 if it is not told.
-        tag: A number that another version does not have; None if nothing is told that it could be made from.
-        modified: Nanoseconds since 1970; None if it is not told.
+        size: In bytes; -1 if it is unknown.
+        tag: A number that another version does not have; None if the place reports nothing that it could be made from.
+        modified: Nanoseconds since 1970; None if it is unknown.
     """
 
     size: int

@@ -1,4 +1,4 @@
-"""How far a batch is, told to whoever asks while it runs, and what has become of it."""
+"""The progress of a batch, for whoever asks while it runs, and a summary of its results."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Live:
         self.manifest, self.path = manifest, manifest.path.with_name(NAME)
         self.begun, self.written = time.time(), -math.inf
         self.finished, self.pixels = 0, 0
-        self.told: tuple[int, int] | None = None
+        self.reported: tuple[int, int] | None = None
 
     def finish(self, pixels: int | None) -> None:
         """Count a photograph that this run has finished."""
@@ -55,9 +55,9 @@ class Live:
 
     def write(self, working: int) -> None:
         """Write the file, unless nothing is new or that was done a moment ago; a full disk does without."""
-        if self.told == (self.finished, working) or time.monotonic() - self.written < EVERY:
+        if self.reported == (self.finished, working) or time.monotonic() - self.written < EVERY:
             return
-        self.told, self.written = (self.finished, working), time.monotonic()
+        self.reported, self.written = (self.finished, working), time.monotonic()
         counts, spent = self.manifest.counts(), time.time() - self.begun
         left = counts["waiting"] + counts["started"]
         facts = {

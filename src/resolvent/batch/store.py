@@ -47,7 +47,7 @@ CONTENT_TYPES: Mapping[str, str | None] = {
     "abfss": None,
     "memory": None,
 }
-"""The stores that take an object whole or not at all, and how each is told what it holds."""
+"""The stores that take an object whole or not at all, and how each takes the content type."""
 
 TAGS = ("ETag", "etag", "md5Hash", "content_md5")
 TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
@@ -97,7 +97,7 @@ def modified(place: Place) -> int | None:
     """Nanoseconds since 1970; None where that is not known.
 
     Raises:
-        OSError: It cannot be told.
+        OSError: That cannot be found out.
     """
     if isinstance(place, Url):
         return (version_of(place) or ABSENT).modified
@@ -114,7 +114,7 @@ def readable(place: Place) -> Path | bytes:
 
 
 def version_of(url: Url, *, fresh: bool = False) -> Version | None:
-    """What a store tells of an object, or told when its folder was listed; None if there is none.
+    """What a store reports of an object, now or when its folder was listed; None if there is none.
 
     Raises:
         StoreError: The store does not tell.
@@ -178,12 +178,12 @@ def put(url: Url, content: bytes, kind: str, *, overwrite: bool) -> None:
     """
     store, path = _opened(url)
     named = CONTENT_TYPES[url.scheme]
-    told = {} if named is None else {named: kind}
+    content_type = {} if named is None else {named: kind}
     if not overwrite and exists(url, fresh=True):
         raise FileExistsError(errno.EEXIST, "exists", str(url))
     with _asked(url, "cannot be written"):
         try:
-            store.pipe_file(path, content, mode="overwrite" if overwrite else "create", **told)
+            store.pipe_file(path, content, mode="overwrite" if overwrite else "create", **content_type)
         except OSError as error:
             if overwrite or not (isinstance(error, FileExistsError) or error.errno in (errno.ENOSYS, errno.EINVAL)):
                 raise
@@ -191,7 +191,7 @@ def put(url: Url, content: bytes, kind: str, *, overwrite: bool) -> None:
                 if hashlib.sha256(read(url)).digest() != hashlib.sha256(content).digest():
                     raise FileExistsError(errno.EEXIST, "exists", str(url)) from error
             elif error.errno == errno.ENOSYS:  # this store knows no conditions
-                store.pipe_file(path, content, mode="overwrite", **told)
+                store.pipe_file(path, content, mode="overwrite", **content_type)
             else:
                 raise
 

@@ -96,10 +96,10 @@ def restore_watched(
     first keeps its name. Maps of errors are always called so.
 
     Args:
-        folder: Watched with its subfolders; what is left out is told at ``find_jobs``.
+        folder: Watched with its subfolders; see ``find_jobs`` for what is left out.
         output: A folder, which is not ``folder`` and does not hold it; None puts each output beside its input.
         settle: Seconds that a photograph has to stand still.
-        polling: Look again and again, in the place of being told by the system of what changes; None does so on network
+        polling: Look again and again instead of waiting for events of the system; None does so on network
             drives, and where watchfiles does.
         stop: Ends it, once the photographs that are at work are done.
         on_idle: Called, in this thread, each time that there is nothing left to do.

@@ -24,7 +24,7 @@ class WatchConsole(RestoreConsole):
     """Shows the events of ``restore_watched``; it keeps no results, for they have no end.
 
     Args:
-        folder: That is watched.
+        folder: The one that is watched.
         quiet: Show failures alone.
         stream: Print each result on stdout as a line of JSON.
     """

@@ -45,8 +45,8 @@ class Request:
 
     Attributes:
         strength: 0 keeps the image as it is, 1 restores it fully, between is the blend y + strength (x - y).
-        memory: Bytes, or text such as ``"2G"``. For tiles; half of what is free, at most 512 MiB, if not given. For a
-            method, how much it may take; all that is free if not given.
+        memory: Bytes, or text such as ``"2G"``. For tiles; half of the free memory, up to 512 MiB, if not given. For a
+            method, how much it may take; all free memory if not given.
         seed: Random seed.
 
     Raises:

@@ -53,7 +53,7 @@ class Restoration:
         steps: How far the model or the method came, and what ended it: tiles or iterations, done of planned.
         seconds: That it took.
         uncertainty: How far each pixel may be from the truth; None if that was not asked for, or nothing was changed.
-        evidence: Of a method, and of a model that is told the noise level if ``uncertainty`` was asked for; else None.
+        evidence: Of a method, and of a model that takes the noise level if ``uncertainty`` was asked for; else None.
     """
 
     image: Image

@@ -140,9 +140,9 @@ def degrade_centers(
     Args:
         card: Of the model.
         images: Clean photographs.
-        degradation: Text form; None takes what the model was trained on. The model is told the sigma of its noise; if
+        degradation: Text form; None takes what the model was trained on. The model is given the sigma of its noise; if
             it names none, the root mean square of what it changed, as in validation.
-        wide: Tell the noise level wrongly, up to ``training.head.MISSTATED`` times, or take one of the other
+        wide: Misstate the noise level, up to ``training.head.MISSTATED`` times, or take one of the other
             degradations of the model's recipe instead, half of the time each.
         seed: Random seed; a photograph's degradation depends on it and on its place among ``images``.
         side: Of the center, in pixels of the result.

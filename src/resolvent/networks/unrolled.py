@@ -22,7 +22,7 @@ START, STRENGTH = 49.0, 0.23
 """DPIR's (Zhang et al., 2022, doi:10.1109/TPAMI.2021.3088914): the first noise level in gray levels, and λ."""
 
 LEAST, HIGHEST = 0.255, 75.0
-"""Gray levels: DPIR's floor of the image's noise level, and the highest level that the denoiser is told."""
+"""Gray levels: DPIR's floor of the image's noise level, and the highest level that the denoiser is given."""
 
 GIVEN = 2.0
 """Gray levels of noise in an image that comes without its level."""

@@ -44,7 +44,7 @@ def batch_page(
         f'<tr><th scope="row" class="prose">{escape(name)}</th><td class="prose">{escape(reason)}</td></tr>'
         for name, reason in failed
     )
-    told = f"<h2>{escape(heading)}</h2><table><tbody>{lines}</tbody></table>" if failed else ""
+    failed_table = f"<h2>{escape(heading)}</h2><table><tbody>{lines}</tbody></table>" if failed else ""
     figures = []
     for before, after in sample:
         try:
@@ -56,4 +56,4 @@ def batch_page(
         if figures
         else ""
     )
-    return document(title, lead, "".join(table(name, lines) for name, lines in tables) + told + shown)
+    return document(title, lead, "".join(table(name, lines) for name, lines in tables) + failed_table + shown)

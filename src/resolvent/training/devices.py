@@ -127,13 +127,13 @@ class Group:
                 time.sleep(POLL)
 
     def failure(self, error: BaseException) -> str:
-        """Tell the others of an error, unless one of them failed before; then return what that one told."""
+        """Report an error to the others, unless one of them failed before; then return what that one reported."""
         own = f"process {self.rank} of {self.size}: {first_line(error)}"
         try:
-            told: str = self.store.compare_set(FAILED, "", own).decode()
+            reported: str = self.store.compare_set(FAILED, "", own).decode()
         except RuntimeError:  # the store has ended with the process that held it
             return ""
-        return "" if told == own else told
+        return "" if reported == own else reported
 
     def _reduce(self, tensor: Tensor) -> None:
         from torch import distributed
@@ -205,11 +205,11 @@ def join(device: str | None, threads: int | None) -> Iterator[Group]:
         group.clock()  # until all are done
         distributed.destroy_process_group()
     except BaseException as error:
-        told = group.failure(error)
+        reported = group.failure(error)
         if group.device.type == "cpu" and distributed.is_initialized():  # NCCL would wait for the one that failed
             distributed.destroy_process_group()
-        if told:
-            raise ElsewhereError(told) from error
+        if reported:
+            raise ElsewhereError(reported) from error
         raise
     finally:
         JOINED.reset(token)

@@ -41,7 +41,7 @@ BATCH = 20
 RATE, WARMUP, CLIP = 4e-3, 20, 1.0
 
 MISSTATED = (0.5, 1.7)
-"""Factors between which a noise level that is told wrongly lies; log-uniform."""
+"""Factors between which a misstated noise level lies; log-uniform."""
 
 MISSTATED_SHARE = 1 / 3
 
@@ -62,7 +62,7 @@ def train_head(
     """Train the head of a model and write both to one file.
 
     The restorer runs once over patches that are degraded as its recipe says, a third of them with a noise level that is
-    told wrongly if it takes one; what its last layer sees is kept in float16, and the head learns from that.
+    misstated if it takes one; what its last layer sees is kept in float16, and the head learns from that.
 
     Args:
         model: Name of a model, or path of a model file.

@@ -94,7 +94,7 @@ class RayExecutor:
         self.counted, self.cpus = 0.0, 0
 
     def _place(self) -> dict[str, Any]:
-        """How Ray is told where to work."""
+        """Arguments of ``ray.init`` that say where to work."""
         if self.where.startswith("ray://"):
             return {"address": self.where}
         if self.where == "ray" and "RAY_ADDRESS" in os.environ:

@@ -74,7 +74,7 @@ class Stop:
     """Decides when a fit has gone far enough; this one never does."""
 
     def add(self, step: int, output: Tensor, mean: Tensor, residual: float) -> bool:
-        """Hear of a step: the output and the running mean (1, C, H, W), and the mean square of y - A x.
+        """Called after each step: the output and the running mean (1, C, H, W), and the mean square of y - A x.
 
         Returns:
             Whether to stop.

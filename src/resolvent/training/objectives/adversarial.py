@@ -125,8 +125,8 @@ class Realism(Objective):
     def update(self, batch: Batch, restored: Tensor, average: Callable[[nn.Module], None]) -> None:
         (optimizer,) = self.optimizers
         loss = self.told_apart(self.seen(restored.detach()), self.seen(batch.target))
-        *_, fooled, told = self.means.update(torch.cat([self.found, loss.detach()[None]]), average)
-        if told < PAUSE * fooled:
+        *_, fooled, separated = self.means.update(torch.cat([self.found, loss.detach()[None]]), average)
+        if separated < PAUSE * fooled:
             return
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
