@@ -8,42 +8,13 @@ __all__ = ["in_flags"]
 
 FLAGS = {"scale": "-s", "model": "-m", "settings": "--set", "output": "-o", "megapixels": "--max-megapixels"}
 FLAGS |= {"megabytes": "--max-megabytes"}
-FLAGS |= {
-    name: f"--{name.replace('_', '-')}"
-    for name in (
-        *(
-            "strength",
-            "realism",
-            "tile",
-            "memory",
-            "runtime",
-            "seed",
-            "frame",
-            "budget",
-            "method",
-            "degradation",
-            "sigma",
-            "preview",
-        ),
-        *(
-            "repair",
-            "mask",
-            "write_mask",
-            "suffix",
-            "ext",
-            "quality",
-            "strip",
-            "frame",
-            "cluster",
-            "resume",
-            "overwrite",
-            "limit",
-            "uncertainty",
-            "levels",
-            "epochs",
-        ),
-    )
-}
+SAME = """
+strength realism tile memory runtime seed frame budget method degradation sigma preview repair mask write_mask suffix
+ext quality strip cluster resume overwrite limit uncertainty levels epochs
+"""
+"""Parameters whose option has the same name."""
+
+FLAGS |= {name: f"--{name.replace('_', '-')}" for name in SAME.split()}
 """The option that sets a parameter of the Python functions."""
 
 _NAMES = "|".join(FLAGS)
