@@ -197,3 +197,10 @@ def test_right_calls_are_counted_and_those_that_are_to_fail_are_not():
     failing = ">>> resolvent.restore(1, no=2)\nTraceback (most recent call last):\n  ...\nValueError\n"
     assert check_calls(f"{failing}>>> resolvent.Limits()\n") == 1
     assert check_calls("import resolvent\nfrom resolvent import plan\nplan(resolvent.Image(x), **y)\nprint(x)") == 2
+
+
+def test_every_figure_of_the_readme_stands_in_the_results():
+    readme, results = ((ROOT / name).read_text("utf-8") for name in ("README.md", "benchmarks/RESULTS.md"))
+    figures = re.findall(r"(?<![\d.])\d+\.\d\d(?!\d)", readme)
+    assert len(figures) > 10
+    assert [figure for figure in figures if figure not in results] == []
