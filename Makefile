@@ -4,7 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint types pytest docs doctest reference wheel clean
+TARGETS := \
+  'demo       degrade three photographs, restore them, and show it on a page' \
+  'test       lint, types, docs and pytest: what CI runs first' \
+  'docs       the documentation, build/site/index.html' \
+  'doctest    run every command and program that the documentation shows' \
+  'reference  write the man page and the completions in share/' \
+  'wheel      build the wheel, and use it in a clean environment' \
+  'clean      remove what was built'
+
+.PHONY: help demo test lint types pytest docs doctest reference wheel clean
+
+help:
+	@printf 'make %s\n' $(TARGETS)
 
 demo: $(VENV)/.methods
 	$(BIN)/resolvent demo --output demo --overwrite

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from docs.builder.collect import BROKEN, ROOT, collect
+from docs.builder.collect import BROKEN, PLACES, ROOT, collect
 from docs.builder.gallery import write_gallery
 from docs.builder.offline import keep_local
 from docs.builder.reference import write_credits, write_reference
@@ -29,22 +30,17 @@ def main() -> None:
     write_credits(PAGES / "about" / "credits.md")
     write_gallery(ROOT / "docs" / "gallery", PAGES / "gallery", again=not arguments.no_gallery)
     collect(PAGES)
-    if BROKEN:
-        sys.exit("\n".join(BROKEN))
+    listed = (ROOT / "mkdocs.yml").read_text("utf-8")
+    absent = [f"{origin}: is not in the navigation; add {page} to nav in mkdocs.yml" for origin, page in PLACES.items()
+              if f" {page}\n" not in listed]  # fmt: skip
+    if wrong := [*BROKEN, *absent]:
+        sys.exit("\n".join(wrong))
     shutil.rmtree(SITE, ignore_errors=True)
-    command = [
-        sys.executable,
-        "-m",
-        "zensical",
-        "build",
-        "--clean",
-        "--strict",
-        "--config-file",
-        str(ROOT / "mkdocs.yml"),
-    ]
+    command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict", "-f", str(ROOT / "mkdocs.yml")]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
-        sys.exit(done.stdout)
+        shutil.rmtree(SITE, ignore_errors=True)  # lest a page that is broken be taken for one that is whole
+        sys.exit(re.sub(r"\x1b\[[\d;]*m", "", done.stdout).partition("Traceback (most")[0].rstrip())
     keep_local(SITE)
     print(Path(SITE / "index.html").as_uri())
 

@@ -43,6 +43,8 @@ def cells(source: str) -> tuple[str, list[Cell]]:
     docstring = ast.get_docstring(ast.parse(source)) or ""
     lines = source.splitlines()
     starts = [i for i, line in enumerate(lines) if line.startswith("# %%")]
+    if not starts:
+        raise SystemExit("a script of the gallery needs a line '# %%' before its first cell")
     found = []
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         first = start + 1
@@ -114,6 +116,8 @@ def _start(script: Path, output: Path) -> str:
 def _page(script: Path, output: Path) -> tuple[str, str, str]:
     """The title of a script, its page, and the picture that stands for it."""
     docstring, parts = cells(script.read_text("utf-8"))
+    if not docstring:
+        sys.exit(f"{script.name}: has no docstring; its first line is the title of the page")
     title, _, intro = docstring.partition("\n")
     report = json.loads((output / script.stem / "cells.json").read_text("utf-8"))
     body = [f"# {title.rstrip('.')}", intro.strip()]
