@@ -38,6 +38,11 @@ class MissingDependencyError(UsageError):
     def __init__(self, package: str, extra: str, purpose: str, besides: str = "") -> None:
         command = f"pip install 'resolvent[{extra}]' {besides}".strip()
         super().__init__(f"{purpose} needs {package}, which is not installed; run: {command}")
+        self._given = (package, extra, purpose, besides)
+
+    def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str, str]]:
+        """Pickle what it was made with; an error that a process pool cannot unpickle makes it hang."""
+        return type(self), self._given
 
 
 class InputError(ResolventError, ValueError):
