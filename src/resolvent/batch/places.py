@@ -111,12 +111,14 @@ def as_place(text: str | Path | Url) -> Place:
     """Tell a URL from a path; ``file://`` names a path. A Path is one, whatever it is called.
 
     Raises:
-        UsageError: A URL names nothing, another machine, or a password.
+        UsageError: The text is empty, or a URL names nothing, another machine, or a password.
 
     Examples:
         >>> as_place("s3://bucket/scans//a.jpg").name, as_place("C:/scans").name, str(as_place("file:///a%20b"))
         ('a.jpg', 'scans', '/a b')
     """
+    if text == "":
+        raise UsageError("path '': is empty; give . for the current folder")
     found = SCHEME.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         return Path(text) if isinstance(text, str) else text
