@@ -15,6 +15,6 @@ def test_an_empty_path_is_refused(
     inputs: str | list[str], output: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="path '': is empty; give . for the current folder"):
+    with pytest.raises(UsageError, match=r"path '': is empty; give \. for the current folder"):
         restore_many(inputs, output)
     assert list(tmp_path.iterdir()) == []

@@ -189,7 +189,14 @@ def read_items(text: str) -> list[Item]:
     """
     try:
         items = TypeAdapter(list[Item]).validate_python(json.loads(text))
-    except (ValidationError, ValueError, RecursionError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "list"
+        said = "is no object" if first["type"] == "model_type" else first["msg"][:1].lower() + first["msg"][1:]
+        raise UsageError(
+            f'items {text!r:.80}: must be a list such as [{{"job": "ID", "strength": 1}}]; {where:.80}: {said:.100}'
+        ) from None
+    except (ValueError, RecursionError) as error:
         line = str(error).replace("\n", ", ")
         raise UsageError(
             f'items {text!r:.80}: must be a list such as [{{"job": "ID", "strength": 1}}]; {line:.200}'
