@@ -121,3 +121,19 @@ def test_a_mistyped_folder_of_photographs_is_one_line_and_leaves_nothing(run, tm
         f"resolvent: {tmp_path / 'typo'}: not a folder; give the folder that holds the clean photographs"
     ]
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("diagnose", ""), "path '': is empty; give . for the current folder"),
+        (("restore", ""), "path '': is empty; give . for the current folder"),
+        (("restore", "a.jpg", "-o", ""), "path '': is empty; give . for the current folder"),
+        (("batch", "status", ""), "path '': is empty; give . for the current folder"),
+        (("diagnose", "s3://bucket/a.jpg"), "s3://bucket/a.jpg: diagnose reads files of this machine; copy it here"),
+    ],
+)
+def test_a_path_that_is_empty_or_elsewhere_is_refused(run, arguments, said):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"resolvent: {said}")

@@ -24,7 +24,8 @@ __all__ = ["diagnose"]
 
 def diagnose(
     inputs: Annotated[
-        list[Path] | None, typer.Argument(help="Files, and folders (recursively); - reads one photograph from stdin.")
+        list[str] | None,
+        typer.Argument(path_type=str, help="Files, and folders (recursively); - reads one photograph from stdin."),
     ] = None,
     files_from: Annotated[
         str | None, typer.Option("--files-from", help="Read input names from a file, one a line; - is stdin.")
@@ -41,7 +42,9 @@ def diagnose(
 
     if as_json and stream:
         raise UsageError("--json and --jsonl: give one of them")
-    paths = [*(inputs or []), *map(Path, names(files_from, null=null) if files_from else ())]
+    paths = [
+        _on_this_machine(name) for name in [*(inputs or []), *(names(files_from, null=null) if files_from else ())]
+    ]
     if paths == [DASH] or (len(paths) == 1 and not is_folder(paths[0])):
         photograph, found = _diagnosed(paths[0])
         if as_json or stream:
@@ -83,6 +86,15 @@ def diagnose(
         ignored, repeated = dict(search.ignored), [printable(path) for path in search.repeated]
         show_json({"ignored": ignored, "repeated": repeated, "results": rows})
     raise typer.Exit(int(any("error" in row for row in rows)))
+
+
+def _on_this_machine(name: str) -> Path:
+    from resolvent.batch.places import as_place
+
+    place = as_place(name)
+    if not isinstance(place, Path):
+        raise UsageError(f"{name}: diagnose reads files of this machine; copy it here first")
+    return place
 
 
 def _diagnosed(path: Path) -> tuple[Image, Diagnosis]:
