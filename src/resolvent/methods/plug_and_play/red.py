@@ -30,9 +30,10 @@ def restore(
     strength: float = 0.02,
     control: Control | None = None,
 ) -> NDArray[np.float32]:
-    """Minimize ‖y - A x‖² / (2 σ²) + λ/2 xᵀ (x - D(x)) by its fixed point [1].
+    """Solve Aᵀ (A x - y) / σ² + λ (x - D(x)) = 0 by its fixed point [1].
 
-    x ← (AᵀA + σ²λ I)⁻¹ (Aᵀ y + σ²λ D(x)), in gray levels.
+    x ← (AᵀA + σ²λ I)⁻¹ (Aᵀ y + σ²λ D(x)), in gray levels. That equation is the zero of the gradient of
+    ‖y - A x‖² / (2 σ²) + λ/2 xᵀ (x - D(x)) only if D is locally homogeneous and its Jacobian symmetric [2].
 
     Args:
         y: (H, W, C) in [0, 1] or beyond.
@@ -49,6 +50,8 @@ def restore(
     References:
         [1] Y. Romano, M. Elad, P. Milanfar, The little engine that could: regularization by denoising (RED), SIAM
         Journal on Imaging Sciences 10(4), 2017, section 4.2. https://doi.org/10.1137/16M1102884
+        [2] E. T. Reehorst, P. Schniter, Regularization by denoising: clarifications and new interpretations, IEEE
+        Transactions on Computational Imaging 5(1), 2019. https://doi.org/10.1109/TCI.2018.2880326
     """
     control = control or Control()
     denoise = Denoiser(model)
