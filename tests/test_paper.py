@@ -30,6 +30,11 @@ COMMANDS = list(dict.fromkeys(command for row in ROWS for command in re.findall(
 LINKS = re.findall(r"\]\((?!https?:)(.+?)\)", TEXT)
 CALLS = typer.main.get_command(app).commands
 FIGURE = re.compile(r"\d+\.\d+")
+PAPER = {
+    "nlm", "tv", "wavelet", "wiener", "richardson-lucy", "self-similarity", "pnp", "red", "csc", "dip", "dip-fast",
+    "multi-target-dip", "med", "p-gsure",
+}  # fmt: skip
+"""The methods that the page must have; one that the paper does not know may be absent from it."""
 
 
 class Parsed(Exception):  # noqa: N818 - no error
@@ -130,11 +135,11 @@ def accept(monkeypatch):
     return call
 
 
-def test_there_is_a_row_for_every_method_and_for_every_objective_without_clean_photographs():
+def test_there_is_a_row_for_every_method_of_the_paper_and_for_every_objective_without_clean_photographs():
     assert len(ROWS) >= 35
     assert {len(row) for row in ROWS} == {5}
     named = {name for command in COMMANDS for name in re.findall(r"--method (\S+)", command)}
-    assert named == set(BUILT_IN)
+    assert PAPER <= named <= set(BUILT_IN)
     learned = {name for command in COMMANDS for name in re.findall(r"objective=(\S+)", command)}
     assert learned >= {name for name, entry in OBJECTIVES.items() if entry.photographs != "clean"}
     for row in ROWS:
