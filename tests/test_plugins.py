@@ -36,6 +36,7 @@ METHOD = Method("acme_invert:restore", "turns a negative", Needs(("invert",)), "
 NETWORK = Network("acme_invert:Nowhere", "does not exist", 0)
 TEXT = "no entry at all"
 """
+X = MODULE.replace('name = "invert"', 'name = "x"')
 
 
 @pytest.fixture
@@ -115,6 +116,23 @@ def test_nothing_is_searched_for_a_built_in_name(install, monkeypatch):
         ("x = acme_invert:Absent", MODULE, r"cannot be loaded \(AttributeError: .*'Absent'\)"),
         ("x = acme_invert:TEXT", MODULE, "must be a frozen dataclass derived from resolvent.degradations.Degradation"),
         ("x = acme_invert:Invert", MODULE, "must have the name 'x', not 'invert'"),
+        (
+            "x = acme_invert:Invert",
+            X.replace("(frozen=True)", ""),
+            "must be a frozen dataclass derived from resolvent.degradations.Degradation",
+        ),
+        ("x = acme_invert:Invert", X.replace("def _apply(", "def apply("), "must define _apply"),
+        (
+            "x = acme_invert:Invert",
+            X.replace("def _apply(", "share: float = 1.0\n    def _apply("),
+            r"must give the kind of share, as in field\(metadata={'kind': Number\(0, 1\)}\)",
+        ),
+        (
+            "x = acme_invert:Invert",
+            X.replace("'''Negative, y = 1 - x.'''", ""),
+            "must have a docstring, whose first line is its summary",
+        ),
+        ("x = acme_invert:Invert", X.replace('name = "x"', ""), "must have the name 'x', not None"),
     ],
 )
 def test_a_broken_plug_in_is_an_error_by_name_and_one_warning_in_a_list(install, caplog, entry, module, complaint):

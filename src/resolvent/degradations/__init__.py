@@ -42,7 +42,7 @@ from resolvent.degradations.noise import (
 )
 from resolvent.degradations.sampling import Downsample, Mask, Rescale
 from resolvent.errors import UsageError, unknown
-from resolvent.parameters import Choice, Range
+from resolvent.parameters import Choice, Kind, Range
 from resolvent.physics.resize import resize_plane
 from resolvent.plugins import Registry
 
@@ -119,9 +119,19 @@ BUILT_IN: dict[str, type[Degradation]] = {
 
 def _fault(name: str, entry: Any) -> str | None:
     """Say what is wrong with the degradation of a plug-in, if anything."""
-    if not (isinstance(entry, type) and issubclass(entry, Degradation) and dataclasses.is_dataclass(entry)):
+    dataclass = isinstance(entry, type) and issubclass(entry, Degradation) and dataclasses.is_dataclass(entry)
+    if not (dataclass and entry.__dataclass_params__.frozen):
         return "must be a frozen dataclass derived from resolvent.degradations.Degradation"
-    return None if entry.name == name else f"must have the name {name!r}, not {entry.name!r}"
+    if getattr(entry, "name", None) != name:
+        return f"must have the name {name!r}, not {getattr(entry, 'name', None)!r}"
+    if entry.__abstractmethods__:
+        return f"must define {', '.join(sorted(entry.__abstractmethods__))}"
+    for field in dataclasses.fields(entry):
+        if not isinstance(field.metadata.get("kind"), Kind):
+            return f"must give the kind of {field.name}, as in field(metadata={{'kind': Number(0, 1)}})"
+    if not entry.__doc__ or entry.__doc__.startswith(f"{entry.__name__}("):  # what dataclass writes itself
+        return "must have a docstring, whose first line is its summary"
+    return None
 
 
 DEGRADATIONS = Registry("degradation", BUILT_IN, _fault)

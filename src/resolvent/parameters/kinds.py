@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from resolvent.parameters.values import Choice, FixedArray, Range, format_number
 __all__ = ["Array", "Flag", "Kind", "Number", "Several", "Text", "Word"]
 
 
+@runtime_checkable
 class Kind(Protocol):
     """What a parameter may be."""
 
