@@ -152,6 +152,13 @@ def test_a_broken_plug_in_is_an_error_by_name_and_one_warning_in_a_list(install,
         parse("x")
 
 
+def test_one_that_declares_linear_without_an_operator_says_so(install):
+    install(GOOD, module=MODULE.replace('name = "invert"', 'name = "invert"\n    linear = True'))
+    expected = "^invert: declares linear = True and defines no operator; define Invert.operator$"
+    with pytest.raises(UsageError, match=expected):
+        parse("invert").operator((8, 8))
+
+
 def test_a_built_in_name_cannot_be_replaced(install, caplog):
     install("[resolvent.methods]\nnlm = acme_invert:METHOD\n")
     assert list(methods.METHODS) == list(registry.BUILT_IN)

@@ -204,8 +204,11 @@ class Degradation(ABC):
         """Give the linear map on arrays (..., H, W), for images of one size (H, W).
 
         Raises:
-            UsageError: It is not linear, or a parameter is still a Range or a Choice.
+            UsageError: It is not linear, a parameter is still a Range or a Choice, or its class defines no operator.
         """
+        if self.linear:
+            rule = f"declares linear = True and defines no operator; define {type(self).__name__}.operator"
+            raise UsageError(f"{self}: {rule}")
         raise UsageError(f"{self}: has no operator, for it is not linear; split() gives the linear part")
 
     def split(self) -> tuple[Degradation | None, Degradation | None]:
