@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from resolvent import degradations, methods, networks
 from resolvent.degradations import parse
 from resolvent.errors import UsageError
 from resolvent.methods import registry
+from resolvent.methods.untrained import dip
 from resolvent.physics.forward_model import ForwardModel
 from resolvent.plugins import Registry
 
@@ -188,3 +190,69 @@ def test_entry_points_that_cannot_be_read_are_a_warning(install, caplog):
     with pytest.raises(UsageError, match="unknown method 'upright'"):
         methods.check("upright", ForwardModel(parse("noise:sigma=5")))
     assert caplog.messages == ["acme-invert 1.2: its entry_points.txt cannot be read; reinstall it"]
+
+
+VIGNETTE = """
+from dataclasses import dataclass, field
+import numpy as np
+from array_api_compat import array_namespace, device
+from resolvent.degradations import Degradation
+from resolvent.parameters import Number
+from resolvent.physics.operators import LinearOperator
+
+def falloff(shape, strength):
+    rows, columns = (np.linspace(-1, 1, side) ** 2 for side in shape)
+    return 1 - strength * (rows[:, None] + columns) / 2
+
+@dataclass(frozen=True, eq=False)
+class Diagonal(LinearOperator):
+    values: np.ndarray
+    def _forward(self, x):
+        return x * array_namespace(x).asarray(self.values, dtype=x.dtype, device=device(x))
+    _adjoint = _forward
+
+@dataclass(frozen=True)
+class Vignette(Degradation):
+    '''Darken towards the corners.'''
+    name = "vignette"
+    linear = True
+    strength: float = field(metadata={"kind": Number(0, 1)})
+    def operator(self, shape):
+        return Diagonal(shape, falloff(shape, self.strength))
+    def _apply(self, image, numbers, rng):
+        return image * falloff(image.shape[:2], numbers["strength"]).astype(np.float32)[..., None]
+    def _apply_batch(self, x, numbers, generator):
+        raise NotImplementedError
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pnp", "vignette:strength=0.7"),
+        ("pnp", "vignette:strength=0.7 + blur:sigma=1"),
+        ("red", "vignette:strength=0.7"),
+        ("dip-fast", "vignette:strength=0.7"),
+    ],
+)
+def test_a_linear_one_is_undone_by_the_methods_that_take_any_operator(install, monkeypatch, name, text):
+    install("[resolvent.degradations]\nvignette = acme_invert:Vignette\n", module=VIGNETTE)
+    monkeypatch.setattr(dip, "FAST", {"down": (16, 16), "skip": (4, 4)})
+    forward_model = ForwardModel(parse(f"{text} + noise:sigma=2"))
+    rows, columns = np.mgrid[:32, :32] / 32
+    x = (0.6 + 0.25 * np.sin(12 * rows + 9 * columns * rows)).astype(np.float32)[..., None]
+    y = forward_model.degradation(x, np.random.default_rng(0))
+    methods.check(name, forward_model)
+    options = {"iterations": 200, "stop": "none"} if name == "dip-fast" else {}
+    restored = methods.load(name)(y, forward_model, **options)
+    assert np.mean((restored - x) ** 2) < 0.1 * np.mean((y - x) ** 2)
+
+
+def test_a_linear_one_is_refused_by_the_methods_that_need_more(install):
+    install("[resolvent.degradations]\nvignette = acme_invert:Vignette\n", module=VIGNETTE)
+    able = [name for name, method in registry.BUILT_IN.items() if method.needs.any_linear]
+    assert {"pnp", "red", "dip", "dip-fast", "med"} <= set(able)
+    with pytest.raises(UsageError, match=rf"^wiener cannot undo vignette; these can: {', '.join(able)}$"):
+        methods.check("wiener", ForwardModel(parse("vignette:strength=0.5 + noise:sigma=2")))
+    with pytest.raises(UsageError, match=r"^pnp cannot undo jpeg"):
+        methods.check("pnp", ForwardModel(parse("vignette:strength=0.5 + jpeg:quality=50")))

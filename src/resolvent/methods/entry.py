@@ -27,17 +27,20 @@ class Needs:
         linear: One of them is linear.
         single: There is only one of them, and it merges pixels rather than leaving some out.
         closed: The border is continued by mirroring in all of them, or in none.
+        any_linear: Any other linear one may be held too, such as that of a plug-in: A and its adjoint are enough.
     """
 
     handles: tuple[str, ...]
     linear: bool = False
     single: bool = False
     closed: bool = False
+    any_linear: bool = False
 
     def __str__(self) -> str:
         if self.single:
             return f"one degradation: {', '.join(self.handles)}"
-        return f"a degradation made of {', '.join(self.handles)}" + ", a linear one among them" * self.linear
+        names = ", ".join((*self.handles, *["any other linear one"] * self.any_linear))
+        return f"a degradation made of {names}" + ", a linear one among them" * self.linear
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ BUILT_IN: dict[str, Method] = {
     "pnp": Method(
         "resolvent.methods.plug_and_play.pnp:restore",
         "plug-and-play: a trained denoiser as the prior of any linear problem",
-        Needs(handles=(*BLURS, "downsample", "mask", "noise"), linear=True),
+        Needs(handles=(*BLURS, "downsample", "mask", "noise"), linear=True, any_linear=True),
         "blur:sigma=1.6 + noise:sigma=2",
         "Zhang et al. 2022, https://doi.org/10.1109/TPAMI.2021.3088914",
         "seconds",
@@ -145,7 +145,7 @@ BUILT_IN: dict[str, Method] = {
     "red": Method(
         "resolvent.methods.plug_and_play.red:restore",
         "regularization by denoising",
-        Needs(handles=(*BLURS, "downsample", "mask", "noise"), linear=True),
+        Needs(handles=(*BLURS, "downsample", "mask", "noise"), linear=True, any_linear=True),
         "blur:sigma=1.6 + noise:sigma=2",
         "Romano, Elad, Milanfar 2017, https://doi.org/10.1137/16M1102884",
         "seconds",
@@ -176,7 +176,7 @@ BUILT_IN: dict[str, Method] = {
     "dip": Method(
         "resolvent.methods.untrained.dip:restore",
         "deep image prior: an untrained network fits natural images before noise",
-        Needs(handles=(*BLURS, "downsample", "mask", "noise", "jpeg")),
+        Needs(handles=(*BLURS, "downsample", "mask", "noise", "jpeg"), any_linear=True),
         "noise:sigma=25",
         "Ulyanov, Vedaldi, Lempitsky 2020, https://doi.org/10.1007/s11263-020-01303-4",
         "hours",
@@ -198,7 +198,7 @@ BUILT_IN: dict[str, Method] = {
     "dip-fast": Method(
         "resolvent.methods.untrained.dip:restore_fast",
         "deep image prior with a smaller network: several times faster",
-        Needs(handles=(*BLURS, "downsample", "mask", "noise", "jpeg")),
+        Needs(handles=(*BLURS, "downsample", "mask", "noise", "jpeg"), any_linear=True),
         "noise:sigma=25",
         "Ulyanov, Vedaldi, Lempitsky 2020, https://doi.org/10.1007/s11263-020-01303-4",
         "minutes",
@@ -237,7 +237,7 @@ BUILT_IN: dict[str, Method] = {
     "med": Method(
         "resolvent.methods.untrained.med:restore",
         "multi-level encoder-decoder: an untrained generator with enhancers after it",
-        Needs(handles=(*BLURS, "downsample", "mask", "noise", "jpeg")),
+        Needs(handles=(*BLURS, "downsample", "mask", "noise", "jpeg"), any_linear=True),
         "noise:sigma=25",
         "Mastan, Raman 2019, https://arxiv.org/abs/1905.00322",
         "hours",

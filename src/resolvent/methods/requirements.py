@@ -94,7 +94,11 @@ def methods_for(forward_model: ForwardModel) -> list[str]:
 
 def _fault(needs: Needs, forward_model: ForwardModel) -> str | None:
     degradation = forward_model.degradation
-    foreign = [part.name for part in forward_model.active if part.name not in needs.handles]
+    foreign = [
+        part.name
+        for part in forward_model.active
+        if part.name not in needs.handles and not (needs.any_linear and part.linear)
+    ]
     if foreign:
         return f"cannot undo {', '.join(foreign)}"
     if needs.linear and not forward_model.parts:
