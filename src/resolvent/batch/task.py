@@ -162,7 +162,6 @@ def perform(
         written = (sent or stamp_of(job.target)) if task.stamped else None
     except (ResolventError, OSError, MemoryError) as error:
         _check_callback(watch)
-        logger.debug("%s", job.source, exc_info=error)
         failed = Result(job.source, job.target, "failed", (str(error) or "out of memory",))
         of_input = isinstance(error, InputError | QualityError | UsageError)
         row = Row(
