@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 import shutil
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from latex2mathml.converter import convert
 
-__all__ = ["BROKEN", "PLACES", "ROOT", "collect"]
+__all__ = ["BROKEN", "PLACES", "ROOT", "SOURCE", "collect"]
 
 ROOT = Path(__file__).parents[2]
 SOURCE = "https://github.com/resolvent/resolvent"
@@ -128,4 +127,4 @@ def formula(latex: str, display: str) -> str:
         BROKEN.append(f"the formula {latex.strip()} has a command that latex2mathml does not know")
     for character in "*_`~\\[]":
         mathml = mathml.replace(character, f"&#{ord(character)};")
-    return mathml.replace(os.linesep, " ")
+    return mathml

@@ -19,6 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from docs.builder.collect import SOURCE
+
 __all__ = ["Cell", "cells", "run", "write_gallery"]
 
 WIDTH = 1600
@@ -133,9 +135,7 @@ def _page(script: Path, output: Path) -> tuple[str, str, str]:
             body.append(f"![What the code above draws]({pictures[-1]})")
     if not pictures:
         sys.exit(f"{script.name}: draws no figure; a page of the gallery needs one")
-    body.append(
-        f"The script: [{script.name}](https://github.com/resolvent/resolvent/blob/main/docs/gallery/{script.name})"
-    )
+    body.append(f"The script: [{script.name}]({SOURCE}/blob/main/docs/gallery/{script.name})")
     return re.sub(r"\.$", "", title), "\n\n".join(part for part in body if part) + "\n", pictures[-1]
 
 

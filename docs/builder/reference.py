@@ -12,6 +12,7 @@ from typing import Any
 
 import resolvent
 from docs.builder.collect import SOURCE
+from resolvent.cli.reference import Command, command_tree, panels, walk
 from resolvent.degradations import DEGRADATIONS
 from resolvent.methods import METHODS
 from resolvent.models.credits import collections, uses
@@ -80,6 +81,16 @@ def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
+def facts(rows: Iterable[tuple[str, Any]]) -> str:
+    """A table without a head of what is known of a thing."""
+    return table(("", ""), [row for row in rows if row[1]])
+
+
+def sentence(summary: str) -> str:
+    """A summary of a registry as a sentence."""
+    return f"{summary[0].upper()}{summary[1:]}."
+
+
 def code(value: Any) -> str:
     """A value as inline code, or nothing if there is none."""
     return "" if value in (None, "") else f"`{value}`"
@@ -123,7 +134,7 @@ def write_credits(page: Path) -> None:
             ("photographs", collection.photographs or ""), ("license", license_), ("source", collection.source),
             ("used for", "; ".join(named[use] for use in collection.uses)), ("authors", collection.authors),
         ]  # fmt: skip
-        parts += [f"## {collection.title}", table(("", ""), [row for row in rows if row[1]])]
+        parts += [f"## {collection.title}", facts(rows)]
         if collection.works:
             works = [
                 (code(work.file), f"[{work.author}]({work.url})" if work.url else work.author)
@@ -135,9 +146,31 @@ def write_credits(page: Path) -> None:
 
 
 def _cli() -> str:
-    from resolvent.cli.reference import command_tree, markdown
+    """One section for each command, with the anchor of its name, such as ``#resolvent-restore``."""
+    tree = command_tree()
+    parts = [f"# {tree.name}", *map(plain, tree.help), f"```text\n{tree.usage}\n```"]
+    parts += ["Every command has `-h` and `--help`, which show what stands here.", *_parameters(tree)]
+    rows = [(f"[{c.name}](#{c.name.replace(' ', '-')})", plain(c.help[0])) for c in walk(tree) if c is not tree]
+    parts += ["## Commands", table(("command", "what it does"), rows)]
+    for command in walk(tree):
+        if command is not tree:
+            parts += [f"{'#' * command.name.count(' ')}# {command.name}", *map(plain, command.help)]
+            parts += [f"```text\n{command.usage}\n```", *_parameters(command)]
+    return "\n\n".join(parts) + "\n"
 
-    return markdown(command_tree())
+
+def _parameters(command: Command) -> list[str]:
+    """The tables of the arguments of a command, and of the panels of its options."""
+    groups = {"Arguments": command.arguments} if command.arguments else {}
+    return [
+        table((title, "what it is"), [(code(parameter.synopsis), plain(parameter.description)) for parameter in group])
+        for title, group in {**groups, **panels(command)}.items()
+    ]
+
+
+def plain(text: str) -> str:
+    """Text as Markdown that shows it as it is."""
+    return re.sub(r"([\\`*_<\[\]])", r"\\\1", text)
 
 
 def _python() -> str:
@@ -178,7 +211,7 @@ def _models() -> str:
             ("sigma", f"{card.sigma_range[0]:g} to {card.sigma_range[1]:g} gray levels" if card.noise_level else ""),
             ("sides", f"multiples of {card.multiple} (padded), tiles overlap by {card.halo} pixels"),
         ]
-        parts += [f"## {name}", table(("", ""), [row for row in rows if row[1]])]
+        parts += [f"## {name}", facts(rows)]
         if figures := (card.figures or {}).get("validation"):
             shown = [(code(degradation), f"{value:.2f} dB") for degradation, value in figures.items()]
             parts += [f"Validation, {card.figures['protocol']}:", table(("degradation", "PSNR"), shown)]
@@ -213,8 +246,8 @@ def _methods() -> str:
             ("extra", ", ".join(f"`{extra}`" for extra in method.requires)),
             ("source", method.reference),
         ]
-        parts += [f"## {name}", f"{method.summary[0].upper()}{method.summary[1:]}."]
-        parts += [table(("", ""), [row for row in rows if row[1]]), _settings(method.settings)]
+        parts += [f"## {name}", sentence(method.summary)]
+        parts += [facts(rows), _settings(method.settings)]
         parts += [f"`{function}` of {source(home)}:", documented(f"{home}.{function}")]
     return "\n\n".join(parts) + "\n"
 
@@ -246,7 +279,7 @@ def _networks() -> str:
         given = ", ".join(f"`{key} = {json.dumps(value)}`" for key, value in network.arguments.items())
         parts += [
             f"## {name}",
-            f"{network.summary[0].upper()}{network.summary[1:]}. {network.parameters / 1e6:.2f} million parameters.",
+            f"{sentence(network.summary)} {network.parameters / 1e6:.2f} million parameters.",
         ]
         parts.append(f"Built with {given}." if given else "")
         parts.append(_settings(network.settings))
@@ -262,7 +295,7 @@ def _objectives() -> str:
     for name, entry in OBJECTIVES.items():
         parts += [
             f"## {name}",
-            f"{entry.summary[0].upper()}{entry.summary[1:]}. Learns from {entry.photographs} photographs.",
+            f"{sentence(entry.summary)} Learns from {entry.photographs} photographs.",
         ]
         parts.append(_settings(entry.settings))
     return "\n\n".join(parts) + "\n"
@@ -287,7 +320,7 @@ def _recipes() -> str:
     for name, recipe in recipes().items():
         parts += [
             f"## {name}",
-            f"{recipe.summary[0].upper()}{recipe.summary[1:]}.",
+            sentence(recipe.summary),
             f"```toml\n{recipe_text(name).strip()}\n```",
         ]
     return "\n\n".join(parts) + "\n"

@@ -11,6 +11,7 @@ import yaml
 from docs.builder import collect, gallery, offline
 from docs.builder.collect import PLACES, ROOT
 from docs.builder.reference import PYTHON, write_reference
+from resolvent.cli.reference import command_tree, walk
 from resolvent.methods import METHODS
 from resolvent.models.registry import list_models
 
@@ -117,6 +118,19 @@ def test_the_reference_has_everything_that_can_be_named(reference):
     ):
         heads = re.findall(r"^## (\S+)$|^      heading: (\S+)$", reference[page], re.MULTILINE)
         assert set(names) <= {name for found in heads for name in found}, page
+
+
+def test_the_page_of_commands_has_the_anchor_and_the_options_of_every_one(reference):
+    page = reference["cli"]
+    headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    anchors = {heading.replace(" ", "-") for heading in headings}
+    for command in walk(command_tree()):
+        assert command.name in headings
+        for option in command.options:
+            assert f"| `{option.synopsis}` |" in page
+    assert {"resolvent-restore", "resolvent-batch-status"} <= anchors
+    assert set(re.findall(r"\]\(#([^)]*)\)", page)) <= anchors
+    assert {line.count("|") - line.count("\\|") for line in page.splitlines() if line.startswith("|")} == {3}
 
 
 def test_tables_of_the_reference_have_as_many_cells_in_each_row(reference):

@@ -1,4 +1,4 @@
-"""The commands as plain data, for what is written from them: pages, the man page and shell completions.
+"""The commands as plain data, and what is written from them: the manual page and shell completions.
 
 ``python -m resolvent.cli.reference share/`` writes ``share/``, which the wheel installs.
 """
@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Command", "Parameter", "command_tree", "completions", "man", "markdown", "walk", "write"]
+__all__ = ["Command", "Parameter", "command_tree", "completions", "man", "panels", "walk", "write"]
 
 PROGRAM = "resolvent"
 ADDRESS = "https://github.com/resolvent/resolvent"
@@ -84,10 +84,10 @@ class Parameter:
         return " ".join(filter(None, [", ".join(self.flags) or self.name, self.metavar]))
 
     @property
-    def said(self) -> str:
-        """Its help, with the default that is not told there."""
-        told = "default" in self.help.lower() or not self.default
-        more = [] if told else [f"Default: {self.default}."]
+    def description(self) -> str:
+        """Its help, with the default that is not stated there."""
+        stated = "default" in self.help.lower() or not self.default
+        more = [] if stated else [f"Default: {self.default}."]
         if self.required and self.flags:
             more.append("Required.")
         return " ".join(filter(None, [self.help, *more]))
@@ -143,17 +143,13 @@ def _parameter(parameter: Any, context: Any) -> Parameter:
     is_option = parameter.param_type_name == "option"
     is_flag = is_option and parameter.is_flag
     metavar = "" if is_flag else re.sub(r"<list\[(.*)\]>", r"<\1>", parameter.display_type_rich(context))
-    default = parameter.default
+    default = "" if is_flag or parameter.default in (None, "", (), []) else parameter.default
     return Parameter(
         parameter.get_usage_pieces(context)[0] if not is_option else parameter.name,
         tuple(sorted(parameter.opts, key=len)) if is_option else (),
         metavar,
         parameter.help or "",
-        ""
-        if is_flag or default in (None, "", (), [])
-        else f"{default:g}"
-        if isinstance(default, float)
-        else str(default),
+        f"{default:g}" if isinstance(default, float) else str(default),
         parameter.required,
         getattr(parameter, "rich_help_panel", None) or "",
     )
@@ -166,46 +162,12 @@ def walk(tree: Command) -> Iterator[Command]:
         yield from walk(command)
 
 
-def _panels(command: Command) -> dict[str, list[Parameter]]:
+def panels(command: Command) -> dict[str, list[Parameter]]:
     """The options by panel, in the order of the help."""
     panels: dict[str, list[Parameter]] = {}
     for option in command.options:
         panels.setdefault(option.panel or "Options", []).append(option)
     return panels
-
-
-def markdown(tree: Command) -> str:
-    """The page of all commands: one section each, with the anchor of its name, such as ``#resolvent-restore``."""
-    parts = [f"# {tree.name}", *map(_plain, tree.help), f"```text\n{tree.usage}\n```"]
-    parts.append("Every command has `-h` and `--help`, which show what stands here.")
-    parts += _lists(tree)
-    rows = [(f"[{c.name}](#{c.name.replace(' ', '-')})", _plain(c.help[0])) for c in walk(tree) if c is not tree]
-    parts += ["## Commands", _table(("command", "what it does"), rows)]
-    for command in walk(tree):
-        if command is not tree:
-            parts += [f"{'#' * command.name.count(' ')}# {command.name}", *map(_plain, command.help)]
-            parts += [f"```text\n{command.usage}\n```", *_lists(command)]
-    return "\n\n".join(parts) + "\n"
-
-
-def _lists(command: Command) -> list[str]:
-    """The tables of its arguments and of the panels of its options."""
-    lists = {"Arguments": list(command.arguments)} if command.arguments else {}
-    tables = []
-    for title, parameters in (lists | _panels(command)).items():
-        rows = [(f"`{parameter.synopsis}`", _plain(parameter.said)) for parameter in parameters]
-        tables.append(_table((title, "what it is"), rows))
-    return tables
-
-
-def _table(head: tuple[str, str], rows: list[tuple[str, str]]) -> str:
-    cells = [head, ("---", "---"), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in cells)
-
-
-def _plain(text: str) -> str:
-    """Text as Markdown that shows it as it is."""
-    return re.sub(r"([\\`*_<\[\]])", r"\\\1", text)
 
 
 def man(tree: Command, version: str, day: date) -> str:
@@ -223,7 +185,7 @@ def man(tree: Command, version: str, day: date) -> str:
         if command is tree:
             continue
         lines += [f".SS {_roff(command.name)}", *_paragraphs(command.help), *_list(command.arguments)]
-        for title, options in _panels(command).items():
+        for title, options in panels(command).items():
             lines += [".PP", f".I {title}", *_list(options)]
     for title, items in (
         ("EXIT STATUS", EXIT_STATUS),
@@ -245,7 +207,7 @@ def _paragraphs(texts: tuple[str, ...]) -> list[str]:
 
 
 def _list(parameters: tuple[Parameter, ...] | list[Parameter]) -> list[str]:
-    return [line for parameter in parameters for line in _item(parameter.synopsis, parameter.said)]
+    return [line for parameter in parameters for line in _item(parameter.synopsis, parameter.description)]
 
 
 def _item(name: str, text: str) -> list[str]:
