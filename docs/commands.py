@@ -128,7 +128,7 @@ def bash(example: Any, text: str) -> subprocess.CompletedProcess[str]:
     folder = example.namespace["folder"]
     (folder / "home").mkdir(exist_ok=True)
     environment = {
-        **{key: value for key, value in os.environ.items() if not key.startswith(("RESOLVENT_", "COV_"))},
+        **{key: value for key, value in os.environ.items() if not key.startswith("RESOLVENT_")},
         "HOME": str(folder / "home"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
@@ -251,3 +251,9 @@ def pytest_configure(config: Any) -> None:
     """Let programs of pages leave a file to be closed by Python, as ``open(name).read()`` does."""
     for kind in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning"):
         config.addinivalue_line("filterwarnings", f"ignore::{kind}")
+
+
+def pytest_unconfigure() -> None:
+    """Take away what the folders of the pages were copied from."""
+    if make_files.cache_info().currsize:
+        shutil.rmtree(make_files(), ignore_errors=True)

@@ -100,7 +100,7 @@ def printable(text: str) -> str:
 def counted(number: int, noun: str) -> str:
     """Give a number of things in words, singular after 1.
 
-    Example:
+    Examples:
         >>> counted(1, "photograph"), counted(2, "photograph")
         ('1 photograph', '2 photographs')
     """

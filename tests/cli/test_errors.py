@@ -130,7 +130,7 @@ def test_a_mistyped_folder_of_photographs_is_one_line_and_leaves_nothing(run, tm
         (("restore", ""), "path '': is empty; give . for the current folder"),
         (("restore", "a.jpg", "-o", ""), "path '': is empty; give . for the current folder"),
         (("batch", "status", ""), "path '': is empty; give . for the current folder"),
-        (("diagnose", "s3://bucket/a.jpg"), "s3://bucket/a.jpg: diagnose reads files of this machine; copy it here"),
+        (("diagnose", "s3://bucket/a.jpg"), "s3://bucket/a.jpg: is a URL; this needs a file or folder of this machine"),
     ],
 )
 def test_a_path_that_is_empty_or_elsewhere_is_refused(run, arguments, said):

@@ -38,13 +38,12 @@ def diagnose(
 ) -> None:
     """Measure noise, blur and JPEG quality of photographs, and recommend a model."""
     from resolvent.batch.jobs import find_images
-    from resolvent.batch.places import local
+    from resolvent.batch.places import as_places, local
 
     if as_json and stream:
         raise UsageError("--json and --jsonl: give one of them")
-    paths = [
-        _on_this_machine(name) for name in [*(inputs or []), *(names(files_from, null=null) if files_from else ())]
-    ]
+    named = [*(inputs or []), *(names(files_from, null=null) if files_from else ())]
+    paths = [local(place) for place in as_places(named)]
     if paths == [DASH] or (len(paths) == 1 and not is_folder(paths[0])):
         photograph, found = _diagnosed(paths[0])
         if as_json or stream:
@@ -86,15 +85,6 @@ def diagnose(
         ignored, repeated = dict(search.ignored), [printable(path) for path in search.repeated]
         show_json({"ignored": ignored, "repeated": repeated, "results": rows})
     raise typer.Exit(int(any("error" in row for row in rows)))
-
-
-def _on_this_machine(name: str) -> Path:
-    from resolvent.batch.places import as_place
-
-    place = as_place(name)
-    if not isinstance(place, Path):
-        raise UsageError(f"{name}: diagnose reads files of this machine; copy it here first")
-    return place
 
 
 def _diagnosed(path: Path) -> tuple[Image, Diagnosis]:

@@ -131,7 +131,7 @@ def _show_credits(name: str | None, *, as_json: bool) -> None:
         show_json({"uses": uses(), "collections": {key: dataclasses.asdict(found) for key, found in shown.items()}})
         return
     for found in shown.values():
-        number = f", {found.photographs} photographs" if found.photographs else ""
+        number = f", {counted(found.photographs, 'photograph')}" if found.photographs else ""
         say(f"{found.title}{number}")
         say(f"  license: {found.license}{f' ({found.license_url})' if found.license_url else ''}")
         say(f"  source: {found.source}")

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from resolvent.cli import complete
-from resolvent.cli.console import Bar, RestoreConsole, emit, names, say, show_json, stdin, summary
+from resolvent.cli.console import Bar, RestoreConsole, names, say, show_json, summary
 from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, check_report, fail, write_report
+from resolvent.cli.pipe import restore_pipe
 from resolvent.cli.signals import STOP, canceling
 from resolvent.cli.watch import watch_folder
 from resolvent.errors import UsageError, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from resolvent.batch.places import Place
     from resolvent.batch.report import Result
     from resolvent.engine.options import Options
     from resolvent.image import Limits
@@ -251,7 +251,7 @@ def restore(
             "--resume": resume, "--workers": workers is not None, "--cluster": cluster is not None,
             "--dry-run": dry_run, "--page": page is not None,
         }  # fmt: skip
-        _restore_piped(
+        restore_pipe(
             paths, place, refused=unpiped, quiet=quiet, as_json=as_json, stream=stream, overwrite=overwrite, **files,
             **options,
         )  # fmt: skip
@@ -283,59 +283,6 @@ def restore(
     if as_json:
         show_json(report.to_json())
     raise typer.Exit(report.exit_code)
-
-
-def _restore_piped(
-    paths: Sequence[Place],
-    place: Place | None,
-    *,
-    refused: Mapping[str, bool],
-    quiet: bool,
-    as_json: bool,
-    stream: bool,
-    limits: Limits,
-    **options: Any,
-) -> None:
-    """Restore one photograph from stdin, or to stdout.
-
-    Args:
-        paths: The inputs.
-        place: The output.
-        refused: Options that make no sense here, and whether each is given.
-        quiet: Print failures alone.
-        as_json: Print the result as JSON.
-        stream: Print it as one line of JSON.
-        limits: The largest photograph.
-        **options: See ``restore_piped``.
-    """
-    from resolvent.batch.pipe import restore_piped
-    from resolvent.batch.places import local
-    from resolvent.batch.report import BatchReport
-
-    if (as_json or stream) and place in (None, DASH):
-        raise UsageError("--json and a photograph cannot both go to stdout; name an output file with -o")
-    for flag in (flag for flag, given in refused.items() if given):
-        raise UsageError(f"{flag}: is for files, and one photograph is piped here; leave it out")
-    if len(paths) != 1:
-        raise UsageError(f"{len(paths)} inputs: - takes one photograph")
-    target = None if place in (None, DASH) else local(place)
-    source = stdin(limits.megabytes) if paths[0] == DASH else local(paths[0])
-    with Bar(quiet=quiet) as bar, canceling() as control:
-        result, encoded = restore_piped(
-            source,
-            target,
-            limits=limits,
-            on_event=lambda event: bar.show(event.done, str(paths[0])),
-            control=control,
-            **options,
-        )
-    ended = result.steps.remark if result.steps else ""
-    for line in () if quiet else (*result.reasons, *filter(None, [ended]), *result.warnings):
-        say(line)
-    if place in (None, DASH):
-        emit(encoded)
-    if as_json or stream:
-        show_json(result.to_json() if stream else BatchReport((result,)).to_json())
 
 
 def _write_page(page: Path, results: Sequence[Result], overwrite: bool, frame: int, limits: Limits) -> None:
