@@ -32,6 +32,19 @@ def photographs(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def bursts(tmp_path_factory):
+    """Six scenes, each with two shots of noise of 25 gray levels."""
+    folder = tmp_path_factory.mktemp("bursts")
+    for i in range(6):
+        for shot in range(2):
+            noisy = make_photograph(i, 64, 64) + np.random.default_rng((i, shot)).normal(0, 25, (64, 64, 3))
+            path = folder / str(i) / f"{shot}.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(path)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def recipe():
     return Recipe(
         name="tiny",

@@ -3,29 +3,24 @@
 import dataclasses
 import inspect
 import math
-import shutil
 
 import numpy as np
 import pytest
-import tifffile
 import torch
 from PIL import Image
 from torch import nn
 
-from resolvent.errors import InputError, UsageError
+from resolvent.errors import UsageError
 from resolvent.plugins import import_entry
 from resolvent.training import checkpoint
 from resolvent.training.callbacks import Callback
-from resolvent.training.data import Shard, pack
 from resolvent.training.loop import has_left_its_range, train
-from resolvent.training.noisy import noisy_batch, scenes_of
 from resolvent.training.objectives import OBJECTIVES, build, check_objective
 from resolvent.training.objectives.adversarial import Means
 from resolvent.training.objectives.base import Batch
 from resolvent.training.objectives.comparator import load_comparator
 from resolvent.training.objectives.noisy import Neighbor2Neighbor, choose_neighbors, neighbors
 from resolvent.training.runs import branch
-from resolvent.training.validation import validation_examples
 
 NOISY = [name for name, entry in OBJECTIVES.items() if entry.photographs != "clean"]
 IMAGES = sorted(set(OBJECTIVES) - {"bce-dice"})
@@ -35,26 +30,6 @@ class Stop(Callback):
     def step(self, step, *_):
         if step == 5:
             raise InterruptedError
-
-
-@pytest.fixture(scope="module")
-def bursts(tmp_path_factory, make):
-    """Six scenes, each with two shots of noise of 25 gray levels."""
-    folder = tmp_path_factory.mktemp("bursts")
-    for i in range(6):
-        for shot in range(2):
-            noisy = make(i, 64, 64) + np.random.default_rng((i, shot)).normal(0, 25, (64, 64, 3))
-            path = folder / str(i) / f"{shot}.png"
-            path.parent.mkdir(exist_ok=True)
-            Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(path)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def make():
-    from tests.training.conftest import make_photograph
-
-    return make_photograph
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -190,12 +165,12 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(name, recipe, photogra
 
 
 @pytest.mark.parametrize("name", sorted(set(NOISY) - {"noise2void", "noise2self"}))
-def test_noisy_photographs_alone_teach_a_network_to_denoise(name, recipe, bursts, make, tmp_path):
+def test_noisy_photographs_alone_teach_a_network_to_denoise(name, recipe, bursts, photograph, tmp_path):
     """Noise of 25 is 20.2 dB; the clean scenes are used to measure alone."""
     clean = tmp_path / "clean"
     clean.mkdir()
     for i in range(20, 23):
-        Image.fromarray(make(i, 64, 64)).save(clean / f"{i}.png")
+        Image.fromarray(photograph(i, 64, 64)).save(clean / f"{i}.png")
     recipe = dataclasses.replace(
         recipe, objective=name, validation=("noise:sigma=25",), budget="150 steps", batch=4, learning_rate=4e-3,
         arguments={**recipe.arguments, "widths": [16, 16, 16]}, patch=64, ema=0.95,
@@ -213,111 +188,6 @@ def test_without_clean_photographs_another_noisy_image_is_predicted(recipe, burs
     assert set(shots.psnr) == {"another shot"}
     assert shots.inputs["another shot"] == pytest.approx(20 * math.log10(255 / (25 * math.sqrt(2))), abs=0.5)
     assert shots.photographs == 8  # whole bursts are held out
-
-
-def test_bursts_are_told_by_their_folders(recipe, bursts, photographs, tmp_path):
-    recipe = dataclasses.replace(recipe, objective="noise2noise", budget="1 step")
-    with pytest.raises((InputError, UsageError)):
-        train(recipe, photographs / "nothing", tmp_path / "none", threads=1)
-    single = tmp_path / "single"
-    for i in range(4):
-        (single / str(i)).mkdir(parents=True)
-        (single / str(i) / "0.png").write_bytes((bursts / str(i) / "0.png").read_bytes())
-    with pytest.raises(InputError, match="holds one noisy shot"):
-        train(recipe, single, tmp_path / "run", threads=1)
-
-
-def test_a_single_shot_that_is_held_out_is_named_by_its_folder(recipe, bursts, tmp_path):
-    recipe = dataclasses.replace(recipe, objective="noise2noise", budget="1 step", holdout=0.1)
-    folder = tmp_path / "bursts"
-    shutil.copytree(bursts, folder)
-    (folder / "5" / "1.png").unlink()
-    with pytest.raises(InputError, match=r"^folder 5: holds one noisy shot of its scene; noise2noise needs two$"):
-        train(recipe, folder, tmp_path / "run", threads=1)
-
-
-def test_different_scenes_in_one_folder_are_no_burst(recipe, bursts, make, tmp_path):
-    recipe = dataclasses.replace(recipe, objective="noise2noise", budget="1 step")
-    folder, clean = tmp_path / "holiday", tmp_path / "clean"
-    for path in (folder, clean):
-        path.mkdir()
-    for i in range(4):
-        shutil.copy(bursts / str(i) / "0.png", folder / f"{i}.png")
-    Image.fromarray(make(20, 64, 64)).save(clean / "20.png")
-    with pytest.raises(
-        InputError, match=r"^holiday/1\.png: shows another scene than holiday/0\.png \(correlation .*folder"
-    ):
-        train(recipe, folder, tmp_path / "run", validation=clean, threads=1)
-
-
-@pytest.mark.parametrize("level", [5, 75])
-def test_shots_of_a_plain_wall_are_a_burst(level, recipe, make, tmp_path):
-    """Their noise alone differs, and has nothing in common."""
-    recipe = dataclasses.replace(recipe, objective="noise2noise", budget="1 step")
-    (tmp_path / "wall").mkdir()
-    for shot in range(4):
-        noisy = 128 + np.random.default_rng(shot).normal(0, level, (64, 64, 3))
-        Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(tmp_path / "wall" / f"{shot}.png")
-    (tmp_path / "clean").mkdir()
-    Image.fromarray(make(20, 64, 64)).save(tmp_path / "clean" / "20.png")
-    result = train(recipe, tmp_path / "wall", tmp_path / "run", validation=tmp_path / "clean", threads=1)
-    assert result.photographs == 4
-
-
-@pytest.mark.parametrize(
-    ("name", "settings", "hinted"),
-    [("sure", {}, True), ("r2r", {}, True), ("r2r", {"sigma": 5}, False), ("noise2void", {}, False)],
-)
-def test_clean_photographs_are_no_lesson_for_what_goes_by_their_noise(name, settings, hinted, recipe, tmp_path):
-    recipe = dataclasses.replace(recipe, objective=name, objective_settings=settings, budget="1 step")
-    y, x = np.mgrid[0:64, 0:64] / 64
-    for i in range(4):
-        waves = 0.5 + 0.4 * np.stack([np.sin((i + 1) * x + c * y) for c in range(3)], axis=2)
-        Image.fromarray((255 * waves).astype(np.uint8)).save(tmp_path / f"{i}.png")
-
-    class Hints(Callback):
-        said = ()
-
-        def hint(self, text):
-            self.said = (*self.said, text)
-
-    watch = Hints()
-    train(recipe, tmp_path, tmp_path / "run", threads=1, watch=watch)
-    assert len(watch.said) == hinted
-    if hinted:
-        assert f"from which {name} learns to change nothing: give noisy ones" in watch.said[0]
-
-
-def test_noisy_photographs_are_given_no_hint(recipe, bursts, tmp_path):
-    watch = Callback()
-    watch.hint = pytest.fail
-    recipe = dataclasses.replace(recipe, objective="sure", budget="1 step")
-    train(recipe, bursts, tmp_path / "run", threads=1, watch=watch)
-
-
-def test_gray_photographs_are_judged_with_gray_noise(recipe, tmp_path):
-    """As the noise is in which the network has learned to look for them."""
-    color = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    for name, pixels in (("color", color), ("gray", color[..., 0])):
-        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    recipe = dataclasses.replace(recipe, objective="sure", validation=("noise:sigma=25",))
-    held = pack(sorted(tmp_path.glob("*.png")), tmp_path / "held.shard", minimum=32)
-    (in_color, in_gray), *_ = validation_examples(recipe, held).values()
-    noise = [inputs[0, :3] - target[0] for target, inputs in (in_color, in_gray)]
-    assert [bool((plane == plane[0]).all()) for plane in noise] == [False, True]
-    assert noise[1].std().item() * 255 == pytest.approx(25, rel=0.05)
-
-
-def test_many_shots_of_one_scene_are_no_duplicates(recipe, make, tmp_path):
-    for shot in range(5):
-        noisy = make(0, 64, 64) + np.random.default_rng(shot).normal(0, 10, (64, 64, 3))
-        Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(tmp_path / f"{shot}.png")
-    recipe = dataclasses.replace(recipe, objective="noise2void", budget="1 step", holdout=0.2)
-    assert train(recipe, tmp_path, tmp_path / "run", threads=1).photographs == 4
-    (tmp_path / "clean").mkdir()
-    Image.fromarray(make(0, 64, 64)).save(tmp_path / "clean" / "0.png")
-    with pytest.raises(InputError, match="nearly the same as a validation photograph"):
-        train(recipe, tmp_path, tmp_path / "again", validation=tmp_path / "clean", threads=1)
 
 
 def test_what_grows_over_the_budget_goes_on_in_a_branch(recipe, bursts, tmp_path, monkeypatch):
@@ -343,32 +213,6 @@ def test_what_grows_over_the_budget_goes_on_in_a_branch(recipe, bursts, tmp_path
         train(cooled, bursts, run, threads=1, watch=Stop(), resume=True)  # before a checkpoint of its own
     train(cooled, bursts, run, threads=1, resume=True)
     assert shares == pytest.approx([0.4, 0.4, 0.55, 0.7, 0.85])
-
-
-def test_a_batch_of_bursts_is_two_shots_of_the_same_place(recipe, bursts, tmp_path):
-    recipe = dataclasses.replace(recipe, objective="noise2noise", batch=4)
-    train(dataclasses.replace(recipe, budget="1 step"), bursts, tmp_path / "run", threads=1)
-    shard = Shard.open(tmp_path / "run" / "training.shard")
-    scenes = scenes_of(recipe, shard)
-    assert scenes.sigma.mean().item() == pytest.approx(25, rel=0.1)
-    target, inputs, sigma = noisy_batch(scenes, recipe, shard, 0)
-    difference = (target - inputs[:, :3]) * 255
-    assert difference.std().item() == pytest.approx(25 * math.sqrt(2), rel=0.1)
-    torch.testing.assert_close(inputs[:, 3, 0, 0] * 255, sigma)
-
-
-def test_photographs_of_16_bits_keep_what_8_would_round(recipe, make, tmp_path):
-    """As of a microscope: gray, and of 10 bits in a file of 16."""
-    for i in range(4):
-        gray = make(i, 64, 64).mean(2) * 2 + np.random.default_rng(i).normal(0, 20, (64, 64))
-        tifffile.imwrite(tmp_path / f"{i}.tif", gray.clip(0).astype(np.uint16))
-    recipe = dataclasses.replace(recipe, objective="neighbor2neighbor", budget="1 step")
-    train(recipe, tmp_path, tmp_path / "run", threads=1)
-    shard = Shard.open(tmp_path / "run" / "training.shard")
-    assert shard.pixels.dtype == torch.float32
-    patch = shard.patches(torch.tensor([0]), 64, None)
-    expected = tifffile.imread(tmp_path / "0.tif") / 1023
-    np.testing.assert_allclose(patch[0, 0].numpy(), expected, atol=1e-6)
 
 
 def test_neighbors_touch_and_are_two():
@@ -445,9 +289,3 @@ def test_a_recipe_names_its_objective_and_files_of_before_its_loss(recipe):
         dataclasses.replace(recipe, objective="neighbor2neighbor", objective_settings={"gama": 1})
     with pytest.raises(UsageError, match="must be even"):
         dataclasses.replace(recipe, objective="neighbor2neighbor", patch=33)
-
-
-def test_one_folder_is_one_scene(recipe, bursts, tmp_path):
-    recipe = dataclasses.replace(recipe, objective="noise2noise", gray=0.0, budget="1 step")
-    with pytest.raises(UsageError, match="noise2noise takes one for each scene"):
-        train(recipe, bursts / "0", tmp_path / "run")
