@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from docs.builder.collect import BROKEN, PLACES, ROOT, collect
+from docs.builder.collect import PLACES, ROOT, Pages
 from docs.builder.gallery import write_gallery
 from docs.builder.offline import keep_local
 from docs.builder.reference import write_credits, write_reference
@@ -29,11 +29,12 @@ def main() -> None:
     write_reference(PAGES / "reference")
     write_credits(PAGES / "about" / "credits.md")
     write_gallery(ROOT / "docs" / "gallery", PAGES / "gallery", again=not arguments.no_gallery)
-    collect(PAGES)
+    pages = Pages(PAGES)
+    pages.write()
     listed = (ROOT / "mkdocs.yml").read_text("utf-8")
     absent = [f"{origin}: is not in the navigation; add {page} to nav in mkdocs.yml" for origin, page in PLACES.items()
               if f" {page}\n" not in listed]  # fmt: skip
-    if wrong := [*BROKEN, *absent]:
+    if wrong := [*pages.broken, *absent]:
         sys.exit("\n".join(wrong))
     shutil.rmtree(SITE, ignore_errors=True)
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict", "-f", str(ROOT / "mkdocs.yml")]

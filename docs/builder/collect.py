@@ -5,12 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from latex2mathml.converter import convert
 
-__all__ = ["BROKEN", "PLACES", "ROOT", "SOURCE", "collect"]
+__all__ = ["PLACES", "ROOT", "SOURCE", "Pages"]
 
 ROOT = Path(__file__).parents[2]
 SOURCE = "https://github.com/resolvent/resolvent"
@@ -30,8 +29,6 @@ PLACES = {
 
 PICTURES = (".png", ".jpg", ".svg", ".webp")
 GENERATED = ("docs/reference/", "docs/gallery/", "docs/about/credits.md")
-BROKEN: list[str] = []
-"""Links that lead nowhere, filled by ``collect``."""
 
 FENCE = re.compile(
     r"^(?P<indent> *)(?P<marks>```+)(?P<language>.*)\n(?P<text>(?:.*\n)*?)(?P=indent)(?P=marks) *$", re.M
@@ -41,16 +38,87 @@ INLINE_CODE = re.compile(r"(?<![$`])(`+)(?!`).*?(?<!`)\1(?!`)", re.S)
 INLINE_MATH = re.compile(r"\$`(.+?)`\$", re.S)
 
 
-def collect(pages: Path) -> None:
-    """Write all pages, and the pictures that they show, into a folder."""
-    for origin, place in PLACES.items():
-        target = pages / place
-        target.parent.mkdir(parents=True, exist_ok=True)
-        text = _wide_lists((ROOT / origin).read_text("utf-8"))
-        target.write_text(_outside_fences(text, lambda part, at=origin: _ready(part, at, pages)), "utf-8")
-    for name in ("style.css", "worker.js"):
-        shutil.copy(ROOT / "docs" / "builder" / name, pages / name)
-    shutil.copytree(ROOT / "docs" / "images", pages / "images", dirs_exist_ok=True)
+class Pages:
+    """The pages of the site in a folder.
+
+    Args:
+        folder: Where they are written, with the pictures that they show.
+
+    Attributes:
+        broken: Links that lead nowhere and formulas that cannot be set, a line each.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.broken: list[str] = []
+
+    def write(self) -> None:
+        """Write all pages, and what all of them need."""
+        for origin, place in PLACES.items():
+            target = self.folder / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(self.ready((ROOT / origin).read_text("utf-8"), origin), "utf-8")
+        for name in ("style.css", "worker.js"):
+            shutil.copy(ROOT / "docs" / "builder" / name, self.folder / name)
+        shutil.copytree(ROOT / "docs" / "images", self.folder / "images", dirs_exist_ok=True)
+
+    def ready(self, text: str, origin: str) -> str:
+        """A file as its page has it: lists wide, links and formulas of the site; other fences are left alone."""
+        text = _wide_lists(text)
+        done, result = 0, []
+        for fence in FENCE.finditer(text):
+            result.append(self._prose(text[done : fence.start()], origin))
+            if fence["language"].strip() == "math":
+                result.append(f'{fence["indent"]}<div class="formula">{self._formula(fence["text"], "block")}</div>')
+            else:
+                result.append(fence[0])
+            done = fence.end()
+        return "".join([*result, self._prose(text[done:], origin)])
+
+    def _prose(self, text: str, origin: str) -> str:
+        """What is not in fences. Inline code is left alone."""
+        # in a span, lest a formula at the start of a line be a block of its own
+        text = INLINE_MATH.sub(lambda found: f"<span>{self._formula(found[1], 'inline')}</span>", text)
+        done, result = 0, []
+        for code in INLINE_CODE.finditer(text):
+            bare = code[0].replace("\\|", "|")  # which GitHub needs in a table, and the site would show
+            result += [self._links(text[done : code.start()], origin), bare]
+            done = code.end()
+        return "".join([*result, self._links(text[done:], origin)])
+
+    def _links(self, text: str, origin: str) -> str:
+        return LINK.sub(lambda found: found[1] + self._target(found[2], origin), text)
+
+    def _target(self, link: str, origin: str) -> str:
+        """Where a link of a file leads in the site: a page, a copied picture, or the file in the repository."""
+        path, mark, anchor = link.partition("#")
+        there = posixpath.normpath(posixpath.join(posixpath.dirname(origin), path))
+        here = posixpath.dirname(PLACES[origin]) or "."
+        if there in PLACES:
+            return posixpath.relpath(PLACES[there], here) + mark + anchor
+        place = there.removeprefix("docs/")
+        if there.startswith(GENERATED) and not (ROOT / there).exists():
+            if there.endswith(PICTURES) and not (self.folder / place).exists():
+                self.broken.append(f"{origin}: the link {link} leads nowhere: the gallery drew no {there}")
+            return posixpath.relpath(place, here) + mark + anchor
+        if not (ROOT / there).exists():
+            self.broken.append(f"{origin}: the link {link} leads nowhere: there is no {there}")
+            return link
+        if there.endswith(PICTURES):
+            (self.folder / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / there, self.folder / place)
+            return posixpath.relpath(place, here)
+        kind = "tree" if (ROOT / there).is_dir() else "blob"
+        return f"{SOURCE}/{kind}/main/{there}{mark}{anchor}"
+
+    def _formula(self, latex: str, display: str) -> str:
+        """LaTeX as MathML in which Markdown finds nothing to change."""
+        mathml: str = convert(" ".join(latex.split()), display=display)
+        if "\\" in mathml:
+            self.broken.append(f"the formula {latex.strip()} has a command that latex2mathml does not know")
+        for character in "*_`~\\[]":
+            mathml = mathml.replace(character, f"&#{ord(character)};")
+        return mathml
 
 
 def _wide_lists(text: str) -> str:
@@ -66,65 +134,3 @@ def _wide_lists(text: str) -> str:
             line = re.sub(r"^(\d+\.) (?=\S)", r"\1  ", line) if line[:1] != " " else line.replace("   ", "    ", 1)
         result.append(line)
     return "".join(result)
-
-
-def _outside_fences(text: str, change: Callable[[str], str]) -> str:
-    """Change what is not code; formulas in fences become MathML."""
-    done, result = 0, []
-    for fence in FENCE.finditer(text):
-        result.append(change(text[done : fence.start()]))
-        if fence["language"].strip() == "math":
-            result.append(f'{fence["indent"]}<div class="formula">{formula(fence["text"], "block")}</div>')
-        else:
-            result.append(fence[0])
-        done = fence.end()
-    return "".join([*result, change(text[done:])])
-
-
-def _ready(text: str, origin: str, pages: Path) -> str:
-    """Prose of a page: formulas as MathML, links as the site has them. Inline code is left alone."""
-    # in a span, lest a formula at the start of a line be a block of its own
-    text = INLINE_MATH.sub(lambda found: f"<span>{formula(found[1], 'inline')}</span>", text)
-    done, result = 0, []
-    for code in INLINE_CODE.finditer(text):
-        bare = code[0].replace("\\|", "|")  # which GitHub needs in a table, and the site would show
-        result += [_links(text[done : code.start()], origin, pages), bare]
-        done = code.end()
-    return "".join([*result, _links(text[done:], origin, pages)])
-
-
-def _links(text: str, origin: str, pages: Path) -> str:
-    return LINK.sub(lambda found: found[1] + _target(found[2], origin, pages), text)
-
-
-def _target(link: str, origin: str, pages: Path) -> str:
-    """Where a link of a file leads in the site: a page, a copied picture, or the file in the repository."""
-    path, mark, anchor = link.partition("#")
-    there = posixpath.normpath(posixpath.join(posixpath.dirname(origin), path))
-    here = posixpath.dirname(PLACES[origin])
-    if there in PLACES:
-        return posixpath.relpath(PLACES[there], here or ".") + mark + anchor
-    if there.startswith(GENERATED) and not (ROOT / there).exists():
-        if there.endswith(PICTURES) and not (pages / there.removeprefix("docs/")).exists():
-            BROKEN.append(f"{origin}: the link {link} leads nowhere: the gallery drew no {there}")
-        return posixpath.relpath(there.removeprefix("docs/"), here or ".") + mark + anchor
-    if not (ROOT / there).exists():
-        BROKEN.append(f"{origin}: the link {link} leads nowhere: there is no {there}")
-        return link
-    if there.endswith(PICTURES):
-        place = there.removeprefix("docs/")
-        (pages / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / there, pages / place)
-        return posixpath.relpath(place, here or ".")
-    kind = "tree" if (ROOT / there).is_dir() else "blob"
-    return f"{SOURCE}/{kind}/main/{there}{mark}{anchor}"
-
-
-def formula(latex: str, display: str) -> str:
-    """LaTeX as MathML in which Markdown finds nothing to change."""
-    mathml: str = convert(" ".join(latex.split()), display=display)
-    if "\\" in mathml:
-        BROKEN.append(f"the formula {latex.strip()} has a command that latex2mathml does not know")
-    for character in "*_`~\\[]":
-        mathml = mathml.replace(character, f"&#{ord(character)};")
-    return mathml

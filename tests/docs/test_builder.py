@@ -8,24 +8,29 @@ from pathlib import Path
 import pytest
 import yaml
 
-from docs.builder import collect, gallery, offline
-from docs.builder.collect import PLACES, ROOT
+from docs.builder import gallery, offline
+from docs.builder.collect import PLACES, ROOT, Pages
 from docs.builder.reference import PYTHON, write_reference
 from resolvent.cli.reference import command_tree, walk
 from resolvent.methods import METHODS
 from resolvent.models.registry import list_models
 
 
-@pytest.fixture(autouse=True)
-def broken(monkeypatch):
+@pytest.fixture
+def pages(tmp_path):
+    return Pages(tmp_path)
+
+
+@pytest.fixture
+def broken(pages):
     """The links that were found broken."""
-    found = []
-    monkeypatch.setattr(collect, "BROKEN", found)
-    return found
+    return pages.broken
 
 
-def ready(text, pages, origin="docs/research/theory.md"):
-    return collect._outside_fences(text, lambda part: collect._ready(part, origin, pages))
+@pytest.fixture
+def ready(pages):
+    """What becomes of the text of a page."""
+    return lambda text: pages.ready(text, "docs/research/theory.md")
 
 
 @pytest.mark.parametrize(
@@ -42,47 +47,47 @@ def ready(text, pages, origin="docs/research/theory.md"):
         ("#here", "#here"),
     ],
 )
-def test_a_link_leads_to_the_page_or_to_the_file(tmp_path, broken, link, target):
-    assert ready(f"see [this]({link}), please", tmp_path) == f"see [this]({target}), please"
+def test_a_link_leads_to_the_page_or_to_the_file(ready, broken, link, target):
+    assert ready(f"see [this]({link}), please") == f"see [this]({target}), please"
     assert not broken
 
 
-def test_a_picture_is_copied(tmp_path):
-    shown = ready("![a](../../benchmarks/pareto-denoise.svg)", tmp_path)
+def test_a_picture_is_copied(tmp_path, ready):
+    shown = ready("![a](../../benchmarks/pareto-denoise.svg)")
     assert shown == "![a](../benchmarks/pareto-denoise.svg)"
     assert (tmp_path / "benchmarks/pareto-denoise.svg").read_bytes() == Path(
         ROOT, "benchmarks/pareto-denoise.svg"
     ).read_bytes()
 
 
-def test_a_picture_of_the_gallery_is_one_that_was_drawn(tmp_path, broken):
+def test_a_picture_of_the_gallery_is_one_that_was_drawn(tmp_path, ready, broken):
     (tmp_path / "gallery/noise").mkdir(parents=True)
     (tmp_path / "gallery/noise/1-1.webp").touch()
-    assert ready("![a](../gallery/noise/1-1.webp)", tmp_path) == "![a](../gallery/noise/1-1.webp)"
+    assert ready("![a](../gallery/noise/1-1.webp)") == "![a](../gallery/noise/1-1.webp)"
     assert not broken
-    ready("![a](../gallery/noise/9-1.webp)", tmp_path)
+    ready("![a](../gallery/noise/9-1.webp)")
     assert [line.rpartition(": ")[2] for line in broken] == ["the gallery drew no docs/gallery/noise/9-1.webp"]
 
 
-def test_a_link_that_leads_nowhere_is_told(tmp_path, broken):
-    ready("[a](gone.md)", tmp_path)
+def test_a_link_that_leads_nowhere_is_told(ready, broken):
+    ready("[a](gone.md)")
     assert broken == ["docs/research/theory.md: the link gone.md leads nowhere: there is no docs/research/gone.md"]
 
 
-def test_code_is_left_alone(tmp_path, broken):
+def test_code_is_left_alone(ready, broken):
     text = "`[a](gone.md)`\n\n```sh\n[a](gone.md) $`x`$\n```\n\n- item\n\n  ```text\n  [a](gone.md)\n  ```\n"
-    assert ready(text, tmp_path) == text
+    assert ready(text) == text
     assert not broken
 
 
-def test_formulas_become_mathml_that_markdown_leaves_alone(tmp_path, broken):
-    shown = ready("Where $`y_i = a*x_i`$ holds\n\n```math\n\\frac{1}{2} \\|A x\\|^2\n```\n", tmp_path)
+def test_formulas_become_mathml_that_markdown_leaves_alone(ready, broken):
+    shown = ready("Where $`y_i = a*x_i`$ holds\n\n```math\n\\frac{1}{2} \\|A x\\|^2\n```\n")
     inline, block = (ET.fromstring(found) for found in re.findall(r"<math.*?</math>", shown))
     assert (inline.get("display"), block.get("display")) == ("inline", "block")
     assert {element.tag.rpartition("}")[2] for element in block.iter()} >= {"mfrac", "msup"}
     assert not set("*_`$") & set(re.sub("</?div.*?>", "", shown))
     assert not broken
-    ready("$`\\nonsense x`$", tmp_path)
+    ready("$`\\nonsense x`$")
     assert broken == ["the formula \\nonsense x has a command that latex2mathml does not know"]
 
 

@@ -38,7 +38,7 @@ def test_what_belongs_to_a_numbered_item_is_indented_by_four():
 
 
 def test_a_formula_at_the_start_of_a_line_is_no_block(tmp_path):
-    ready = collect._ready("$`x`$ is `$`kept`$` and `a\\|b`", "docs/index.md", tmp_path)
+    ready = collect.Pages(tmp_path).ready("$`x`$ is `$`kept`$` and `a\\|b`", "docs/index.md")
     assert ready.startswith("<span><math")
     assert ready.endswith("`a|b`")
 
