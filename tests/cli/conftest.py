@@ -22,3 +22,21 @@ def photo(tmp_path):
     noisy = clean * 255 + 20 * rng.standard_normal(clean.shape)
     Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(path, dpi=(300, 300))
     return path
+
+
+@pytest.fixture
+def interrupt_at(monkeypatch):
+    """Have Ctrl-C pressed when a result is written whose name holds a text."""
+    from resolvent.batch import worker
+
+    write = worker.write_image
+
+    def set_up(text):
+        def interrupted(image, target, **options):
+            if text in target.name:
+                raise KeyboardInterrupt
+            return write(image, target, **options)
+
+        monkeypatch.setattr(worker, "write_image", interrupted)
+
+    return set_up

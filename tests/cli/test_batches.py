@@ -106,16 +106,8 @@ def test_signals_end_it_like_ctrl_c(album, tmp_path, name, code):
     )
 
 
-def test_what_is_finished_is_in_the_json_of_a_stopped_run(run, album, tmp_path, tiny, monkeypatch):
-    from resolvent.batch import worker
-
-    def interrupted(image, target, **options):
-        if "b" in target.name:
-            raise KeyboardInterrupt
-        return write(image, target, **options)
-
-    write = worker.write_image
-    monkeypatch.setattr(worker, "write_image", interrupted)
+def test_what_is_finished_is_in_the_json_of_a_stopped_run(run, album, tmp_path, tiny, interrupt_at):
+    interrupt_at("b")
     code, out, _ = run("restore", album, "-o", tmp_path / "out", "-m", tiny[2], "--sigma", 20, "--workers", 1, "--json")
     assert code == 130
     told = json.loads(out)
@@ -340,7 +332,7 @@ def test_a_pipe_says_now_and_then_how_far_it_is(run, album, tiny, tmp_path, monk
     real = worker.run
     monkeypatch.setattr(worker, "run", slow)
     monkeypatch.setattr("resolvent.cli.console.BEAT", 0.02)
-    monkeypatch.setattr("resolvent.cli.photographs.emit", lambda data: None)
+    monkeypatch.setattr("resolvent.cli.pipe.emit", lambda data: None)
     call = ("restore", album / "a.png", "-o", "-", "-m", tiny[2], "--sigma", 20)
     assert "a.png, 25%" in run(*call)[2]
     assert run(*call, "--quiet") == (0, "", "")

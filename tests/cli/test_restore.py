@@ -94,19 +94,11 @@ def test_a_full_or_closed_stdout_is_one_line(photo):
     assert ended.stderr == "resolvent: stdout is closed; name an output file\n"
 
 
-def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_half_written(run, photo, tiny, tmp_path, monkeypatch):
+def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_half_written(run, photo, tiny, tmp_path, interrupt_at):
     pixels = np.asarray(Image.open(photo))
     for i in range(3):
         Image.fromarray(np.roll(pixels, i, 0)).save(photo.with_name(f"{i}.png"))
-    from resolvent.batch import worker
-
-    def interrupted(image, target, **options):
-        if "1" in target.name:
-            raise KeyboardInterrupt
-        return write(image, target, **options)
-
-    write = worker.write_image
-    monkeypatch.setattr(worker, "write_image", interrupted)
+    interrupt_at("1")
     options = ("-m", tiny[2], "--sigma", 20, "--workers", 1)
     code, _, err = run("restore", photo.parent, "-o", tmp_path / "out", *options)
     assert code == 130
