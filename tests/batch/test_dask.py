@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -201,6 +202,14 @@ def test_a_killed_driver_is_gone_on_with(tmp_path, soft, address, local):
     assert not list(out.glob(".*.part"))
     restore_many(album, tmp_path / "here", workers=2, **soft)
     same(tmp_path / "here", out)
+
+
+def test_a_local_cluster_leaves_no_file_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    executor = dask.DaskExecutor("local:1")
+    assert list(tmp_path.iterdir())
+    executor.close()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_scheduler_that_goes_is_one_error(tmp_path, soft):

@@ -91,7 +91,7 @@ def test_a_gain_map_is_no_longer_promised_where_it_is_lost() -> None:
         ),
         (
             ultra_hdr(with_segment(b""), behind=saved(GRAY, "JPEG")),
-            ["its gain map, which makes it HDR", "1 further pictures in it"],
+            ["its gain map, which makes it HDR", "1 further picture in it"],
         ),
         (ultra_hdr(with_segment(b""), items='<rdf:li Item:Length="7"/>'), ["its gain map, which makes it HDR"]),
     ],

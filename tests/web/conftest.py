@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -19,7 +20,6 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from resolvent.web import private
 from resolvent.web.app import create_app
 from resolvent.web.server import Server, configuration, listen
 from resolvent.web.settings import Settings
@@ -189,8 +189,9 @@ def nothing_is_left(live: Live) -> None:
 
     def left() -> list[Path]:
         known = {job.task.folder.name for job in live.store.jobs.values()}
-        folders = [path for path in live.store.root.iterdir() if path.is_dir() and path.name not in known]
-        return [path for path in folders if not path.name.startswith(private.PREFIX)]  # servers of other tests
+        folders = {path.name: path for path in live.store.root.iterdir() if path.is_dir()}
+        # libraries of this process, and servers of other tests, have their temporary folders there too
+        return [path for name, path in folders.items() if re.fullmatch("[0-9a-f]{32}", name) and name not in known]
 
     until(lambda: live.store.pool.busy == 0)
     time.sleep(0.2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,19 @@ def test_the_queue_is_bounded(start: Callable[..., Live]) -> None:
     live.wait(mine[1])
     second.client.close()
     third.client.close()
+
+
+def test_the_events_of_a_job_that_is_deleted_while_it_waits_end(start: Callable[..., Live]) -> None:
+    live = start(queue=4)
+    running = live.send(large(), **FOREVER)
+    until(lambda: live.job(running)["state"] == "running")
+    waiting = live.send(GOOD)
+    with live.client.stream("GET", f"/v1/jobs/{waiting}/events") as answer:
+        lines = (line for line in answer.iter_lines() if line.startswith("data: "))
+        assert json.loads(next(lines).removeprefix("data: "))["position"] == 1
+        assert httpx.delete(f"{live.url}/v1/jobs/{waiting}").status_code == 204
+        assert [json.loads(line.removeprefix("data: "))["position"] for line in lines] == [0]
+    live.client.delete(f"/v1/jobs/{running}")
 
 
 def test_what_is_kept_is_bounded_and_expires(start: Callable[..., Live]) -> None:

@@ -255,8 +255,9 @@ class Store:
                 job.scope.cancel()
 
     def position(self, job: Job) -> int:
-        """Which one it is among those that wait, from 1; 0 where it does not wait."""
-        return self.waiting.index(job) + 1 if job.state == "queued" else 0
+        """Which one it is among those that wait, from 1; 0 where it does not wait, or was deleted."""
+        waiting = self.waiting
+        return waiting.index(job) + 1 if job in waiting else 0
 
     def expires(self, job: Job) -> datetime:
         """When it is deleted if nobody asks for it."""

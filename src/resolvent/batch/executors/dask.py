@@ -6,6 +6,7 @@ import logging
 import queue
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -76,7 +77,9 @@ class DaskExecutor:
                     opened.enter_context(quiet("distributed"))
                 address: Any = where
                 if self.processes:
-                    opened.enter_context(dask.config.set(INHERITED))
+                    scratch = tempfile.TemporaryDirectory(prefix="resolvent-dask-", ignore_cleanup_errors=True)
+                    place = {"temporary-directory": opened.enter_context(scratch)}
+                    opened.enter_context(dask.config.set(INHERITED | place))
                     address = opened.enter_context(
                         distributed.LocalCluster(  # type: ignore[no-untyped-call]
                             self.processes, threads_per_worker=1, processes=True, memory_limit=0,
