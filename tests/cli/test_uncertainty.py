@@ -79,7 +79,7 @@ def test_too_few_photographs_calibrate_nothing(run, headed, unseen):
         path.unlink()
     code, _, err = run("calibrate", headed, "--images", unseen, "--threads", 1)
     assert code == 2
-    assert "8 photographs to calibrate on: too few; give 200" in err
+    assert "8 photographs to calibrate on: too few; give at least 25, and 200 for a narrow map" in err
 
 
 def test_the_jacobian_of_a_denoiser_needs_no_calibration(run, tiny, tmp_path):

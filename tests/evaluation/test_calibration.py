@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from resolvent.errors import UsageError
-from resolvent.evaluation.calibration import LAMBDAS, Histogram, calibrate, calibrate_halves, upper_bound
+from resolvent.evaluation.calibration import LAMBDAS, Histogram, calibrate, calibrate_halves, least_count, upper_bound
 
 RNG = np.random.default_rng(0)
 
@@ -31,6 +33,14 @@ def test_bound_holds_as_often_as_it_says_and_is_tighter_than_hoeffding():
     bounds = np.array([upper_bound(RNG.beta(2, 18, 100), 0.1) for _ in range(200)])
     assert (bounds < 0.1).mean() <= 0.1
     assert bounds.mean() < 0.1 + np.sqrt(np.log(10) / 200) / 2
+
+
+def test_with_one_photograph_less_than_the_least_count_no_factor_is_certified():
+    for alpha in (0.1, 0.2):
+        least = least_count(alpha)
+        assert exact(np.zeros(least), 0.1) <= alpha < exact(np.zeros(least - 1), 0.1)
+    page = Path(__file__).parents[2] / "docs" / "research" / "models.md"
+    assert f"with fewer than {least_count()} there is none" in page.read_text()
 
 
 @pytest.mark.parametrize("losses", [[], [0.5, 1.1], [-0.1], [[0.1]], [np.nan]])

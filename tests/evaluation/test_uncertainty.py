@@ -155,8 +155,12 @@ def test_certificate_holds_on_photographs_of_the_same_kind(headed, photographs):
     assert card.uncertainty["images"] == 30
     assert card.uncertainty["coverage"]["rest"]["inside"] > 0.85
     assert card.recipe == before.recipe
-    with pytest.raises(UsageError, match="8 photographs to calibrate on: too few"):
-        certify(headed, photographs[:8], threads=1)
+
+
+def test_as_many_photographs_as_the_refusal_names_are_enough(headed, photographs):
+    with pytest.raises(UsageError, match="24 photographs to calibrate on: too few; give at least 25, and 200 for"):
+        certify(headed, photographs[:24], threads=1)
+    assert certify(headed, photographs[:25], threads=1).uncertainty["images"] == 25
 
 
 def test_same_seed_same_degradation(headed, photographs):

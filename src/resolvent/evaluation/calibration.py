@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resolvent.errors import UsageError, counted
 
-__all__ = ["ALPHA", "DELTA", "LAMBDAS", "Histogram", "calibrate", "calibrate_halves", "upper_bound"]
+__all__ = ["ALPHA", "DELTA", "LAMBDAS", "Histogram", "calibrate", "calibrate_halves", "least_count", "upper_bound"]
 
 ALPHA = DELTA = 0.1
 """The share of pixels that may lie outside, and the probability that more do."""
@@ -44,14 +45,24 @@ def upper_bound(losses: NDArray[np.floating], delta: float = DELTA) -> float:
     losses = np.asarray(losses, np.float64)
     if losses.ndim != 1 or not len(losses) or not (0 <= losses.min() <= losses.max() <= 1):
         raise UsageError("losses: give at least one, each from 0 to 1")
-    count = np.arange(1, len(losses) + 1)
-    means = (0.5 + losses.cumsum()) / (count + 1)
-    variances = (0.25 + np.square(losses - means).cumsum()) / (count + 1)
+    seen = np.arange(1, len(losses) + 1)
+    means = (0.5 + losses.cumsum()) / (seen + 1)
+    variances = (0.25 + np.square(losses - means).cumsum()) / (seen + 1)
     before = np.concatenate([[0.25], variances[:-1]])  # a bet knows the past alone
     stakes = np.minimum(1, np.sqrt(2 * np.log(1 / delta) / (len(losses) * before)))
     wealth = np.log1p(-stakes[:, None] * (losses[:, None] - GRID).clip(max=1 - 1e-12)).cumsum(axis=0).max(axis=0)
     rejected = np.flatnonzero(wealth > np.log(1 / delta))
     return float(GRID[rejected[0]]) if len(rejected) else 1.0
+
+
+def least_count(alpha: float = ALPHA, delta: float = DELTA) -> int:
+    """Count the photographs below which no factor can be certified, not even one that all values are within.
+
+    Examples:
+        >>> least_count(alpha=0.2, delta=0.1)
+        13
+    """
+    return next(n for n in count(1) if upper_bound(np.zeros(n), delta) <= alpha)
 
 
 @dataclass

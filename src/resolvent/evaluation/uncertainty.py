@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from resolvent.engine.restore import Restorer
 from resolvent.engine.uncertainty import NINE_OF_TEN
 from resolvent.errors import InputError, MissingDependencyError, UsageError, counted
-from resolvent.evaluation.calibration import ALPHA, DELTA, Histogram, calibrate, upper_bound
+from resolvent.evaluation.calibration import ALPHA, DELTA, Histogram, calibrate, least_count
 from resolvent.evaluation.files import read_pair
 from resolvent.inference.runtime import Session, open_session
 from resolvent.physics.filters import window_means
@@ -216,7 +216,8 @@ def certify(
 
     Args:
         model: The file, as ``training.head.train_head`` writes it; its card is replaced.
-        images: Clean photographs that nothing in the model has seen, 200 or more, of as many scenes.
+        images: Clean photographs that nothing in the model has seen, of as many scenes: at least ``least_count()``,
+            and 200 for a narrow map.
         tests: Other photographs, by the name of their set, on which the calibrated map is then measured.
         pairs: Photographs of cameras, by the name of their set, each beside its truth (see ``files.read_pair``);
             they are restored as they are, with the noise level that is measured, and the factor that is chosen.
@@ -239,8 +240,11 @@ def certify(
         raise MissingDependencyError(str(error.name), "lab", "calibrating a map of errors") from error
     if not model.is_file():
         raise UsageError(f"model {model}: must be a file that resolvent train head wrote; its card is replaced")
-    if upper_bound(np.zeros(len(images) or 1)) > ALPHA:
-        raise UsageError(f"{counted(len(images), 'photograph')} to calibrate on: too few; give 200")
+    if len(images) < (least := least_count()):
+        raise UsageError(
+            f"{counted(len(images), 'photograph')} to calibrate on: too few; give at least {least}, and 200 for a "
+            "narrow map"
+        )
     session = open_session(model, threads=threads)
     card = session.card
     kinds = {"factor": False, "wide": True} if card.noise_level else {"factor": False}
