@@ -6,7 +6,7 @@ from PIL import Image as Picture
 
 import resolvent
 from resolvent.engine.error_maps import Jacobian, Learned, read_error_map
-from resolvent.engine.evidence import Evidence
+from resolvent.engine.evidence import Evidence, Tally
 from resolvent.engine.options import make_request
 from resolvent.engine.plan import make_plan
 from resolvent.engine.request import ModelRequest
@@ -108,8 +108,24 @@ def test_where_noise_was_clipped_no_psnr_is_printed(dtype):
     y = y if dtype == np.float32 else (255 * y.clip(0, 1)).round().astype(dtype)
     found = restoration(y)
     assert found.evidence.psnr is None
+    assert found.evidence.obstacle == "values that are clipped or flat have lost their noise"
     assert found.evidence.clipped == pytest.approx(1 / 6, abs=0.01)
     assert found.uncertainty.basis.endswith("; fewer in black and in white areas, 17% of this one")
+
+
+@pytest.mark.parametrize(
+    ("level", "obstacle"),
+    [(0.9, ""), (0.97, "its margin would be 1."), (1.01, "the level that was given is more than the noise")],
+)
+def test_a_level_that_leaves_no_psnr_is_named_as_the_reason(level, obstacle):
+    """All is noise and nearly all of it is removed: a level 1 % too high takes off more than the error."""
+    y = (0.5 + SIGMA / 255 * np.random.default_rng(0).normal(size=(96, 128, 3))).astype(np.float32)
+    tally = Tally(level * SIGMA, 1.0)
+    tally.add(y, 0.5 + 0.01 * (y - 0.5), np.full(y.shape[:2], 0.01 * (level * SIGMA / 255) ** 2, np.float32))
+    found = tally.finish(white=True)
+    assert (found.psnr is None) == bool(obstacle)
+    assert found.obstacle.startswith(obstacle)
+    assert (f"; no PSNR (SURE): {obstacle}" in str(found)) == bool(obstacle)
 
 
 def with_frame(y):
@@ -123,19 +139,22 @@ def with_hole(y):
     return np.concatenate([y, alpha], axis=2)
 
 
-@pytest.mark.parametrize("change", [with_frame, with_hole])
-def test_what_has_no_noise_leaves_no_psnr(change):
+@pytest.mark.parametrize(("change", "obstacle"), [(with_frame, "clipped or flat"), (with_hole, "transparent")])
+def test_what_has_no_noise_leaves_no_psnr(change, obstacle):
     """Each pixel without noise takes σ² too much off: SURE was too high by 2 to 14 dB."""
     _, y = pair()
     assert restoration(y).evidence.psnr is not None
-    assert restoration(change(y)).evidence.psnr is None
+    evidence = restoration(change(y)).evidence
+    assert evidence.psnr is None
+    assert obstacle in evidence.obstacle
 
 
 def test_jpeg_noise_is_not_white(tmp_path):
     """Saved as JPEG 95 after noise of 15, photographs were said to be 1.6 to 4.4 dB worse than they are."""
     _, y = pair()
     Picture.fromarray(np.rint(255 * y.clip(0, 1)).astype(np.uint8)).save(tmp_path / "a.jpg", quality=99)
-    assert restoration(read_image(tmp_path / "a.jpg")).evidence.psnr is None
+    evidence = restoration(read_image(tmp_path / "a.jpg")).evidence
+    assert (evidence.psnr, evidence.obstacle) == (None, "JPEG has changed the noise")
 
 
 def test_hidden_pixels_count_for_nothing():
@@ -148,7 +167,9 @@ def test_hidden_pixels_count_for_nothing():
 
 def test_an_estimate_of_several_decibels_is_none():
     _, y = pair(shape=(8, 8, 3))
-    assert restoration(y).evidence.psnr is None
+    evidence = restoration(y).evidence
+    assert evidence.psnr is None
+    assert "its margin would be" in evidence.obstacle
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.4])
@@ -172,11 +193,15 @@ def test_what_is_not_known_is_not_printed():
     assert restoration(y).evidence.psnr is not None
     measured = restoration(y, sigma=None).evidence
     assert (measured.psnr, measured.margin) == (None, None)
+    assert "no PSNR (SURE): the noise level is only measured; give it as sigma (--sigma)" in str(measured)
+    learned = resolvent.Restorer(model="denoise", sigma=SIGMA, uncertainty=True).run(y).evidence
+    assert (learned.psnr, learned.obstacle) == (None, "")  # that map comes without one
     request = ModelRequest(model="denoise", sigma=SIGMA, uncertainty=Jacobian(1))
     image, sessions = Image.from_array(y), lambda name, runtime: Shrinking()
     planned = replace(make_plan(image, request, open_session=sessions), wide=True)
     found = run(image, planned, open_session=sessions, judge=False)
     assert found.evidence.psnr is None
+    assert found.evidence.obstacle == "the noise is not white or not of the level that was given"
     assert "which is not what is measured" in found.uncertainty.basis
 
 

@@ -40,6 +40,7 @@ class Evidence:
         margin: In dB; the PSNR is within it in some 19 of 20 cases, if the noise is white and its level exact.
         slope: In dB, by how much the PSNR is off if the level is off by 1 %.
         clipped: Share of the values of y that are black or white.
+        obstacle: Why there is no PSNR, where the map of errors could have come with one; else empty.
     """
 
     residual: float
@@ -48,6 +49,7 @@ class Evidence:
     margin: float | None = None
     slope: float | None = None
     clipped: float = 0.0
+    obstacle: str = ""
 
     def to_json(self) -> dict[str, float | None]:
         """Rounded."""
@@ -63,6 +65,8 @@ class Evidence:
         if self.psnr is not None:
             text += f"; PSNR about {self.psnr:.1f} dB, ±{self.margin:.1f} (SURE), if the noise is white and its level "
             text += f"exact: 1 % of it is {self.slope:.1f} dB"
+        if self.obstacle:
+            text += f"; no PSNR (SURE): {self.obstacle}"
         return text
 
 
@@ -117,24 +121,35 @@ class Tally:
         """The share of values of y that are black or white."""
         return self.clips / max(self.values, 1)
 
-    def finish(self, *, white: bool, sure: bool) -> Evidence:
+    def finish(self, *, white: bool, sure: bool = True, obstacle: str = "") -> Evidence:
         """What there is.
 
         Args:
             white: Whether the noise is white and of the level that it is said to be, as far as can be measured.
-            sure: Whether the level is known, and not only measured, and so is the variance.
+            sure: Whether the variance is that of the Jacobian, which SURE needs.
+            obstacle: Why the PSNR cannot be estimated all the same, such as a level that is only measured.
         """
         count, s = max(self.values, 1), self.strength
         squares, variance, noise = self.squares / count, self.variance / count, self.sigma**2 + self.rounding
         evidence = Evidence(255 * math.sqrt(squares), 255 * self.sigma if white else None, clipped=self.clipped)
         free = s * variance + (1 - s) * noise
         error, lost = s**2 * squares + 2 * free - noise, (self.clips + self.silent) / count * noise
-        if not (white and sure) or error <= 0 or lost > SILENT * error:
+        if not sure:
             return evidence
+        if not white:
+            obstacle = obstacle or "the noise is not white or not of the level that was given"
+        elif error + lost <= 0:
+            obstacle = obstacle or "the level that was given is more than the noise"
+        elif error <= 0 or lost > SILENT * error:
+            obstacle = obstacle or "values that are clipped or flat have lost their noise"
+        if obstacle:
+            return replace(evidence, obstacle=obstacle)
         decibels = 10 / math.log(10) / error
         spread = 1.96 * SAFETY * math.sqrt((2 * noise**2 + 4 * noise * error) / count)
         margin = max(decibels * (spread + lost), LEAST)
         if margin > WIDEST:
-            return evidence
+            return replace(
+                evidence, obstacle=f"its margin would be {margin:.1f} dB: too few pixels, or the level is not exact"
+            )
         slope = decibels * abs(0.02 * (2 * free - noise))
         return replace(evidence, psnr=-10 * math.log10(error), margin=margin, slope=slope)

@@ -226,11 +226,22 @@ def _run_model(
         return canvas, None, None
     if not card.noise_level:
         return canvas, widths.finish(asked.basis(card)), None
-    hidden = image.alpha is not None and not image.alpha.all()
-    sure = isinstance(asked, Jacobian) and request.sigma is not None and image.jpeg is None and not hidden
-    evidence = tally.finish(white=not plan.wide, sure=sure)
+    evidence = tally.finish(
+        white=not plan.wide, sure=isinstance(asked, Jacobian), obstacle=_obstacle(image, request.sigma)
+    )
     basis = asked.basis(card, sigma, wide=plan.wide, clipped=evidence.clipped)
     return canvas, widths.finish(basis), evidence
+
+
+def _obstacle(image: Image, sigma: float | None) -> str:
+    """Why SURE does not hold for a photograph, or nothing."""
+    if sigma is None:
+        return "the noise level is only measured; give it as sigma (--sigma) if you know it"
+    if image.jpeg is not None:
+        return "JPEG has changed the noise"
+    if image.alpha is not None and not image.alpha.all():
+        return "some pixels are transparent"
+    return ""
 
 
 def _tensor(pixels: NDArray[np.float32], card: ModelCard, sigma: float) -> NDArray[np.float32]:
