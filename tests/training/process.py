@@ -112,6 +112,8 @@ def report(folder):
     found = {"average": averaged(), "steps": trained(recipe, folder, "steps")}
     found["muon"] = trained(dataclasses.replace(few, optimizer="muon"), folder, "muon")
     found["time"] = trained(dataclasses.replace(recipe, budget="1s"), folder, "time")
+    muon = dataclasses.replace(few, optimizer="muon")
+    found["others"] = fails(lambda: loop.train(muon, folder / "typo", folder / "muon", device="cpu", resume=True))
     with_loss(recipe, lambda loss, call: loss * (float("nan") if call == 3 else 1))
     found["rollback"] = trained(few, folder, "rollback")
     loop.LOSSES = LOSSES

@@ -105,12 +105,14 @@ def test_what_fails_in_one_process_ends_the_others_at_once(pair):
     assert second["missing"]["type"] == "ElsewhereError"
     assert second["missing"]["message"].startswith("process 0 of 2: ")
     assert not (pair.folder / "missing").exists()
+    assert [one["others"]["type"] for one in (first, second)] == ["UsageError", "ElsewhereError"]
+    assert second["others"]["message"] == f"process 0 of 2: {first['others']['message']}"
     assert (second["failure"]["type"], second["failure"]["message"]) == ("ValueError", "no memory left")
     assert (first["failure"]["type"], first["failure"]["message"]) == (
         "ElsewhereError",
         "process 1 of 2: no memory left",
     )
-    assert max(one[name]["seconds"] for one in (first, second) for name in ("missing", "failure")) < 20
+    assert max(one[name]["seconds"] for one in (first, second) for name in ("missing", "others", "failure")) < 20
 
 
 def test_a_killed_process_is_started_again_and_all_go_on(pair):

@@ -108,12 +108,6 @@ def test_a_longer_budget_goes_on(recipe, photographs, tmp_path):
     assert longer.steps == 4
 
 
-def test_a_resumed_run_keeps_the_name_of_its_photographs(recipe, photographs, tmp_path):
-    first, more = (dataclasses.replace(recipe, budget=budget) for budget in ("1 step", "2 steps"))
-    assert train(first, photographs, tmp_path, threads=1).source == photographs.name
-    assert train(more, tmp_path / "others", tmp_path, threads=1, resume=True).source == photographs.name
-
-
 def test_what_is_missing_of_a_run_is_made_again(recipe, photographs, tmp_path):
     changed = dataclasses.replace(recipe, budget="2 steps")
     first = train(changed, photographs, tmp_path, threads=1)

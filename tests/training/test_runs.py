@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import shutil
 
 import pytest
 from PIL import Image
@@ -11,7 +12,7 @@ from resolvent.training import checkpoint
 from resolvent.training.callbacks import Callback
 from resolvent.training.loop import train
 from resolvent.training.recipe import Recipe
-from resolvent.training.runs import Result, load_result
+from resolvent.training.runs import Result, branch, load_result
 
 
 def test_a_run_that_is_going_on_is_not_entered_again(recipe, photographs, tmp_path):
@@ -27,6 +28,43 @@ def test_a_run_that_is_going_on_is_not_entered_again(recipe, photographs, tmp_pa
     train(recipe, photographs, tmp_path, threads=1, watch=Intruder())
     assert len(refused) == 2
     train(dataclasses.replace(recipe, budget="3 steps"), photographs, tmp_path, threads=1, resume=True)
+
+
+def test_a_run_is_resumed_with_its_own_photographs_wherever_they_are(recipe, photographs, tmp_path):
+    first, more = (dataclasses.replace(recipe, budget=budget) for budget in ("1 step", "2 steps"))
+    run, moved, others = tmp_path / "run", tmp_path / "moved", tmp_path / "others"
+    assert train(first, photographs, run, threads=1).source == photographs.name
+    kept = (run / "last.safetensors").read_bytes()
+    shutil.copytree(photographs, moved)
+    shutil.copytree(photographs, others)
+    others.joinpath("5.png").rename(others / "6.png")
+    (tmp_path / "empty").mkdir()
+    (run / "training.shard").unlink()  # nor is another folder packed in its place
+    for folder in (others, tmp_path / "empty", tmp_path / "missing"):
+        with pytest.raises(UsageError, match=f"{folder.name}: does not hold the photographs of {photographs.name!r}"):
+            train(more, folder, run, threads=1, resume=True)
+    others.joinpath("6.png").rename(others / "5.png").write_bytes(b"of another size")
+    with pytest.raises(UsageError, match="others: does not hold"):
+        train(more, others, run, threads=1, resume=True)
+    assert not (run / "training.shard").exists()
+    assert (run / "last.safetensors").read_bytes() == kept
+    assert train(more, moved, run, threads=1, resume=True).source == photographs.name
+    cooled = tmp_path / "cooled"
+    train(dataclasses.replace(first, schedule="constant", warmup=0.0), photographs, tmp_path / "trunk", threads=1)
+    recipe = branch(tmp_path / "trunk", cooled, "1 step")
+    with pytest.raises(UsageError, match="others: does not hold"):
+        train(recipe, others, cooled, threads=1, resume=True)
+
+
+def test_a_run_that_does_not_know_its_folder_goes_on(recipe, photographs, tmp_path):
+    """As those do that were begun before a checkpoint held what was packed."""
+    train(dataclasses.replace(recipe, budget="1 step"), photographs, tmp_path, threads=1)
+    tensors, book = checkpoint.load(tmp_path / "last.safetensors")
+    del book["packed"]
+    checkpoint.save(tmp_path / "last.safetensors", tensors, book)
+    more = dataclasses.replace(recipe, budget="2 steps")
+    assert train(more, tmp_path / "others", tmp_path, threads=1, resume=True).trained == 2
+    assert checkpoint.load_book(tmp_path / "last.safetensors")["packed"] == ""
 
 
 def test_a_file_system_without_locks_trains_all_the_same(recipe, photographs, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from resolvent.training.recipe import Recipe
 
-__all__ = ["Shard", "check_patch", "find_photographs", "pack", "thumbnail"]
+__all__ = ["Shard", "check_patch", "digest_names", "find_photographs", "pack", "thumbnail"]
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
 DUPLICATE = 0.98
@@ -36,11 +37,21 @@ def find_photographs(folder: Path, limit: int | None = None) -> list[Path]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: not a folder; give the folder that holds the clean photographs")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
-    found = [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
-    if not found:
+    if not (found := _photographs(folder)):
         raise InputError(f"{folder}: holds no photograph ({', '.join(sorted(EXTENSIONS))}); give another folder")
     return found[:limit]
+
+
+def digest_names(folder: Path, limit: int | None = None) -> str:
+    """Digest the names, below the folder, and the sizes of what ``find_photographs`` finds: the same after a move."""
+    found = _photographs(folder)[:limit]
+    lines = [f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\n" for path in found]
+    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def _photographs(folder: Path) -> list[Path]:
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
+    return [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from resolvent.training.batches import Batches, check_shares, clean_batch, epoch
 from resolvent.training.budget import Budget
 from resolvent.training.callbacks import Callback
 from resolvent.training.checkpoint import State
-from resolvent.training.data import check_patch
+from resolvent.training.data import check_patch, digest_names
 from resolvent.training.devices import join
 from resolvent.training.noisy import noisy_batch, noisy_examples, noisy_preview, scenes_of, without_noise
 from resolvent.training.objectives import OBJECTIVES
@@ -44,6 +44,7 @@ from resolvent.training.runs import (
     open_shards,
     pack_photographs,
     refuse_another_recipe,
+    refuse_other_photographs,
 )
 from resolvent.training.validation import (
     Examples,
@@ -95,7 +96,7 @@ def train(
 
     Args:
         recipe: What to train and how.
-        images: Folder of clean photographs.
+        images: Folder of clean photographs; to go on, the one that the run began with, wherever it is now.
         run: Folder for the shard, the checkpoints and the log; of several processes, one that all of them see.
         validation: Folder of validation photographs, for checkpoint selection; None holds out the last of ``images``.
         device: ``cpu``, ``cuda`` or another of torch; None takes a GPU where there is one.
@@ -107,7 +108,8 @@ def train(
 
     Raises:
         InputError: The photographs cannot be used.
-        UsageError: The recipe does not fit the photographs, ``run`` holds another run, or another process trains there.
+        UsageError: The recipe does not fit the photographs, ``run`` holds another run or one of other photographs, or
+            another process trains there.
         TrainingError: The loss does not stay finite, or another of the processes failed.
     """
     recipe = recipe.as_trained()
@@ -119,8 +121,11 @@ def train(
         if going_on and not resume:
             raise UsageError(f"{run} holds a run already: resume it with --resume, or choose another folder with -o")
         check_shares(recipe, group.size)
+        if going_on and group.leads:
+            refuse_other_photographs(images, run)
         packs = group.leads and not (going_on and is_packed(run))
         chosen = choose_photographs(recipe, images, validation) if packs else None
+        packed = digest_names(images, recipe.limit) if packs else ""
         judged_clean = validation is not None or not recipe.from_noisy
         torch.manual_seed(recipe.seed)
         objective = build_objective(recipe.objective, recipe.objective_settings).to(where)
@@ -157,6 +162,7 @@ def train(
                 machine=origin.machine,
                 inputs=input_psnr(recipe, examples),
                 judged_clean=judged_clean,
+                packed=packed,
             )
             if going_on:
                 refuse_another_recipe(recipe, book["recipe"], run)

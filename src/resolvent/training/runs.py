@@ -17,7 +17,7 @@ from resolvent.io import exclusive
 from resolvent.training import checkpoint
 from resolvent.training.batches import epoch_steps
 from resolvent.training.budget import Budget
-from resolvent.training.data import Shard, find_photographs, pack
+from resolvent.training.data import Shard, digest_names, find_photographs, pack
 from resolvent.training.recipe import Recipe, under_present_names
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ __all__ = [
     "open_shards",
     "pack_photographs",
     "refuse_another_recipe",
+    "refuse_other_photographs",
     "resumed_recipe",
     "with_inputs",
 ]
@@ -295,4 +296,21 @@ def refuse_another_recipe(recipe: Recipe, stored: dict[str, Any], run: Path) -> 
     if changed:
         raise UsageError(
             f"{run} was started with another {', '.join(changed)}: give the same, or choose another folder with -o"
+        )
+
+
+def refuse_other_photographs(images: Path, run: Path) -> None:
+    """Refuse to resume a run with another folder than the one that was packed; the folder may have moved.
+
+    A run that was begun before checkpoints held what was packed goes on with any.
+
+    Raises:
+        UsageError: The names or the sizes of the photographs differ.
+        InputError: The run holds no checkpoint.
+    """
+    book = checkpoint.load_book(run / LAST)
+    if (packed := book.get("packed")) and packed != digest_names(images, book["recipe"].get("limit")):
+        raise UsageError(
+            f"{images}: does not hold the photographs of {str(book['source'])!r} that {run} trains on, by names and "
+            "sizes; give that folder, or choose another folder for the run with -o"
         )
