@@ -13,11 +13,9 @@ import typer
 from resolvent.cli.console import say, show_json
 from resolvent.errors import OutputError, UsageError
 from resolvent.io import check_writable, is_folder, write_atomic
+from resolvent.models.card import UNSTATED
 
 __all__ = ["DASH", "UNSTATED", "Json", "License", "Output", "Overwrite", "Seed", "check_report", "fail", "write_report"]
-
-UNSTATED = "unstated"
-"""What a card says of photographs or a license that nobody has stated."""
 
 DASH = Path("-")
 """stdin or stdout."""

@@ -11,7 +11,10 @@ from typing import Any
 
 from resolvent.errors import InputError, unknown
 
-__all__ = ["CONDITION", "METADATA_KEY", "ModelCard"]
+__all__ = ["CONDITION", "METADATA_KEY", "UNSTATED", "ModelCard"]
+
+UNSTATED = "unstated"
+"""What a card says of photographs or a license that nobody has stated."""
 
 METADATA_KEY = "resolvent.card"
 """The key of an ONNX file's metadata that holds the card, as JSON."""

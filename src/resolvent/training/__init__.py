@@ -30,7 +30,7 @@ def train(
         device: ``cpu``, ``cuda`` or another of torch; a GPU where there is one if not given.
         threads: CPU threads; None leaves torch's choice.
         resume: Continue from the checkpoint in ``run``.
-        license: Of the weights, an SPDX expression.
+        license: Of the weights, an SPDX expression; if not given, what the run was given before.
         **settings: Values of the recipe, such as ``budget="30m"`` or ``batch=32``.
 
     Returns:

@@ -54,6 +54,8 @@ class State:
         measured_share: Share of the budget that was spent at the last validation.
         validation_seconds: How long a validation takes; 0 where it does not matter.
         judged_clean: Whether the photographs that are validated on are clean.
+        data: What the photographs are, as the caller says; empty where nobody did.
+        license: Of the weights, in the same way.
         packed: What ``digest_names`` said of the folder when it was packed; empty where nobody asked.
     """
 
@@ -75,12 +77,15 @@ class State:
     measured_share: float = 0.0
     validation_seconds: float = 0.0
     judged_clean: bool = True
+    data: str = ""
+    license: str = ""
     packed: str = ""
 
     def resumed(self, book: dict[str, Any]) -> State:
         """The state of a checkpoint, going on here and now."""
         progress = ("step", "begun", "spent", "before", "rate_scale", "running", "best_psnr", "measured_share")
         later = {"source": book.get("source", self.source), "grown": book.get("grown", 0.0)}
+        later |= {"data": self.data or book.get("data", ""), "license": self.license or book.get("license", "")}
         later["packed"] = book.get("packed") or self.packed
         return replace(self, **later, **{name: book[name] for name in progress})
 

@@ -84,6 +84,8 @@ def train(
     compiled: bool = False,
     checkpoint_every: float = 120.0,
     watch: Callback | None = None,
+    data: str = "",
+    license: str = "",  # noqa: A002 - the key of SPDX
 ) -> Result:
     """Train the recipe's network on a folder of clean photographs.
 
@@ -105,6 +107,8 @@ def train(
         compiled: Let torch compile the network first; some 15 % faster on a CPU, which needs a C++ compiler.
         checkpoint_every: Seconds between checkpoints; the first ones follow each other faster.
         watch: Called after every step and measurement, in the first process, and closed by the caller; None is silent.
+        data: What the photographs are, for the model's card; a run that goes on keeps what it was given before.
+        license: Of the weights, an SPDX expression, in the same way.
 
     Raises:
         InputError: The photographs cannot be used.
@@ -162,6 +166,8 @@ def train(
                 machine=origin.machine,
                 inputs=input_psnr(recipe, examples),
                 judged_clean=judged_clean,
+                data=data,
+                license=license,
                 packed=packed,
             )
             if going_on:

@@ -10,7 +10,7 @@ from typing import Any
 
 from resolvent import networks
 from resolvent.degradations import GaussianNoise, RandomApply, parse
-from resolvent.models.card import ModelCard
+from resolvent.models.card import UNSTATED, ModelCard
 from resolvent.models.context import measure_halo
 from resolvent.models.export import as_function, estimate_memory, export
 from resolvent.models.registry import read_card
@@ -38,7 +38,7 @@ def train_and_release(
     settings: Mapping[str, Any],
     *,
     data: str = "",
-    license: str,  # noqa: A002 - the key of SPDX
+    license: str = UNSTATED,  # noqa: A002 - the key of SPDX
     resume: bool = False,
     **options: Any,
 ) -> tuple[Path, Result, ModelCard]:
@@ -49,8 +49,8 @@ def train_and_release(
         images: Folder of clean photographs.
         run: Folder of the run.
         settings: What of the recipe was overridden; a cool-down that is resumed takes these alone.
-        data: What the photographs are; the name of their folder if not given.
-        license: Of the weights, an SPDX expression.
+        data: What the photographs are; if not given, what the run was given before, else the name of their folder.
+        license: Of the weights, an SPDX expression; if ``unstated``, what the run was given before.
         resume: Go on from the checkpoint in ``run``.
         **options: As of ``loop.train``, as are the errors. Under torchrun, the first process writes the file.
 
@@ -60,9 +60,9 @@ def train_and_release(
     with join(options.get("device"), options.get("threads")) as group:
         if resume and (run / LAST).exists():
             recipe = resumed_recipe(run, recipe, settings)
-        result = train(recipe, images, run, resume=resume, **options)
+        result = train(recipe, images, run, resume=resume, data=_stated(data), license=_stated(license), **options)
         path = run / f"{recipe.name}.onnx"
-        group.alone(lambda: release(result, path, data=data or result.source, license=license))
+        group.alone(lambda: release(result, path))
         return path, result, read_card(path)
 
 
@@ -70,16 +70,17 @@ def release(
     result: Result,
     path: Path,
     *,
-    data: str,
-    license: str,  # noqa: A002 - the key of SPDX
+    data: str = UNSTATED,
+    license: str = UNSTATED,  # noqa: A002 - the key of SPDX
 ) -> ModelCard:
     """Write the model of a run to one ``.onnx`` file: of an unrolled network its denoiser, the schedule in the card.
 
     Args:
         result: What ``train`` or ``load_result`` returned.
         path: Of the file; replaced if it exists.
-        data: What the photographs are, and under which license.
-        license: Of the weights, an SPDX expression.
+        data: What the photographs are, and under which license; if not given, what the run was given, else the name of
+            their folder.
+        license: Of the weights, an SPDX expression; if not given, what the run was given.
 
     Returns:
         The card that was written.
@@ -87,6 +88,8 @@ def release(
     from resolvent.networks.unrolled import HIGHEST, UnrolledHQS
 
     recipe, network = result.recipe, result.network
+    data = _stated(data) or result.data or result.source or UNSTATED
+    license = _stated(license) or result.license or UNSTATED  # noqa: A001
     name, arguments = recipe.network, networks.resolve_arguments(recipe.network, **recipe.arguments)
     steps: dict[str, list[float]] = {}
     if isinstance(network, UnrolledHQS):
@@ -127,6 +130,11 @@ def release(
     halo = measure_halo(as_function(network), card)
     card = replace(card, halo=halo, memory=estimate_memory(network, card))
     return export(network, card, path)
+
+
+def _stated(words: str) -> str:
+    """What was said, or nothing."""
+    return "" if words == UNSTATED else words
 
 
 def noise_range(degradation: str) -> tuple[float, float] | None:

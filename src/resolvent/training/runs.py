@@ -76,6 +76,8 @@ class Result:
         device: What it ran on.
         code: The commit that trained, or the version.
         machine: Its processor and system.
+        data: What the photographs are, as the last call to train that named it did; else empty.
+        license: Of the weights, in the same way.
     """
 
     recipe: Recipe
@@ -90,6 +92,8 @@ class Result:
     device: str
     code: str
     machine: str
+    data: str = ""
+    license: str = ""
 
     def __str__(self) -> str:
         figures = ", ".join(f"{name} {figure}" for name, figure in with_inputs(self.psnr, self.inputs).items())
@@ -272,15 +276,17 @@ def load_result(run: Path) -> Result:
     network = networks.build(recipe.network, **recipe.arguments)
     network.load_state_dict({n.removeprefix("average/"): v for n, v in tensors.items() if n.startswith("average/")})
     facts = {key: book[key] for key in ("psnr", "photographs", "device", "code", "machine")}
-    last = run / LAST
+    latest = checkpoint.load_book(run / LAST) if (run / LAST).exists() else book
     return Result(
         recipe,
         network.eval(),
         inputs=book.get("inputs", {}),
         steps=book["step"],
-        trained=checkpoint.load_book(last)["step"] if last.exists() else book["step"],
+        trained=latest["step"],
         seconds=book["before"] + book["spent"],
         source=book.get("source", ""),
+        data=latest.get("data", ""),
+        license=latest.get("license", ""),
         **facts,
     )
 
