@@ -59,7 +59,9 @@ def test_every_room_has_its_place():
 
 def test_public_names_are_pinned():
     assert resolvent.__all__ == [
+        "ClusterError",
         "Control",
+        "FormatError",
         "Image",
         "InputError",
         "Limits",
@@ -70,6 +72,7 @@ def test_public_names_are_pinned():
         "ResolventError",
         "Restoration",
         "Restorer",
+        "SizeError",
         "TrainingError",
         "UsageError",
         "compare",

@@ -31,8 +31,8 @@ PYTHON = {
     "Degrading and training": ["degrade", "parse", "train"],
     "Photographs and files": ["Image", "Limits", "read_image", "write_image"],
     "Errors": [
-        "ResolventError", "UsageError", "InputError", "OutputError", "QualityError", "TrainingError",
-        "MissingDependencyError",
+        "ResolventError", "UsageError", "MissingDependencyError", "InputError", "FormatError", "SizeError",
+        "OutputError", "ClusterError", "QualityError", "TrainingError",
     ],
 }  # fmt: skip
 """All public names, in the order of the page."""

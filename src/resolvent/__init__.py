@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from resolvent.engine.restore import Restorer, plan, restore
     from resolvent.engine.run import Restoration, run
     from resolvent.errors import (
+        ClusterError,
+        FormatError,
         InputError,
         MissingDependencyError,
         OutputError,
         QualityError,
         ResolventError,
+        SizeError,
         TrainingError,
         UsageError,
     )
@@ -40,7 +43,9 @@ __version__ = "0.1.0"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
+    "ClusterError",
     "Control",
+    "FormatError",
     "Image",
     "InputError",
     "Limits",
@@ -51,6 +56,7 @@ __all__ = [
     "ResolventError",
     "Restoration",
     "Restorer",
+    "SizeError",
     "TrainingError",
     "UsageError",
     "compare",
@@ -76,11 +82,14 @@ _HOMES = {
     "engine.restore": ("Restorer", "plan", "restore"),
     "engine.run": ("Restoration", "run"),
     "errors": (
+        "ClusterError",
+        "FormatError",
         "InputError",
         "MissingDependencyError",
         "OutputError",
         "QualityError",
         "ResolventError",
+        "SizeError",
         "TrainingError",
         "UsageError",
     ),
