@@ -1,5 +1,6 @@
 """A model restores colors, gray and transparency, whole or in tiles."""
 
+import io
 import pickle
 
 import numpy as np
@@ -12,7 +13,7 @@ from resolvent.engine.plan import Plan
 from resolvent.engine.request import ModelRequest
 from resolvent.engine.restore import Restorer, restore
 from resolvent.engine.run import run
-from resolvent.errors import InputError, QualityError
+from resolvent.errors import InputError, QualityError, UsageError
 from resolvent.image import Image, Limits
 from resolvent.inference.runtime import open_session
 from resolvent.physics.resize import imresize
@@ -239,3 +240,35 @@ def test_a_restorer_travels_by_its_options_and_gives_the_same(model_file):
     there = pickle.loads(sent)
     assert repr(there) == repr(restorer)
     np.testing.assert_array_equal(there(picture()), expected)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda a: resolvent.restore_many([a], "o"), "ndarray: is no path or URL"),
+        (lambda a: resolvent.restore_many(5, "o"), "int: is no path or URL"),
+        (lambda a: resolvent.restore_many("in", a), "ndarray: is no path or URL"),
+        (lambda a: resolvent.restore_many("in", "o", workers="2"), "workers '2': must be a whole number"),
+        (lambda a: resolvent.restore_many("in", "o", limits={"megapixels": 1}), "must be Limits"),
+        (lambda a: resolvent.restore_many("in", "o", on_event=5), "on_event 5: must be a function"),
+        (lambda a: Limits(megapixels="5"), "limit of megapixels = '5': must be a number"),
+        (lambda a: Limits(megabytes=None), "limit of megabytes = None: must be a number"),
+        (lambda a: resolvent.restore(a, limits={"megapixels": 1}), "must be Limits"),
+        (lambda a: resolvent.read_image("in/a.png", {"megapixels": 1}), "must be Limits"),
+        (lambda a: resolvent.run(a, "denoise"), "plan 'denoise': must be a Plan"),
+        (lambda a: resolvent.run(a, resolvent.plan(a), 5), "progress 5: must be a function"),
+        (lambda a: resolvent.restore(a, progress=5), "progress 5: must be a function"),
+        (lambda a: Image.from_array(a).save(None), "path None: must be the path of a file"),
+        (lambda a: Image.from_array(a).save(io.BytesIO()), r"to_pil\(\).save"),
+        (lambda a: Image.from_array(a).save("x\0.jpg"), r"path 'x\\x00.jpg': holds a null character"),
+    ],
+)
+def test_a_wrong_call_is_refused_in_one_line_before_any_work(tmp_path, monkeypatch, call, message):
+    monkeypatch.chdir(tmp_path)
+    pixels = picture((32, 32, 3), np.uint8)
+    (tmp_path / "in").mkdir()
+    Image.from_array(pixels).save("in/a.png")
+    with pytest.raises(UsageError, match=message) as caught:
+        call(pixels)
+    assert len(str(caught.value).splitlines()) == 1
+    assert [path.name for path in tmp_path.rglob("*")] == ["in", "a.png"]

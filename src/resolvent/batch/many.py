@@ -21,7 +21,7 @@ from resolvent.batch.manifest import Manifest
 from resolvent.batch.places import ABSENT, Place, Url, as_place, as_places
 from resolvent.batch.progress import Event, Progress
 from resolvent.batch.report import BatchReport, Result
-from resolvent.batch.resources import Resources, share_out, share_out_cluster
+from resolvent.batch.resources import Resources, check_workers, share_out, share_out_cluster
 from resolvent.batch.settings import describe_settings, key_of
 from resolvent.batch.store import StoreError, check_output, exists, find, has_bucket, is_folder
 from resolvent.batch.task import Task, perform
@@ -29,7 +29,7 @@ from resolvent.batch.worker import Files
 from resolvent.engine.options import Options, make_request
 from resolvent.engine.request import Request
 from resolvent.errors import OutputError, UsageError, counted
-from resolvent.image import Limits
+from resolvent.image import Limits, check_limits
 from resolvent.io import check_folder, sweep
 from resolvent.methods.control import Control
 from resolvent.models.registry import named
@@ -100,6 +100,10 @@ def restore_many(
         OutputError: Nothing can be written into the output folder; no file has been touched.
     """
     began = time.perf_counter()
+    check_limits(limits)
+    check_workers(workers)
+    if not callable(on_event):
+        raise UsageError(f"on_event {on_event!r:.80}: must be a function; give one that takes an Event")
     files = Files(resume, overwrite, quality, strip, keep_time, limits, frame)
     if retry_failed and not resume:
         raise UsageError("retry_failed: needs resume (--resume)")

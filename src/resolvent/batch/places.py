@@ -103,25 +103,33 @@ class Url:
 Place = Path | Url
 """A file of this machine, or an object in a store."""
 
+AnyPlace = str | os.PathLike[str] | Url
+"""How one is given."""
+
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
 """At least two letters, for one is a drive of Windows."""
 
 
-def as_place(text: str | Path | Url) -> Place:
+def as_place(text: AnyPlace) -> Place:
     """Tell a URL from a path; ``file://`` names a path. A Path is one, whatever it is called.
 
     Raises:
-        UsageError: The text is empty, or a URL names nothing, another machine, or a password.
+        UsageError: It is no path, the text is empty, or a URL names nothing, another machine, or a password.
 
     Examples:
         >>> as_place("s3://bucket/scans//a.jpg").name, as_place("C:/scans").name, str(as_place("file:///a%20b"))
         ('a.jpg', 'scans', '/a b')
     """
+    if not isinstance(text, str | os.PathLike | Url):
+        kind = type(text).__name__
+        raise UsageError(
+            f"{kind}: is no path or URL, which a batch takes; give a photograph in memory to resolvent.restore"
+        )
     if text == "":
         raise UsageError("path '': is empty; give . for the current folder")
     found = SCHEME.fullmatch(text) if isinstance(text, str) else None
     if found is None:
-        return Path(text) if isinstance(text, str) else text
+        return text if isinstance(text, Url) else Path(text)
     scheme, key = found[1].lower(), found[2]
     if scheme in ("file", "local"):
         return _local_path(str(text))
@@ -134,9 +142,11 @@ def as_place(text: str | Path | Url) -> Place:
     return Url(scheme, key.rstrip("/"), folder=key.endswith("/"))
 
 
-def as_places(inputs: str | Path | Url | Iterable[str | Path | Url]) -> list[Place]:
+def as_places(inputs: AnyPlace | Iterable[AnyPlace]) -> list[Place]:
     """The places; one that is given alone is not taken for the letters of its name."""
-    return [as_place(text) for text in ([inputs] if isinstance(inputs, str | Path | Url) else inputs)]
+    if isinstance(inputs, str | os.PathLike | Url) or not isinstance(inputs, Iterable):
+        return [as_place(inputs)]
+    return [as_place(text) for text in inputs]
 
 
 def _local_path(text: str) -> Path:

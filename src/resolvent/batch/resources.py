@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Integral
 from typing import Any, Self
 
 from resolvent.engine.request import MethodRequest, RepairRequest, Request, TiledRequest
 from resolvent.errors import UsageError
 from resolvent.system import CEILING, available_memory, usable_cpus
 
-__all__ = ["Resources", "pinned", "share_out", "share_out_cluster"]
+__all__ = ["Resources", "check_workers", "pinned", "share_out", "share_out_cluster"]
 
 EACH = 512 * 2**20
 """Bytes that have to be free for each photograph that is restored beside others."""
@@ -54,6 +55,16 @@ class Resources:
         return replace(self, **{name: value for name, value in pins.items() if name in known})
 
 
+def check_workers(workers: object) -> None:
+    """Refuse a number of workers that is no whole number.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if workers is not None and not isinstance(workers, Integral):
+        raise UsageError(f"workers {workers!r:.80}: must be a whole number; give workers=2, or leave it out")
+
+
 def share_out(request: Request, photographs: int, workers: int | None = None) -> Resources:
     """Share this machine out among the photographs of a batch.
 
@@ -68,6 +79,7 @@ def share_out(request: Request, photographs: int, workers: int | None = None) ->
     Raises:
         UsageError: There are to be no workers, or several where a photograph takes the whole machine.
     """
+    check_workers(workers)
     if workers is not None and workers < 1:
         raise UsageError(f"workers {workers}: must be 1 or more; leave it out for one on each core")
     free = available_memory()

@@ -11,8 +11,8 @@ import numpy as np
 
 from resolvent.engine.options import Options, make_request
 from resolvent.engine.plan import Plan, make_plan
-from resolvent.engine.run import Progress, Restoration, run
-from resolvent.image import Image, Limits
+from resolvent.engine.run import Progress, Restoration, check_progress, run
+from resolvent.image import Image, Limits, check_limits
 from resolvent.image.sources import File, Source, as_given, open_source
 from resolvent.inference.runtime import open_session
 
@@ -51,6 +51,7 @@ class Restorer:
     """
 
     def __init__(self, *, limits: Limits = Limits(), **options: Unpack[Options]) -> None:  # noqa: B008 - frozen
+        check_limits(limits)
         self.request, self.limits = make_request(**options), limits
         self._options = options
         self._open_session = cache(open_session)
@@ -102,9 +103,11 @@ class Restorer:
             control: Cancels an iterative method, which then gives what it has.
 
         Raises:
+            UsageError: ``progress`` cannot be called.
             InputError: The image cannot be used.
             QualityError: The result failed its checks.
         """
+        check_progress(progress)
         self.request.check_written()
         opened = self._opened(source)
         return run(opened[0], make_plan(*opened), progress, self._open_session, control=control)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from resolvent.models.card import ModelCard
     from resolvent.physics.forward_model import ForwardModel
 
-__all__ = ["Progress", "Restoration", "run"]
+__all__ = ["Progress", "Restoration", "check_progress", "run"]
 
 
 Progress = Callable[[int, int], None]
@@ -79,6 +79,16 @@ class Restoration:
         return self.image.warnings
 
 
+def check_progress(progress: object) -> None:
+    """Refuse what cannot be called.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if progress is not None and not callable(progress):
+        raise UsageError(f"progress {progress!r:.80}: must be a function; give one that takes (done, total)")
+
+
 def run(
     source: Source,
     plan: Plan,
@@ -104,10 +114,14 @@ def run(
         restored as gray.
 
     Raises:
+        UsageError: ``plan`` is no Plan, or ``progress`` cannot be called.
         InputError: Memory has run out even for the smallest tile.
         QualityError: The result is not finite, flat, or of another mean color; see ``Checks``.
         MissingDependencyError: The runtime is not installed.
     """
+    if not isinstance(plan, Plan):
+        raise UsageError(f"plan {plan!r:.80}: must be a Plan; give what resolvent.plan(photograph, ...) returns")
+    check_progress(progress)
     began, control = time.perf_counter(), control or Control()
     image, _ = open_source(source)
     gray = not plan.unchanged and is_gray(image)

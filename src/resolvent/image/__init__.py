@@ -24,7 +24,7 @@ Metadata that decoders do not give (``found.py``) is read, and written, here::
 
 from resolvent.image.files import QUALITY, encode_image, output_format, read_image, unsupported, write_image
 from resolvent.image.formats import FORMATS
-from resolvent.image.image import Image, Limits
+from resolvent.image.image import Image, Limits, check_limits
 from resolvent.image.metadata import Metadata
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Image",
     "Limits",
     "Metadata",
+    "check_limits",
     "encode_image",
     "output_format",
     "read_image",

@@ -6,6 +6,7 @@ The format of an input is recognized by its bytes, never by its name.
 from __future__ import annotations
 
 import io
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from resolvent.errors import FormatError, InputError, UsageError, unknown
 from resolvent.image.decode import decode
 from resolvent.image.encode import encode, heif_is_written
 from resolvent.image.formats import DEPTHS, FORMATS, OPAQUE, QUALITY, sniff
-from resolvent.image.image import Image, Limits
+from resolvent.image.image import Image, Limits, check_limits
 from resolvent.io import write_atomic
 
 __all__ = [
@@ -51,9 +52,10 @@ def read_image(
     Raises:
         InputError: It cannot be opened, is too large, of another format, damaged, or holds NaN or infinity; or it holds
             no such frame.
-        UsageError: `frame` is below 1.
+        UsageError: `frame` is below 1, or `limits` are no Limits.
         MissingDependencyError: It is HEIC, and pillow-heif is not installed.
     """
+    check_limits(limits)
     if frame < 1:
         raise UsageError(f"frame {frame}: must be at least 1, the first")
     path = None if isinstance(source, bytes) else Path(source)
@@ -158,10 +160,10 @@ def write_image(
 
     Raises:
         OutputError: `path` exists, its folder does not or is read-only, the disk is full, the encoder refuses.
-        UsageError: The format is not one that is written, or quality is out of range.
+        UsageError: `path` is no path, the format is not one that is written, or quality is out of range.
         MissingDependencyError: The format is HEIF, and pillow-heif is not installed.
     """
-    path = Path(path)
+    path = _output_path(path)
     kind = _output_kind(image, format or path.suffix or None)
     check_quality(quality)
     write_atomic(
@@ -192,6 +194,16 @@ def _encode(file: BinaryIO, image: Image, kind: str, quality: int) -> None:
     scale = (image.value_range.low, image.value_range.high)
     metadata = image.metadata.held_by(kind, image.channels)
     encode(file, kind, image.data, image.alpha, scale, metadata, quality, image.extra)
+
+
+def _output_path(path: object) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        open_file = hasattr(path, "write")
+        remedy = "to write into an open file, use image.to_pil().save(file, 'png')" if open_file else "give 'photo.png'"
+        raise UsageError(f"path {path!r:.80}: must be the path of a file; {remedy}")
+    if "\0" in os.fspath(path):
+        raise UsageError(f"path {os.fspath(path)!r:.80}: holds a null character, as no file's name does; leave it out")
+    return Path(path)
 
 
 def _output_kind(image: Image, name: str | None) -> str:

@@ -20,7 +20,7 @@ from resolvent.image.value_range import ValueRange, full_range, used_range
 if TYPE_CHECKING:
     import PIL.Image
 
-__all__ = ["Image", "Limits"]
+__all__ = ["Image", "Limits", "check_limits"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Limits:
         megabytes: Of the file, in millions of bytes.
 
     Raises:
-        UsageError: A limit is not above zero.
+        UsageError: A limit is not a number above zero.
     """
 
     megapixels: float = 250
@@ -41,6 +41,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
+            if not isinstance(value, int | float | np.integer | np.floating):
+                raise UsageError(f"limit of {name} = {value!r:.80}: must be a number; give {name}=50")
             if not value > 0:
                 raise UsageError(f"limit of {name} = {value:g}: must be above zero")
 
@@ -59,6 +61,16 @@ class Limits:
         if width * height * size > self.megapixels * 4e6:
             total = f"{width} x {height} of {size} bytes are {width * height * size / 1e6:.0f} megabytes"
             raise SizeError(f"{total}, more than 4 for each of {self.megapixels:g} megapixels; raise that limit")
+
+
+def check_limits(limits: object) -> None:
+    """Refuse what is no ``Limits``.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not isinstance(limits, Limits):
+        raise UsageError(f"limits {limits!r:.80}: must be Limits; give limits=resolvent.Limits(megapixels=50)")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
