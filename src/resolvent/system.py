@@ -26,7 +26,7 @@ def parse_memory(memory: int | str) -> int:
     """Read an amount of memory: bytes, or a number with K, M, G or T, in powers of 1024.
 
     Raises:
-        UsageError: It is not an amount above zero.
+        UsageError: It is not so written, less than one byte, or infinite.
 
     Examples:
         >>> parse_memory("1.5G") == parse_memory("1536 MiB") == 1536 * 2**20
@@ -34,8 +34,11 @@ def parse_memory(memory: int | str) -> int:
     """
     match = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([KMGT]?)(I?B)?", str(memory).strip().upper())
     amount = float(match[1]) * _UNITS[match[2]] if match else 0.0
-    if not 1 <= amount < math.inf:
-        raise UsageError(f"memory {memory!r}: must be an amount above zero, such as 2G, 512M or a number of bytes")
+    if match is None or not 1 <= amount < math.inf:
+        raise UsageError(
+            f"memory {memory!r:.80}: must be a number of bytes, 1 or more, in digits alone or with K, M, G or T; "
+            "give 2G or 512M"
+        )
     return int(amount)
 
 
