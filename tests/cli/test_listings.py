@@ -75,6 +75,20 @@ def test_one_entry_is_printed_with_what_can_be_set(run, monkeypatch, command, na
     assert f"did you mean {name!r}" in err
 
 
+def test_the_models_can_be_read_on_a_narrow_terminal(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("models")[2].splitlines()
+    head = lines[1 : next(number for number, line in enumerate(lines) if line.startswith("┡"))]
+    assert len(head) == 1
+    titles = [cell.strip() for cell in head[0].strip("┃").split("┃")]
+    assert titles == ["model", "for", "parameters", "license"]
+    assert len(head[0].split("┃")[2]) - 2 >= 30
+    assert len(lines[0]) <= 80
+    assert "a wider terminal, or --json, shows more: photographs, origin" in " ".join(" ".join(lines).split())
+    monkeypatch.setenv("COLUMNS", "140")
+    assert "photographs ┃ origin" in run("models")[2]
+
+
 def test_declared_settings_are_printed_as_json(run):
     found = json.loads(run("methods", "tv", "--json")[1])["tv"]["settings"]
     assert found["weight"] == {

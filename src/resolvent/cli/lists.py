@@ -220,12 +220,27 @@ def _show_settings(head: str, settings: Mapping[str, Setting], caption: str) -> 
     show_table((head, "what it is", "a value is", "default"), rows, caption)
 
 
-def show_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str | None = None) -> None:
-    """Print a table, nothing in it cut off; what stands in brackets is text, not markup."""
+def show_table(
+    head: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str | None = None, spare: Sequence[str] = ()
+) -> None:
+    """Print a table, nothing in it cut off; what stands in brackets is text, not markup.
+
+    Args:
+        head: The titles of the columns; the second is that of the description.
+        rows: Of texts.
+        caption: Stands below it.
+        spare: Titles of columns that are left out, in this order, where the description has too little room.
+    """
     from rich.table import Column, Table
     from rich.text import Text
 
-    terminal, (first, *others) = console(), head
+    terminal = console()
+    lost = _lost(head, rows, spare, terminal.width)
+    if lost:
+        kept = [number for number, title in enumerate(head) if title not in lost]
+        head, rows = tuple(head[i] for i in kept), [tuple(row[i] for i in kept) for row in rows]
+        caption = f"{f'{caption}; ' if caption else ''}a wider terminal, or --json, shows more: {', '.join(lost)}"
+    first, *others = head
     short = (
         max((len(row[0]) for row in rows), default=0) <= terminal.width // 2
     )  # names, for which the other columns give way
@@ -235,3 +250,22 @@ def show_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: 
         cells = ("\n".join(map(escaped, cell.split("\n"))) for cell in row)
         table.add_row(*(Text(cell, overflow="fold", no_wrap=False) for cell in cells))
     terminal.print(table)
+
+
+DESCRIPTION = 30
+"""Characters of a line of a description, below which it is hard to read."""
+
+
+def _lost(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], spare: Sequence[str], width: int) -> list[str]:
+    """The titles of those columns that have to go, so that the description has room beside the others."""
+    from rich.cells import cell_len
+
+    columns = {title: max(map(cell_len, column)) for title, *column in zip(head, head, *rows, strict=True)}
+    needed = min(columns[head[1]], DESCRIPTION)
+    lost: list[str] = []
+    for title in spare:
+        others = [columns[other] for other in head if other not in (head[1], *lost)]
+        if width - sum(others) - 3 * (len(others) + 1) - 1 >= needed:
+            break
+        lost.append(title)
+    return lost

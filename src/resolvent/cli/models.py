@@ -98,7 +98,11 @@ def list_(
             )
             for key, card in cards.items()
         ]
-        show_table(("model", "for", "parameters", "license", "photographs", "origin"), rows)
+        show_table(
+            ("model", "for", "parameters", "license", "photographs", "origin"),
+            rows,
+            spare=("photographs", "origin", "parameters"),
+        )
         for key in cards.keys() & realistic().keys():
             say(
                 f"{key}: --realism, 0 to 1, invents detail that looks real; see resolvent models {with_realism(key, 1)}"
