@@ -91,7 +91,25 @@ def test_a_full_or_closed_stdout_is_one_line(photo):
     assert len(ended.stderr.splitlines()) == 1
     ended = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *command], stderr=subprocess.PIPE, text=True)
     assert ended.returncode == 1
-    assert ended.stderr == "resolvent: stdout is closed; name an output file\n"
+    assert ended.stderr == "resolvent: --json: stdout is closed; leave it out, or open stdout\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "out", "--jsonl"], "--jsonl: stdout is closed; leave it out, or open stdout"),
+        (["-o", "out", "--json"], "--json: stdout is closed; leave it out, or open stdout"),
+        (["-o", "-"], "stdout is closed; name an output file with -o"),
+    ],
+)
+def test_a_closed_stdout_is_noticed_before_any_work(run, photo, tiny, monkeypatch, options, message):
+    monkeypatch.chdir(photo.parent)
+    monkeypatch.setattr(sys, "stdout", None)
+    code, _, err = run("restore", "absent.png" if "-" in options else ".", *options, "-m", tiny[2], "--sigma", 20)
+    assert (code, err) == (1, f"resolvent: {message}\n")
+    assert [path.name for path in photo.parent.iterdir()] == [photo.name]
+    code, _, err = run("benchmark", "denoise", "--images", "absent", "--json")
+    assert (code, err) == (1, "resolvent: --json: stdout is closed; leave it out, or open stdout\n")
 
 
 def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_half_written(run, photo, tiny, tmp_path, interrupt_at):

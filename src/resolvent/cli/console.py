@@ -72,7 +72,7 @@ def emit(data: bytes) -> None:
         OutputError: It is closed, or what it leads to is full.
     """
     if sys.stdout is None:
-        raise OutputError("stdout is closed; name an output file")
+        raise OutputError("stdout is closed; open it, or name an output file")
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()

@@ -11,7 +11,7 @@ import typer
 from resolvent.batch.report import CHECKED, printable
 from resolvent.batch.words import advice, diagnose_alone, helps, words
 from resolvent.cli.console import Bar, left_out, names, say, show_json, stdin
-from resolvent.cli.options import DASH, Json
+from resolvent.cli.options import DASH, Json, to_stdout
 from resolvent.errors import ResolventError, UsageError
 from resolvent.io import is_folder
 
@@ -34,7 +34,9 @@ def diagnose(
         bool, typer.Option("-0", "--null", help="Names of --files-from end with NUL, as from find -print0.")
     ] = False,
     as_json: Json = False,
-    stream: Annotated[bool, typer.Option("--jsonl", help="Print each diagnosis as a line of JSON on stdout.")] = False,
+    stream: Annotated[
+        bool, typer.Option("--jsonl", help="Print each diagnosis as a line of JSON on stdout.", callback=to_stdout)
+    ] = False,
 ) -> None:
     """Measure noise, blur and JPEG quality of photographs, and recommend a model."""
     from resolvent.batch.jobs import find_images

@@ -10,7 +10,7 @@ import typer
 from resolvent.cli import complete
 from resolvent.cli.console import Bar, console, emit, say, show_json
 from resolvent.cli.models import certificate
-from resolvent.cli.options import UNSTATED, Json, License, Output, Overwrite, Seed, check_report, write_report
+from resolvent.cli.options import UNSTATED, Json, JsonFile, License, Output, Overwrite, Seed, check_report, write_report
 from resolvent.errors import UsageError, counted
 from resolvent.io import write_atomic
 
@@ -264,9 +264,7 @@ def benchmark(
             "--features", help="Also measure the feature distance of Resolvent's own network, not LPIPS; needs torch."
         ),
     ] = False,
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="JSON file of all rows; without a name, stdout.")
-    ] = None,
+    json_file: JsonFile = None,
     page: Annotated[Path | None, typer.Option("--page", help="HTML page of the tables.")] = None,
     figure: Annotated[Path | None, typer.Option("--figure", help="SVG figure of PSNR against time.")] = None,
     overwrite: Overwrite = False,

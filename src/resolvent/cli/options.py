@@ -15,12 +15,43 @@ from resolvent.errors import OutputError, UsageError
 from resolvent.io import check_writable, is_folder, write_atomic
 from resolvent.models.card import UNSTATED
 
-__all__ = ["DASH", "UNSTATED", "Json", "License", "Output", "Overwrite", "Seed", "check_report", "fail", "write_report"]
+__all__ = [
+    "DASH",
+    "UNSTATED",
+    "Json",
+    "JsonFile",
+    "License",
+    "Output",
+    "Overwrite",
+    "Seed",
+    "check_report",
+    "fail",
+    "to_stdout",
+    "write_report",
+]
 
 DASH = Path("-")
 """stdin or stdout."""
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")]
+
+def to_stdout(param: typer.CallbackParam, given: Any) -> Any:
+    """Refuse, before any work, an option that prints on stdout where that is closed.
+
+    Raises:
+        OutputError: It is given, and stdout is closed.
+    """
+    if given in (True, "-") and sys.stdout is None:
+        raise OutputError(f"{param.opts[0]}: stdout is closed; leave it out, or open stdout")
+    return given
+
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as one JSON object on stdout.", callback=to_stdout)
+]
+JsonFile = Annotated[
+    str | None,
+    typer.Option("--json", help="JSON file of all rows; without a name, stdout.", callback=to_stdout),
+]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Output file.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")]
 License = Annotated[str, typer.Option("--license", help="License of the weights, recorded in the model card.")]

@@ -11,7 +11,7 @@ import typer
 
 from resolvent.cli import complete
 from resolvent.cli.console import Bar, RestoreConsole, names, say, show_json, summary
-from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, check_report, fail, write_report
+from resolvent.cli.options import DASH, Json, Output, Overwrite, Seed, check_report, fail, to_stdout, write_report
 from resolvent.cli.pipe import restore_pipe
 from resolvent.cli.signals import STOP, canceling
 from resolvent.cli.watch import watch_folder
@@ -126,9 +126,16 @@ def restore(
             "learned (the default), or jacobian:probes=4 for a denoiser with -m.",
         ),
     ] = None,
-    as_json: Annotated[bool, OUTPUT("--json", help="Print the results as one JSON object on stdout.")] = False,
+    as_json: Annotated[
+        bool, OUTPUT("--json", help="Print the results as one JSON object on stdout.", callback=to_stdout)
+    ] = False,
     stream: Annotated[
-        bool, OUTPUT("--jsonl", help="Print each result as a line of JSON on stdout, as soon as it is finished.")
+        bool,
+        OUTPUT(
+            "--jsonl",
+            help="Print each result as a line of JSON on stdout, as soon as it is finished.",
+            callback=to_stdout,
+        ),
     ] = False,
     sigma: Annotated[
         float | None, ADVANCED("--sigma", help="Noise level in 8-bit gray levels, for -m. Default: measured.")

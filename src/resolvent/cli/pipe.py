@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from resolvent.cli.console import Bar, emit, say, show_json, stdin
 from resolvent.cli.options import DASH
 from resolvent.cli.signals import canceling
-from resolvent.errors import UsageError
+from resolvent.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from resolvent.batch.places import Place
@@ -50,6 +51,8 @@ def restore_pipe(
         raise UsageError(f"{flag}: is for files, and one photograph is piped here; leave it out")
     if len(paths) != 1:
         raise UsageError(f"{len(paths)} inputs: - takes one photograph")
+    if place in (None, DASH) and sys.stdout is None:
+        raise OutputError("stdout is closed; name an output file with -o")
     target = None if place in (None, DASH) else local(place)
     source = stdin(limits.megabytes) if paths[0] == DASH else local(paths[0])
     with Bar(quiet=quiet) as bar, canceling() as control:
