@@ -32,9 +32,9 @@ from results import write_section
 from served import Client, Server, Taken
 
 import resolvent
-from resolvent.batch.jobs import KINDS
 from resolvent.errors import InputError, UsageError
 from resolvent.image import Image, encode_image, read_image
+from resolvent.image.formats import KINDS
 from resolvent.provenance import provenance
 
 Array = np.ndarray[Any, Any]

@@ -1,15 +1,13 @@
 """Which inputs there are, and where their outputs go."""
 
-import numpy as np
+import sys
+
 import pytest
 
-from resolvent.batch.jobs import find_jobs
-from resolvent.image import Image, write_image
-
-
-def put(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_image(Image.from_array(np.zeros((4, 4), np.uint8)), path)
+from resolvent.batch.jobs import find_images, find_jobs
+from resolvent.batch.many import restore_many
+from resolvent.errors import MissingDependencyError, UsageError
+from tests.batch.conftest import put, tree
 
 
 def targets(found, folder):
@@ -58,3 +56,40 @@ def test_folders_of_one_name_are_kept_apart(tmp_path):
     ]
     nested = find_jobs([tmp_path / "2024/summer/b", tmp_path / "2024/summer"], tmp_path / "out")
     assert targets(nested, tmp_path / "out") == ["c.png", "a.png"]
+
+
+def test_a_pattern_that_finds_results_too_leaves_them_out(tmp_path):
+    """As ``*.jpg`` does at the second run; of a third run too, and with another extension."""
+    names = ["a.jpg", "a.restored.jpg", "a.restored.restored.jpg", "b.gif", "b.gif.restored.png", "c.restored.jpg"]
+    found = find_jobs([tmp_path / name for name in names])
+    assert [job.source.name for job in found.jobs] == ["a.jpg", "b.gif", "c.restored.jpg"]
+    assert [path.name for path in found.earlier] == ["a.restored.jpg", "a.restored.restored.jpg", "b.gif.restored.png"]
+    png = find_jobs([tmp_path / "a.jpg", tmp_path / "a.restored.png"], ext="png")
+    assert (targets(png, tmp_path), png.earlier) == (["a.restored.png"], (tmp_path / "a.restored.png",))
+    with pytest.raises(UsageError, match=r"a\.png: is an input"):
+        find_jobs([tmp_path / "a.jpg", tmp_path / "a.png"], suffix="", ext="png")
+
+
+def test_folders_of_results_are_left_out_unless_they_are_named(tmp_path, soft):
+    """Of other runs too; a folder that held something before keeps its originals, and one restored in place."""
+    album = tmp_path / "album"
+    for name in ("a.png", "trip/b.png", "@eaDir/thumbnail.png", "mixed/c.png"):
+        put(album / name)
+    restore_many(album / "trip", **soft)
+    restore_many([album / "a.png"], album / "mixed", **soft)
+    restore_many(album / "trip", album / "first/run", **soft)
+    report = restore_many(album, album / "second", **soft)
+    assert tree(album / "second") == ["a.png", "mixed/a.png", "mixed/c.png", "trip/b.png"]
+    assert report.earlier == (album / "first/run", album / "trip/b.restored.png")
+    assert report.to_json()["earlier"] == [str(path) for path in report.earlier]
+    assert restore_many(album, album / "second", resume=True, **soft).counts["skipped"] == 4
+    assert set(find_images(album).earlier) == {album / "first/run", album / "second"}
+    assert targets(find_jobs(album / "second", tmp_path / "out"), tmp_path / "out") == tree(album / "second")
+
+
+def test_a_format_that_cannot_be_written_here_is_refused_before_any_work(tmp_path, monkeypatch):
+    put(tmp_path / "a.png")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    for output, ext in [(tmp_path / "out", "heic"), (tmp_path / "b.heic", None), (None, ".hif")]:
+        with pytest.raises(MissingDependencyError, match="heif"):
+            find_jobs(tmp_path / "a.png", output, ext=ext)

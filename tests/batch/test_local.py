@@ -165,7 +165,6 @@ def test_output_inside_the_input_is_not_read_again(album, soft):
         (["a.png"], "a.png", {}, r"a\.png: is an input"),
         (["a.png"], "link.png", {}, r"link\.png: is an input"),
         (["a.png"], ".", {}, r"a\.png: is an input"),
-        (["a.png", "a.restored.png"], None, {}, r"a\.restored\.png: is an input"),
         (["a.png"], None, {"suffix": ""}, r"a\.png: is an input"),
         (["a.png"], None, {"suffix": "/x"}, "give it without separators"),
         (["a.png"], "x.xyz", {}, r"unknown output extension '\.xyz'"),

@@ -56,6 +56,13 @@ def test_outputs_beside_their_inputs_are_not_read_again(bucket, soft):
     assert set(contents(IN)) == names
 
 
+def test_results_among_the_objects_are_not_read_again(bucket, soft):
+    restore_many([IN], f"{IN}/first", **soft)
+    report = restore_many([IN], f"{IN}/second", **soft)
+    assert set(contents(f"{IN}/second")) == set(contents(f"{IN}/first"))
+    assert [str(url) for url in report.earlier] == [f"{IN}/first"]
+
+
 def test_one_object_to_another_name(bucket, soft):
     (result,) = restore_many([f"{IN}/a.png"], "memory://bucket/new/x.jpg", **soft).results
     assert result.status == "restored"

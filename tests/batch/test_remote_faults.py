@@ -78,7 +78,7 @@ def test_a_store_is_told_what_it_holds(bucket, soft, monkeypatch):
     restore_many([IN], OUT, **soft)
     assert told == {
         "a.png": "image/png", "b.png": "image/png", "c d.PNG": "image/png", "e.webp": "image/webp",
-        "manifest.sqlite": "application/vnd.sqlite3",
+        "manifest.sqlite": "application/vnd.sqlite3", "results": "text/plain",
     }  # fmt: skip
 
 

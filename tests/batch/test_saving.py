@@ -11,13 +11,14 @@ import pytest
 from PIL import ImageCms
 
 from resolvent.batch import worker
-from resolvent.batch.jobs import KINDS, find_jobs
+from resolvent.batch.jobs import find_jobs
 from resolvent.batch.many import restore_many
 from resolvent.batch.pipe import restore_piped
 from resolvent.engine import plan as planning
 from resolvent.engine.options import make_request
 from resolvent.errors import OutputError, UsageError
 from resolvent.image import Image
+from resolvent.image.formats import KINDS
 from resolvent.io import sweep, write_atomic
 from tests.batch.conftest import put, texture, tree
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from resolvent.batch.jobs import Search
+from resolvent.batch.search import Search
 from resolvent.errors import InputError, MissingDependencyError, OutputError, first_line
 from resolvent.io import is_folder
 

@@ -13,16 +13,32 @@ from contextlib import closing
 from pathlib import Path
 
 from resolvent.batch.places import Place, Url
-from resolvent.batch.store import StoreError, exists, put, read
-from resolvent.errors import InputError, OutputError, UsageError
+from resolvent.batch.store import StoreError, exists, find, put, read
+from resolvent.errors import InputError, OutputError, UsageError, first_line
 from resolvent.system import user_data
 
-__all__ = ["BATCHES", "FOLDER", "adopt_copy", "copy_of", "database", "holds_batch", "read_copy", "write_copy"]
+__all__ = [
+    "BATCHES",
+    "FOLDER",
+    "MARK",
+    "adopt_copy",
+    "copy_of",
+    "database",
+    "holds_batch",
+    "holds_results",
+    "is_fresh",
+    "mark",
+    "read_copy",
+    "write_copy",
+]
 
 FOLDER = ".resolvent"
 """In the output folder: where the manifest lies."""
 
 NAME = "manifest.sqlite"
+
+MARK = f"{FOLDER}/results"
+"""In the output folder: the empty file that says that what is there was not there before."""
 
 BATCHES = "RESOLVENT_BATCHES"
 """The environment variable that names another folder for the manifests of batches in stores."""
@@ -53,6 +69,47 @@ def holds_batch(folder: Place) -> bool:
     if not isinstance(folder, Url):
         return (folder / FOLDER).exists()
     return database(folder).exists() or read_copy(folder) is not None
+
+
+def holds_results(folder: Path) -> bool:
+    """Whether a folder is the output folder of photographs that lie elsewhere; see ``mark``."""
+    return (folder / MARK).is_file()
+
+
+def is_fresh(folder: Place) -> bool:
+    """Whether an output folder holds no batch and no file yet.
+
+    Raises:
+        OutputError: Its store does not tell.
+    """
+    if holds_batch(folder):
+        return False
+    if not isinstance(folder, Url):
+        try:
+            return all(path.name.startswith(".") for path in folder.iterdir())
+        except OSError as error:
+            return isinstance(error, FileNotFoundError)
+    try:
+        return next(find(folder), None) is None
+    except StoreError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return True
+        raise OutputError(str(error)) from error
+
+
+def mark(folder: Place) -> None:
+    """Say of an output folder that was fresh that it holds no originals, so that none are looked for in it.
+
+    Raises:
+        OutputError: It cannot be written into.
+    """
+    try:
+        if isinstance(folder, Url):
+            put(folder / MARK, b"", "text/plain", overwrite=True)
+        else:
+            (folder / MARK).touch()
+    except OSError as error:
+        raise OutputError(f"{folder / MARK}: cannot be written: {first_line(error)}") from error
 
 
 def read_copy(folder: Place) -> bytes | None:

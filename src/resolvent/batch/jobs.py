@@ -5,29 +5,28 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from resolvent.batch.places import Place, Url, as_place, as_places, below, distinct_path, identity, local
-from resolvent.batch.store import StoreError, check_output, find, is_file, is_folder
+from resolvent.batch.search import MAP_SUFFIX, Listed, Search
+from resolvent.batch.store import check_output, is_file, is_folder
 from resolvent.errors import UsageError, unknown
+from resolvent.image.decode import load_pillow_heif
 from resolvent.image.encode import heif_is_written
-from resolvent.image.formats import DEPTHS, FORMATS
+from resolvent.image.formats import DEPTHS, KINDS
 from resolvent.io import folds_case
 
 if TYPE_CHECKING:
     from resolvent.engine.request import Request
 
 __all__ = [
-    "KINDS",
-    "MAP_SUFFIX",
     "SUFFIX",
     "Found",
     "Job",
-    "Search",
     "check_side_files",
     "find_images",
     "find_jobs",
@@ -40,12 +39,6 @@ __all__ = [
 
 SUFFIX = ".restored"
 """What an output's name gains where it stands beside its input."""
-
-MAP_SUFFIX = ".uncertainty"
-"""What the name of its map of errors gains."""
-
-
-KINDS = {extension: kind for kind, extensions in FORMATS.items() for extension in extensions}
 
 
 @dataclass(frozen=True)
@@ -91,120 +84,21 @@ class Found:
         unusable: Folders that cannot be listed or hold no photograph: each with the reason.
         ignored: Other files in the folders: how many there are of each extension.
         repeated: Other names of photographs that are among the jobs, such as links to them.
+        earlier: Results of earlier runs: files among the inputs, and output folders in the folders.
     """
 
     jobs: tuple[Job, ...]
     unusable: Mapping[Place, str]
     ignored: Mapping[str, int]
     repeated: tuple[Place, ...]
-
-
-@dataclass(frozen=True)
-class _Image:
-    """A photograph, and the folder from which its place is counted."""
-
-    path: Place
-    root: Place
-
-
-class Search:
-    """Collects the photographs that inputs stand for, and what is left out.
-
-    Args:
-        outputs: The output folder; None where outputs stand beside their inputs.
-        suffix: Of those.
-    """
-
-    def __init__(self, outputs: Place | None, suffix: str) -> None:
-        self.outputs = None if outputs is None else identity(outputs)
-        self.suffix = suffix
-        self.images: dict[str, _Image] = {}
-        self.unusable: dict[Place, str] = {}
-        self.ignored: Counter[str] = Counter()
-        self.repeated: list[Place] = []
-
-    def add(self, path: Place) -> None:
-        """Take a file, whatever it is called, or the photographs of a folder."""
-        named = isinstance(path, Url) and path.suffix.lower() in KINDS and not path.folder  # is not asked for
-        if named or not is_folder(path):
-            self._take(_Image(path, path.parent))
-            return
-        before, ignored = len(self.images) + len(self.repeated) + len(self.unusable), self.ignored.total()
-        for image in self._objects(path) if isinstance(path, Url) else self.walk(path):
-            self._take(_Image(image, path))
-        if before == len(self.images) + len(self.repeated) + len(self.unusable):
-            others = self.ignored.total() - ignored
-            but = f", but {others} other {'files' if others > 1 else 'file'}" if others else ""
-            self.unusable[path] = f"{path}: holds no image{but}; accepted extensions are {' '.join(sorted(KINDS))}"
-
-    def _take(self, image: _Image) -> None:
-        first = self.images.setdefault(identity(image.path), image)
-        if distinct_path(first.path) != distinct_path(image.path):
-            self.repeated.append(image.path)
-
-    def walk(self, folder: Path) -> Iterator[Path]:
-        """Find the photographs of a folder and its subfolders, by name."""
-
-        def unlisted(error: OSError) -> None:
-            path = Path(str(error.filename))
-            self.unusable[path] = f"{path}: cannot be listed: {error.strerror}; make it readable, or move it away"
-
-        for root, folders, files in os.walk(folder, onerror=unlisted):
-            folders[:] = sorted(name for name in folders if self._enters(Path(root, name)))
-            for path in (Path(root, name) for name in sorted(files)):
-                if self._is_wanted(path):
-                    yield path
-
-    def holds(self, folder: Path, path: Path, *, is_folder: bool) -> bool:
-        """Whether ``walk`` would come to a file or a folder below a folder."""
-        inner = [folder / part for part in path.relative_to(folder).parents if part.parts]
-        if not all(self._enters(part) and not part.is_symlink() for part in inner):
-            return False
-        return self._enters(path) and not path.is_symlink() if is_folder else self._takes(path)
-
-    def _enters(self, folder: Path) -> bool:
-        return not folder.name.startswith(".") and os.path.realpath(folder) != self.outputs
-
-    def _takes(self, path: Place) -> bool:
-        if path.name.startswith(".") or path.stem.endswith(MAP_SUFFIX) or path.suffix.lower() not in KINDS:
-            return False
-        return self.outputs is not None or not self.suffix or not path.stem.endswith(self.suffix)
-
-    def _objects(self, folder: Url) -> Iterator[Url]:
-        try:
-            found = sorted(find(folder), key=lambda item: _walked(item[0]))
-        except StoreError as error:
-            self.unusable[folder] = str(error)
-            return
-        inner = f"{self.outputs}/".startswith(f"{folder}/") and self.outputs != str(folder)
-        for name, version in found:
-            path = (folder / name).as_listed(version)
-            hidden = any(part.startswith(".") for part in name.split("/"))
-            if not hidden and not (inner and str(path).startswith(f"{self.outputs}/")) and self._is_wanted(path):
-                if "\0" in name or (os.name == "nt" and set('\\:*?"<>|') & set(name)):
-                    self.unusable[path] = f"{path}: its name is none that a file can have; rename it"
-                else:
-                    yield path
-
-    def _is_wanted(self, path: Place) -> bool:
-        """Whether a file of a folder is a photograph, and no output; counts those that are none."""
-        taken = self._takes(path)
-        if not taken and path.suffix.lower() not in KINDS and not path.name.startswith("."):
-            self.ignored[path.suffix.lower()] += not path.stem.endswith(MAP_SUFFIX)
-        return taken
-
-
-def _walked(name: str) -> list[tuple[bool, str]]:
-    """Sorts as ``os.walk`` goes: the files of a folder, then its folders."""
-    *folders, file = name.split("/")
-    return [*((True, folder) for folder in folders), (False, file)]
+    earlier: tuple[Place, ...] = ()
 
 
 def find_images(inputs: str | Path | Sequence[str | Path]) -> Found:
     """Find the photographs that files and folders stand for, as ``find_jobs`` does; each is its own target."""
     search = _search(as_places(inputs), None, SUFFIX)
     jobs = tuple(Job(image.path, image.path) for image in search.images.values())
-    return Found(jobs, search.unusable, search.ignored, tuple(search.repeated))
+    return _found(jobs, search)
 
 
 def find_jobs(
@@ -217,10 +111,11 @@ def find_jobs(
     """Pair each input with its output, before any work.
 
     A folder is searched with its subfolders, but not through links, for files with the extension of an image; hidden
-    ones, the output folder, maps of errors and what has ``suffix`` already are left out. A file that is named is taken
-    whatever it is called. Outputs keep the extension of their input, and gain ``.png`` where that is of a format that
-    is only read. Where two inputs would have one output, folders are told apart by their place below the folder that
-    they have in common, and files by the whole name of the input: ``a.jpg.png`` beside ``a.png``.
+    ones, output folders, maps of errors and what has ``suffix`` already are left out. A file that is named is taken
+    whatever it is called, unless it is what another one becomes. Outputs keep the extension of their input, and gain
+    ``.png`` where that is of a format that is only read. Where two inputs would have one output, folders are told apart
+    by their place below the folder that they have in common, and files by the whole name of the input: ``a.jpg.png``
+    beside ``a.png``.
 
     Args:
         inputs: A file or a folder, or several, or URLs of such. What is given twice is taken once.
@@ -251,14 +146,27 @@ def find_jobs(
         if place is not None and (is_file(place) or named):
             raise UsageError(f"output {place}: is a file; for several inputs or a folder, give a folder")
         search = _search(paths, place, suffix)
-        targets = _targets(list(search.images.values()), place, suffix if place is None else "", ext)
-        pairs = zip(search.images.values(), targets, strict=True)
+        if place is None and suffix:
+            _leave_results_out(search, suffix, ext)
+        images = list(search.images.values())
+        targets = _targets(images, place, suffix if place is None else "", ext)
         asked = None if ext is None else KINDS[ext]
-        jobs = tuple(Job(image.path, target, asked) for image, target in pairs)
-        found = Found(jobs, search.unusable, search.ignored, tuple(search.repeated))
+        found = _found((Job(image.path, target, asked) for image, target in zip(images, targets, strict=True)), search)
     _check_targets(found.jobs)
     stems = Counter(_stem(job) for job in found.jobs)
     return replace(found, jobs=tuple(replace(job, alike=stems[_stem(job)] > 1) for job in found.jobs))
+
+
+def _found(jobs: Iterable[Job], search: Search) -> Found:
+    return Found(tuple(jobs), search.unusable, search.ignored, tuple(search.repeated), tuple(search.earlier))
+
+
+def _leave_results_out(search: Search, suffix: str, ext: str | None) -> None:
+    """Take no file that is the output of another one, as a pattern such as ``*.jpg`` finds them at the second run."""
+    images = search.images
+    made = {identity(target) for target in _targets(list(images.values()), None, suffix, ext)}
+    search.earlier += [image.path for key, image in images.items() if key in made]
+    search.images = {key: image for key, image in images.items() if key not in made}
 
 
 def _stem(job: Job) -> Place:
@@ -274,7 +182,7 @@ def _search(paths: Sequence[Place], place: Place | None, suffix: str) -> Search:
     return search
 
 
-def _targets(images: Sequence[_Image], place: Place | None, suffix: str, ext: str | None) -> list[Place]:
+def _targets(images: Sequence[Listed], place: Place | None, suffix: str, ext: str | None) -> list[Place]:
     """Where each image goes; no two to one place, as far as names can tell them apart."""
     branches: dict[Place, Path] = {}  # where the photographs of a folder go, below the output folder
     longer = [0] * len(images)
@@ -339,6 +247,8 @@ def written_extension(extension: str) -> str:
     written = [known for known, kind in KINDS.items() if kind in DEPTHS]
     if extension not in written:
         raise unknown("output extension", extension, written)
+    if KINDS[extension] == "heif":
+        load_pillow_heif("writing HEIC")
     return extension
 
 

@@ -15,7 +15,7 @@ from resolvent.batch.executors import Executor
 from resolvent.batch.executors.cluster import check_cluster, open_cluster
 from resolvent.batch.executors.local import LocalExecutor, SharedSessions
 from resolvent.batch.forecast import Forecast
-from resolvent.batch.home import holds_batch
+from resolvent.batch.home import holds_batch, is_fresh, mark
 from resolvent.batch.jobs import SUFFIX, Job, check_side_files, find_jobs
 from resolvent.batch.manifest import Manifest
 from resolvent.batch.places import ABSENT, Place, Url, as_place, as_places
@@ -137,6 +137,7 @@ def restore_many(
     with ExitStack() as held:
         if home is not None and dry_run and not holds_batch(home):
             home = None
+        fresh = place is not None and home is not None and is_fresh(home)
         manifest = None if home is None else held.enter_context(Manifest.open(home))
         executor: Executor = LocalExecutor(resources.workers, sessions, control)
         if cluster is not None and jobs and not dry_run:
@@ -149,6 +150,8 @@ def restore_many(
         if manifest is not None and not (resume or overwrite):
             _refuse_what_is_done(manifest, jobs)
         if manifest is not None and not dry_run:
+            if fresh:
+                mark(manifest.folder)
             manifest.forget_plans()
             manifest.commit()
             manifest.expect((job.source, job.target) for job in jobs)
@@ -173,7 +176,7 @@ def restore_many(
                     warnings += filter(None, [manifest.send()])
     done = (results[number] for number in sorted(results))
     seconds = time.perf_counter() - began
-    report = BatchReport((*unusable, *done), found.ignored, found.repeated, stopped, dry_run, seconds)
+    report = BatchReport((*unusable, *done), found.ignored, found.repeated, found.earlier, stopped, dry_run, seconds)
     return replace(report, warnings=tuple(warnings))
 
 

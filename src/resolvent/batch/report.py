@@ -94,6 +94,7 @@ class BatchReport:
         results: One for each photograph, and for each folder that could not be used.
         ignored: Files in folders that are no photographs: how many there are of each extension.
         repeated: Inputs left out, for they are other names of photographs that are among the results.
+        earlier: Results of earlier runs that were among the inputs, and were left out.
         stopped: What ended the batch early, such as a full disk; None if it went to its end.
         dry_run: Nothing was done; each status says what would have become of the input.
         seconds: That it all took, where several photographs may have been at work at once.
@@ -103,6 +104,7 @@ class BatchReport:
     results: tuple[Result, ...]
     ignored: Mapping[str, int] = field(default_factory=dict)
     repeated: tuple[Place, ...] = ()
+    earlier: tuple[Place, ...] = ()
     stopped: str | None = None
     dry_run: bool = False
     seconds: float = 0.0
@@ -125,6 +127,7 @@ class BatchReport:
             **self.counts,
             "ignored": {printable(extension): count for extension, count in self.ignored.items()},
             "repeated": [printable(path) for path in self.repeated],
+            "earlier": [printable(path) for path in self.earlier],
             "stopped": self.stopped and printable(self.stopped),
             "dry_run": self.dry_run,
             "seconds": round(self.seconds, 3),

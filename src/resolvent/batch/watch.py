@@ -14,12 +14,11 @@ from typing import Unpack, get_args
 from resolvent.batch.arrivals import TICK, Arrivals
 from resolvent.batch.driver import Batch, OnFull
 from resolvent.batch.executors.local import LocalExecutor
+from resolvent.batch.home import is_fresh, mark
 from resolvent.batch.jobs import (
-    KINDS,
     SUFFIX,
     Found,
     Job,
-    Search,
     check_side_files,
     find_jobs,
     output_names,
@@ -31,10 +30,12 @@ from resolvent.batch.places import local
 from resolvent.batch.progress import Event, Progress
 from resolvent.batch.report import Result, Status
 from resolvent.batch.resources import share_out
+from resolvent.batch.search import Search
 from resolvent.batch.worker import Files
 from resolvent.engine.options import Options, make_request
 from resolvent.errors import InputError, UsageError
 from resolvent.image import Limits
+from resolvent.image.formats import KINDS
 from resolvent.io import check_folder, is_folder, sweep
 from resolvent.methods.control import Control
 from resolvent.system import usable_cpus
@@ -135,10 +136,13 @@ def restore_watched(
         jobs = [replace(job, alike=request.uncertain) for job in found.jobs]
         check_side_files(request, jobs, overwrite=False)
         home = folder if output is None else output
+        fresh = output is not None and is_fresh(home)
         check_folder(home)
         resources = share_out(request, usable_cpus(), workers)
         sessions = load_models(request, resources)
         manifest = held.enter_context(Manifest.open(home))
+        if fresh:
+            mark(home)
         keys, resources = agree(manifest, request, files, resources)
         for made in {home, *(local(job.target).parent for job in found.jobs)}:
             sweep(made, alone=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resolvent.batch.forecast import Forecast
-from resolvent.batch.jobs import KINDS, Job, map_files
+from resolvent.batch.jobs import Job, map_files
 from resolvent.batch.maps import check_maps, old_maps, written_maps
 from resolvent.batch.places import Url, local
 from resolvent.batch.progress import FileProgress
@@ -28,7 +28,7 @@ from resolvent.errors import OutputError, UsageError, unknown
 from resolvent.image import QUALITY, Limits, encode_image, output_format, read_image, unsupported, write_image
 from resolvent.image.encode import is_lossy
 from resolvent.image.files import check_quality
-from resolvent.image.formats import LONGEST
+from resolvent.image.formats import KINDS, LONGEST
 from resolvent.image.found import LeftOut
 from resolvent.image.strip import STRIPS, stripped
 from resolvent.io import check_writable, write_atomic

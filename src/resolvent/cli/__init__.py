@@ -75,6 +75,9 @@ DEBUG = "--debug"
 RENAMED = {"--licence": "--license"}
 """Options as they were called before this release."""
 
+PARSED = {"float_parsing": "a number, such as 0.5", "int_parsing": "a whole number, such as 2"}
+"""What a value has to be where pydantic, by which typer reads it, reports that kind of error."""
+
 SEVERAL = ("--sigma", "--levels", "--degradation", "--methods", "--models", "--tasks")
 """Options of ``benchmark`` and ``compare`` that take several values: ``--sigma 15 25 50``."""
 
@@ -95,7 +98,7 @@ def main() -> NoReturn:
             code = app(arguments, prog_name="resolvent", standalone_mode=False)
     except CALL_ERROR as error:
         where = error.ctx.command_path if error.ctx else "resolvent"
-        fail(f"{' '.join(error.format_message().split())} (see {where} -h)", 2)
+        fail(f"{explained(error)} (see {where} -h)", 2)
     except ElsewhereError:
         sys.exit(1)
     except UsageError as error:
@@ -109,6 +112,22 @@ def main() -> NoReturn:
     if code == 130:  # typer's word for Ctrl-C
         fail("stopped", STOP.exit_code)
     sys.exit(code)
+
+
+def explained(error: Any) -> str:
+    """Say what is wrong with a call in one line; typer names no value that is no number, nor the command that is meant.
+
+    Args:
+        error: A CALL_ERROR.
+    """
+    message = " ".join(error.format_message().split())
+    wrong = getattr(error.__cause__, "errors", None)
+    if wrong is not None and (rule := PARSED.get((found := wrong()[0])["type"])) is not None:
+        return f"{'/'.join(error.param.opts)} {found['input']}: must be {rule}"
+    name = re.fullmatch("No such command '(.*)'.", message)
+    if name and Path(name[1]).exists():
+        return f"No such command '{name[1]}'; to restore it, give resolvent restore '{name[1]}'"
+    return message
 
 
 def before_files(arguments: list[str]) -> tuple[list[str], list[str]]:

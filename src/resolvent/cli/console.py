@@ -299,7 +299,7 @@ def summary(report: BatchReport) -> list[str]:
         expected = sum(result.expected or 0.0 for result in report.results)
         said = [f"would be: {counts or 'nothing'}, in about {duration(expected)}; nothing was written"]
         said += [CHECKED] * (report.counts["restored"] > 0)
-    said += left_out(report.ignored, report.repeated)
+    said += left_out(report.ignored, report.repeated, report.earlier)
     warned: dict[str, list[Place]] = defaultdict(list)
     for result in report.results:
         for warning in dict.fromkeys(result.warnings):
@@ -347,11 +347,13 @@ def _first(paths: Sequence[Place]) -> str:
     return ", ".join(map(str, paths[:NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
-def left_out(ignored: Mapping[str, int], repeated: Sequence[Place]) -> list[str]:
-    """Say which files of folders are no photographs, and which inputs are other names of the same ones."""
+def left_out(ignored: Mapping[str, int], repeated: Sequence[Place], earlier: Sequence[Place]) -> list[str]:
+    """Say which files of folders are no photographs, and which inputs other names of the same ones, or results."""
     said = [f"left out: {_kinds(ignored)}"] if ignored else []
     if repeated:
         said.append(f"left out, other names of the same photographs: {len(repeated)} ({_first(repeated)})")
+    if earlier:
+        said.append(f"left out, results of earlier runs: {len(earlier)} ({_first(earlier)})")
     return said
 
 

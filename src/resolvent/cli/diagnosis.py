@@ -81,11 +81,12 @@ def diagnose(
                     {"input": str(job.source), **dataclasses.asdict(found)},
                     f"{job.source}: {words(found)}: {advice(found)}",
                 )
-    for line in [CHECKED] * helped + left_out(search.ignored, search.repeated):
+    for line in [CHECKED] * helped + left_out(search.ignored, search.repeated, search.earlier):
         say(line)
     if as_json:
         ignored, repeated = dict(search.ignored), [printable(path) for path in search.repeated]
-        show_json({"ignored": ignored, "repeated": repeated, "results": rows})
+        earlier = [printable(path) for path in search.earlier]
+        show_json({"ignored": ignored, "repeated": repeated, "earlier": earlier, "results": rows})
     raise typer.Exit(int(any("error" in row for row in rows)))
 
 

@@ -108,7 +108,7 @@ def restore(
         str | None,
         OUTPUT(
             "--strip",
-            help="Leave out metadata: gps (the location), or all (all but the color profile).",
+            help="Leave out metadata: gps (coordinates and names of places), or all (all but the color profile).",
             autocompletion=complete.stripped,
         ),
     ] = None,

@@ -10,7 +10,7 @@ import re
 
 from resolvent.errors import FormatError
 
-__all__ = ["DEPTHS", "FORMATS", "LONGEST", "OPAQUE", "QUALITY", "RAW", "raw_error", "sniff"]
+__all__ = ["DEPTHS", "FORMATS", "KINDS", "LONGEST", "OPAQUE", "QUALITY", "RAW", "raw_error", "sniff"]
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -23,6 +23,9 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "heif": (".heic", ".heif", ".hif"),
 }
 """The formats that are read, and their file name extensions."""
+
+KINDS = {extension: kind for kind, extensions in FORMATS.items() for extension in extensions}
+"""The format of each extension."""
 
 RAW = (".dng", ".nef", ".nrw", ".cr2", ".cr3", ".crw", ".arw", ".sr2", ".srf", ".orf", ".rw2", ".raf", ".pef", ".srw",
        ".3fr", ".iiq", ".kdc", ".dcr", ".x3f", ".rwl")  # fmt: skip

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import anyio
 from anyio.abc import TaskGroup
 
-from resolvent.batch.jobs import KINDS
 from resolvent.errors import counted, internal
-from resolvent.image.formats import FORMATS
+from resolvent.image.formats import FORMATS, KINDS
 from resolvent.web.folder import Folder
 from resolvent.web.problems import Problem
 from resolvent.web.work import Task, restore

@@ -1,0 +1,155 @@
+"""Finds the photographs that files, folders and URLs stand for, and tells them from results."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from resolvent.batch.home import MARK, holds_results
+from resolvent.batch.places import Place, Url, as_place, distinct_path, identity
+from resolvent.batch.store import StoreError, find, is_folder
+from resolvent.image.formats import KINDS
+
+__all__ = ["MAP_SUFFIX", "Listed", "Search"]
+
+MAP_SUFFIX = ".uncertainty"
+"""What the name of its map of errors gains."""
+
+SYSTEM_FOLDERS = {"@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information", "__MACOSX"}
+"""Thumbnails and bins of network drives, Windows and macOS."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A photograph, and the folder from which its place is counted."""
+
+    path: Place
+    root: Place
+
+
+class Search:
+    """Collects the photographs that inputs stand for, and what is left out.
+
+    That are other files, hidden folders and those of the system, outputs by their names, and folders that hold the
+    results of an earlier batch, unless they are named.
+
+    Args:
+        outputs: The output folder; None where outputs stand beside their inputs.
+        suffix: Of those.
+    """
+
+    def __init__(self, outputs: Place | None, suffix: str) -> None:
+        self.outputs = None if outputs is None else identity(outputs)
+        self.suffix = suffix
+        self.images: dict[str, Listed] = {}
+        self.unusable: dict[Place, str] = {}
+        self.ignored: Counter[str] = Counter()
+        self.repeated: list[Place] = []
+        self.earlier: list[Place] = []
+
+    def add(self, path: Place) -> None:
+        """Take a file, whatever it is called, or the photographs of a folder."""
+        named = isinstance(path, Url) and path.suffix.lower() in KINDS and not path.folder  # is not asked for
+        if named or not is_folder(path):
+            self._take(Listed(path, path.parent))
+            return
+        before, ignored = len(self.images) + len(self.repeated) + len(self.unusable), self.ignored.total()
+        for image in self._objects(path) if isinstance(path, Url) else self.walk(path):
+            self._take(Listed(image, path))
+        if before == len(self.images) + len(self.repeated) + len(self.unusable):
+            others = self.ignored.total() - ignored
+            but = f", but {others} other {'files' if others > 1 else 'file'}" if others else ""
+            self.unusable[path] = f"{path}: holds no image{but}; accepted extensions are {' '.join(sorted(KINDS))}"
+
+    def _take(self, image: Listed) -> None:
+        first = self.images.setdefault(identity(image.path), image)
+        if distinct_path(first.path) != distinct_path(image.path):
+            self.repeated.append(image.path)
+
+    def walk(self, folder: Path) -> Iterator[Path]:
+        """Find the photographs of a folder and its subfolders, by name."""
+
+        def unlisted(error: OSError) -> None:
+            path = Path(str(error.filename))
+            self.unusable[path] = f"{path}: cannot be listed: {error.strerror}; make it readable, or move it away"
+
+        for root, folders, files in os.walk(folder, onerror=unlisted):
+            inner = [Path(root, name) for name in sorted(folders) if self._enters(Path(root, name))]
+            earlier = [path for path in inner if holds_results(path)]
+            self.earlier += earlier
+            folders[:] = [path.name for path in inner if path not in earlier]
+            originals = _originals(files)
+            for path in (Path(root, name) for name in sorted(files)):
+                if self._is_wanted(path, path.name, originals):
+                    yield path
+
+    def holds(self, folder: Path, path: Path, *, is_folder: bool) -> bool:
+        """Whether ``walk`` would come to a file or a folder below a folder."""
+        inner = [folder / part for part in path.relative_to(folder).parents if part.parts]
+        if not all(self._enters(part) and not holds_results(part) and not part.is_symlink() for part in inner):
+            return False
+        if is_folder:
+            return self._enters(path) and not holds_results(path) and not path.is_symlink()
+        if not path.stem.endswith(self.suffix):
+            return self._takes(path)
+        names = [other.name for other in path.parent.iterdir()]
+        return self._takes(path) and not self._is_result(path.name, _originals(names))
+
+    def _enters(self, folder: Path) -> bool:
+        hidden = folder.name.startswith(".") or folder.name in SYSTEM_FOLDERS
+        return not hidden and os.path.realpath(folder) != self.outputs
+
+    def _takes(self, path: Place) -> bool:
+        if path.name.startswith(".") or path.stem.endswith(MAP_SUFFIX) or path.suffix.lower() not in KINDS:
+            return False
+        return self.outputs is not None or not self.suffix or not path.stem.endswith(self.suffix)
+
+    def _objects(self, folder: Url) -> Iterator[Url]:
+        try:
+            found = sorted(find(folder), key=lambda item: _walked(item[0]))
+        except StoreError as error:
+            self.unusable[folder] = str(error)
+            return
+        inner = f"{self.outputs}/".startswith(f"{folder}/") and self.outputs != str(folder)
+        ends = len(f"/{MARK}")
+        earlier = tuple(f"{folder / name[:-ends]}/" for name, _ in found if name.endswith(f"/{MARK}"))
+        self.earlier += [as_place(url) for url in earlier if url != f"{self.outputs}/"]
+        left_out = (*earlier, *([f"{self.outputs}/"] if inner else []))
+        originals = _originals([name for name, _ in found])
+        for name, version in found:
+            path = (folder / name).as_listed(version)
+            hidden = any(part.startswith(".") or part in SYSTEM_FOLDERS for part in name.split("/"))
+            if not hidden and not str(path).startswith(left_out) and self._is_wanted(path, name, originals):
+                if "\0" in name or (os.name == "nt" and set('\\:*?"<>|') & set(name)):
+                    self.unusable[path] = f"{path}: its name is none that a file can have; rename it"
+                else:
+                    yield path
+
+    def _is_wanted(self, path: Place, name: str, originals: Set[str]) -> bool:
+        """Whether a file of a folder is a photograph, and no output; notes what is none."""
+        taken = self._takes(path)
+        if taken and self._is_result(name, originals):
+            self.earlier.append(path)
+            return False
+        if not taken and path.suffix.lower() not in KINDS and not path.name.startswith("."):
+            self.ignored[path.suffix.lower()] += not path.stem.endswith(MAP_SUFFIX)
+        return taken
+
+    def _is_result(self, name: str, originals: Set[str]) -> bool:
+        """Whether a file is what another one became beside it."""
+        stem = name.rpartition(".")[0]
+        return bool(self.suffix) and stem.endswith(self.suffix) and stem.removesuffix(self.suffix) in originals
+
+
+def _originals(names: Sequence[str]) -> set[str]:
+    """What a result has before its suffix: the whole names of files, and those without extension."""
+    return {*names, *(name.rpartition(".")[0] for name in names)}
+
+
+def _walked(name: str) -> list[tuple[bool, str]]:
+    """Sorts as ``os.walk`` goes: the files of a folder, then its folders."""
+    *folders, file = name.split("/")
+    return [*((True, folder) for folder in folders), (False, file)]
