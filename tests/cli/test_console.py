@@ -59,11 +59,13 @@ def test_summary_counts_and_repeats_what_failed():
 
 def test_summary_says_what_was_left_out_and_what_stopped_it():
     ignored = {".nef": 5, ".cr2": 1, ".mov": 1, ".pdf": 1, "": 2}
-    said = summary(BatchReport((result("unchanged"),), ignored, (Path("link.jpg"), Path("b.jpg")), "the disk is full"))
+    links, earlier = (Path("link.jpg"), Path("b.jpg")), (Path("out"),)
+    said = summary(BatchReport((result("unchanged"),), ignored, links, "the disk is full", earlier=earlier))
     assert said == [
         "1 unchanged in 0.0 s",
         "left out: 6 camera raws (.cr2, .nef; develop them first), 1 video (.mov), 3 other files (.pdf, no extension)",
         "left out, other names of the same photographs: 2 (link.jpg, b.jpg)",
+        "left out, results of earlier runs: 1 (out)",
         "stopped: the disk is full; make room, then go on with --resume",
     ]
 

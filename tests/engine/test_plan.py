@@ -64,7 +64,7 @@ def scene(sigma, shape=(128, 160, 3)):
         ({"strength": 1.5}, r"strength 1\.5: must be from 0"),
         ({"strength": float("nan")}, "strength nan: must be from 0"),
         ({"tile": 8}, "tile 8: must be 16 pixels or more"),
-        ({"memory": "lots"}, "memory 'lots': must be an amount"),
+        ({"memory": "lots"}, "memory 'lots': must be a number of bytes"),
         ({"runtime": "onxruntime"}, "unknown runtime 'onxruntime': did you mean 'onnxruntime'"),
         ({"model": "denoise", "sigma": 51}, "sigma 51: model 'denoise' is for 5 to 50 gray levels"),
         ({"model": "denoise", "sigma": float("nan")}, "sigma nan: model 'denoise' is for 5 to 50"),

@@ -176,8 +176,8 @@ def restore_many(
                     warnings += filter(None, [manifest.send()])
     done = (results[number] for number in sorted(results))
     seconds = time.perf_counter() - began
-    report = BatchReport((*unusable, *done), found.ignored, found.repeated, found.earlier, stopped, dry_run, seconds)
-    return replace(report, warnings=tuple(warnings))
+    report = BatchReport((*unusable, *done), found.ignored, found.repeated, stopped, dry_run, seconds)
+    return replace(report, warnings=tuple(warnings), earlier=found.earlier)
 
 
 def load_models(request: Request, resources: Resources) -> SharedSessions:

@@ -94,21 +94,21 @@ class BatchReport:
         results: One for each photograph, and for each folder that could not be used.
         ignored: Files in folders that are no photographs: how many there are of each extension.
         repeated: Inputs left out, for they are other names of photographs that are among the results.
-        earlier: Results of earlier runs that were among the inputs, and were left out.
         stopped: What ended the batch early, such as a full disk; None if it went to its end.
         dry_run: Nothing was done; each status says what would have become of the input.
         seconds: That it all took, where several photographs may have been at work at once.
         warnings: What went wrong of the batch as a whole, and of no input.
+        earlier: Results of earlier runs that were among the inputs, and were left out.
     """
 
     results: tuple[Result, ...]
     ignored: Mapping[str, int] = field(default_factory=dict)
     repeated: tuple[Place, ...] = ()
-    earlier: tuple[Place, ...] = ()
     stopped: str | None = None
     dry_run: bool = False
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
+    earlier: tuple[Place, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
