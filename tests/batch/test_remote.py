@@ -214,14 +214,25 @@ def test_wrong_calls_are_refused_before_any_work(bucket, soft, inputs, output, o
     assert before == MemoryFileSystem.store
 
 
-@pytest.mark.parametrize("missing", ["fsspec", "s3fs"])
-def test_a_missing_package_is_named(tmp_path, monkeypatch, missing):
+@pytest.mark.parametrize(
+    ("missing", "url", "message"),
+    [
+        ("fsspec", "s3://bucket", "needs fsspec, which is not installed; run: pip install 'resolvent[remote]'"),
+        ("s3fs", "s3://bucket", "needs s3fs, which is not installed; run: pip install 'resolvent[remote]' s3fs"),
+        (
+            "aiohttp",
+            "https://host",
+            "needs aiohttp, which is not installed; run: pip install 'resolvent[remote]' requests aiohttp",
+        ),
+    ],
+)
+def test_a_missing_package_is_named(tmp_path, monkeypatch, missing, url, message):
     store._file_system.cache_clear()
     monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.delitem(sys.modules, "fsspec.implementations.http", raising=False)
     with pytest.raises(MissingDependencyError) as caught:
-        restore_many(["s3://bucket/scans/"], tmp_path)
-    command = "pip install 'resolvent[remote]'" + " s3fs" * (missing == "s3fs")
-    assert str(caught.value) == f"s3://bucket needs {missing}, which is not installed; run: {command}"
+        restore_many([f"{url}/scans/"], tmp_path)
+    assert str(caught.value) == f"{url} {message}"
 
 
 @pytest.mark.parametrize(

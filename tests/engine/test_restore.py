@@ -254,6 +254,7 @@ def test_a_restorer_travels_by_its_options_and_gives_the_same(model_file):
         (lambda a: Limits(megapixels="5"), "limit of megapixels = '5': must be a number"),
         (lambda a: Limits(megabytes=None), "limit of megabytes = None: must be a number"),
         (lambda a: resolvent.restore(a, limits={"megapixels": 1}), "must be Limits"),
+        (lambda a: resolvent.restore("s3://b/a.png"), "s3://b/a.png: is a URL, .* give it to resolvent.restore_many"),
         (lambda a: resolvent.read_image("in/a.png", {"megapixels": 1}), "must be Limits"),
         (lambda a: resolvent.run(a, "denoise"), "plan 'denoise': must be a Plan"),
         (lambda a: resolvent.run(a, resolvent.plan(a), 5), "progress 5: must be a function"),

@@ -244,7 +244,7 @@ def test_a_method_is_given_its_settings(client):
 
 
 WRONG = {
-    "unknown option": ({"foo": "1"}, "foo '1': extra inputs are not permitted"),
+    "unknown option": ({"foo": "1"}, "foo '1': is not known here"),
     "out of range": ({"sigma": "900", "model": "denoise"}, "sigma '900'"),
     "not a number": ({"strength": "much"}, "strength 'much'"),
     "no such scale": ({"scale": "3"}, "scale 3"),
@@ -269,6 +269,39 @@ WRONG = {
     ),
     "a format that is not written": ({"ext": "gif"}, "unknown output extension"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"file": "abc"}, "file 'abc': must be a file"),
+        ({"strength": "60%"}, "strength '60%': must be a number"),
+        ({"strength": ["0", "1"]}, "strength: is given 2 times; give it once"),
+        ({"frame": "1.5"}, "frame '1.5': must be a whole number"),
+        ({"repair": "maybe"}, "repair 'maybe': must be true or false"),
+        ({"budget": "0"}, "budget '0': must be more than 0"),
+        ({"seed": "-1"}, "seed '-1': must be 0 or more"),
+        ({"strip": "a" * 5000}, "must have 4096 characters at most"),
+    ],
+)
+def test_a_wrong_field_is_told_in_plain_words(client, fields, message):
+    files = {} if "file" in fields else {"file": ("a.jpg", photograph())}
+    answer = client.post("/v1/jobs", files=files, data=fields)
+    assert (answer.status_code, message in answer.json()["detail"]) == (422, True), answer.text
+
+
+def test_what_would_be_ignored_is_refused(client):
+    """A parameter of another path, or one given twice, of which one would not count; watchers may add theirs."""
+    files = [("file", ("a.jpg", photograph())), ("file", ("b.jpg", photograph()))]
+    for answer, message in {
+        client.post("/v1/jobs", files=files): "file: is given 2 times",
+        client.post("/v1/jobs?strength=0", files=files[:1]): "parameter 'strength': /v1/jobs does not know it",
+        client.get("/v1/models?x=1"): "it takes none",
+        client.get("/v1/jobs/a/result?Strength=0"): "it takes ext, quality, strength, strip",
+        client.get("/v1/jobs/a/result?strength=0&strength=1"): "strength: is given 2 times",
+    }.items():
+        assert (answer.status_code, message in answer.json()["detail"]) == (422, True), answer.text
+    assert client.get("/healthz?time=1").status_code == client.get("/?x").status_code == 200
 
 
 @pytest.mark.parametrize("case", WRONG)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -283,9 +284,11 @@ def _file_system(scheme: str, bucket: str) -> Any:
     except ImportError as error:
         known = known_implementations.get(scheme, {})
         package = str(known.get("class", scheme)).partition(".")[0]
-        if package == "fsspec":
+        packages = re.findall('"([^"]+)"', known.get("err", "")) if package == "fsspec" else [package]
+        if not packages:
             raise UsageError(f"{start}: {known.get('err') or first_line(error)}") from error
-        raise MissingDependencyError(package, "remote", start, besides=package) from error
+        missing = str(getattr(error.__cause__, "name", "") or packages[0])
+        raise MissingDependencyError(missing, "remote", start, besides=" ".join(packages)) from error
     except Exception as error:  # each store has errors of its own
         raise UsageError(f"{start}: cannot be opened: {_reason(error)}") from error
 

@@ -52,7 +52,7 @@ def read_image(
     Raises:
         InputError: It cannot be opened, is too large, of another format, damaged, or holds NaN or infinity; or it holds
             no such frame.
-        UsageError: `frame` is below 1, or `limits` are no Limits.
+        UsageError: `frame` is below 1, `limits` are no Limits, or the path is a URL.
         MissingDependencyError: It is HEIC, and pillow-heif is not installed.
     """
     check_limits(limits)
@@ -71,6 +71,8 @@ def read_image(
     except InputError as error:
         raise type(error)(f"{path or 'the input'}: {error}") from error
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and isinstance(source, str) and "://" in source:
+            raise UsageError(f"{source}: is a URL, not a path; give it to resolvent.restore_many") from error
         raise InputError(f"{path or 'the input'}: it cannot be read: {error.strerror or error}") from error
     warnings = image.warnings if path is None else (*misnamed(kind, path.suffix), *image.warnings)
     return replace(image, format=kind, path=path, warnings=warnings)

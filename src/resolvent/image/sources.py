@@ -47,7 +47,7 @@ def open_source(source: Source, limits: Limits = Limits()) -> tuple[Image, bytes
     if _is_pillow(source):
         return Image.from_pil(source), None
     if isinstance(source, str | os.PathLike):
-        return read_image(Path(source), limits), None
+        return read_image(source if isinstance(source, str) else Path(source), limits), None
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
     elif hasattr(source, "read"):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, Response
@@ -22,8 +22,9 @@ from resolvent.web.guard import Guard
 from resolvent.web.metrics import Metrics
 from resolvent.web.pool import Pool
 from resolvent.web.private import private_folder
-from resolvent.web.problems import Problem, full_disk
+from resolvent.web.problems import Problem, full_disk, rule_of
 from resolvent.web.routes import ROUTERS
+from resolvent.web.routes.common import check_names
 from resolvent.web.settings import Settings
 from resolvent.web.store import Store
 
@@ -71,7 +72,7 @@ def create_app(settings: Settings, *, warm: bool = True) -> FastAPI:
         form_limits={"max_files": 2, "max_fields": 64, "max_part_size": 1 << 19},
     )
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(check_names)] if router.prefix else [])
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
@@ -123,9 +124,7 @@ def _answer_errors(app: FastAPI) -> None:
         name = ".".join(str(part) for part in first["loc"][1:]) or "request"
         given = first.get("input")
         shown = "" if given is None or isinstance(given, dict) else f" {given!r:.80}"
-        return Problem(422, f"{name}{shown}: {first['msg'][:1].lower()}{first['msg'][1:]}; see /docs").response(
-            request.url.path
-        )
+        return Problem(422, f"{name}{shown}: {rule_of(first)}; see /docs").response(request.url.path)
 
     @app.exception_handler(HTTPException)
     async def of_http(request: Request, error: HTTPException) -> Response:

@@ -13,6 +13,7 @@ from resolvent.batch.worker import Files
 from resolvent.engine.options import Options, make_request
 from resolvent.errors import UsageError, unknown
 from resolvent.models.registry import added, bundled, named
+from resolvent.web.problems import rule_of
 from resolvent.web.work import Variant
 
 __all__ = ["Item", "JobForm", "PhotographForm", "RestoreForm", "options_of", "read_items", "variant_of"]
@@ -192,9 +193,9 @@ def read_items(text: str) -> list[Item]:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "list"
-        said = "is no object" if first["type"] == "model_type" else first["msg"][:1].lower() + first["msg"][1:]
         raise UsageError(
-            f'items {text!r:.80}: must be a list such as [{{"job": "ID", "strength": 1}}]; {where:.80}: {said:.100}'
+            f'items {text!r:.80}: must be a list such as [{{"job": "ID", "strength": 1}}]; '
+            f"{where:.80}: {rule_of(first):.100}"
         ) from None
     except (ValueError, RecursionError) as error:
         line = str(error).replace("\n", ", ")

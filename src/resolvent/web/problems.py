@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from resolvent.batch.report import printable
 
-__all__ = ["MEDIA_TYPE", "STATUSES", "Problem", "ProblemBody", "full_disk", "parts"]
+__all__ = ["MEDIA_TYPE", "STATUSES", "Problem", "ProblemBody", "full_disk", "parts", "rule_of"]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -85,6 +86,38 @@ class Problem(HTTPException):
             headers["WWW-Authenticate"] = "Bearer"
         content: Any = self.body(instance).model_dump()
         return JSONResponse(content, self.status, headers, MEDIA_TYPE)
+
+
+RULES = {
+    "missing": "is needed",
+    "extra_forbidden": "is not known here",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "bool_parsing": "must be true or false",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "string_too_long": "must have {max_length} characters at most",
+    "string_type": "must be a text",
+    "model_type": "must be an object",
+    "value_error": "must be a file",
+}
+"""What a value has to be, by the types of pydantic's errors; the last comes of a text where a file is expected."""
+
+
+def rule_of(error: Mapping[str, Any]) -> str:
+    """Say which rule is broken, of one of the errors that pydantic lists.
+
+    Examples:
+        >>> rule_of({"type": "less_than_equal", "ctx": {"le": 1}, "msg": "Input should be less than or equal to 1"})
+        'must be 1 or less'
+    """
+    ctx = {name: f"{value:g}" if isinstance(value, float) else value for name, value in error.get("ctx", {}).items()}
+    said: str = error["msg"]
+    return RULES.get(error["type"], said[:1].lower() + said[1:]).format_map(ctx)
 
 
 def full_disk(error: BaseException) -> Problem:

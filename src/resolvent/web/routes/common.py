@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ __all__ = [
     "SENT",
     "accept",
     "as_json",
+    "check_names",
     "client_of",
     "disposition",
     "is_gone",
@@ -32,6 +34,10 @@ __all__ = [
 
 MEDIA_TYPES = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "tiff": "image/tiff",
                "avif": "image/avif", "bmp": "image/bmp", "heif": "image/heif", "gif": "image/gif"}  # fmt: skip
+
+
+SEVERAL = {"set"}
+"""Fields that may be given several times."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -63,6 +69,26 @@ def accept(request: Request, *types: str) -> str:
             ):
                 return kind
     raise Problem(406, f"accept {', '.join(wanted):.80}: the answer is {' or '.join(types)}; accept one of them")
+
+
+async def check_names(request: Request) -> None:
+    """Refuse what would be ignored: a parameter that the path does not take, and all but the last of one given twice.
+
+    Raises:
+        Problem: There is such a one.
+    """
+    operation = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    known = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
+    for name in request.query_params:
+        if name not in known:
+            takes = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+            raise Problem(422, f"parameter {name!r:.80}: {request.url.path:.80} does not know it; {takes}")
+    sent = Counter(name for name, _ in request.query_params.multi_items())
+    if "requestBody" in operation:
+        sent.update(name for name, _ in (await request.form()).multi_items())
+    for name, count in sent.items():
+        if count > 1 and name not in SEVERAL:
+            raise Problem(422, f"{name:.80}: is given {count} times; give it once")
 
 
 def store_of(request: Request) -> Store:
