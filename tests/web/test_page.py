@@ -114,6 +114,7 @@ def test_invented_detail_is_asked_for_and_named(opened, live):
     page.locator("#files").set_input_files(given("a.png", photograph("png", noisy(1, 32))))
     restored(page, 1)
     page.locator("#more summary").click()
+    expect(page.locator("#layers-hint")).to_be_hidden()
     field, again, right = page.locator("#realism-field"), page.locator("#form [type=submit]"), page.locator("#right")
     expect(field).to_be_hidden()
     page.locator("#scale").select_option("2")
@@ -131,6 +132,10 @@ def test_invented_detail_is_asked_for_and_named(opened, live):
         "Restored with the model upscale4, 4 times as large, detail invented, 50 %."
     )
     expect(page.locator("#reasons")).to_contain_text("Fine detail is invented to look real")
+    expect(page.locator("#layers-hint")).to_have_text(
+        "This result cannot show where it may be wrong (its detail is invented), "
+        "or what was changed (it has another size)."
+    )
     page.locator("#left").select_option(index=2)
     expect(page.locator("#corner-left")).to_have_text("Automatic (upscale4) ×4")
     page.locator("#scale").select_option("2")

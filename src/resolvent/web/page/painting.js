@@ -147,13 +147,23 @@ function paintLayers(run) {
     radio.disabled = !run || (radio.value !== "result" && !run.result.layers.includes(radio.value));
     radio.checked = radio.value === (shown ?? "result");
   }
-  hide({ legend: !shown });
+  const missing = Object.entries(state.about.layers).filter(([layer]) => run && !run.result.layers.includes(layer));
+  const absent = missing.map(([layer, { label }]) => `${label} (${whyNone(layer, run)})`);
+  write("layers-hint", `This result cannot show ${absent.join(", or ")}.`);
+  hide({ legend: !shown, "layers-hint": !missing.length });
   if (!shown) return;
   const { color, legend, ticks } = state.about.layers[shown];
   $("legend").style.setProperty("--layer", color);
   $("ticks").replaceChildren(...ticks.map((tick) => make("span", { textContent: tick })));
   write("legend-text", sentence(legend));
   write("legend-sentence", shown === "uncertainty" ? sentence(run.result.uncertainty?.sentence) : "");
+}
+
+/** Why a result has no such layer. */
+function whyNone(layer, { options, result: { status, model } }) {
+  if (status === "unchanged") return "the photograph is as it was";
+  if (layer === "change") return "it has another size";
+  return options.realism ? "its detail is invented" : `${model ?? options.method} has none`;
 }
 
 function paintStrength(run) {
