@@ -202,6 +202,16 @@ def test_photographs_are_dropped_and_pasted(opened):
     assert page.locator("#list [role=option]").count() == 2
 
 
+def test_photographs_of_one_name_are_told_apart(opened):
+    page = opened()
+    page.locator("#files").set_input_files([given("a.png", photograph("png", noisy(seed, 32))) for seed in range(2)])
+    restored(page, 2)
+    expect(page.locator("#list .item-name")).to_have_text(["a.png", "a.png (2)"])
+    expect(page.get_by_role("option", name="a.png (2), restored")).to_have_count(1)
+    page.locator("#list .item").last.click()
+    expect(page.locator("#name")).to_have_text("a.png (2)")
+
+
 def test_zoom_is_at_the_pointer_shows_native_pixels_and_stays(opened):
     page = opened(viewport={"width": 1000, "height": 700})
     large = [given(f"{seed}.png", photograph("png", np.tile(noisy(seed), (2, 26, 1)))) for seed in (1, 2)]

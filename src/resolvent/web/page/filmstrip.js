@@ -9,7 +9,7 @@ import { paintForm } from "./form.js";
 
 export function makeItem(photo) {
   const parts = ["thumb", "meter", "badge", "item-name"].map((className) => make("span", { className }));
-  parts[3].textContent = photo.name;
+  parts[3].textContent = photo.label;
   const node = make("div", { className: "item", role: "option", title: photo.folder + photo.name }, ...parts);
   node.onclick = () => select(photo, true);
   return node;
@@ -19,7 +19,7 @@ export function paintItem(photo) {
   const { item, state: now, latest } = photo;
   const shown = photo === state.shown;
   item.setAttribute("aria-selected", String(shown));
-  item.setAttribute("aria-label", `${photo.name}, ${STATES[now]}`);
+  item.setAttribute("aria-label", `${photo.label}, ${STATES[now]}`);
   item.tabIndex = shown ? 0 : -1;
   item.style.setProperty("--progress", Math.max(0.04, latest.job?.progress ?? 0));
   if (item.dataset.state === now) return;

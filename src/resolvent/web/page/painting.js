@@ -109,7 +109,7 @@ function paintPanel(photo, run) {
   const known = photo.known?.job.photograph;
   const found = photo.runs.map((one) => one.job?.diagnosis).findLast(Boolean);
   const size = ({ width, height }) => `${width} × ${height}`;
-  write("name", photo.name);
+  write("name", photo.label);
   $("name").title = photo.folder + photo.name;
   const facts = known ? [size(known), known.format.toUpperCase(), `${known.depth} bit`] : [];
   write("meta", [...facts, bytes(photo.file.size)].join(" · "));

@@ -59,7 +59,9 @@ export class Photo {
   constructor(file, folder) {
     const { heif, tiff, ...drawn } = state.about.formats;
     const drawable = Object.values(drawn).flat().includes(extension(file.name));
-    Object.assign(this, { file, folder, name: file.name, drawable, thumbed: false, url: null });
+    const twins = state.photos.filter(({ name }) => name === file.name).length;
+    const label = twins ? `${file.name} (${twins + 1})` : file.name;
+    Object.assign(this, { file, folder, name: file.name, label, drawable, thumbed: false, url: null });
     Object.assign(this, { runs: [], left: null, right: null, item: makeItem(this) });
   }
 
