@@ -83,6 +83,10 @@ def test_folders_of_results_are_left_out_unless_they_are_named(tmp_path, soft):
     assert report.earlier == (album / "first/run", album / "trip/b.restored.png")
     assert report.to_json()["earlier"] == [str(path) for path in report.earlier]
     assert restore_many(album, album / "second", resume=True, **soft).counts["skipped"] == 4
+    named = find_jobs([path for path in album.iterdir() if path.name[0] != "@"], album / "second")
+    assert {job.source for job in named.jobs} == {job.source for job in find_jobs(album, album / "second").jobs}
+    assert not named.unusable
+    assert set(named.earlier) == {*report.earlier, album / "second"}
     assert set(find_images(album).earlier) == {album / "first/run", album / "second"}
     assert targets(find_jobs(album / "second", tmp_path / "out"), tmp_path / "out") == tree(album / "second")
 

@@ -177,8 +177,7 @@ def _search(paths: Sequence[Place], place: Place | None, suffix: str) -> Search:
     if not paths:
         raise UsageError("no input; give files or folders")
     search = Search(place, suffix)
-    for path in paths:
-        search.add(path)
+    search.add_all(paths)
     return search
 
 

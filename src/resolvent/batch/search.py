@@ -50,19 +50,32 @@ class Search:
         self.repeated: list[Place] = []
         self.earlier: list[Place] = []
 
+    def add_all(self, paths: Sequence[Place]) -> None:
+        """Take files and folders; no folder of results beside others, as a pattern such as ``photos/*`` finds it."""
+        folders = [path for path in paths if isinstance(path, Path) and path.is_dir()]
+        results = [path for path in folders if identity(path) == self.outputs or holds_results(path)]
+        others = [path for path in paths if path not in results]
+        self.earlier += results if others else []
+        for path in others or paths:
+            self.add(path)
+
     def add(self, path: Place) -> None:
         """Take a file, whatever it is called, or the photographs of a folder."""
         named = isinstance(path, Url) and path.suffix.lower() in KINDS and not path.folder  # is not asked for
         if named or not is_folder(path):
             self._take(Listed(path, path.parent))
             return
-        before, ignored = len(self.images) + len(self.repeated) + len(self.unusable), self.ignored.total()
+        before, ignored = self._found, self.ignored.total()
         for image in self._objects(path) if isinstance(path, Url) else self.walk(path):
             self._take(Listed(image, path))
-        if before == len(self.images) + len(self.repeated) + len(self.unusable):
+        if before == self._found:
             others = self.ignored.total() - ignored
             but = f", but {others} other {'files' if others > 1 else 'file'}" if others else ""
             self.unusable[path] = f"{path}: holds no image{but}; accepted extensions are {' '.join(sorted(KINDS))}"
+
+    @property
+    def _found(self) -> int:
+        return sum(map(len, (self.images, self.repeated, self.unusable, self.earlier)))
 
     def _take(self, image: Listed) -> None:
         first = self.images.setdefault(identity(image.path), image)
