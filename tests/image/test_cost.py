@@ -15,8 +15,7 @@ from PIL import Image as Pillow
 
 from resolvent.errors import InputError
 from resolvent.image import Metadata, read_image
-from resolvent.image.exif import without_directory
-from resolvent.image.strip import without_places
+from resolvent.image.place import placeless_exif, placeless_xmp
 from resolvent.image.xmp import merged_xmp, truthful_xmp
 
 PIXELS = np.random.default_rng(4).integers(0, 256, (24, 32, 3), np.uint8)
@@ -51,7 +50,7 @@ def png_without_end() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 600, 600, 8, 0, 0, 0, 0)) + parts
 
 
-@pytest.mark.parametrize("act", [truthful_xmp, without_places, lambda packet: merged_xmp(b"<a/></rdf:RDF>", packet)])
+@pytest.mark.parametrize("act", [truthful_xmp, placeless_xmp, lambda packet: merged_xmp(b"<a/></rdf:RDF>", packet)])
 @pytest.mark.parametrize(
     "piece",
     [
@@ -70,6 +69,23 @@ def test_xmp_is_changed_in_linear_time(act: Callable[[bytes], bytes], piece: byt
     packet = piece * (LENGTH // len(piece))
     start = time.process_time()
     act(packet)
+    assert time.process_time() - start < SECONDS
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"<r>" + b'<x a:City="1" b="2"/>' * (LENGTH // 20) + b"</r>",
+        b"<City>" * (LENGTH // 13) + b"</City>" * (LENGTH // 13),
+        b"<r " + b" ".join(b'a%d:City="1"' % number for number in range(LENGTH // 16)) + b"/>",
+    ],
+    ids=["many", "nested", "in one tag"],
+)
+def test_the_place_is_taken_out_of_xmp_in_linear_time(packet: bytes) -> None:
+    start = time.process_time()
+    placed = placeless_xmp(packet)
+    assert placed is not None
+    assert b"City" not in placed
     assert time.process_time() - start < SECONDS
 
 
@@ -105,7 +121,7 @@ def test_a_place_is_emptied_in_linear_time() -> None:
     directory = struct.pack("<H", count) + entry * count + bytes(size)
     block = b"Exif\0\0II*\0" + struct.pack("<IHHHIII", 8, 1, 0x8825, 4, 1, 26, 0) + directory
     start = time.process_time()
-    assert not any(without_directory(block, 0x8825)[6 + 26 :])
+    assert not any(placeless_exif(block)[6 + 26 :])
     assert time.process_time() - start < SECONDS
 
 

@@ -10,8 +10,10 @@ from PIL import Image as Pillow
 from PIL import IptcImagePlugin
 
 from resolvent.image import encode_image, read_image
+from resolvent.image.exif import PREFIX
 from resolvent.image.iptc import placeless_resources
-from resolvent.image.strip import stripped, without_places
+from resolvent.image.place import placeless_exif, placeless_xmp
+from resolvent.image.strip import stripped
 from tests.image.kept import chunk, jpeg, png, segment, tiff
 
 PLACES = {26: b"DEU", 27: b"Zollverein", 90: b"Essen", 92: b"Schacht XII", 95: b"NRW", 100: b"DEU", 101: b"Germany"}
@@ -88,5 +90,70 @@ def test_damaged_iptc_is_kept_up_to_the_damage() -> None:
 
 
 def test_properties_of_other_names_are_kept() -> None:
-    packet = b'<a dc:City2="x" crs:Relocation="x" a:Alternative="x" City="x"><rdf:Alt>x</rdf:Alt></a>'
-    assert without_places(packet) == packet
+    packet = b'<a xmlns:state="u" dc:City2="x" crs:Relocation="x"><rdf:Alt>a:City="x"</rdf:Alt><!-- <a:City> --></a>'
+    assert placeless_xmp(packet) == packet
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b'<a><City xmlns="http://ns.adobe.com/photoshop/1.0/">Essen</City></a>',
+        b"<a><b:City><![CDATA[</b:City>Essen]]></b:City></a>",
+        b"<a><b:City q='>'><b:City>x</b:City>Essen</b:City></a>",
+        b'<a b:city="Essen" b:Province-State = \'Essen\' dwc:locality="Essen" drone-dji:AbsoluteAltitude="Essen"/>',
+        '<a b:City="Essen"/>'.encode("utf-16"),
+        b'<a b:City="Essen">',
+        b'<!DOCTYPE a [<!ENTITY e "Essen">]><a><b:City>&e;</b:City></a>',
+    ],
+    ids=["default namespace", "CDATA", "nested", "other names", "UTF-16", "damaged", "entity"],
+)
+def test_xmp_in_any_form_tells_no_place(packet: bytes) -> None:
+    """What cannot be read is left out as a whole, and that is said."""
+    image = read_image(jpeg(segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet)))
+    public = stripped(image, "gps")
+    data = encode_image(public, "jpeg")
+    assert b"Essen" not in data
+    assert "Essen".encode("utf-16-le") not in data
+    lost = "its XMP cannot be read, and may tell the place: left out"
+    assert (public.metadata.xmp is None) == (lost in public.warnings)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_exif_tells_no_place_wherever_it_is_held(order: str) -> None:
+    """The GPS directory of another directory, of odd types and counts; text of EXIF 3.0; copies of XMP and IPTC."""
+
+    def directory(entries: list[tuple[int, int, int, bytes]], following: int = 0) -> bytes:
+        rows = [struct.pack(order + "HHI", *entry[:3]) + entry[3] for entry in entries]
+        return struct.pack(order + "H", len(rows)) + b"".join(rows) + struct.pack(order + "I", following)
+
+    def at(place: int) -> bytes:
+        return struct.pack(order + "I", place)
+
+    secret = b"Essen, Zollverein 1\0"
+    first = directory([(700, 1, 20, at(400)), (0x8769, 4, 1, at(100)), (0x8825, 9, 2, at(200))], 300)
+    inner = directory([(0x8825, 13, 1, at(240)), (0x927C, 7, 20, at(460))])
+    gps = [directory([(number, kind, 20, at(place))]) for number, kind, place in ((27, 129, 420), (28, 99, 440))]
+    thumbnail = directory([(0x8825, 4, 1, at(340))])
+    block = bytearray(b"II*\0" if order == "<" else b"MM\0*") + at(8) + bytes(500)
+    places = {8: first, 100: inner, 200: gps[0], 240: gps[1], 300: thumbnail, 340: gps[0], 400: 4 * secret}
+    for place, data in places.items():
+        block[place : place + len(data)] = data
+    block[460:480] = b"kept in maker notes\0"
+    assert bytes(block).count(b"Essen") == 3
+    assert b"Essen" not in placeless_exif(PREFIX + block)
+    assert b"kept in maker notes" in placeless_exif(PREFIX + block)
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    ["GPS Position", "exif:GPSLatitude ", "city", "Province-State", "GeoLocation", "raw profile type exif"],
+)
+def test_text_of_a_png_tells_no_place(keyword: str) -> None:
+    image = read_image(png(chunk(b"tEXt", keyword.encode() + b"\0Essen"), chunk(b"tEXt", b"Author\0Zoe")))
+    data = encode_image(stripped(image, "gps"), "png")
+    assert (b"Essen" in data, b"Zoe" in data) == (False, True)
+
+
+def test_iptc_behind_a_byte_of_padding_is_kept() -> None:
+    padded = dataset(90, b"Essen") + bytes(1) + dataset(116, b"(c) Zoe")
+    assert placeless_resources(resource(0x0404, padded)) == resource(0x0404, dataset(116, b"(c) Zoe"))

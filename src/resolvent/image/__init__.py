@@ -19,6 +19,7 @@ Metadata that decoders do not give (``found.py``) is read, and written, here::
     directories.py  TIFF's, of which EXIF is made too
     jpeg_header.py  quality and chroma of a JPEG
     exif.py, xmp.py, iptc.py
+    place.py        where it was taken, which strip.py leaves out
     color.py        ICC profiles equivalent to color given in another way
 """
 

@@ -43,7 +43,7 @@ SUBDIRECTORIES = ({0x8769, 0x8825}, {0xA005}, frozenset[int]())
 
 _FORMS = {
     **{1: "u1", 2: "u1", 3: "u2", 4: "u4", 5: "u4", 6: "i1", 7: "u1", 8: "i2", 9: "i4", 10: "i4", 11: "f4", 12: "f8"},
-    **{13: "u4", 16: "u8", 17: "i8", 18: "u8"},
+    **{13: "u4", 16: "u8", 17: "i8", 18: "u8", 129: "u1"},
 }
 """NumPy's names of the types; of a rational, 5 and 10, those of its two numbers."""
 

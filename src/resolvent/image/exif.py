@@ -24,7 +24,6 @@ from resolvent.image.directories import (
     number,
     open_tiff,
     pack,
-    size_of,
     unpack,
     values_of,
 )
@@ -38,7 +37,6 @@ __all__ = [
     "resolution",
     "stand_in",
     "upright_exif",
-    "without_directory",
 ]
 
 PREFIX = b"Exif\0\0"
@@ -102,29 +100,6 @@ def of_new_pixels(block: bytes, width: int, height: int) -> bytes:
             if value is None or form is None or count != 1 or value >= 1 << 8 * struct.calcsize(form):
                 continue
             struct.pack_into(layout.order + form, new, place, value)
-    return bytes(new)
-
-
-def without_directory(block: bytes, tag: int) -> bytes:
-    """Empty a subdirectory of an EXIF block, such as that of the place; every other byte stays where it is."""
-    layout, _, entries = open_exif(block)
-    file = io.BytesIO(block[len(PREFIX) :])
-    emptied: list[tuple[int, int]] = []  # where each part starts, and its size
-    with suppress(ValueError):
-        for start in filter(None, [number(layout, entry) for entry in entries if entry[0] == tag]):
-            inner = entries_at(file, layout, start)
-            for _, kind, count, field in inner:
-                size = size_of(kind, count)
-                if size > len(field):
-                    (at,) = struct.unpack(layout.offset, field)
-                    emptied.append((at, size))
-            emptied.append((start, struct.calcsize(layout.length) + len(inner) * struct.calcsize(layout.entry)))
-    new, done = bytearray(block), 0
-    for at, size in sorted(emptied):  # damaged ones may overlap
-        begin, end = max(at + len(PREFIX), done), min(at + len(PREFIX) + size, len(new))
-        if begin < end:
-            new[begin:end] = bytes(end - begin)
-            done = end
     return bytes(new)
 
 

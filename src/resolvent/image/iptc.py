@@ -82,7 +82,12 @@ def _content(resource: bytes) -> bytes:
 def _datasets(iptc: bytes) -> Iterator[tuple[tuple[int, int], bytes]]:
     """Walk the datasets of IPTC: record and number, and the dataset as it stands."""
     at = 0
-    while iptc[at : at + 1] == b"\x1c" and at + 5 <= len(iptc):
+    while at + 5 <= len(iptc):
+        if iptc[at] == 0:  # what some writers fill up to even places with
+            at += 1
+            continue
+        if iptc[at] != 0x1C:
+            return
         record, number, size = struct.unpack_from(">BBH", iptc, at + 1)
         start = at + 5
         if size & 0x8000:  # of a long one, the size of its size

@@ -6,11 +6,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from resolvent.image.exif import without_directory
 from resolvent.image.iptc import placeless_resources
 from resolvent.image.metadata import Metadata
+from resolvent.image.place import ENDS, NAMES, names_place, placeless_exif, placeless_xmp
 from resolvent.image.png import keyword_of
-from resolvent.image.xmp import without_properties
 
 if TYPE_CHECKING:
     from resolvent.image.image import Image
@@ -20,23 +19,14 @@ __all__ = ["STRIPS", "stripped"]
 STRIPS = ("gps", "all")
 """What can be left out: where a photograph was taken; everything but its color profile."""
 
-_GPS = 0x8825
-"""EXIF's tag of the GPS directory."""
-
-
-_RAW = "Raw profile type"
+_RAW = "raw profile type"
 """Of PNG's text that holds EXIF or XMP once more."""
 
-_PLACE = (  # GPS of EXIF and of drones, Darwin Core, W3C's geo; IPTC Core and Extension, and Photoshop
-    r"(?:[Gg][Pp][Ss]\w+|\w*(?:[Ll]atitude|[Ll]ongitude)|lat|long|alt|shotLocation|"
-    r"(?:[Ll]ocation|Sub-?location)(?:Created|Shown|Name|Id)?|City|State|ProvinceState|Country(?:Code|Name)?|WorldRegion)"
+_TOLD = rb"""(?i)Exif\0\0|Photoshop 3.0\0|[:<\s](?:gps\w+|%b|\w*(?:%b))[\s>/=]""" % (
+    "|".join(NAMES).encode(),
+    "|".join(ENDS).encode(),
 )
-"""The names of properties that tell where a photograph was taken; its maker's address is none of them."""
-
-_PREFIX = r"""[^\s<>=/"':]+:"""
-
-_PRIVATE = rf"{_RAW}|(?:{_PREFIX})?{_PLACE}$"
-"""The keywords of PNG's text that is left out with the place."""
+"""What a gain map may tell the place by, which is a JPEG of its own and kept as it is or not at all."""
 
 
 def stripped(image: Image, what: str | None) -> Image:
@@ -50,28 +40,24 @@ def stripped(image: Image, what: str | None) -> Image:
         return image
     if what == "all":
         return replace(image, metadata=Metadata(icc=image.metadata.icc))
-    known = image.metadata
-    if known.gain_map and re.search(rb"Exif\0\0|Photoshop 3.0\0|:%b[\s>/=]" % _PLACE.encode(), known.gain_map):
+    known, warnings = image.metadata, image.warnings
+    if known.gain_map and re.search(_TOLD, known.gain_map):
         known = known.without_gain_map()
+    xmp, extension = (packet and placeless_xmp(packet) for packet in (known.xmp, known.xmp_extension))
+    if (known.xmp and xmp is None) or (known.xmp_extension and extension is None):
+        known, xmp, extension = known.without_gain_map(), None, None
+        warnings = (*warnings, "its XMP cannot be read, and may tell the place: left out")
     public = replace(
         known,
-        exif=known.exif and without_directory(known.exif, _GPS),
-        xmp=known.xmp and without_places(known.xmp),
-        xmp_extension=known.xmp_extension and without_places(known.xmp_extension),
+        exif=known.exif and placeless_exif(known.exif),
+        xmp=xmp,
+        xmp_extension=extension,
         iptc=known.iptc and placeless_resources(known.iptc),
         geo=None,
-        text=tuple(text for text in known.text if not re.match(_PRIVATE, keyword_of(text))),
+        text=tuple(text for text in known.text if not _is_private(keyword_of(text).strip())),
     )
-    return replace(image, metadata=public)
+    return replace(image, metadata=public, warnings=warnings)
 
 
-def without_places(packet: bytes) -> bytes:
-    """Leave out of an XMP packet where the photograph was taken: coordinates, and the fields that name the place.
-
-    Examples:
-        >>> without_places(b'<a exif:GPSLatitude="52,31N" tiff:Make="x"><exif:GPSAltitude>34/1</exif:GPSAltitude></a>')
-        b'<a tiff:Make="x"></a>'
-        >>> without_places(b'<a photoshop:City="Essen" dc:rights="Zoe"/>')
-        b'<a dc:rights="Zoe"/>'
-    """
-    return without_properties(packet, _PREFIX + _PLACE)
+def _is_private(keyword: str) -> bool:
+    return keyword.lower().startswith(_RAW) or names_place(keyword)
