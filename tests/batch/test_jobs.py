@@ -1,11 +1,15 @@
 """Which inputs there are, and where their outputs go."""
 
+import os
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from resolvent.batch.jobs import find_images, find_jobs
 from resolvent.batch.many import restore_many
+from resolvent.batch.search import Search
 from resolvent.errors import MissingDependencyError, UsageError
 from tests.batch.conftest import put, tree
 
@@ -59,15 +63,72 @@ def test_folders_of_one_name_are_kept_apart(tmp_path):
 
 
 def test_a_pattern_that_finds_results_too_leaves_them_out(tmp_path):
-    """As ``*.jpg`` does at the second run; of a third run too, and with another extension."""
+    """As ``*.jpg`` does at the second run; of a third run too, and with another extension or an output folder."""
     names = ["a.jpg", "a.restored.jpg", "a.restored.restored.jpg", "b.gif", "b.gif.restored.png", "c.restored.jpg"]
-    found = find_jobs([tmp_path / name for name in names])
-    assert [job.source.name for job in found.jobs] == ["a.jpg", "b.gif", "c.restored.jpg"]
-    assert [path.name for path in found.earlier] == ["a.restored.jpg", "a.restored.restored.jpg", "b.gif.restored.png"]
-    png = find_jobs([tmp_path / "a.jpg", tmp_path / "a.restored.png"], ext="png")
-    assert (targets(png, tmp_path), png.earlier) == (["a.restored.png"], (tmp_path / "a.restored.png",))
-    with pytest.raises(UsageError, match=r"a\.png: is an input"):
-        find_jobs([tmp_path / "a.jpg", tmp_path / "a.png"], suffix="", ext="png")
+    for options in ({}, {"ext": "png"}, {"output": tmp_path / "out"}, {"suffix": "-2"}):
+        found = find_jobs([tmp_path / name for name in names], **options)
+        assert [job.source.name for job in found.jobs] == ["a.jpg", "b.gif", "c.restored.jpg"]
+        assert [path.name for path in found.earlier] == [
+            "a.restored.jpg", "a.restored.restored.jpg", "b.gif.restored.png",
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "options"),
+    [
+        (["a.jpg", "a.restored.jpg"], {"overwrite": True}),  # which may be an original
+        (["a.jpg", "a-2.jpg"], {"suffix": "-2"}),
+        (["a.jpg", "a.png"], {"suffix": "", "ext": "png"}),
+    ],
+)
+def test_no_input_is_replaced_even_one_that_is_left_out(tmp_path, names, options):
+    with pytest.raises(UsageError, match="is an input, and inputs are never replaced"):
+        find_jobs([tmp_path / name for name in names], **options)
+
+
+def test_a_link_to_an_input_is_not_replaced(tmp_path):
+    for name in ("a.png", "b.png"):
+        put(tmp_path / name)
+    (tmp_path / "a.restored.png").symlink_to("b.png")
+    with pytest.raises(UsageError, match="is an input"):
+        find_jobs([tmp_path / name for name in ("a.png", "b.png", "a.restored.png")])
+
+
+def test_only_photographs_have_results(tmp_path):
+    """Of a raw file or notes of that name, ``a.restored.jpg`` is the photograph that there is."""
+    put(tmp_path / "in/a.restored.png")
+    for name in ("a.xmp", "a.cr2", "a.txt"):
+        (tmp_path / "in" / name).touch()
+    assert targets(find_jobs(tmp_path / "in", tmp_path / "out"), tmp_path) == ["out/a.restored.png"]
+
+
+def test_a_watched_folder_may_be_gone_when_its_result_is_seen(tmp_path):
+    search = Search(tmp_path / "out", "")
+    assert not search.holds(tmp_path, tmp_path / "gone/a.restored.png", is_folder=False)
+    put(tmp_path / "here/a.restored.png")
+    assert search.holds(tmp_path, tmp_path / "here/a.restored.png", is_folder=False)
+    put(tmp_path / "here/a.png")
+    assert not search.holds(tmp_path, tmp_path / "here/a.restored.png", is_folder=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="chmod does not lock a folder there")
+def test_what_cannot_be_looked_into_is_one_line(request):
+    with tempfile.TemporaryDirectory() as place:  # that others than root can come to
+        album, locked = Path(place), Path(place, "locked")
+        album.chmod(0o755)
+        put(album / "a.png")
+        locked.mkdir(0o000)
+        if os.getuid() == 0:
+            os.seteuid(65534)
+            request.addfinalizer(lambda: os.seteuid(0))
+        found = find_jobs(album)
+        if os.getuid() == 0:
+            os.seteuid(0)
+        locked.chmod(0o755)
+    assert [job.source.name for job in found.jobs] == ["a.png"]
+    assert list(found.unusable.values()) == [
+        f"{locked}: cannot be listed: Permission denied; make it readable, or move it away"
+    ]
 
 
 def test_folders_of_results_are_left_out_unless_they_are_named(tmp_path, soft):
@@ -75,6 +136,8 @@ def test_folders_of_results_are_left_out_unless_they_are_named(tmp_path, soft):
     album = tmp_path / "album"
     for name in ("a.png", "trip/b.png", "@eaDir/thumbnail.png", "mixed/c.png"):
         put(album / name)
+    (album / "first/run").mkdir(parents=True)
+    (album / "first/run/desktop.ini").touch()
     restore_many(album / "trip", **soft)
     restore_many([album / "a.png"], album / "mixed", **soft)
     restore_many(album / "trip", album / "first/run", **soft)

@@ -301,6 +301,8 @@ def test_what_would_be_ignored_is_refused(client):
         client.get("/v1/jobs/a/result?strength=0&strength=1"): "strength: is given 2 times",
     }.items():
         assert (answer.status_code, message in answer.json()["detail"]) == (422, True), answer.text
+    crop = client.get("/v1/jobs/a/before?crop=abc")
+    assert (crop.status_code, crop.json()["rule"]) == (422, "is not written as it must be")
     assert client.get("/healthz?time=1").status_code == client.get("/?x").status_code == 200
 
 

@@ -10,11 +10,13 @@ import hashlib
 import os
 import sqlite3
 from contextlib import closing
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 from resolvent.batch.places import Place, Url
 from resolvent.batch.store import StoreError, exists, find, put, read
 from resolvent.errors import InputError, OutputError, UsageError, first_line
+from resolvent.image.formats import KINDS
+from resolvent.io import is_file
 from resolvent.system import user_data
 
 __all__ = [
@@ -73,11 +75,11 @@ def holds_batch(folder: Place) -> bool:
 
 def holds_results(folder: Path) -> bool:
     """Whether a folder is the output folder of photographs that lie elsewhere; see ``mark``."""
-    return (folder / MARK).is_file()
+    return is_file(folder / MARK)
 
 
 def is_fresh(folder: Place) -> bool:
-    """Whether an output folder holds no batch and no file yet.
+    """Whether an output folder holds no batch and no photograph yet.
 
     Raises:
         OutputError: Its store does not tell.
@@ -85,12 +87,9 @@ def is_fresh(folder: Place) -> bool:
     if holds_batch(folder):
         return False
     if not isinstance(folder, Url):
-        try:
-            return all(path.name.startswith(".") for path in folder.iterdir())
-        except OSError as error:
-            return isinstance(error, FileNotFoundError)
+        return not any(PurePath(name).suffix.lower() in KINDS for _, _, files in os.walk(folder) for name in files)
     try:
-        return next(find(folder), None) is None
+        return not any(PurePosixPath(name).suffix.lower() in KINDS for name, _ in find(folder))
     except StoreError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return True

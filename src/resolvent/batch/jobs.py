@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from resolvent.batch.places import Place, Url, as_place, as_places, below, distinct_path, identity, local
-from resolvent.batch.search import MAP_SUFFIX, Listed, Search
+from resolvent.batch.search import MAP_SUFFIX, SUFFIX, Listed, Search
 from resolvent.batch.store import check_output, is_file, is_folder
 from resolvent.errors import UsageError, unknown
 from resolvent.image.decode import load_pillow_heif
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from resolvent.engine.request import Request
 
 __all__ = [
-    "SUFFIX",
     "Found",
     "Job",
     "check_side_files",
@@ -35,10 +34,6 @@ __all__ = [
     "output_names",
     "written_extension",
 ]
-
-
-SUFFIX = ".restored"
-"""What an output's name gains where it stands beside its input."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +102,16 @@ def find_jobs(
     *,
     suffix: str = SUFFIX,
     ext: str | None = None,
+    overwrite: bool = False,
 ) -> Found:
     """Pair each input with its output, before any work.
 
     A folder is searched with its subfolders, but not through links, for files with the extension of an image; hidden
     ones, output folders, maps of errors and what has ``suffix`` already are left out. A file that is named is taken
-    whatever it is called, unless it is what another one becomes. Outputs keep the extension of their input, and gain
-    ``.png`` where that is of a format that is only read. Where two inputs would have one output, folders are told apart
-    by their place below the folder that they have in common, and files by the whole name of the input: ``a.jpg.png``
-    beside ``a.png``.
+    whatever it is called, unless it is ``a.restored.jpg`` beside an ``a.jpg`` that is an input too. Outputs keep the
+    extension of their input, and gain ``.png`` where that is of a format that is only read. Where two inputs would have
+    one output, folders are told apart by their place below the folder that they have in common, and files by the whole
+    name of the input: ``a.jpg.png`` beside ``a.png``.
 
     Args:
         inputs: A file or a folder, or several, or URLs of such. What is given twice is taken once.
@@ -123,6 +119,7 @@ def find_jobs(
             mirrored; or a file, for one input file: a path with an extension that is no folder.
         suffix: Put between name and extension of outputs beside their inputs.
         ext: Extension of all outputs.
+        overwrite: Whether outputs will be replaced, of which none may then be an input, even one that is left out.
 
     Raises:
         UsageError: An output is an input; a format is not written; no input; two inputs have one output all the same.
@@ -146,27 +143,18 @@ def find_jobs(
         if place is not None and (is_file(place) or named):
             raise UsageError(f"output {place}: is a file; for several inputs or a folder, give a folder")
         search = _search(paths, place, suffix)
-        if place is None and suffix:
-            _leave_results_out(search, suffix, ext)
         images = list(search.images.values())
         targets = _targets(images, place, suffix if place is None else "", ext)
         asked = None if ext is None else KINDS[ext]
         found = _found((Job(image.path, target, asked) for image, target in zip(images, targets, strict=True)), search)
-    _check_targets(found.jobs)
+    _check_targets(found.jobs, found.earlier if overwrite else ())
     stems = Counter(_stem(job) for job in found.jobs)
     return replace(found, jobs=tuple(replace(job, alike=stems[_stem(job)] > 1) for job in found.jobs))
 
 
 def _found(jobs: Iterable[Job], search: Search) -> Found:
-    return Found(tuple(jobs), search.unusable, search.ignored, tuple(search.repeated), tuple(search.earlier))
-
-
-def _leave_results_out(search: Search, suffix: str, ext: str | None) -> None:
-    """Take no file that is the output of another one, as a pattern such as ``*.jpg`` finds them at the second run."""
-    images = search.images
-    made = {identity(target) for target in _targets(list(images.values()), None, suffix, ext)}
-    search.earlier += [image.path for key, image in images.items() if key in made]
-    search.images = {key: image for key, image in images.items() if key not in made}
+    earlier = {distinct_path(path): path for path in search.earlier}
+    return Found(tuple(jobs), search.unusable, search.ignored, tuple(search.repeated), tuple(earlier.values()))
 
 
 def _stem(job: Job) -> Place:
@@ -288,8 +276,8 @@ def check_side_files(request: Request, jobs: Sequence[Job], *, overwrite: bool) 
     request.check_written(overwrite=overwrite)
 
 
-def _check_targets(jobs: Sequence[Job]) -> None:
-    sources = {identity(job.source) for job in jobs}
+def _check_targets(jobs: Sequence[Job], left_out: Sequence[Place]) -> None:
+    sources = {identity(path) for path in (*(job.source for job in jobs), *left_out)}
     taken: dict[str, Place] = {}
     folders = {job.target.parent for job in jobs}
     folding = {folder: isinstance(folder, Path) and folds_case(folder.absolute()) for folder in folders}

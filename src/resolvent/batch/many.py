@@ -16,12 +16,13 @@ from resolvent.batch.executors.cluster import check_cluster, open_cluster
 from resolvent.batch.executors.local import LocalExecutor, SharedSessions
 from resolvent.batch.forecast import Forecast
 from resolvent.batch.home import holds_batch, is_fresh, mark
-from resolvent.batch.jobs import SUFFIX, Job, check_side_files, find_jobs
+from resolvent.batch.jobs import Job, check_side_files, find_jobs
 from resolvent.batch.manifest import Manifest
 from resolvent.batch.places import ABSENT, Place, Url, as_place, as_places
 from resolvent.batch.progress import Event, Progress
 from resolvent.batch.report import BatchReport, Result
 from resolvent.batch.resources import Resources, check_workers, share_out, share_out_cluster
+from resolvent.batch.search import SUFFIX
 from resolvent.batch.settings import describe_settings, key_of
 from resolvent.batch.store import StoreError, check_output, exists, find, has_bucket, is_folder
 from resolvent.batch.task import Task, perform
@@ -101,7 +102,7 @@ def restore_many(
     """
     began = time.perf_counter()
     check_limits(limits)
-    check_workers(workers)
+    workers = check_workers(workers)
     if not callable(on_event):
         raise UsageError(f"on_event {on_event!r:.80}: must be a function; give one that takes an Event")
     files = Files(resume, overwrite, quality, strip, keep_time, limits, frame)
@@ -112,7 +113,7 @@ def restore_many(
         inputs, options = _absolute(inputs), _from_anywhere(options)
         output = None if output is None else _absolute(output)[0]
     request = make_request(**options)
-    found = find_jobs(inputs, output, suffix=suffix, ext=ext)
+    found = find_jobs(inputs, output, suffix=suffix, ext=ext, overwrite=overwrite)
     jobs = found.jobs
     if (mask := request.written.get("write_mask")) is not None and len(jobs) > 1:
         raise UsageError(f"write_mask {mask}: is of one photograph, and there are {len(jobs)}; leave it out")
@@ -139,6 +140,8 @@ def restore_many(
             home = None
         fresh = place is not None and home is not None and is_fresh(home)
         manifest = None if home is None else held.enter_context(Manifest.open(home))
+        if manifest is not None and fresh and not dry_run:
+            mark(manifest.folder)
         executor: Executor = LocalExecutor(resources.workers, sessions, control)
         if cluster is not None and jobs and not dry_run:
             executor = remote = open_cluster(cluster, len(jobs), workers)
@@ -150,8 +153,6 @@ def restore_many(
         if manifest is not None and not (resume or overwrite):
             _refuse_what_is_done(manifest, jobs)
         if manifest is not None and not dry_run:
-            if fresh:
-                mark(manifest.folder)
             manifest.forget_plans()
             manifest.commit()
             manifest.expect((job.source, job.target) for job in jobs)

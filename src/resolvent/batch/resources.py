@@ -55,14 +55,15 @@ class Resources:
         return replace(self, **{name: value for name, value in pins.items() if name in known})
 
 
-def check_workers(workers: object) -> None:
-    """Refuse a number of workers that is no whole number.
+def check_workers(workers: object) -> int | None:
+    """Give a number of workers as Python's own, and None as it is; refuse what is no whole number.
 
     Raises:
         UsageError: It is none.
     """
     if workers is not None and not isinstance(workers, Integral):
         raise UsageError(f"workers {workers!r:.80}: must be a whole number; give workers=2, or leave it out")
+    return None if workers is None else int(workers)
 
 
 def share_out(request: Request, photographs: int, workers: int | None = None) -> Resources:
@@ -79,7 +80,7 @@ def share_out(request: Request, photographs: int, workers: int | None = None) ->
     Raises:
         UsageError: There are to be no workers, or several where a photograph takes the whole machine.
     """
-    check_workers(workers)
+    workers = check_workers(workers)
     if workers is not None and workers < 1:
         raise UsageError(f"workers {workers}: must be 1 or more; leave it out for one on each core")
     free = available_memory()

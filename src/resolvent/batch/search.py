@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resolvent.batch.home import MARK, holds_results
-from resolvent.batch.places import Place, Url, as_place, distinct_path, identity
+from resolvent.batch.places import Place, Url, distinct_path, identity
 from resolvent.batch.store import StoreError, find, is_folder
 from resolvent.image.formats import KINDS
 
-__all__ = ["MAP_SUFFIX", "Listed", "Search"]
+__all__ = ["MAP_SUFFIX", "SUFFIX", "Listed", "Search"]
+
+SUFFIX = ".restored"
+"""What an output's name gains where it stands beside its input."""
 
 MAP_SUFFIX = ".uncertainty"
 """What the name of its map of errors gains."""
@@ -51,13 +54,21 @@ class Search:
         self.earlier: list[Place] = []
 
     def add_all(self, paths: Sequence[Place]) -> None:
-        """Take files and folders; no folder of results beside others, as a pattern such as ``photos/*`` finds it."""
+        """Take files and folders, without results that a pattern such as ``photos/*`` finds at the second run."""
         folders = [path for path in paths if isinstance(path, Path) and path.is_dir()]
         results = [path for path in folders if identity(path) == self.outputs or holds_results(path)]
         others = [path for path in paths if path not in results]
         self.earlier += results if others else []
         for path in others or paths:
             self.add(path)
+        self._leave_results_out()
+
+    def _leave_results_out(self) -> None:
+        suspects = [key for key, image in self.images.items() if image.path.stem.endswith(SUFFIX)]
+        if suspects:
+            originals = _originals([distinct_path(image.path) for image in self.images.values()])
+            results = [key for key in suspects if _is_result(distinct_path(self.images[key].path), originals)]
+            self.earlier += [self.images.pop(key).path for key in results]
 
     def add(self, path: Place) -> None:
         """Take a file, whatever it is called, or the photographs of a folder."""
@@ -94,9 +105,8 @@ class Search:
             earlier = [path for path in inner if holds_results(path)]
             self.earlier += earlier
             folders[:] = [path.name for path in inner if path not in earlier]
-            originals = _originals(files)
             for path in (Path(root, name) for name in sorted(files)):
-                if self._is_wanted(path, path.name, originals):
+                if self._is_wanted(path):
                     yield path
 
     def holds(self, folder: Path, path: Path, *, is_folder: bool) -> bool:
@@ -106,10 +116,13 @@ class Search:
             return False
         if is_folder:
             return self._enters(path) and not holds_results(path) and not path.is_symlink()
-        if not path.stem.endswith(self.suffix):
+        if not self._takes(path) or not path.stem.endswith(SUFFIX):
             return self._takes(path)
-        names = [other.name for other in path.parent.iterdir()]
-        return self._takes(path) and not self._is_result(path.name, _originals(names))
+        try:
+            beside = [other.name for other in path.parent.iterdir() if other.suffix.lower() in KINDS]
+        except OSError:  # it is gone again
+            return False
+        return not _is_result(path.name, _originals(beside))
 
     def _enters(self, folder: Path) -> bool:
         hidden = folder.name.startswith(".") or folder.name in SYSTEM_FOLDERS
@@ -127,39 +140,44 @@ class Search:
             self.unusable[folder] = str(error)
             return
         inner = f"{self.outputs}/".startswith(f"{folder}/") and self.outputs != str(folder)
-        ends = len(f"/{MARK}")
-        earlier = tuple(f"{folder / name[:-ends]}/" for name, _ in found if name.endswith(f"/{MARK}"))
-        self.earlier += [as_place(url) for url in earlier if url != f"{self.outputs}/"]
-        left_out = (*earlier, *([f"{self.outputs}/"] if inner else []))
-        originals = _originals([name for name, _ in found])
+        earlier = _marked(folder, [name for name, _ in found])
+        self.earlier += [url for url in earlier if str(url) != self.outputs]
+        left_out = (*(f"{url}/" for url in earlier), *([f"{self.outputs}/"] if inner else []))
         for name, version in found:
             path = (folder / name).as_listed(version)
             hidden = any(part.startswith(".") or part in SYSTEM_FOLDERS for part in name.split("/"))
-            if not hidden and not str(path).startswith(left_out) and self._is_wanted(path, name, originals):
+            if not hidden and not str(path).startswith(left_out) and self._is_wanted(path):
                 if "\0" in name or (os.name == "nt" and set('\\:*?"<>|') & set(name)):
                     self.unusable[path] = f"{path}: its name is none that a file can have; rename it"
                 else:
                     yield path
 
-    def _is_wanted(self, path: Place, name: str, originals: Set[str]) -> bool:
-        """Whether a file of a folder is a photograph, and no output; notes what is none."""
+    def _is_wanted(self, path: Place) -> bool:
+        """Whether a file of a folder is a photograph, and no output; counts those that are none."""
         taken = self._takes(path)
-        if taken and self._is_result(name, originals):
-            self.earlier.append(path)
-            return False
         if not taken and path.suffix.lower() not in KINDS and not path.name.startswith("."):
             self.ignored[path.suffix.lower()] += not path.stem.endswith(MAP_SUFFIX)
         return taken
 
-    def _is_result(self, name: str, originals: Set[str]) -> bool:
-        """Whether a file is what another one became beside it."""
-        stem = name.rpartition(".")[0]
-        return bool(self.suffix) and stem.endswith(self.suffix) and stem.removesuffix(self.suffix) in originals
-
 
 def _originals(names: Sequence[str]) -> set[str]:
-    """What a result has before its suffix: the whole names of files, and those without extension."""
+    """What results have before their suffix: the whole names of photographs, and those without extension."""
     return {*names, *(name.rpartition(".")[0] for name in names)}
+
+
+def _is_result(name: str, originals: Set[str]) -> bool:
+    """Whether a photograph is what another one became beside it."""
+    stem = name.rpartition(".")[0]
+    return stem.endswith(SUFFIX) and stem.removesuffix(SUFFIX) in originals
+
+
+def _marked(folder: Url, names: Sequence[str]) -> list[Url]:
+    """The outermost output folders among objects, without hidden ones."""
+    marked: list[str] = []
+    for name in sorted(name.removesuffix(MARK) for name in names if name.endswith(f"/{MARK}")):
+        if not name.startswith((".", *marked)) and "/." not in name:
+            marked.append(name)
+    return [folder / name.rstrip("/") for name in marked]
 
 
 def _walked(name: str) -> list[tuple[bool, str]]:

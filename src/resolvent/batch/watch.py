@@ -16,7 +16,6 @@ from resolvent.batch.driver import Batch, OnFull
 from resolvent.batch.executors.local import LocalExecutor
 from resolvent.batch.home import is_fresh, mark
 from resolvent.batch.jobs import (
-    SUFFIX,
     Found,
     Job,
     check_side_files,
@@ -30,7 +29,7 @@ from resolvent.batch.places import local
 from resolvent.batch.progress import Event, Progress
 from resolvent.batch.report import Result, Status
 from resolvent.batch.resources import share_out
-from resolvent.batch.search import Search
+from resolvent.batch.search import SUFFIX, Search
 from resolvent.batch.worker import Files
 from resolvent.engine.options import Options, make_request
 from resolvent.errors import InputError, UsageError

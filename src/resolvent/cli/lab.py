@@ -104,7 +104,7 @@ def train(
     from resolvent.training.devices import join
     from resolvent.training.recipe_file import load_recipe, parse_settings
     from resolvent.training.release import train_and_release
-    from resolvent.training.runs import branch
+    from resolvent.training.runs import branch, refuse_other_photographs
 
     overrides = parse_settings(settings or [])
     if budget is not None and epochs is not None:
@@ -120,8 +120,9 @@ def train(
                     "--cooldown: begins a run of the trunk's recipe in the folder -o; leave out --resume, --set, "
                     "--budget"
                 )
-            span = cooldown
-            group.alone(lambda: branch(trunk or Path("runs") / loaded.name, run, span, loaded.name))
+            span, begun = cooldown, trunk or Path("runs") / loaded.name
+            group.alone(lambda: refuse_other_photographs(images, begun))
+            group.alone(lambda: branch(begun, run, span, loaded.name))
         elif trunk is not None:
             raise UsageError(f"--trunk {trunk}: is what --cooldown cools down; give --cooldown 40m too")
         with closing(RunCallback(run, console()) if group.leads else Callback()) as callback:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,10 +42,10 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not isinstance(value, int | float | np.integer | np.floating):
+            if not isinstance(value, Real):
                 raise UsageError(f"limit of {name} = {value!r:.80}: must be a number; give {name}=50")
-            if not value > 0:
-                raise UsageError(f"limit of {name} = {value:g}: must be above zero")
+            if not float(value) > 0:
+                raise UsageError(f"limit of {name} = {float(value):g}: must be above zero")
 
     def check_bytes(self, size: int) -> None:
         """Raise InputError for a file that is empty, SizeError for one larger than `megabytes`."""

@@ -317,6 +317,6 @@ def refuse_other_photographs(images: Path, run: Path) -> None:
     book = checkpoint.load_book(run / LAST)
     if (packed := book.get("packed")) and packed != digest_names(images, book["recipe"].get("limit")):
         raise UsageError(
-            f"{images}: does not hold the photographs of {str(book['source'])!r} that {run} trains on, by names and "
-            "sizes; give that folder, or choose another folder for the run with -o"
+            f"{images}: holds other photographs than those of {str(book['source'])!r} that {run} trains on, by names "
+            "and sizes; give that folder, or choose another folder for the run with -o"
         )

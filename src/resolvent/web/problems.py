@@ -102,6 +102,7 @@ RULES = {
     "less_than_equal": "must be {le} or less",
     "string_too_long": "must have {max_length} characters at most",
     "string_type": "must be a text",
+    "string_pattern_mismatch": "is not written as it must be",
     "model_type": "must be an object",
     "value_error": "must be a file",
 }
@@ -115,9 +116,11 @@ def rule_of(error: Mapping[str, Any]) -> str:
         >>> rule_of({"type": "less_than_equal", "ctx": {"le": 1}, "msg": "Input should be less than or equal to 1"})
         'must be 1 or less'
     """
-    ctx = {name: f"{value:g}" if isinstance(value, float) else value for name, value in error.get("ctx", {}).items()}
-    said: str = error["msg"]
-    return RULES.get(error["type"], said[:1].lower() + said[1:]).format_map(ctx)
+    if (rule := RULES.get(error["type"])) is None:
+        said: str = error["msg"]
+        return said[:1].lower() + said[1:] if said[1:2].islower() else said
+    ctx = error.get("ctx", {})
+    return rule.format_map({name: f"{value:g}" if isinstance(value, float) else value for name, value in ctx.items()})
 
 
 def full_disk(error: BaseException) -> Problem:
