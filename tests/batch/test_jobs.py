@@ -160,3 +160,26 @@ def test_a_format_that_cannot_be_written_here_is_refused_before_any_work(tmp_pat
     for output, ext in [(tmp_path / "out", "heic"), (tmp_path / "b.heic", None), (None, ".hif")]:
         with pytest.raises(MissingDependencyError, match="heif"):
             find_jobs(tmp_path / "a.png", output, ext=ext)
+
+
+def test_the_manifest_of_a_folder_knows_its_results_by_any_suffix(tmp_path, soft):
+    put(tmp_path / "a.png")
+    restore_many(tmp_path, suffix="-soft", **soft)
+    report = restore_many(tmp_path, **soft)
+    assert tree(tmp_path) == ["a-soft.png", "a.png", "a.restored.png"]
+    assert report.earlier == (tmp_path / "a-soft.png",)
+    assert restore_many(tmp_path, resume=True, **soft).counts["skipped"] == 1
+
+
+def test_a_file_goes_before_a_link_to_it(tmp_path):
+    put(tmp_path / "in/b.png")
+    (tmp_path / "in/a.png").symlink_to("b.png")
+    found = find_jobs(tmp_path / "in", tmp_path / "out")
+    assert (targets(found, tmp_path), found.repeated) == (["out/b.png"], (tmp_path / "in/a.png",))
+
+
+def test_a_mask_that_is_not_there_is_told_before_any_work(tmp_path):
+    put(tmp_path / "in/a.png")
+    with pytest.raises(UsageError, match=r"no\.png: there is no such file, and --mask or --degradation names it"):
+        restore_many(tmp_path / "in", tmp_path / "out", mask=tmp_path / "no.png")
+    assert not (tmp_path / "out").exists()

@@ -129,7 +129,7 @@ def test_inputs_that_vanish_are_one_line_each_and_come_back(batch, album, tmp_pa
     with monkeypatch.context() as context:
         context.setattr(many, "find_jobs", find)
         results = batch()
-    assert "No such file" in results["a.png"].reasons[0]
+    assert "no such file" in results["a.png"].reasons[0]
     assert [result.status for result in results.values()].count("restored") == 3
     path.write_bytes(content)
     assert batch(resume=True)["a.png"].status == "restored"
@@ -217,7 +217,9 @@ def test_another_number_of_workers_changes_nothing_of_how_a_photograph_is_restor
 def test_a_run_that_forgot_to_say_resume_is_one_line_and_changes_nothing(batch, done):
     before = contents(done)
     (done / "a.png").unlink()
-    with pytest.raises(UsageError, match="out: holds 3 of 4 outputs already; give --resume, which keeps them and"):
+    with pytest.raises(
+        UsageError, match=r"out: holds 3 of 4 outputs already; give resume=True \(--resume\), which keeps them"
+    ):
         batch()
     assert {name: result.status for name, result in batch(resume=True).items() if result.status != "skipped"} == {
         "a.png": "restored"

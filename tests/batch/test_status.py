@@ -97,7 +97,7 @@ def test_a_page_of_photographs_that_are_gone_says_so(done, run, tmp_path, album)
     assert run("batch", "report", done, "-o", tmp_path / "r.html")[0] == 0
     page = (tmp_path / "r.html").read_text("utf-8")
     assert page.count('<div class="pair">') == 4
-    assert "a.png: it cannot be read: No such file or directory" in page
+    assert "a.png: there is no such file; check its name and folder" in page
 
 
 def test_a_batch_of_another_version_is_not_running(done, run):

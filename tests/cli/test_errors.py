@@ -140,3 +140,11 @@ def test_a_path_that_is_empty_or_elsewhere_is_refused(run, arguments, said):
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith(f"resolvent: {said}")
+
+
+def test_a_pattern_is_expanded_where_the_shell_does_not(tmp_path, monkeypatch):
+    for name in ("b.jpg", "a.jpg", "c.png"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    given = ["restore", "*.jpg", "?.png", "no*", "s3://b/*.jpg", "--set=*"]
+    assert resolvent.cli.expanded(given) == ["restore", "a.jpg", "b.jpg", "c.png", "no*", "s3://b/*.jpg", "--set=*"]

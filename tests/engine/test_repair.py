@@ -300,7 +300,7 @@ def test_a_mask_in_any_form(models):
 
 
 def test_a_mask_that_is_not_there(models, tmp_path):
-    with pytest.raises(InputError, match=r"none\.png: it cannot be read"):
+    with pytest.raises(InputError, match=r"none\.png: there is no such file"):
         restored(Image.from_array(scan()), models, mask=tmp_path / "none.png")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from resolvent.errors import InputError
+from resolvent.errors import FormatError, InputError
 from resolvent.image import FORMATS, Limits, encode_image, read_image
 from tests.image.samples import PALETTE, SOURCES, WRITTEN, full, saved, texture, tiff
 
@@ -99,8 +99,8 @@ def test_truncated_files_are_refused(kind: str, tmp_path: Path, capfd: pytest.Ca
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     for path, reason in [
         (tmp_path, "it is not a file"),
-        (tmp_path / "missing.png", "No such file"),
-        (tmp_path / "a.png" / "b.png", "No such file|Not a directory"),
+        (tmp_path / "missing.png", "no such file"),
+        (tmp_path / "a.png" / "b.png", "no such file|Not a directory"),
         ("nul\0.png", "NUL"),
     ]:
         with pytest.raises(InputError, match=reason):
@@ -163,3 +163,11 @@ def test_the_name_does_not_decide(tmp_path: Path) -> None:
     image = read_image(path)
     assert (image.format, image.path) == ("png", path)
     assert image.warnings == ("is PNG, although its name ends in .jpg",)
+
+
+@pytest.mark.parametrize("content", [b"II*\0" + bytes(200), b"unknown to anybody"])
+def test_a_raw_file_is_told_by_its_name_too(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "IMG 1.CR2"
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=r"it is a camera's raw file \(CR2\): develop it first"):
+        read_image(path)

@@ -262,6 +262,9 @@ def check_side_files(request: Request, jobs: Sequence[Job], *, overwrite: bool) 
         UsageError: One is an input, an output or another of them, or exists and is not to be replaced.
         OutputError: A mask or a preview could not be written.
     """
+    for needed in request.files:
+        if not is_file(needed):
+            raise UsageError(f"{needed}: there is no such file, and --mask or --degradation names it; give one that is")
     read = set(map(os.path.realpath, request.files))
     for job in jobs:
         if identity(job.target) in read:

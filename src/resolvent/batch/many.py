@@ -148,6 +148,10 @@ def restore_many(
             held.callback(remote.close)
             resources = share_out_cluster(request, remote.share())
         keys = None
+        if manifest is not None and place is None:
+            made = [job.source for job in jobs if manifest.entry(job.source) is not None]
+            jobs = tuple(job for job in jobs if job.source not in set(made))
+            found = replace(found, earlier=(*found.earlier, *made))
         if manifest is not None:
             keys, resources = agree(manifest, request, files, resources, dry_run=dry_run)
         if manifest is not None and not (resume or overwrite):
@@ -259,8 +263,8 @@ def _refuse_what_is_done(manifest: Manifest, jobs: Sequence[Job]) -> None:
     done = sum(entry.output in wanted and exists(entry.output) for entry in manifest.entries("done"))
     if done:
         raise UsageError(
-            f"{manifest.folder}: holds {done} of {counted(len(jobs), 'output')} already; give --resume, which keeps "
-            "them and does the rest, or --overwrite"
+            f"{manifest.folder}: holds {done} of {counted(len(jobs), 'output')} already; give resume=True (--resume), "
+            "which keeps them and does the rest, or overwrite=True (--overwrite)"
         )
 
 

@@ -89,9 +89,13 @@ class Search:
         return sum(map(len, (self.images, self.repeated, self.unusable, self.earlier)))
 
     def _take(self, image: Listed) -> None:
-        first = self.images.setdefault(identity(image.path), image)
-        if distinct_path(first.path) != distinct_path(image.path):
-            self.repeated.append(image.path)
+        key = identity(image.path)
+        first = self.images.setdefault(key, image)
+        if distinct_path(first.path) == distinct_path(image.path):
+            return
+        if isinstance(first.path, Path) and first.path.is_symlink() and distinct_path(image.path) == key:
+            self.images[key], image = image, first
+        self.repeated.append(image.path)
 
     def walk(self, folder: Path) -> Iterator[Path]:
         """Find the photographs of a folder and its subfolders, by name."""

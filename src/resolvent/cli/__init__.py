@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import sys
+from glob import glob
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -89,7 +90,7 @@ def main() -> NoReturn:
     """Run the command line, with one line for every wrong call and every error that Resolvent raises on purpose."""
     if sys.stderr is None:  # closed by the caller
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the life of the process
-    options, files = before_files(sys.argv[1:])
+    options, files = before_files(expanded(sys.argv[1:]) if os.name == "nt" else sys.argv[1:])
     debug = DEBUG in options
     try:
         arguments = spread([RENAMED.get(option, option) for option in options if option != DEBUG]) + files
@@ -128,6 +129,15 @@ def explained(error: Any) -> str:
     if name and Path(name[1]).exists():
         return f"No such command '{name[1]}'; to restore it, give resolvent restore '{name[1]}'"
     return message
+
+
+def expanded(arguments: list[str]) -> list[str]:
+    """Put the files that a pattern such as ``*.jpg`` finds in its place, which no shell of Windows does."""
+    found: list[str] = []
+    for argument in arguments:
+        pattern = re.search(r"[*?]", argument) and not argument.startswith("-") and "://" not in argument
+        found += (sorted(glob(argument)) if pattern else []) or [argument]  # noqa: PTH207 - as text, with .. and drives
+    return found
 
 
 def before_files(arguments: list[str]) -> tuple[list[str], list[str]]:

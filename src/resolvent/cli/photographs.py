@@ -208,9 +208,11 @@ def restore(
 ) -> None:
     """Restore photographs: files, folders or stdin.
 
-    Writes photo.restored.jpg beside photo.jpg, or to -o; inputs are never changed or replaced. A folder that was
-    stopped goes on with --resume; resolvent batch tells how far it is and what failed. With --repair or --mask,
-    only damage is filled, unless a model, a method or -s is given too: that follows.
+    Writes photo.restored.jpg beside photo.jpg, or to -o; inputs are never changed or replaced.
+
+    A folder that was stopped goes on with --resume; resolvent batch tells how far it is and what failed.
+
+    With --repair or --mask, only damage is filled, unless a model, a method or -s is given too: that follows.
     """
     from resolvent import methods
     from resolvent.batch.many import restore_many

@@ -17,7 +17,7 @@ from typing import BinaryIO, SupportsIndex
 from resolvent.errors import FormatError, InputError, UsageError, unknown
 from resolvent.image.decode import decode
 from resolvent.image.encode import encode, heif_is_written
-from resolvent.image.formats import DEPTHS, FORMATS, OPAQUE, QUALITY, sniff
+from resolvent.image.formats import DEPTHS, FORMATS, OPAQUE, QUALITY, RAW, raw_error, sniff
 from resolvent.image.image import Image, Limits, check_limits
 from resolvent.io import write_atomic
 
@@ -65,6 +65,8 @@ def read_image(
             file.seek(0)
             head = file.read(4096)
             kind = sniff(head)
+            if kind in (None, "tiff") and path is not None and path.suffix.lower() in RAW:
+                raise raw_error(path.suffix[1:].upper())
             if kind is None:
                 raise FormatError(f"it is not a supported image format; give one of {', '.join(FORMATS)}")
             image = Image._from_decoded(decode(file, kind, limits.check_pixels, frame))
@@ -73,6 +75,8 @@ def read_image(
     except OSError as error:
         if isinstance(error, FileNotFoundError) and isinstance(source, str) and "://" in source:
             raise UsageError(f"{source}: is a URL, not a path; give it to resolvent.restore_many") from error
+        if isinstance(error, FileNotFoundError):
+            raise InputError(f"{path}: there is no such file; check its name and folder") from error
         raise InputError(f"{path or 'the input'}: it cannot be read: {error.strerror or error}") from error
     warnings = image.warnings if path is None else (*misnamed(kind, path.suffix), *image.warnings)
     return replace(image, format=kind, path=path, warnings=warnings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -135,9 +136,11 @@ def parts(message: str) -> tuple[str | None, str | None, str | None]:
     Examples:
         >>> parts("sigma 90: model 'denoise' is for 0 to 75; give less")
         ('sigma 90', "model 'denoise' is for 0 to 75", 'give less')
-        >>> parts("unknown model 'x'")
-        (None, "unknown model 'x'", None)
+        >>> parts("unknown model 'x': Known: deblur, denoise")
+        ("model 'x'", 'is not known', 'Known: deblur, denoise')
     """
+    if unknown := re.match(r"unknown ([\w ]+ '[^']*'): (.*)", message):
+        return unknown[1], "is not known", unknown[2]
     value, colon, rest = message.partition(": ")
     if not colon:
         value, rest = "", message
