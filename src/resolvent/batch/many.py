@@ -149,9 +149,10 @@ def restore_many(
             resources = share_out_cluster(request, remote.share())
         keys = None
         if manifest is not None and place is None:
-            made = [job.source for job in jobs if manifest.entry(job.source) is not None]
-            jobs = tuple(job for job in jobs if job.source not in set(made))
-            found = replace(found, earlier=(*found.earlier, *made))
+            made = {job.source for job in jobs if (entry := manifest.entry(job.source)) and entry.written}
+            jobs = tuple(job for job in jobs if job.source not in made)
+            found = replace(found, earlier=(*found.earlier, *sorted(made, key=str)))
+            watch.total -= len(made)
         if manifest is not None:
             keys, resources = agree(manifest, request, files, resources, dry_run=dry_run)
         if manifest is not None and not (resume or overwrite):
