@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from resolvent.batch.report import AGAIN, CHECKED, TWIN
 from resolvent.cli.flags import in_flags
 from resolvent.cli.signals import STOP
-from resolvent.errors import InputError, OutputError, counted
+from resolvent.errors import InputError, OutputError, UsageError, counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -113,7 +113,7 @@ def names(source: str, *, null: bool = False) -> list[str]:
         null: They end with a NUL character, as ``find -print0`` writes them, instead of a line break.
 
     Raises:
-        InputError: It cannot be read.
+        UsageError: It cannot be read.
     """
     try:
         if source == "-":
@@ -122,7 +122,9 @@ def names(source: str, *, null: bool = False) -> list[str]:
             with open(source, "rb") as file:  # noqa: PTH123 - of any name
                 text = file.read()
     except (OSError, ValueError) as error:
-        raise InputError(f"--files-from {source}: cannot be read: {getattr(error, 'strerror', error)}") from error
+        raise UsageError(
+            f"--files-from {source}: cannot be read: {getattr(error, 'strerror', error)}; give a file of names, or -"
+        ) from error
     return [os.fsdecode(name) for name in (text.split(b"\0") if null else text.splitlines()) if name]
 
 
@@ -277,7 +279,7 @@ def lines(result: Result, *, verbose: bool, dry_run: bool = False) -> list[str]:
     return said
 
 
-MANY = 10
+MANY = 24
 """Files after which failures may have scrolled away."""
 
 
