@@ -8,12 +8,14 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
+from skimage.data import camera
 
 from resolvent.degradations import degrade, parse
 from resolvent.diagnosis import diagnose, measure
 from resolvent.diagnosis.choice import FALLBACK, decide
 from resolvent.diagnosis.noise import noise_sigma
 from resolvent.image import Image
+from resolvent.inference.runtime import open_session
 from tests.diagnosis.pictures import CANDIDATES, DISK, SLOPE, Brighter, expecting, image, jpeg, noisy
 
 DISK_BLURRED = 255 * parse("blur:sigma=2")(DISK / 255)
@@ -30,6 +32,19 @@ def test_of_what_is_drawn_neither_dots_nor_sharp_edges_are_undone(blur, chosen):
     decision = decide(chooser, chooser.mean, 9.0, drawing=True, blur_sigma=blur)
     assert decision.candidate == chosen
     assert decision.unfit >= {"denoise", "restore"}
+
+
+def test_texture_that_one_model_alone_would_change_is_left_alone():
+    """The grass of a clean photograph; not so the faults that only ``restore`` sees, and those that others see too."""
+    clean = camera()[350:, :300]
+    found = measure(Image.from_array(clean), open_session=open_session)
+    assert found.changes["restore"] > 4
+    assert found.textured
+    assert diagnose(clean).model is None
+    for fault in ("rownoise:sigma=9", "rownoise:sigma=6,axis=columns", "hotpixels:amount=0.002", "noise:sigma=10"):
+        bad = degrade(clean, fault, seed=0)
+        assert not measure(Image.from_array(bad), open_session=open_session).textured
+        assert diagnose(bad).model == "restore"
 
 
 def test_dots_of_a_page_are_drawn_though_no_two_are_alike():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resolvent.diagnosis.blur import blur_sigma
-from resolvent.diagnosis.choice import LEAST_GAIN, Chooser, decide, features, load_chooser
+from resolvent.diagnosis.choice import LEAST_GAIN, Chooser, decide, features, is_of_texture, load_chooser
 from resolvent.diagnosis.content import Content, content_of, empty_share, with_content
 from resolvent.diagnosis.level import Noise, measure_noise
 from resolvent.diagnosis.noise import grain_of, impulses
@@ -68,6 +68,7 @@ class Measurements:
             there is too little to see.
         changes: By how many gray levels, root mean square, each bundled model changes a few windows of it; empty where
             there are no features.
+        textured: Whether ``restore`` takes its texture for a fault, see ``choice.is_of_texture``.
     """
 
     noise: Noise
@@ -77,6 +78,7 @@ class Measurements:
     content: Content
     features: NDArray[np.float32] | None
     changes: Mapping[str, float] = field(default_factory=dict)
+    textured: bool = False
 
     @property
     def noise_sigma(self) -> float:
@@ -171,6 +173,7 @@ def diagnose(
             blur_sigma=found.blur_sigma,
             jpeg_quality=found.jpeg_quality,
             jpeg_chroma=found.jpeg_chroma,
+            textured=found.textured,
         )
         model, strength = decision.candidate or (None, 1.0)
         for (name, _), prediction in decision.predictions.items():
@@ -224,7 +227,8 @@ def measure(
         return found
     tried = changes(sample, found.denoiser_sigma, open_session)
     changed = {name: float(np.sqrt(np.square(added).mean())) for name, added in zip(MODELS, tried, strict=True)}
-    return replace(found, features=features(sample, tried, _numbers(found, sample)), changes=changed)
+    known = features(sample, tried, _numbers(found, sample))
+    return replace(found, features=known, changes=changed, textured=is_of_texture(tried))
 
 
 def _numbers(found: Measurements, sample: NDArray[np.float32]) -> NDArray[np.float64]:

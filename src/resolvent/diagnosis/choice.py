@@ -33,6 +33,7 @@ __all__ = [
     "Prediction",
     "decide",
     "features",
+    "is_of_texture",
     "load_chooser",
 ]
 
@@ -65,6 +66,14 @@ NEAR_LOSSLESS, CERTAIN = (94, 97), 1.0
 """JPEG quality from which on a file lacks next to nothing, one with all of its chroma, and any; and dB below which a
 gain is not believed there, for what seems to be missing is mostly what the photograph never had."""
 
+ALONE = (2.0, 0.15)
+"""Gray levels from which ``restore`` changes much, and the share of that which no other model reaches where it is alone
+with it."""
+
+LINES, SPARSE = 0.2, 50.0
+"""Share of the energy of changes that is in the means of rows or of columns, from which they are lines that a sensor
+adds; and their fourth moment, in squares of the second, from which they are single pixels."""
+
 BLOCK = 8
 LUMA, CHROMA = (0.1, 0.5, 0.9), (0.25, 0.75)  # quantiles over the blocks
 FLOOR = 0.25  # gray levels; the rounding to 8 bits makes a coefficient about as large
@@ -94,6 +103,23 @@ def features(
     agreement = [_agreement(plane) for plane in _planes(changes)]
     of_sample = [spectrum.ravel() for spectrum in quantiles[:2]]
     return np.concatenate([*of_sample, *map(_bands, quantiles[2:]), *agreement, numbers]).astype(np.float32)
+
+
+def is_of_texture(changes: NDArray[np.float32]) -> bool:
+    """Whether ``restore`` alone would change a photograph much, and neither lines nor single pixels of it.
+
+    Then it takes texture, such as grass, for a fault: noise, blur and JPEG are seen by another model too, and the
+    faults that are not are noise of whole rows or columns, and hot pixels.
+
+    Args:
+        changes: (M, L, h, w, C), what each of MODELS would add, in gray levels; that of ``restore`` is the last.
+    """
+    *others, own = np.sqrt(np.square(changes).mean(axis=(1, 2, 3, 4))).tolist()
+    if own < ALONE[0] or max(others) > ALONE[1] * own:
+        return False
+    last = changes[-1] / np.float32(own)
+    lines = max(float(np.square(last.mean(axis)).mean()) for axis in (1, 2))
+    return lines < LINES and float((last**4).mean()) < SPARSE
 
 
 def _planes(windows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -208,6 +234,7 @@ def decide(
     blur_sigma: float = 0.0,
     jpeg_quality: int | None = None,
     jpeg_chroma: float | None = None,
+    textured: bool = False,
 ) -> Decision:
     """Take the candidate with the largest lower bound of the gain, if it is large enough.
 
@@ -227,6 +254,7 @@ def decide(
         blur_sigma: Width of the sharpest edges, in pixels.
         jpeg_quality: Of the file, 1 to 100; None if it is no JPEG.
         jpeg_chroma: Share of the samples of chroma that it keeps; None if it is no JPEG.
+        textured: See ``is_of_texture``; then ``restore`` does not do.
     """
     predictions = chooser.predict_gains(measured)
     novel = chooser.novelty(measured) > NOVEL
@@ -236,7 +264,7 @@ def decide(
         "denoise": drawing,
         "deblur": drawing and blur_sigma < BLURRED,
         "dejpeg": sigma >= SEEN and not own,
-        "restore": drawing,
+        "restore": drawing or textured,
     }
     unfit = frozenset(model for model, is_so in contradicted.items() if is_so)
     able = [name for name in predictions if (name == FALLBACK or not novel) and name[0] not in unfit]
