@@ -113,7 +113,7 @@ def test_a_watched_folder_may_be_gone_when_its_result_is_seen(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="chmod does not lock a folder there")
 def test_what_cannot_be_looked_into_is_one_line(request):
-    with tempfile.TemporaryDirectory() as place:  # that others than root can come to
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:  # that others than root can come to
         album, locked = Path(place), Path(place, "locked")
         album.chmod(0o755)
         put(album / "a.png")
