@@ -122,10 +122,12 @@ def test_what_cannot_be_looked_into_is_one_line(request):
             os.seteuid(65534)
             request.addfinalizer(lambda: os.seteuid(0))
         found = find_jobs(album)
+        named = find_jobs([album / "a.png", locked / "b.png"], album / "out")
         if os.getuid() == 0:
             os.seteuid(0)
         locked.chmod(0o755)
     assert [job.source.name for job in found.jobs] == ["a.png"]
+    assert [job.source.name for job in named.jobs] == ["a.png", "b.png"]  # which tells when it is read
     assert list(found.unusable.values()) == [
         f"{locked}: cannot be listed: Permission denied; make it readable, or move it away"
     ]

@@ -10,7 +10,7 @@ import hashlib
 import os
 import sqlite3
 from contextlib import closing
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 
 from resolvent.batch.places import Place, Url
 from resolvent.batch.store import StoreError, exists, find, put, read
@@ -86,10 +86,12 @@ def is_fresh(folder: Place) -> bool:
     """
     if holds_batch(folder):
         return False
-    if not isinstance(folder, Url):
-        return not any(PurePath(name).suffix.lower() in KINDS for _, _, files in os.walk(folder) for name in files)
+    if isinstance(folder, Url):
+        names = (name for name, _ in find(folder))
+    else:
+        names = (name for _, _, files in os.walk(folder) for name in files)
     try:
-        return not any(PurePosixPath(name).suffix.lower() in KINDS for name, _ in find(folder))
+        return not any(PurePath(name).suffix.lower() in KINDS for name in names)
     except StoreError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return True

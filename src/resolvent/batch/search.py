@@ -55,7 +55,7 @@ class Search:
 
     def add_all(self, paths: Sequence[Place]) -> None:
         """Take files and folders, without results that a pattern such as ``photos/*`` finds at the second run."""
-        folders = [path for path in paths if isinstance(path, Path) and path.is_dir()]
+        folders = [path for path in paths if isinstance(path, Path) and is_folder(path)] if len(paths) > 1 else []
         results = [path for path in folders if identity(path) == self.outputs or holds_results(path)]
         others = [path for path in paths if path not in results]
         self.earlier += results if others else []
@@ -115,11 +115,11 @@ class Search:
 
     def holds(self, folder: Path, path: Path, *, is_folder: bool) -> bool:
         """Whether ``walk`` would come to a file or a folder below a folder."""
-        inner = [folder / part for part in path.relative_to(folder).parents if part.parts]
-        if not all(self._enters(part) and not holds_results(part) and not part.is_symlink() for part in inner):
+        folders = [folder / part for part in path.relative_to(folder).parents if part.parts] + [path] * is_folder
+        if not all(self._enters(part) and not holds_results(part) and not part.is_symlink() for part in folders):
             return False
         if is_folder:
-            return self._enters(path) and not holds_results(path) and not path.is_symlink()
+            return True
         if not self._takes(path) or not path.stem.endswith(SUFFIX):
             return self._takes(path)
         try:

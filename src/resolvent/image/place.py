@@ -9,6 +9,7 @@ import io
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from xml.parsers import expat
 
 from resolvent.image.directories import Entry, Layout, entries_at, number, size_of, unpack
@@ -134,33 +135,21 @@ def placeless_exif(block: bytes) -> bytes:
     layout, start, _ = open_exif(block)
     file = io.BytesIO(block[len(PREFIX) :])
     emptied: list[tuple[int, int]] = []  # where each part starts, and its size
-    places, todo, seen = list[int](), [start], set[int]()
-    while todo and len(seen) < MOST:
-        at = todo.pop()
-        if at in seen:
-            continue
-        seen.add(at)
-        try:
-            entries, following = _directory(file, layout, at)
-        except ValueError:
-            continue
-        todo += [_offset(layout, entry) for entry in entries if entry[0] == EXIF] + [following] * bool(following)
-        places += [_offset(layout, entry) for entry in entries if entry[0] == GPS]
-        emptied += filter(None, [_value(layout, entry) for entry in entries if entry[0] in COPIES])
-    seen = {0}
-    while places and len(seen) < MOST:
-        at = places.pop()
-        if at in seen:
-            continue
-        seen.add(at)
-        try:
-            entries, following = _directory(file, layout, at)
-        except ValueError:
+    todo, places = [start], list[int]()
+    for _, entries in _directories(file, layout, todo):
+        for entry in entries or ():
+            if entry[0] == EXIF:
+                todo.append(_offset(layout, entry))
+            elif entry[0] == GPS:
+                places.append(_offset(layout, entry))
+            elif entry[0] in COPIES:
+                emptied += _value(layout, entry)
+    for at, entries in _directories(file, layout, [place for place in places if place]):
+        if entries is None:
             emptied.append((at, len(block)))
-            continue
-        emptied.append((at, struct.calcsize(layout.length) + len(entries) * struct.calcsize(layout.entry)))
-        emptied += filter(None, [_value(layout, entry) for entry in entries])
-        places.append(following)
+        else:
+            emptied.append((at, struct.calcsize(layout.length) + len(entries) * struct.calcsize(layout.entry)))
+            emptied += [value for entry in entries for value in _value(layout, entry)]
     new, done = bytearray(block), 0
     for at, size in sorted(emptied):  # damaged ones may overlap
         begin, end = max(at + len(PREFIX), done), min(at + len(PREFIX) + size, len(new))
@@ -170,14 +159,25 @@ def placeless_exif(block: bytes) -> bytes:
     return bytes(new)
 
 
-def _directory(file: io.BytesIO, layout: Layout, at: int) -> tuple[list[Entry], int]:
-    """Read a directory: its entries, and where the next one stands, or 0."""
-    entries = entries_at(file, layout, at)
-    try:
-        (following,) = unpack(file, layout.offset)
-    except ValueError:
-        following = 0
-    return entries, following
+def _directories(file: io.BytesIO, layout: Layout, todo: list[int]) -> Iterator[tuple[int, list[Entry] | None]]:
+    """Walk directories and those chained to them, each once: where one stands, and its entries; None of a damaged one.
+
+    Args:
+        file: The TIFF of an EXIF block.
+        layout: Of it.
+        todo: Where they stand, to which more may be added on the way.
+    """
+    seen = set[int]()
+    while todo and len(seen) < MOST:
+        at = todo.pop()
+        if at in seen:
+            continue
+        seen.add(at)
+        entries = None
+        with suppress(ValueError):
+            entries = entries_at(file, layout, at)
+            todo += filter(None, unpack(file, layout.offset))
+        yield at, entries
 
 
 def _offset(layout: Layout, entry: Entry) -> int:
@@ -187,8 +187,8 @@ def _offset(layout: Layout, entry: Entry) -> int:
     return int(offset if known is None else known)
 
 
-def _value(layout: Layout, entry: Entry) -> tuple[int, int] | None:
-    """Where the value of an entry stands that does not fit into it, and its size."""
+def _value(layout: Layout, entry: Entry) -> list[tuple[int, int]]:
+    """Where the value of an entry stands, and its size; none where it fits into the entry."""
     _, kind, count, field = entry
     size = size_of(kind, count) or count
-    return (struct.unpack(layout.offset, field)[0], size) if size > len(field) else None
+    return [(struct.unpack(layout.offset, field)[0], size)] if size > len(field) else []
